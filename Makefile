@@ -1,0 +1,52 @@
+# Every target sets up what it needs: a virtual environment in .venv with the exact versions of constraints.txt.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+WORKERS ?= auto
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format bench bench-quick run reference clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
+
+setup: $(READY) ## make .venv with everything in it
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "SceneSync needs Python 3.11 or newer (PYTHON=... make ...)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $(READY)
+
+demo: $(READY) ## the main job against simulated servers: 300 scenes, an outage, a kill -9
+	$(BIN)/scenesync demo
+
+test: $(READY) ## all tests, in parallel, with coverage
+	$(BIN)/pytest -n $(WORKERS) --cov --cov-report=term
+
+check: $(READY) ## lint, format, types, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY) ## put the code into its standard form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(READY) ## measure: hook, requests per scene, scenes per second
+	$(BIN)/python -m bench
+
+bench-quick: $(READY) ## the same in under a minute
+	$(BIN)/python -m bench --quick
+
+run: $(READY) ## the daemon, with the settings of this machine
+	$(BIN)/scenesync run
+
+reference: $(READY) ## regenerate docs/SETTINGS.md and docs/COMMANDS.md
+	$(BIN)/python -m scenesync.app.settings_reference > docs/SETTINGS.md
+	$(BIN)/python -m scenesync.app.command_reference > docs/COMMANDS.md
+
+clean: ## remove what the other targets made
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .coverage .coverage.* dist build

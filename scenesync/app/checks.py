@@ -1,0 +1,219 @@
+"""The checks of ``doctor``: each looks at one thing and says what it found and what would cure it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from collections import Counter
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from scenesync.app.installation import (
+    Installation,
+    make_data_dir,
+    open_installation,
+    open_queue,
+    stash_client,
+    worker_lock,
+)
+from scenesync.app.settings import SettingsError, not_yet_effective
+from scenesync.domain.errors import PermanentError, TransientError
+from scenesync.domain.matching import Ambiguous, Match, Rule, match_files
+from scenesync.domain.path_proposal import Proposal, propose_rules
+from scenesync.queue.errors import QueueError
+from scenesync.queue.owner_lock import held_elsewhere
+from scenesync.store.errors import StoreError
+from scenesync.worker.library_index import choose_libraries
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from scenesync.app.settings import LoadedSettings, Settings
+    from scenesync.domain.scene import Scene
+    from scenesync.worker.library_index import LibraryIndex
+
+SAMPLE_SCENES: Final = 200
+LITTLE_ROOM_BYTES: Final = 100 * 1024 * 1024
+WAL_RESET_FIXED_IN: Final = (3, 51, 3)
+"""Earlier versions may damage a WAL file when two connections checkpoint at once (facts/queue.md 2.16)."""
+GOOD_SHARE: Final = 0.9
+
+
+class Verdict(StrEnum):
+    """How bad a finding is."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One finding; ``cure`` is what to do, "" if nothing."""
+
+    name: str
+    verdict: Verdict
+    finding: str
+    cure: str = ""
+
+    def as_document(self) -> dict[str, str]:
+        """Return it for ``--json``."""
+        return asdict(self)
+
+
+def run_checks(loaded: LoadedSettings) -> Iterator[Check]:
+    """Yield the findings one by one; a check that cannot be made because of an earlier one is left out."""
+    settings = loaded.settings
+    yield from _check_settings(loaded)
+    yield _check_sqlite()
+    data_dir = _check_data_dir(settings)
+    yield data_dir
+    yield _check_stash(settings)
+    if data_dir.verdict is Verdict.FAILED:
+        return
+    yield _check_daemon(settings)
+    try:
+        with open_installation(settings) as installation:
+            yield from _check_stores(installation)
+            yield from _check_plex(installation)
+    except SettingsError as error:
+        yield Check("plex", Verdict.FAILED, str(error), "Set them and run doctor again.")
+    except (QueueError, StoreError, OSError) as error:
+        yield Check("stores", Verdict.FAILED, str(error))
+
+
+def _check_settings(loaded: LoadedSettings) -> Iterator[Check]:
+    changed = sum(origin != "default" for origin in loaded.origins.values())
+    yield Check("settings", Verdict.OK, f"{changed} of {len(loaded.origins)} differ from their defaults")
+    for warning in loaded.warnings:
+        yield Check("settings", Verdict.WARNING, warning)
+    for key in not_yet_effective(loaded.settings):
+        yield Check("settings", Verdict.WARNING, f"{key} has no effect in this version yet", "Leave it at its default.")
+
+
+def _check_sqlite() -> Check:
+    if sqlite3.sqlite_version_info < WAL_RESET_FIXED_IN:
+        return Check(
+            "sqlite",
+            Verdict.WARNING,
+            f"version {sqlite3.sqlite_version}; before 3.51.3 a rare fault can damage a write-ahead log",
+            "SceneSync keeps the risk low (one process checkpoints); update SQLite when your system offers it.",
+        )
+    return Check("sqlite", Verdict.OK, f"version {sqlite3.sqlite_version}")
+
+
+def _check_data_dir(settings: Settings) -> Check:
+    folder = settings.data_dir
+    try:
+        make_data_dir(folder)
+        with open_queue(settings) as queue:
+            damage = queue.damage
+    except (QueueError, OSError) as error:
+        return Check(
+            "data directory", Verdict.FAILED, f"{folder}: {error}", "Make it writable or set SCENESYNC_DATA_DIR."
+        )
+    if damage is not None:
+        return Check(
+            "data directory", Verdict.WARNING, str(damage), "Run `scenesync sync --all` to find what was lost."
+        )
+    free = shutil.disk_usage(folder).free
+    if free < LITTLE_ROOM_BYTES:
+        return Check("data directory", Verdict.WARNING, f"{folder} has {free // 1024 // 1024} MB left", "Free some.")
+    return Check("data directory", Verdict.OK, f"{folder}, {free // 1024**3} GB free, process {os.getpid()} can write")
+
+
+def _check_daemon(settings: Settings) -> Check:
+    running = held_elsewhere(worker_lock(settings.data_dir).path)
+    return Check("daemon", Verdict.OK, "running" if running else "not running (scenesync run starts it)")
+
+
+def _check_stash(settings: Settings) -> Check:
+    try:
+        with stash_client(settings) as stash:
+            version, status, count = stash.version(), stash.status(), stash.scene_count()
+    except (TransientError, PermanentError) as error:
+        return Check("stash", Verdict.FAILED, str(error), "Check stash_url and stash_api_key.")
+    if status != "OK":
+        return Check(
+            "stash", Verdict.FAILED, f"version {version} says {status}", "Open Stash in a browser and follow it."
+        )
+    return Check("stash", Verdict.OK, f"version {version or 'unknown'} at {settings.stash_url}, {count} scenes")
+
+
+def _check_stores(installation: Installation) -> Iterator[Check]:
+    count = installation.dead_letters.count()
+    if count:
+        yield Check("dead letters", Verdict.WARNING, f"{count} jobs were given up", "See `scenesync dlq list`.")
+
+
+def _check_plex(installation: Installation) -> Iterator[Check]:
+    settings, plex = installation.settings, installation.plex
+    try:
+        identity = plex.identity()
+        yield Check("plex", Verdict.OK, f"version {identity.version} at {settings.plex_url}")
+        existing = plex.libraries()
+        yield Check("plex token", Verdict.OK, "accepted")
+        chosen = choose_libraries(existing, settings.plex_libraries)
+        if not chosen:
+            yield Check("plex libraries", Verdict.FAILED, "the server has no movie library", "Create one in Plex.")
+            return
+        yield Check("plex libraries", Verdict.OK, ", ".join(library.title for library in chosen))
+        index = installation.session(identity).index
+        index.refresh()
+    except (TransientError, PermanentError) as error:
+        yield Check("plex", Verdict.FAILED, str(error), "Check plex_url, plex_token and plex_libraries.")
+        return
+    yield _check_paths(installation, index)
+
+
+def _check_paths(installation: Installation, index: LibraryIndex) -> Check:
+    try:
+        scenes = _sample(installation)
+    except (TransientError, PermanentError) as error:
+        return Check("path mapping", Verdict.WARNING, f"not checked, Stash cannot be asked: {error}")
+    with_files = [scene for scene in scenes if scene.files]
+    if not with_files:
+        return Check("path mapping", Verdict.WARNING, "not checked, Stash has no scene with a file yet")
+    settings = installation.settings
+    results = [
+        match_files(scene.files, index, settings.path_map, strict=settings.strict_matching) for scene in with_files
+    ]
+    rules = Counter(result.rule for result in results if isinstance(result, Match))
+    ambiguous = sum(isinstance(result, Ambiguous) for result in results)
+    finding = f"of {len(with_files)} scenes " + ", ".join(
+        [
+            *(f"{count} by {rule.value}" for rule, count in rules.items()),
+            f"{ambiguous} ambiguous",
+            f"{len(with_files) - sum(rules.values()) - ambiguous} not in Plex",
+        ]
+    )
+    if rules[Rule.PATH] >= GOOD_SHARE * max(1, sum(rules.values())) and rules:
+        return Check("path mapping", Verdict.OK, finding)
+    return _bad_mapping(finding, propose_rules(_pairs(with_files, results)), anything=bool(rules))
+
+
+def _bad_mapping(finding: str, proposals: Sequence[Proposal], *, anything: bool) -> Check:
+    if not proposals:
+        return Check(
+            "path mapping",
+            Verdict.WARNING if anything else Verdict.FAILED,
+            finding,
+            "Compare a file's path in Stash with its path in Plex (Get Info) and set path_map.",
+        )
+    lines = ", ".join(f'"{proposal.rule.stash_prefix} => {proposal.rule.plex_prefix}"' for proposal in proposals)
+    explained = ", ".join(f"{proposal.files} files" for proposal in proposals)
+    return Check("path mapping", Verdict.WARNING, finding, f"Set path_map = [{lines}] ({explained}) in scenesync.toml.")
+
+
+def _pairs(scenes: Sequence[Scene], results: Sequence[object]) -> Iterator[tuple[str, str]]:
+    for scene, result in zip(scenes, results, strict=True):
+        if isinstance(result, Match) and result.rule is not Rule.PATH:
+            for file in scene.files:
+                yield file.path, result.files[0].path
+
+
+def _sample(installation: Installation) -> Sequence[Scene]:
+    hints = installation.stash.scene_hints_after(0, SAMPLE_SCENES)
+    return list(installation.stash.scenes([hint.id for hint in hints]).values())

@@ -1,0 +1,96 @@
+"""The console script: the commands, the options that all share, and how an error becomes a message and a status."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+from rich.console import Console
+
+from scenesync.app.commands import demo, dlq, doctor, drain, explain, run, stash_task, status, sync
+from scenesync.app.context import AppContext
+from scenesync.app.exit_codes import FAILED, USAGE
+from scenesync.app.settings import SettingsError
+from scenesync.app.version import VERSION
+from scenesync.domain.errors import LibraryNotFound, PermanentError, TransientError
+from scenesync.queue.errors import QueueError
+from scenesync.store.errors import StoreError
+from scenesync.worker.plex_connection import NeedsPerson
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+EXPECTED_ERRORS: Final = (QueueError, StoreError, TransientError, PermanentError, NeedsPerson, OSError)
+"""What the world does to a command; anything else is a bug and keeps its traceback."""
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(VERSION, prog_name="scenesync")
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where queue, index and journal are kept (SCENESYNC_DATA_DIR).",
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    help="The least important level that is logged.",
+)
+@click.pass_context
+def cli(context: click.Context, data_dir: Path | None, log_level: str | None) -> None:
+    """Carry every change from Stash to Plex.
+
+    Settings come from scenesync.toml in the data directory, from SCENESYNC_... variables and from Stash's plugin
+    settings; docs/SETTINGS.md lists them. Start with `scenesync doctor`, or see it work with `scenesync demo`.
+
+    Exit status: 0 done, 1 failed, 2 wrong usage or settings, 3 done but dead letters or waiting jobs are left.
+    """
+    overrides = {"data_dir": str(data_dir) if data_dir else None, "log_level": log_level}
+    context.obj = AppContext(overrides={key: value for key, value in overrides.items() if value is not None})
+
+
+for command in (
+    run.run,
+    drain.drain,
+    sync.sync,
+    status.status,
+    dlq.dlq,
+    explain.explain,
+    doctor.doctor,
+    demo.demo,
+    stash_task.stash_task,
+):
+    cli.add_command(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with its status."""
+    sys.exit(run_cli(arguments))
+
+
+def run_cli(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status."""
+    try:
+        result = cli.main(args=arguments, prog_name="scenesync", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        _say("Interrupted.")
+        return FAILED
+    except SettingsError as error:
+        _say(str(error))
+        return USAGE
+    except NeedsPerson as error:
+        _say(str(error))
+        return USAGE if isinstance(error.cause, LibraryNotFound) else FAILED
+    except EXPECTED_ERRORS as error:
+        _say(str(error) or type(error).__name__)
+        return FAILED
+    return result if isinstance(result, int) else 0
+
+
+def _say(message: str) -> None:
+    Console(stderr=True, highlight=False, soft_wrap=True).print(f"scenesync: {message}", markup=False)

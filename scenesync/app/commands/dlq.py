@@ -1,0 +1,191 @@
+"""Dead letters: look at them, give them another try, or drop them."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from scenesync.app.context import AppContext, print_json
+from scenesync.app.exit_codes import DONE, FAILED, LEFTOVERS
+from scenesync.app.installation import open_queue
+from scenesync.app.times import parse_age
+from scenesync.queue.dead_letters import DeadLetterStore, LetterFilter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from scenesync.queue.dead_letters import DeadLetter
+
+Command = TypeVar("Command", bound="Callable[..., object]")
+
+
+@click.group()
+def dlq() -> None:
+    """Look at jobs that were given up, replay or discard them."""
+
+
+def _filters(command: Command) -> Command:
+    """Add the options that choose letters."""
+    for option in (
+        click.option("--text", help="Only letters whose message or job contains this text."),
+        click.option(
+            "--older-than", metavar="AGE", callback=parse_age, help="Only letters older than 90s, 2h, 7d, 1w."
+        ),
+        click.option("--scene", "scene_id", type=int, help="Only letters of this scene."),
+        click.option("--error", help="Only letters with this error class, e.g. PlexNotFound."),
+    ):
+        command = option(command)
+    return command
+
+
+@dlq.command("list")
+@_filters
+@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="Show at most this many.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_obj
+def list_letters(
+    app: AppContext,
+    *,
+    error: str | None,
+    scene_id: int | None,
+    older_than: float | None,
+    text: str | None,
+    limit: int,
+    as_json: bool,
+) -> int:
+    """List dead letters, the newest first. Exits 3 when there are any."""
+    with open_queue(app.load().settings) as queue:
+        letters = DeadLetterStore(queue).list(LetterFilter(error, scene_id, older_than, text), limit=limit)
+    if as_json:
+        print_json([_document(letter) for letter in letters])
+    elif letters:
+        Console().print(_table(letters))
+    else:
+        click.echo("No dead letters.")
+    return LEFTOVERS if letters else DONE
+
+
+@dlq.command("show")
+@click.argument("letter_id", type=int)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_obj
+def show_letter(app: AppContext, *, letter_id: int, as_json: bool) -> int:
+    """Show one dead letter whole, with its traceback and what would help."""
+    with open_queue(app.load().settings) as queue:
+        letter = DeadLetterStore(queue).get(letter_id)
+    if letter is None:
+        click.echo(f"There is no dead letter {letter_id}; `scenesync dlq list` shows them.", err=True)
+        return FAILED
+    if as_json:
+        print_json(_document(letter))
+        return DONE
+    click.echo(f"Dead letter {letter.id}, scene {letter.job.get('scene_id')}, failed {_moment(letter.failed_at)}")
+    click.echo(f"{letter.error_type} after {letter.attempts} attempts: {letter.message}")
+    if letter.advice:
+        click.echo(f"What would help: {letter.advice}")
+    click.echo(f"Job: {letter.job}")
+    if letter.traceback:
+        click.echo("\n" + letter.traceback.rstrip())
+    return DONE
+
+
+@dlq.command()
+@click.argument("letter_ids", type=int, nargs=-1)
+@_filters
+@click.option("--all", "every", is_flag=True, help="Every letter.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_obj
+def replay(
+    app: AppContext,
+    *,
+    letter_ids: Sequence[int],
+    error: str | None,
+    scene_id: int | None,
+    older_than: float | None,
+    text: str | None,
+    every: bool,
+    as_json: bool,
+) -> int:
+    """Put jobs back into the queue, as if they had never failed."""
+    which = _chosen(letter_ids, LetterFilter(error, scene_id, older_than, text), every=every)
+    with open_queue(app.load().settings) as queue:
+        count = DeadLetterStore(queue).replay(which)
+    _say_count("replayed", count, as_json=as_json)
+    return _status_of(letter_ids, count)
+
+
+@dlq.command()
+@click.argument("letter_ids", type=int, nargs=-1)
+@_filters
+@click.option("--all", "every", is_flag=True, help="Every letter.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_obj
+def discard(
+    app: AppContext,
+    *,
+    letter_ids: Sequence[int],
+    error: str | None,
+    scene_id: int | None,
+    older_than: float | None,
+    text: str | None,
+    every: bool,
+    yes: bool,
+    as_json: bool,
+) -> int:
+    """Delete dead letters for good. Several at once need a yes."""
+    which = _chosen(letter_ids, LetterFilter(error, scene_id, older_than, text), every=every)
+    if len(letter_ids) != 1 and not yes:
+        if not sys.stdin.isatty():
+            raise click.UsageError("Discarding several letters without a terminal needs --yes.")
+        click.confirm("Delete these dead letters for good?", abort=True)
+    with open_queue(app.load().settings) as queue:
+        count = DeadLetterStore(queue).discard(which)
+    _say_count("discarded", count, as_json=as_json)
+    return _status_of(letter_ids, count)
+
+
+def _chosen(letter_ids: Sequence[int], letters: LetterFilter, *, every: bool) -> Sequence[int] | LetterFilter:
+    chosen_ways = [bool(letter_ids), letters != LetterFilter(), every]
+    if chosen_ways.count(True) != 1:
+        raise click.UsageError("Name letters by id, or by filter options, or all of them with --all.")
+    return letter_ids or letters
+
+
+def _status_of(letter_ids: Sequence[int], count: int) -> int:
+    return FAILED if count < len(set(letter_ids)) else DONE
+
+
+def _say_count(verb: str, count: int, *, as_json: bool) -> None:
+    if as_json:
+        print_json({verb: count})
+    else:
+        click.echo(f"{count} dead letters {verb}.")
+
+
+def _document(letter: DeadLetter) -> dict[str, object]:
+    return asdict(letter)
+
+
+def _moment(epoch_s: float) -> str:
+    return datetime.fromtimestamp(epoch_s, UTC).astimezone().isoformat(timespec="seconds")
+
+
+def _table(letters: Sequence[DeadLetter]) -> Table:
+    table = Table("id", "scene", "failed", "tries", "error", "message", box=None)
+    for letter in letters:
+        table.add_row(
+            str(letter.id),
+            str(letter.job.get("scene_id")),
+            _moment(letter.failed_at),
+            str(letter.attempts),
+            letter.error_type,
+            letter.message,
+        )
+    return table

@@ -1,0 +1,57 @@
+"""How things stand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from scenesync.app.context import AppContext, print_json
+from scenesync.app.overview import Overview, read_overview
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_obj
+def status(app: AppContext, *, as_json: bool) -> int:
+    """Show queue, dead letters, circuit breaker and outages.
+
+    Asks no server and changes nothing; without a data directory everything is zero and unknown.
+    """
+    overview = read_overview(app.load().settings.data_dir)
+    if as_json:
+        print_json(overview.as_document())
+    else:
+        for line in _lines(overview):
+            click.echo(line)
+    return 0
+
+
+def _lines(overview: Overview) -> Iterator[str]:
+    queue = overview.queue
+    yield (
+        f"queue         {queue.pending} pending ({queue.due} due), {queue.in_progress} in progress, "
+        f"{queue.dead_letters} dead letters"
+    )
+    for error, count in sorted(queue.waiting_by_error.items()):
+        yield f"              {count} wait after {error}"
+    if queue.oldest_pending_s is not None:
+        yield f"              the oldest has waited {_span(queue.oldest_pending_s)}"
+    yield f"so far        {queue.completed_total} done, {queue.failed_total} given up"
+    yield f"last hour     {', '.join(f'{count} {outcome}' for outcome, count in overview.rates.items()) or 'nothing'}"
+    yield f"daemon        {'running' if overview.daemon_running else 'not running'}"
+    yield f"plex          {overview.plex}, circuit {overview.circuit}"
+    yield f"stash         {overview.stash}"
+    for outage in overview.outages:
+        length = "still going on" if outage.duration_s is None else f"lasted {_span(outage.duration_s)}"
+        yield f"outage        {outage.service} since {outage.began_at}, {length}: {outage.cause}"
+
+
+def _span(seconds: float) -> str:
+    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.1f} s"

@@ -1,0 +1,82 @@
+"""Choose scenes, enqueue them, work them off."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from scenesync.app.commands.drain import tell, view_for
+from scenesync.app.context import AppContext, print_json
+from scenesync.app.exit_codes import DONE
+from scenesync.app.installation import open_queue, stash_client
+from scenesync.app.one_shot import UNREACHABLE_FOR_S, work_off
+from scenesync.app.settings import require_plex
+from scenesync.app.times import parse_since
+from scenesync.intake.selection import enqueue_all, enqueue_ids, enqueue_since
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from scenesync.app.settings import Settings
+    from scenesync.queue.records import BulkResult
+
+
+@click.command()
+@click.argument("scene_ids", type=click.IntRange(min=1), nargs=-1)
+@click.option("--all", "every", is_flag=True, help="Every scene that Stash has.")
+@click.option(
+    "--since",
+    metavar="TIME",
+    callback=parse_since,
+    help="Scenes changed in Stash since then: an age (90s, 24h, 7d, 1w) or an ISO time.",
+)
+@click.option("--no-wait", is_flag=True, help="Only enqueue; the daemon or a later drain does the work.")
+@click.option(
+    "--wait",
+    "wait_s",
+    type=click.FloatRange(min=0),
+    metavar="S",
+    default=UNREACHABLE_FOR_S,
+    show_default=True,
+    help="Give up when Plex or Stash cannot be reached for so many seconds.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_obj
+def sync(
+    app: AppContext,
+    *,
+    scene_ids: Sequence[int],
+    every: bool,
+    since: datetime | None,
+    no_wait: bool,
+    wait_s: float,
+    as_json: bool,
+) -> int:
+    """Enqueue scenes (by id, --since, or --all) and work until nothing is due.
+
+    Exits 3 when jobs still wait or dead letters are left.
+    """
+    if [bool(scene_ids), every, since is not None].count(True) != 1:
+        raise click.UsageError("Name scenes by id, or choose them with --since TIME, or take --all.")
+    settings = app.load().settings
+    if not no_wait:
+        require_plex(settings)
+    result = enqueue(settings, scene_ids, since=since)
+    if no_wait:
+        if as_json:
+            print_json({"created": result.created, "merged": result.merged})
+        else:
+            click.echo(f"{result.created} scenes enqueued, {result.merged} were waiting already.")
+        return DONE
+    view = view_for("syncing", as_json=as_json)
+    return tell(work_off(settings, view, unreachable_for_s=wait_s), as_json=as_json)
+
+
+def enqueue(settings: Settings, scene_ids: Sequence[int], *, since: datetime | None) -> BulkResult:
+    """Enqueue these scenes, or those changed ``since``, or all. Raises QueueError and Stash's errors."""
+    with open_queue(settings) as queue, stash_client(settings) as stash:
+        if scene_ids:
+            return enqueue_ids(queue, scene_ids)
+        return enqueue_since(stash, queue, since) if since is not None else enqueue_all(stash, queue)

@@ -1,0 +1,236 @@
+"""The daemon: hold the lock, work until told to stop, start over with new settings when they change."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Self
+
+import click
+
+from scenesync.app.exit_codes import DONE, FAILED
+from scenesync.app.installation import make_data_dir, open_installation, worker_lock
+from scenesync.app.one_shot import stopping_on_signals
+from scenesync.app.settings import SettingsError, not_yet_effective
+from scenesync.domain.errors import StashRefused, StashUnavailable
+from scenesync.domain.outcome import Attempt, Outcome
+from scenesync.stash.client import StashClient
+from scenesync.worker.loop import LoopLimits
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import TracebackType
+
+    from scenesync.app.context import AppContext
+    from scenesync.app.settings import LoadedSettings, Settings
+    from scenesync.stash.connection import PluginConnection
+
+log = logging.getLogger(__name__)
+
+LOOK_AT_FILES_EVERY_S: Final = 2.0
+LOOK_AT_PLUGIN_EVERY_S: Final = 60.0
+HOOK_FILE: Final = "hook.json"
+PLUGIN_DATA_FOLDER: Final = "data"
+NO_POLL_REFRESH_S: Final = 300.0
+"""Without polling the path index is still brought up to date now and then."""
+
+
+class SettingsSource:
+    """Where the daemon's settings come from, and whether they have changed since they were loaded.
+
+    Started by Stash it uses Stash's own address, its API key (read once over the session cookie, which lives for an
+    hour only) and what people set on the plugin's page.
+    """
+
+    def __init__(
+        self, app: AppContext, connection: PluginConnection | None, handler: logging.Handler | None = None
+    ) -> None:
+        self._app = app
+        self._connection = connection
+        self._handler = handler
+        self._plugin_settings: Mapping[str, object] | None = None
+        self._stash: StashClient | None = None
+
+    def load(self) -> LoadedSettings:
+        """Return the settings in force now. Raises SettingsError."""
+        if self._connection is None:
+            return self._app.load(handler=self._handler)
+        try:
+            self._plugin_settings = self._stash_client().plugin_settings()
+        except (StashUnavailable, StashRefused) as error:
+            log.warning("cannot read the plugin's settings, going on without: %s", error)
+        return self._app.load(
+            plugin_settings=self._plugin_settings, default_dir=self._default_dir(), handler=self._handler
+        )
+
+    def stash(self) -> StashClient | None:
+        """Return the client for the Stash that started the plugin, None if the settings say where Stash is."""
+        return None if self._connection is None else self._stash_client()
+
+    def plugin_settings_changed(self) -> bool:
+        """Ask Stash whether somebody changed the plugin's settings."""
+        if self._connection is None:
+            return False
+        try:
+            return self._stash_client().plugin_settings() != self._plugin_settings
+        except (StashUnavailable, StashRefused):
+            return False
+
+    def _stash_client(self) -> StashClient:
+        if self._stash is None:
+            assert self._connection is not None  # noqa: S101 - asked for by callers
+            self._stash = self._connection.client()
+            key = self._stash.api_key()
+            if key:
+                self._stash.close()
+                self._stash = StashClient(self._connection.url, api_key=key, verify_tls=False)
+        return self._stash
+
+    def _default_dir(self) -> Path | None:
+        """Return the plugin's data folder: the hook, which knows nothing else, looks there too."""
+        if self._connection is None or not self._connection.plugin_dir:
+            return None
+        return Path(self._connection.plugin_dir) / PLUGIN_DATA_FOLDER
+
+
+@dataclass(slots=True)
+class Daemon:
+    """One run of ``scenesync run``."""
+
+    source: SettingsSource
+    quiet_second: bool = False
+
+    def run(self) -> int:
+        """Work until a signal and return the exit status. Raises SettingsError, QueueError, StoreError, OSError."""
+        loaded = self.source.load()
+        data_dir = loaded.settings.data_dir
+        make_data_dir(data_dir)
+        lock = worker_lock(data_dir)
+        if not lock.acquire():
+            if not self.quiet_second:
+                click.echo(f"scenesync: another SceneSync already works in {data_dir}.", err=True)
+            return DONE if self.quiet_second else FAILED
+        try:
+            self._work(loaded)
+        finally:
+            lock.release()
+        return DONE
+
+    def _work(self, loaded: LoadedSettings) -> None:
+        """Work in rounds: each has its own settings, and ends when they change or at a signal."""
+        end_of_round = threading.Event()
+        with stopping_on_signals(end_of_round.set) as stop:
+            while True:
+                end_of_round.clear()
+                if stop.is_set():  # asked after clearing: a signal sets both
+                    return
+                watch = SettingsWatch(self.source, loaded, end_of_round)
+                self._round(loaded.settings, end_of_round, watch)
+                loaded = watch.latest
+
+    def _round(self, settings: Settings, end_of_round: threading.Event, watch: SettingsWatch) -> None:
+        write_hook_file(settings)
+        for key in not_yet_effective(settings):
+            log.warning("the setting %s has no effect in this version yet", key)
+        with open_installation(settings, stash=self.source.stash()) as installation, watch:
+            log.info("working data_dir=%s workers=%d", settings.data_dir, settings.workers)
+            limits = LoopLimits(
+                workers=settings.workers, refresh_index_every_s=settings.poll_interval or NO_POLL_REFRESH_S
+            )
+            installation.work_loop(limits, [log_attempt]).run(end_of_round)
+
+
+class SettingsWatch:
+    """Looks now and then whether the settings changed, and ends the round if they did."""
+
+    def __init__(self, source: SettingsSource, loaded: LoadedSettings, end_of_round: threading.Event) -> None:
+        self.latest = loaded
+        self._source = source
+        self._end_of_round = end_of_round
+        self._seen = file_times(loaded.files)
+        self._asked_plugin_at = time.monotonic()
+        self._thread = threading.Thread(target=self._run, name="settings", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self._end_of_round.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._end_of_round.wait(LOOK_AT_FILES_EVERY_S):
+            if self._changed() and self._reload():
+                self._end_of_round.set()
+
+    def _changed(self) -> bool:
+        now_seen = file_times(self.latest.files)
+        if now_seen != self._seen:
+            self._seen = now_seen
+            return True
+        if time.monotonic() - self._asked_plugin_at < LOOK_AT_PLUGIN_EVERY_S:
+            return False
+        self._asked_plugin_at = time.monotonic()
+        return self._source.plugin_settings_changed()
+
+    def _reload(self) -> bool:
+        """Load again; say whether anything is different now. Settings that cannot be used change nothing."""
+        try:
+            loaded = self._source.load()
+        except SettingsError as error:
+            log.error("the changed settings are not used: %s", error)  # noqa: TRY400 - the person's mistake, no traceback
+            return False
+        if loaded.settings.data_dir != self.latest.settings.data_dir:
+            log.error("data_dir cannot change while SceneSync runs; restart it")
+            return False
+        changed = loaded.settings != self.latest.settings
+        self.latest = loaded
+        if changed:
+            log.info("settings changed, starting over with the new ones")
+        return changed
+
+
+def file_times(files: Sequence[Path]) -> tuple[tuple[int, int] | None, ...]:
+    """Return what tells a change of each file: time of change in ns and size; None for one that is not there."""
+    times: list[tuple[int, int] | None] = []
+    for path in files:
+        try:
+            status = path.stat()
+        except OSError:
+            times.append(None)
+        else:
+            times.append((status.st_mtime_ns, status.st_size))
+    return tuple(times)
+
+
+def write_hook_file(settings: Settings) -> None:
+    """Leave the hook the one setting that it cannot find out by itself; never a secret."""
+    path = settings.data_dir / HOOK_FILE
+    draft = path.with_suffix(".new")
+    draft.write_text(json.dumps({"autostart": settings.autostart}), encoding="utf-8")
+    draft.chmod(0o600)
+    draft.replace(path)
+
+
+def log_attempt(attempt: Attempt) -> None:
+    """Say in one line what became of an attempt."""
+    level = {Outcome.DEAD: logging.ERROR, Outcome.RETRY: logging.WARNING}.get(attempt.outcome, logging.INFO)
+    if attempt.outcome in {Outcome.UNCHANGED, Outcome.DEFERRED}:
+        level = logging.DEBUG
+    log.log(
+        level,
+        "%s scene=%d items=%s rule=%s fields=%s%s",
+        attempt.outcome.value,
+        attempt.scene_id,
+        ",".join(attempt.rating_keys) or "-",
+        attempt.rule or "-",
+        ",".join(attempt.changed_fields) or "-",
+        f" error={attempt.error_type} message={attempt.message}" if attempt.error_type else "",
+    )

@@ -1,0 +1,131 @@
+"""Gather everything that is known about one scene: its file, its match, what differs, what was tried."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from scenesync.domain.diff import FieldChange
+from scenesync.domain.errors import AmbiguousMatch, PermanentError, SceneSkipped, StashRefused, TransientError
+from scenesync.plex.exceptions import PlexNotFound
+from scenesync.queue.dead_letters import LetterFilter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from scenesync.app.installation import Installation
+    from scenesync.domain.job import Job
+    from scenesync.domain.outcome import Attempt
+    from scenesync.domain.scene import Scene
+
+ATTEMPTS_SHOWN = 10
+
+
+@dataclass(slots=True)
+class Explanation:
+    """What is known about a scene; ``verdict`` is the one sentence that says whether it is in sync, and if not why."""
+
+    scene_id: int
+    verdict: str = ""
+    takes_part: bool = True
+    paths: list[str] = field(default_factory=list)
+    rule: str = ""
+    rating_keys: list[str] = field(default_factory=list)
+    candidates: list[str] = field(default_factory=list)
+    changes: list[tuple[str, FieldChange]] = field(default_factory=list)
+    waiting: list[str] = field(default_factory=list)
+    dead_letters: list[str] = field(default_factory=list)
+    attempts: list[str] = field(default_factory=list)
+
+    def as_document(self) -> dict[str, object]:
+        """Return it for ``--json``."""
+        return {
+            "scene_id": self.scene_id,
+            "verdict": self.verdict,
+            "takes_part": self.takes_part,
+            "paths": self.paths,
+            "rule": self.rule or None,
+            "rating_keys": self.rating_keys,
+            "candidates": self.candidates,
+            "changes": [
+                {"rating_key": key, "field": change.field.value, "before": change.before, "after": change.after}
+                for key, change in self.changes
+            ],
+            "waiting": self.waiting,
+            "dead_letters": self.dead_letters,
+            "attempts": self.attempts,
+        }
+
+
+def explain_scene(installation: Installation, scene_id: int) -> Explanation:
+    """Ask Stash, Plex and the stores about a scene. A server that does not answer is part of the explanation."""
+    explanation = Explanation(scene_id)
+    explanation.waiting = [_waiting(job) for job in _waiting_jobs(installation, scene_id)]
+    explanation.dead_letters = [
+        f"{letter.id}: {letter.error_type}: {letter.message} {letter.advice}".rstrip()
+        for letter in installation.dead_letters.list(LetterFilter(scene_id=scene_id))
+    ]
+    explanation.attempts = [_attempt(attempt) for attempt in installation.attempts.latest(scene_id, ATTEMPTS_SHOWN)]
+    try:
+        scene = installation.stash.scenes([scene_id]).get(scene_id)
+    except (TransientError, StashRefused) as error:
+        explanation.verdict = f"cannot be judged, since Stash cannot be asked. {error}"
+        return explanation
+    if scene is None:
+        explanation.verdict = "does not exist in Stash."
+        explanation.takes_part = False
+        return explanation
+    explanation.paths = [file.path for file in scene.files]
+    _compare(installation, scene, explanation)
+    return explanation
+
+
+def _compare(installation: Installation, scene: Scene, explanation: Explanation) -> None:
+    try:
+        session = installation.session(installation.plex.identity())
+        match, planned = session.scene_sync.plan(scene)
+    except AmbiguousMatch as error:
+        explanation.candidates = list(error.candidates)
+        explanation.verdict = f"is not synced, because several Plex items fit and none is edited on a guess. {error}"
+    except PlexNotFound as error:
+        explanation.verdict = f"waits for Plex. {error}"
+    except SceneSkipped as error:
+        explanation.takes_part = False
+        explanation.verdict = f"does not take part. {error}"
+    except (TransientError, PermanentError) as error:
+        explanation.verdict = f"cannot be judged, since Plex cannot be asked. {error}"
+    else:
+        explanation.rule = match.rule.value
+        explanation.rating_keys = list(match.rating_keys)
+        explanation.changes = [(step.edit.rating_key, change) for step in planned for change in step.edit.changes]
+        differing = dict.fromkeys(change.field.value for _, change in explanation.changes)
+        explanation.verdict = (
+            f"differs in {', '.join(differing)}." if differing else "is in sync (pictures not compared)."
+        )
+
+
+def _waiting_jobs(installation: Installation, scene_id: int) -> Iterator[Job]:
+    after = 0
+    while page := installation.queue.list_pending(1000, after):
+        yield from (pending.job for pending in page if pending.job.get("scene_id") == scene_id)
+        after = page[-1].row_id
+
+
+def _waiting(job: Job) -> str:
+    text = f"since {_moment(job['enqueued_at'])}"
+    if job.get("retry_count"):
+        text += f", failed {job['retry_count']} times, last {job.get('last_error_type')}"
+        text += f", next try {_moment(job['next_retry_at'])}" if job.get("next_retry_at") else ", next try now"
+    return text
+
+
+def _attempt(attempt: Attempt) -> str:
+    text = f"{_moment(attempt.started_at)} {attempt.outcome.value}"
+    if attempt.changed_fields:
+        text += f" {', '.join(attempt.changed_fields)}"
+    return f"{text} {attempt.error_type}: {attempt.message}" if attempt.error_type else text
+
+
+def _moment(epoch_s: float) -> str:
+    return datetime.fromtimestamp(epoch_s, UTC).astimezone().isoformat(timespec="seconds")

@@ -1,0 +1,199 @@
+"""Build the parts of one installation from its settings; the only place that joins them."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from scenesync.app.settings import enabled_fields, require_plex
+from scenesync.app.version import VERSION
+from scenesync.plex import dialect
+from scenesync.plex.client import PlexClient
+from scenesync.queue.dead_letters import DeadLetterStore
+from scenesync.queue.embedded import EmbeddedQueue
+from scenesync.queue.owner_lock import KernelLock
+from scenesync.stash.client import StashClient
+from scenesync.store.attempts import AttemptStore
+from scenesync.store.baselines import BaselineStore
+from scenesync.store.database import Database, open_database
+from scenesync.store.journal import JournalStore
+from scenesync.store.memory import Memory
+from scenesync.store.outages import OutageStore
+from scenesync.store.path_index import PathIndexStore
+from scenesync.store.service_state import ServiceStateStore
+from scenesync.worker.circuit_breaker import CircuitBreaker
+from scenesync.worker.health import HealthRecorder
+from scenesync.worker.images import ImageSync
+from scenesync.worker.library_index import LibraryIndex
+from scenesync.worker.locator import Locator
+from scenesync.worker.loop import LoopLimits, WorkLoop
+from scenesync.worker.plex_connection import PlexConnection, PlexSession
+from scenesync.worker.processor import SyncWorker
+from scenesync.worker.proof import ProofDesk
+from scenesync.worker.scene_sync import SceneSync, SyncOptions
+from scenesync.worker.waking import Waker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from scenesync.app.settings import Settings
+    from scenesync.domain.item import ServerIdentity
+    from scenesync.domain.outcome import Attempt
+
+DATABASE_FILE: Final = "scenesync.db"
+LOCK_FILE: Final = "daemon.lock"
+QUEUE_FOLDER: Final = "queue"
+
+
+def queue_folder(data_dir: Path) -> Path:
+    """Return where the queue lies."""
+    return data_dir / QUEUE_FOLDER
+
+
+def database_file(data_dir: Path) -> Path:
+    """Return where everything but the queue lies."""
+    return data_dir / DATABASE_FILE
+
+
+def worker_lock(data_dir: Path) -> KernelLock:
+    """Return the lock that whoever works holds: one daemon or one-shot command per data directory."""
+    return KernelLock(data_dir / LOCK_FILE)
+
+
+def make_data_dir(data_dir: Path) -> None:
+    """Create the data directory, readable by its owner alone. Raises OSError with the path in it."""
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+@contextlib.contextmanager
+def open_queue(settings: Settings) -> Iterator[EmbeddedQueue]:
+    """Open the queue for reading and changing, without taking over anybody's jobs. Raises QueueError, OSError."""
+    make_data_dir(settings.data_dir)
+    with contextlib.closing(EmbeddedQueue(queue_folder(settings.data_dir), auto_resume=False)) as queue:
+        yield queue
+
+
+def stash_client(settings: Settings) -> StashClient:
+    """Return a client for the Stash of the settings."""
+    key = settings.stash_api_key
+    return StashClient(
+        settings.stash_url,
+        api_key=key.get_secret_value() if key else None,
+        connect_timeout_s=settings.connect_timeout,
+        read_timeout_s=settings.read_timeout,
+        max_connections=settings.workers + 1,
+    )
+
+
+def plex_client(settings: Settings, client_identifier: str) -> PlexClient:
+    """Return a client for the Plex of the settings. Raises SettingsError if address or token are missing."""
+    connection = require_plex(settings)
+    return PlexClient.connect(
+        connection.url,
+        token=connection.token.get_secret_value(),
+        client_identifier=client_identifier,
+        version=VERSION,
+        connect_timeout_s=settings.connect_timeout,
+        read_timeout_s=settings.read_timeout,
+        pool_size=settings.workers + 2,
+        ca_file=settings.plex_ca_file,
+        verify=settings.plex_verify_tls,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """The open parts: stores, clients, and the settings that joined them."""
+
+    settings: Settings
+    queue: EmbeddedQueue
+    database: Database
+    stash: StashClient
+    plex: PlexClient
+    dead_letters: DeadLetterStore
+    attempts: AttemptStore
+    outages: OutageStore
+    services: ServiceStateStore
+
+    def session(self, identity: ServerIdentity, waker: Waker | None = None) -> PlexSession:
+        """Return what belongs to the Plex server that answered."""
+        settings = self.settings
+        self._speak_as_learned(identity)
+        baselines = BaselineStore(self.database, identity.machine_identifier)
+        index = LibraryIndex(
+            self.plex,
+            PathIndexStore(self.database, identity.machine_identifier),
+            wanted_libraries=settings.plex_libraries,
+            on_new_files=waker.wake if waker else None,
+        )
+        options = SyncOptions(enabled_fields(settings), settings.conflict_policy, settings.lock_fields)
+        images = ImageSync(self.stash, self.plex, baselines, policy=options.policy, lock=options.lock)
+        scene_sync = SceneSync(
+            self.plex,
+            Locator(self.plex, index, settings.path_map, strict=settings.strict_matching),
+            baselines,
+            JournalStore(self.database, identity.machine_identifier),
+            images,
+            options,
+        )
+        return PlexSession(identity, index, scene_sync, ProofDesk(self.plex, baselines, images))
+
+    def _speak_as_learned(self, identity: ServerIdentity) -> None:
+        """Go on with what was learned about this server, and keep what will be."""
+        memory, server_id = Memory(self.database), identity.machine_identifier
+        name = f"dialect of {identity.version}"
+        known = dialect.from_text(memory.recall(name, server_id=server_id))
+        self.plex.remember_with(None)
+        self.plex.adopt(lambda _: known)
+        self.plex.remember_with(lambda learned: memory.note(name, dialect.to_text(learned), server_id=server_id))
+
+    def work_loop(self, limits: LoopLimits, observers: Sequence[Callable[[Attempt], None]] = ()) -> WorkLoop:
+        """Return the loop that works the queue off."""
+        health = HealthRecorder(self.services, self.outages, self.queue)
+        breaker = CircuitBreaker(on_change=health.circuit_changed)
+        worker = SyncWorker(
+            self.queue,
+            self.dead_letters,
+            self.settings,
+            self.settings.data_dir,
+            self.settings.max_retries,
+            circuit_breaker=breaker,
+            skip_not_found=self.settings.skip_not_found,
+        )
+        waker = Waker(self.queue)
+        connection = PlexConnection(self.plex, breaker, lambda identity: self.session(identity, waker), health=health)
+        return WorkLoop(
+            worker,
+            self.stash,
+            connection,
+            limits=limits,
+            observers=(self.attempts.add, *observers),
+            health=health,
+        )
+
+
+@contextlib.contextmanager
+def open_installation(settings: Settings, *, stash: StashClient | None = None) -> Iterator[Installation]:
+    """Open stores and clients and close them afterwards. Raises SettingsError, QueueError, StoreError, OSError.
+
+    ``stash`` replaces the client made from the settings; it stays open.
+    """
+    require_plex(settings)
+    make_data_dir(settings.data_dir)
+    with contextlib.ExitStack() as stack:
+        queue = stack.enter_context(contextlib.closing(EmbeddedQueue(queue_folder(settings.data_dir))))
+        database = stack.enter_context(open_database(database_file(settings.data_dir)))
+        memory = Memory(database)
+        yield Installation(
+            settings=settings,
+            queue=queue,
+            database=database,
+            stash=stash or stack.enter_context(stash_client(settings)),
+            plex=stack.enter_context(plex_client(settings, memory.client_identifier())),
+            dead_letters=DeadLetterStore(queue),
+            attempts=AttemptStore(database),
+            outages=OutageStore(database),
+            services=ServiceStateStore(database),
+        )

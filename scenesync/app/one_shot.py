@@ -1,0 +1,164 @@
+"""Work the queue off once and report: what ``drain``, ``sync`` and Stash's tasks share.
+
+While a daemon runs, nothing is worked on here: its progress is watched instead.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from scenesync.app.exit_codes import DONE, LEFTOVERS
+from scenesync.app.installation import make_data_dir, open_installation, queue_folder, worker_lock
+from scenesync.app.progress import ProgressWatch
+from scenesync.domain.outcome import Attempt, Outcome
+from scenesync.queue.snapshot import read_snapshot
+from scenesync.worker.loop import LoopLimits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from scenesync.app.progress import ProgressView
+    from scenesync.app.settings import Settings
+    from scenesync.queue.records import QueueSnapshot
+    from scenesync.stash.client import StashClient
+
+UNREACHABLE_FOR_S: Final = 30.0
+WATCH_EVERY_S: Final = 0.25
+
+ENDED: Final = (Outcome.SYNCED, Outcome.UNCHANGED, Outcome.SKIPPED, Outcome.DEAD)
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts outcomes; told by the worker's threads."""
+
+    counts: Counter[Outcome] = field(default_factory=Counter)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __call__(self, attempt: Attempt) -> None:
+        """Count one attempt."""
+        with self._lock:
+            self.counts[attempt.outcome] += 1
+
+    def done(self) -> int:
+        """Return how many jobs have ended for good."""
+        return sum(self.counts[outcome] for outcome in ENDED)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a run did, and what it left."""
+
+    counts: Counter[Outcome]
+    left: QueueSnapshot
+    worked_by_daemon: bool = False
+
+    @property
+    def exit_code(self) -> int:
+        """0 if nothing is left, 3 if jobs wait or are dead."""
+        return LEFTOVERS if self.left.pending or self.left.in_progress or self.left.dead_letters else DONE
+
+    def as_document(self) -> dict[str, object]:
+        """Return the report for ``--json``."""
+        return {
+            **{outcome.value: self.counts[outcome] for outcome in Outcome},
+            "pending": self.left.pending,
+            "in_progress": self.left.in_progress,
+            "dead_letters": self.left.dead_letters,
+            "waiting_by_error": dict(self.left.waiting_by_error),
+            "worked_by_daemon": self.worked_by_daemon,
+        }
+
+    def as_line(self) -> str:
+        """Return the report as one line for people."""
+        done = ", ".join(f"{self.counts[outcome]} {outcome.value}" for outcome in Outcome if self.counts[outcome])
+        parts = [done or ("the daemon worked them off" if self.worked_by_daemon else "nothing was due")]
+        if self.left.pending:
+            errors = ", ".join(
+                f"{count} {error}" for error, count in sorted(self.left.waiting_by_error.items()) if error
+            )
+            parts.append(f"{self.left.pending} wait" + (f" ({errors})" if errors else ""))
+        if self.left.dead_letters:
+            parts.append(f"{self.left.dead_letters} dead letters (scenesync dlq list)")
+        return "; ".join(parts)
+
+
+def work_off(
+    settings: Settings,
+    view: AbstractContextManager[ProgressView],
+    *,
+    timeout_s: float | None = None,
+    unreachable_for_s: float = UNREACHABLE_FOR_S,
+    stash: StashClient | None = None,
+) -> Report:
+    """Work until nothing is due, or ``timeout_s`` has passed, and return what was done.
+
+    Raises what ``WorkLoop.run`` raises for a run that does not wait for a person.
+    """
+    make_data_dir(settings.data_dir)
+    lock = worker_lock(settings.data_dir)
+    if not lock.acquire():
+        return _watch_daemon(settings.data_dir, view, timeout_s)
+    limits = LoopLimits(
+        workers=settings.workers, until_idle=True, deadline_s=timeout_s, unreachable_for_s=unreachable_for_s
+    )
+    tally = Tally()
+    folder = queue_folder(settings.data_dir)
+    try:
+        with (
+            open_installation(settings, stash=stash) as installation,
+            stopping_on_signals() as stop,
+            view as shown,
+            ProgressWatch(shown, lambda: (tally.done(), _left(read_snapshot(folder)))),
+        ):
+            installation.work_loop(limits, [tally]).run(stop)
+    finally:
+        lock.release()
+    return Report(tally.counts, read_snapshot(folder))
+
+
+def _watch_daemon(data_dir: Path, view: AbstractContextManager[ProgressView], timeout_s: float | None) -> Report:
+    """Show how the running daemon gets on, until nothing is due."""
+    folder = queue_folder(data_dir)
+    deadline = None if timeout_s is None else time.monotonic() + timeout_s
+    with stopping_on_signals() as stop, view as shown:
+        begin = read_snapshot(folder)
+        while True:
+            now = read_snapshot(folder)
+            shown.show(now.completed_total - begin.completed_total, now.due + now.in_progress)
+            finished = now.due + now.in_progress == 0
+            if finished or (deadline is not None and time.monotonic() >= deadline) or stop.wait(WATCH_EVERY_S):
+                return Report(Counter(), now, worked_by_daemon=True)
+
+
+def _left(snapshot: QueueSnapshot) -> int:
+    return snapshot.due + snapshot.in_progress
+
+
+@contextlib.contextmanager
+def stopping_on_signals(on_signal: Callable[[], None] | None = None) -> Iterator[threading.Event]:
+    """Give an event that SIGTERM and SIGINT set while the block runs; outside the main thread nobody sets it."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+
+    def note(_number: int, _frame: object) -> None:
+        stop.set()
+        if on_signal is not None:
+            on_signal()
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,156 @@
+"""The tasks of the Stash plugin: the commands' work, with Stash's own log, progress bar and result."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
+
+from scenesync.app.daemon import SettingsSource, write_hook_file
+from scenesync.app.exit_codes import DONE, FAILED
+from scenesync.app.installation import make_data_dir, open_queue
+from scenesync.app.one_shot import work_off
+from scenesync.app.overview import read_overview
+from scenesync.app.progress import FractionView
+from scenesync.app.settings import SettingsError, require_plex
+from scenesync.domain.errors import PermanentError, TransientError
+from scenesync.intake.selection import enqueue_all, enqueue_since
+from scenesync.queue.dead_letters import ALL, DeadLetterStore
+from scenesync.queue.errors import QueueError
+from scenesync.stash.connection import PluginConnection
+from scenesync.stash.plugin_protocol import PluginChannel, StashLog
+from scenesync.store.errors import StoreError
+from scenesync.worker.plex_connection import NeedsPerson
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from scenesync.app.context import AppContext
+    from scenesync.app.settings import Settings
+    from scenesync.stash.client import StashClient
+
+RECENT: Final = timedelta(hours=24)
+LETTERS_SHOWN: Final = 50
+
+
+class UnknownTask(Exception):
+    """The manifest names a task that this version does not have."""
+
+
+EXPECTED_ERRORS: Final = (
+    SettingsError,
+    QueueError,
+    StoreError,
+    TransientError,
+    PermanentError,
+    NeedsPerson,
+    OSError,
+    UnknownTask,
+    ValueError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a task has to work with."""
+
+    settings: Settings
+    stash: StashClient
+    channel: PluginChannel
+
+
+def run_task(app: AppContext, document: Mapping[str, Any], stdout: BinaryIO, stderr: BinaryIO) -> int:
+    """Run the task that ``args.mode`` names and write its result; return the exit status.
+
+    A failure is Stash's to show: it stands in the result, as one sentence.
+    """
+    channel = PluginChannel(stdout, stderr)
+    try:
+        output = _run(app, document, channel)
+    except EXPECTED_ERRORS as error:
+        channel.finish(error=str(error))
+        return FAILED
+    channel.finish(output)
+    return DONE
+
+
+def _run(app: AppContext, document: Mapping[str, Any], channel: PluginChannel) -> str:
+    mode = str((document.get("args") or {}).get("mode", ""))
+    task = TASKS.get(mode)
+    if task is None:
+        raise UnknownTask(f"SceneSync has no task {mode!r}. It has: {', '.join(TASKS)}.")
+    source = SettingsSource(app, PluginConnection.from_document(document.get("server_connection")), StashLog(channel))
+    settings = source.load().settings
+    make_data_dir(settings.data_dir)
+    write_hook_file(settings)
+    stash = source.stash()
+    assert stash is not None  # noqa: S101 - a task always has Stash's connection
+    return task(Task(settings, stash, channel))
+
+
+def _sync_all(task: Task) -> str:
+    require_plex(task.settings)
+    with open_queue(task.settings) as queue:
+        enqueued = enqueue_all(task.stash, queue)
+    task.channel.log("i", f"{enqueued.created} scenes enqueued, {enqueued.merged} were waiting already")
+    return _process(task)
+
+
+def _sync_recent(task: Task) -> str:
+    require_plex(task.settings)
+    with open_queue(task.settings) as queue:
+        enqueued = enqueue_since(task.stash, queue, datetime.fromtimestamp(time.time(), UTC) - RECENT)
+    task.channel.log("i", f"{enqueued.created} scenes enqueued, {enqueued.merged} were waiting already")
+    return _process(task)
+
+
+def _process(task: Task) -> str:
+    report = work_off(task.settings, FractionView(task.channel.progress), stash=task.stash)
+    task.channel.log("i", report.as_line())
+    return report.as_line()
+
+
+def _status(task: Task) -> str:
+    queue = read_overview(task.settings.data_dir).queue
+    line = (
+        f"{queue.pending} pending ({queue.due} due), {queue.in_progress} in progress, "
+        f"{queue.dead_letters} dead letters, {queue.completed_total} done so far"
+    )
+    task.channel.log("i", line)
+    return line
+
+
+def _list_letters(task: Task) -> str:
+    with open_queue(task.settings) as queue:
+        store = DeadLetterStore(queue)
+        letters, count = store.list(limit=LETTERS_SHOWN), store.count()
+    for letter in letters:
+        task.channel.log(
+            "w",
+            f"{letter.id}: scene {letter.job.get('scene_id')}: {letter.error_type}: {letter.message} {letter.advice}",
+        )
+    return f"{count} dead letters" + (f", the newest {LETTERS_SHOWN} are in the log" if count > LETTERS_SHOWN else "")
+
+
+def _replay_letters(task: Task) -> str:
+    with open_queue(task.settings) as queue:
+        count = DeadLetterStore(queue).replay(ALL)
+    return f"{count} dead letters are jobs again"
+
+
+def _clear_letters(task: Task) -> str:
+    with open_queue(task.settings) as queue:
+        count = DeadLetterStore(queue).discard(ALL)
+    return f"{count} dead letters deleted"
+
+
+TASKS: Final[Mapping[str, Callable[[Task], str]]] = {
+    "sync-all": _sync_all,
+    "sync-recent": _sync_recent,
+    "process-queue": _process,
+    "queue-status": _status,
+    "dlq-list": _list_letters,
+    "dlq-replay": _replay_letters,
+    "dlq-clear": _clear_letters,
+}

@@ -1,0 +1,263 @@
+"""Load the settings, say where each came from, and answer the questions that callers have about them.
+
+The only module besides the hook that reads the environment. Everything is computed anew from file, environment and
+arguments at each call, so that a running daemon can load again after a change.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import SecretStr, ValidationError
+
+from scenesync.app.settings_errors import SettingsError, closest, wrong_value
+from scenesync.app.settings_model import (
+    ENV_PREFIX,
+    KEYS,
+    LATER_KEYS,
+    SECRET_KEYS,
+    Settings,
+    default_data_dir,
+)
+from scenesync.app.settings_sources import (
+    CONFIG_VARIABLE,
+    Given,
+    Layer,
+    from_command_line,
+    from_environment,
+    from_file,
+    from_plugin,
+    merge,
+    read_secret,
+    secret_path,
+    unknown_keys,
+    unknown_variable,
+)
+from scenesync.app.settings_values import ARROW, Refused, local_path
+from scenesync.domain.fields import Field
+from scenesync.domain.paths import PathRule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+__all__ = [
+    "LoadedSettings",
+    "PlexConnection",
+    "Settings",
+    "SettingsError",
+    "enabled_fields",
+    "load_settings",
+    "masked",
+    "not_yet_effective",
+    "require_plex",
+]
+
+CONFIG_FILE_NAME: Final = "scenesync.toml"
+DEFAULT: Final = "default"
+
+_SWITCHES: Final = {
+    "sync_title": (Field.TITLE, Field.SORT_TITLE),
+    "sync_summary": (Field.SUMMARY,),
+    "sync_date": (Field.DATE,),
+    "sync_studio": (Field.STUDIO,),
+    "sync_performers": (Field.ACTORS,),
+    "sync_tags": (Field.GENRES,),
+    "sync_director": (Field.DIRECTORS,),
+    "sync_collection": (Field.COLLECTIONS,),
+    "sync_poster": (Field.POSTER,),
+    "sync_background": (Field.BACKGROUND,),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedSettings:
+    """Settings, the origin of each key, what is worth a warning, and the files that were read or would be.
+
+    An origin is ``default``, ``file <path>``, ``environment SCENESYNC_X``, ``Stash plugin settings`` or
+    ``command line``. ``files`` holds the settings file (even if it is missing) and the secrets' files: when one of them
+    changes, loading again may give another answer.
+    """
+
+    settings: Settings
+    origins: Mapping[str, str]
+    warnings: tuple[str, ...]
+    files: tuple[Path, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlexConnection:
+    """What it takes to talk to Plex."""
+
+    url: str
+    token: SecretStr
+
+
+def load_settings(
+    *,
+    overrides: Mapping[str, object] | None = None,
+    plugin_settings: Mapping[str, object] | None = None,
+    default_dir: Path | None = None,
+) -> LoadedSettings:
+    """Return the settings in force now: defaults < file < environment < Stash plugin settings < command line.
+
+    ``overrides`` are command-line options by key (None: not used), ``plugin_settings`` is what Stash keeps for the
+    plugin, ``default_dir`` is the data directory when nobody chose one. Raises ``SettingsError`` that names every
+    problem at once.
+    """
+    environ = os.environ  # noqa: TID251 - the one place that reads it
+    environment = from_environment(environ)
+    command_line = from_command_line(overrides or {})
+    plugin, plugin_warnings = _plugin_layer(plugin_settings or {})
+    named = environ.get(CONFIG_VARIABLE, "").strip()
+    path = _config_path(named, _data_dir(command_line, environment, default_dir))
+    file = from_file(path, required=bool(named))
+    layers = (_defaults(default_dir), file, environment, plugin, command_line)
+
+    problems = [problem for layer in layers for problem in layer.problems]
+    problems += [*unknown_keys(file), *unknown_keys(command_line)]
+    if not named and "data_dir" in file.given:
+        problems.append(_misplaced_data_dir(file.given["data_dir"].origin))
+    given, secret_files = _with_secrets_read(merge(layers), problems)
+    settings = _validated(given, problems)
+    if settings is None or problems:
+        raise SettingsError(problems)
+    origins = {key: given[key].origin if key in given else DEFAULT for key in KEYS}
+    warnings = (*(unknown_variable(entry) for entry in environment.unknown), *plugin_warnings)
+    return LoadedSettings(settings, origins, warnings, (path, *secret_files))
+
+
+def require_plex(settings: Settings) -> PlexConnection:
+    """Return how to reach Plex; raises ``SettingsError`` that says how to set what is missing."""
+    if settings.plex_url is not None and settings.plex_token is not None:
+        return PlexConnection(settings.plex_url, settings.plex_token)
+    examples = {"plex_url": "http://192.0.2.7:32400", "plex_token": "your-token"}
+    missing = [key for key in examples if getattr(settings, key) is None]
+    raise SettingsError([_how_to_set(key, examples[key], settings.data_dir) for key in missing])
+
+
+def enabled_fields(settings: Settings) -> frozenset[Field]:
+    """Return the fields of a Plex item that SceneSync is to write."""
+    return frozenset(field for key, fields in _SWITCHES.items() if getattr(settings, key) for field in fields)
+
+
+def not_yet_effective(settings: Settings) -> tuple[str, ...]:
+    """Return the keys that were changed from their default although nothing heeds them yet."""
+    fields = Settings.model_fields
+    return tuple(key for key in LATER_KEYS if getattr(settings, key) != fields[key].default)
+
+
+def masked(settings: Settings) -> dict[str, object]:
+    """Return all settings as plain values that may be shown: of a secret, only whether it is set."""
+    return {key: _display(key, getattr(settings, key)) for key in KEYS}
+
+
+def _display(key: str, value: object) -> object:
+    if key in SECRET_KEYS:
+        return "(not set)" if value is None else "***"
+    match value:
+        case StrEnum():
+            return value.value
+        case Path():
+            return str(value)
+        case tuple():
+            return [
+                f"{item.stash_prefix} {ARROW} {item.plex_prefix}" if isinstance(item, PathRule) else item
+                for item in value
+            ]
+        case _:
+            return value
+
+
+def _defaults(default_dir: Path | None) -> Layer:
+    # The rest of the defaults stands in the model.
+    return Layer({} if default_dir is None else {"data_dir": Given(str(default_dir), DEFAULT)})
+
+
+def _plugin_layer(values: Mapping[str, object]) -> tuple[Layer, tuple[str, ...]]:
+    """Return the plugin's layer and warnings: keys that an older or newer manifest left there must stop nobody."""
+    layer = from_plugin({key: value for key, value in values.items() if key != "data_dir"})
+    warnings = []
+    for entry in layer.unknown:
+        hint = closest(entry.key, KEYS)
+        warnings.append(
+            f"{entry.key} in Stash's plugin settings is no setting and is ignored."
+            f"{f' Did you mean {hint}?' if hint else ''}"
+        )
+    if "data_dir" in values:
+        warnings.append(
+            "data_dir in Stash's plugin settings is ignored, since the hook could not know it. "
+            f"Set {ENV_PREFIX}DATA_DIR in Stash's environment instead."
+        )
+    return layer, tuple(warnings)
+
+
+def _data_dir(command_line: Layer, environment: Layer, default_dir: Path | None) -> Path:
+    """Return the data directory as far as it can be known before the file in it is read."""
+    chosen = command_line.given.get("data_dir") or environment.given.get("data_dir")
+    if chosen is None:
+        return (default_dir or default_data_dir()).absolute()
+    try:
+        return local_path(chosen.value)
+    except Refused as error:
+        raise SettingsError([wrong_value("data_dir", chosen.value, chosen.origin, str(error))]) from None
+
+
+def _config_path(named: str, data_dir: Path) -> Path:
+    try:
+        return local_path(named) if named else data_dir / CONFIG_FILE_NAME
+    except Refused as error:
+        raise SettingsError([f"{CONFIG_VARIABLE} = {named}: {error}. It must be the path of a file."]) from None
+
+
+def _misplaced_data_dir(origin: str) -> str:
+    return (
+        f"data_dir ({origin}): cannot be set in the file that is looked for in that directory. "
+        f"Set {ENV_PREFIX}DATA_DIR, or name the file in {CONFIG_VARIABLE}."
+    )
+
+
+def _with_secrets_read(merged: Mapping[str, Given], problems: list[str]) -> tuple[dict[str, Given], tuple[Path, ...]]:
+    """Replace names of files by the secrets in them; what cannot be read is left out and added to ``problems``."""
+    result, paths = {}, []
+    for key, given in merged.items():
+        if not given.in_file:
+            result[key] = given
+            continue
+        try:
+            path = secret_path(key, given)
+            paths.append(path)
+            result[key] = read_secret(key, given, path)
+        except Refused as error:
+            problems.append(str(error))
+    return result, tuple(paths)
+
+
+def _validated(given: Mapping[str, Given], problems: list[str]) -> Settings | None:
+    values: dict[str, Any] = {key: entry.value for key, entry in given.items()}
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        # Nothing is chained to what is raised later: a library's error may quote what it was given.
+        problems += _refused(error, given)
+    return None
+
+
+def _refused(error: ValidationError, given: Mapping[str, Given]) -> Iterable[str]:
+    reasons: dict[str, str] = {}
+    for detail in error.errors(include_url=False, include_input=False):
+        reason = str(detail["ctx"]["error"]) if detail["type"] == "value_error" else ""
+        reasons.setdefault(str(detail["loc"][0]), reason)
+    return [wrong_value(key, given[key].value, given[key].origin, reason) for key, reason in reasons.items()]
+
+
+def _how_to_set(key: str, example: str, data_dir: Path) -> str:
+    secret_file = f", {ENV_PREFIX}{key.upper()}_FILE naming a file that holds it" if key in SECRET_KEYS else ""
+    return (
+        f'{key} is not set. Write {key} = "{example}" in {data_dir / CONFIG_FILE_NAME} (or the file that '
+        f"{CONFIG_VARIABLE} names), or set {ENV_PREFIX}{key.upper()} in the environment{secret_file}, "
+        f"or {key} in Stash's plugin settings."
+    )

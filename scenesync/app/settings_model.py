@@ -1,0 +1,211 @@
+"""All settings with their types, defaults and meanings; where values come from is the concern of ``settings``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Final
+
+from platformdirs import user_data_path
+from pydantic import BeforeValidator, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from scenesync.app.settings_values import (
+    DatabaseUrl,
+    DataDir,
+    Folders,
+    HostName,
+    IntervalS,
+    LogFormat,
+    LogLevel,
+    Names,
+    OptionalFile,
+    PathMap,
+    PlexUrl,
+    Port,
+    ReconcileInterval,
+    ReconcileScope,
+    Retries,
+    Secret,
+    StashUrl,
+    TimeoutS,
+    Workers,
+    lower_case,
+)
+from scenesync.domain.diff import ConflictPolicy
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pydantic_settings import PydanticBaseSettingsSource
+
+ENV_PREFIX: Final = "SCENESYNC_"
+_CHOICE: Final = BeforeValidator(lower_case)
+
+
+def default_data_dir() -> Path:
+    """Return where this platform keeps an application's data."""
+    return user_data_path("scenesync", appauthor=False)
+
+
+class Settings(BaseSettings):
+    """Everything a person can decide, checked. Read a few values from it and pass those on, not the whole."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX, frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True
+    )
+
+    stash_url: StashUrl = Field(default="http://localhost:9999", description="Where Stash answers.")
+    stash_api_key: Secret = Field(
+        default=None, description="Stash's API key (Settings, Security), needed once Stash asks for a password."
+    )
+    plex_url: PlexUrl = Field(
+        default=None, description="Where the Plex server answers. Required by commands that talk to Plex."
+    )
+    plex_token: Secret = Field(
+        default=None, description="The Plex server's access token. Required by commands that talk to Plex."
+    )
+    plex_libraries: Names = Field(
+        default=(), description="The Plex libraries to keep in sync, by name. None given: all movie libraries."
+    )
+    data_dir: DataDir = Field(
+        default_factory=default_data_dir,
+        description=(
+            "Where queue, index and journal are kept. A scenesync.toml may set it only if SCENESYNC_CONFIG names that "
+            "file; the hook knows only SCENESYNC_DATA_DIR."
+        ),
+    )
+    autostart: bool = Field(default=True, description="The Stash plugin starts the daemon when none runs.")
+    path_map: PathMap = Field(
+        default=(),
+        description=(
+            "What a folder is called by Stash and by Plex, when they see the same files at different places. "
+            "The longest prefix that fits wins."
+        ),
+    )
+    workers: Workers = Field(
+        default=4,
+        description=(
+            "The most scenes that are worked on at once. Plex writes one thing at a time, so fewer are used until more "
+            "prove to be faster."
+        ),
+    )
+    max_retries: Retries = Field(
+        default=5, description="How often a passing error is tried again before a job is a dead letter."
+    )
+    poll_interval: IntervalS = Field(
+        default=30, description="Seconds between looks at Stash for changes that no hook announced. 0: never."
+    )
+    reconcile_interval: Annotated[ReconcileInterval, _CHOICE] = Field(
+        default=ReconcileInterval.DAILY, description="How often both libraries are compared by themselves."
+    )
+    reconcile_scope: Annotated[ReconcileScope, _CHOICE] = Field(
+        default=ReconcileScope.WEEK,
+        description="Which scenes that comparison looks at: those changed within this time, or all.",
+    )
+    strict_matching: bool = Field(
+        default=True, description="Never take a Plex item for a scene's only because the file names are equal."
+    )
+    skip_not_found: bool = Field(
+        default=False, description="Drop scenes whose file Plex does not have, instead of keeping them as dead letters."
+    )
+    conflict_policy: Annotated[ConflictPolicy, _CHOICE] = Field(
+        default=ConflictPolicy.STASH,
+        description=(
+            "What happens to a field that somebody edited in Plex: stash overwrites it, plex leaves it, fill writes "
+            "empty fields only."
+        ),
+    )
+    lock_fields: bool = Field(
+        default=True, description="Lock the edited fields in Plex, so that a metadata refresh there does not undo them."
+    )
+    only_organized: bool = Field(default=False, description="Only scenes marked as organized in Stash take part.")
+    only_tags: Names = Field(default=(), description="Only scenes with one of these tags take part.")
+    skip_tags: Names = Field(default=(), description="Scenes with one of these tags do not take part.")
+    only_studios: Names = Field(default=(), description="Only scenes of these studios take part.")
+    only_paths: Folders = Field(default=(), description="Only scenes with a file in one of these folders take part.")
+    skip_paths: Folders = Field(default=(), description="Scenes whose files are all in these folders do not take part.")
+    sync_title: bool = Field(default=True, description="Write title and sort title.")
+    sync_summary: bool = Field(default=True, description="Write the summary, from Stash's details.")
+    sync_date: bool = Field(default=True, description="Write the date at which it was first available.")
+    sync_studio: bool = Field(default=True, description="Write the studio.")
+    sync_performers: bool = Field(default=True, description="Write the performers as actors, in order.")
+    sync_tags: bool = Field(default=True, description="Write the tags as genres.")
+    sync_director: bool = Field(default=True, description="Write the director.")
+    sync_poster: bool = Field(default=True, description="Upload the cover as poster.")
+    sync_background: bool = Field(default=True, description="Upload the cover as background art.")
+    sync_collection: bool = Field(default=False, description="Put the item into a collection named after its studio.")
+    sync_performer_photos: bool = Field(default=False, description="Give the actors their photos from Stash.")
+    sync_rating: bool = Field(default=False, description="Write the rating as user rating.")
+    sync_tagline: bool = Field(default=False, description="Write the studio's code as tagline.")
+    sync_labels: bool = Field(default=False, description="Write labels, for example for organized scenes.")
+    sync_content_rating: bool = Field(default=False, description="Write the content rating.")
+    connect_timeout: TimeoutS = Field(default=5, description="Seconds to wait for a connection to Plex or Stash.")
+    read_timeout: TimeoutS = Field(default=30, description="Seconds to wait for an answer of Plex or Stash.")
+    plex_ca_file: OptionalFile = Field(
+        default=None,
+        description="The certificate (PEM) of the authority that signed Plex's own, if it is not a public one.",
+    )
+    plex_verify_tls: bool = Field(
+        default=True, description="Check Plex's certificate. Prefer plex_ca_file to switching it off."
+    )
+    http_host: HostName = Field(default="127.0.0.1", description="The address on which dashboard and API listen.")
+    http_port: Port = Field(default=9988, description="The port on which dashboard and API listen. 0: any free one.")
+    http_api_key: Secret = Field(
+        default=None, description="What callers of the API have to present. None given: generated."
+    )
+    database_url: DatabaseUrl = Field(
+        default=None,
+        description="A PostgreSQL database for the state of several machines. None given: files in data_dir.",
+    )
+    log_format: Annotated[LogFormat, _CHOICE] = Field(
+        default=LogFormat.AUTO,
+        description="How log lines look; auto: stash under Stash, text on a terminal, else json.",
+    )
+    log_level: Annotated[LogLevel, _CHOICE] = Field(
+        default=LogLevel.INFO, description="The least important level logged."
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature is pydantic-settings'
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take values from nowhere but the call: ``load_settings`` reads the sources and remembers who set what."""
+        return (init_settings,)
+
+
+KEYS: Final = tuple(Settings.model_fields)
+SECRET_KEYS: Final = frozenset({"stash_api_key", "plex_token", "http_api_key", "database_url"})
+SECRET_FILE_KEYS: Final = frozenset(f"{key}_file" for key in SECRET_KEYS)
+URL_KEYS: Final = frozenset({"stash_url", "plex_url"})
+PATH_KEYS: Final = frozenset({"data_dir", "plex_ca_file"}) | SECRET_FILE_KEYS
+LIST_SEPARATORS: Final = {
+    "path_map": ";",
+    **dict.fromkeys(("plex_libraries", "only_tags", "skip_tags", "only_studios", "only_paths", "skip_paths"), ","),
+}
+"""What separates the members of a list where it has to be written as one text."""
+
+LATER_KEYS: Final = (
+    "poll_interval",
+    "reconcile_interval",
+    "reconcile_scope",
+    "only_organized",
+    "only_tags",
+    "skip_tags",
+    "only_studios",
+    "only_paths",
+    "skip_paths",
+    "sync_performer_photos",
+    "sync_rating",
+    "sync_tagline",
+    "sync_labels",
+    "sync_content_rating",
+    "http_host",
+    "http_port",
+    "http_api_key",
+    "database_url",
+)
+"""Keys that are known and checked, but have no effect yet."""

@@ -1,0 +1,267 @@
+"""How one value is read: the types behind the settings, each with the words for what it allows.
+
+Every validator raises ``Refused`` with a reason that never repeats a secret; who set the value is added elsewhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+from urllib.parse import urlsplit
+
+from annotated_types import Ge, Gt, Le
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+
+from scenesync.domain.paths import PathRule, is_windows_path, path_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pydantic.fields import FieldInfo
+
+ARROW: Final = "=>"
+_DAY_S: Final = 86_400
+
+# What people copy from the browser's address bar behind the server's own address.
+_PLEX_PAGES: Final = frozenset({"web", "library", "identity"})
+_STASH_PAGES: Final = frozenset({"graphql", "playground", "scenes", "settings"})
+
+
+class Refused(ValueError):
+    """A value is not allowed; the text says why, in words that follow a colon."""
+
+
+class ReconcileInterval(StrEnum):
+    """How often the two libraries are compared as a whole."""
+
+    NEVER = "never"
+    HOURLY = "hourly"
+    DAILY = "daily"
+    WEEKLY = "weekly"
+
+
+class ReconcileScope(StrEnum):
+    """How far back a scheduled reconciliation looks."""
+
+    DAY = "24h"
+    WEEK = "7d"
+    ALL = "all"
+
+
+class LogFormat(StrEnum):
+    """How log lines look; ``auto`` decides by who reads them."""
+
+    AUTO = "auto"
+    TEXT = "text"
+    JSON = "json"
+    STASH = "stash"
+
+
+class LogLevel(StrEnum):
+    """The least important level that is logged."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """What a key accepts, worded to follow "must be"."""
+
+    text: str
+
+
+def allowed_text(field: FieldInfo) -> str:
+    """Return what a settings field accepts, worded to follow "must be"."""
+    for mark in field.metadata:
+        if isinstance(mark, Allowed):
+            return mark.text
+    if isinstance(field.annotation, type) and issubclass(field.annotation, StrEnum):
+        return f"one of {', '.join(member.value for member in field.annotation)}"
+    if field.annotation is bool:
+        return "true or false"
+    return f"a {'whole number' if field.annotation is int else 'number of seconds'} {_range(field)}"
+
+
+def _range(field: FieldInfo) -> str:
+    bounds: dict[type, object] = {}
+    for mark in field.metadata:
+        match mark:
+            case Ge(ge=bound) | Gt(gt=bound) | Le(le=bound):
+                bounds[type(mark)] = bound
+    if Gt in bounds:
+        return f"above {bounds[Gt]}, up to {bounds[Le]}"
+    return f"from {bounds[Ge]} to {bounds[Le]}"
+
+
+def not_a_switch(value: object) -> object:
+    """Refuse true and false where a number is wanted: Python would take them for 1 and 0."""
+    if isinstance(value, bool):
+        raise Refused("that is a switch, not a number")
+    return value
+
+
+def lower_case(value: object) -> object:
+    """Return text without outer blanks and capitals, as choices are compared; anything else as it is."""
+    return value.strip().lower() if isinstance(value, str) else value
+
+
+def blank_is_none(value: object) -> object:
+    """Take empty text for "not set", as an example file or a Compose variable leaves it."""
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+def service_url(pages: frozenset[str]) -> Callable[[str], str]:
+    """Return the check of a server's base address; ``pages`` are path segments that belong to its pages, not to it."""
+
+    def checked(text: str) -> str:
+        text = text.strip()
+        if any(char.isspace() or not char.isprintable() for char in text):
+            raise Refused("it holds blanks")
+        if not text.lower().startswith(("http://", "https://")):
+            raise Refused("it does not begin with http:// or https://")
+        try:
+            parts = urlsplit(text)
+            host, port = parts.hostname, parts.port
+        except ValueError:
+            raise Refused("its host or port cannot be read") from None
+        if not host or port == 0:
+            raise Refused("its host or port cannot be read")
+        if "@" in parts.netloc:
+            raise Refused("a user name or password in it would show up in logs, so it is not accepted there")
+        if "?" in text or "#" in text:
+            raise Refused('leave out everything from "?" or "#" on')
+        page = next((segment for segment in parts.path.split("/") if segment in pages), None)
+        if page is not None:
+            raise Refused(f'leave out everything from "/{page}" on')
+        return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
+
+    return checked
+
+
+def names(value: object) -> tuple[str, ...]:
+    """Return a list of texts without outer blanks, empty ones and repetitions, in the order given."""
+    if not isinstance(value, list | tuple):
+        raise Refused('it is not a list, such as ["one", "two"]')
+    if not all(isinstance(name, str) for name in value):
+        raise Refused("not all of it is text")
+    return tuple(dict.fromkeys(name.strip() for name in value if name.strip()))
+
+
+def path_rules(value: object) -> tuple[PathRule, ...]:
+    """Return the rules of ``path_map`` in the order given; one prefix has one target."""
+    if not isinstance(value, list | tuple):
+        raise Refused(f'it is not a list, such as ["/data {ARROW} /media"]')
+    rules = [rule if isinstance(rule, PathRule) else path_rule(rule) for rule in value if rule != ""]
+    targets: dict[str, str] = {}
+    for rule in rules:
+        key = path_key(rule.stash_prefix)
+        if targets.setdefault(key, rule.plex_prefix) != rule.plex_prefix:
+            raise Refused(f"two rules begin with {rule.stash_prefix} and lead to different places")
+    return tuple(dict.fromkeys(rules))
+
+
+def path_rule(value: object) -> PathRule:
+    """Return one rule from ``stash_prefix => plex_prefix``."""
+    if not isinstance(value, str):
+        raise Refused("not all of it is text")
+    sides = [side.strip() for side in value.split(ARROW)]
+    if len(sides) != 2:  # noqa: PLR2004 - two sides of one arrow
+        wrong = f'no "{ARROW}"' if len(sides) < 2 else f'more than one "{ARROW}"'  # noqa: PLR2004
+        raise Refused(f"there is {wrong} in the rule {value.strip()}")
+    for side, owner in zip(sides, ("Stash", "Plex"), strict=True):
+        if not side:
+            raise Refused(f"{owner}'s side is empty in the rule {value.strip()}")
+        if not (side.startswith("/") or is_windows_path(side)):
+            raise Refused(f"{side} is no absolute path (/media, C:\\media or \\\\host\\media)")
+    return PathRule(*sides)
+
+
+def secret(value: object) -> object:
+    """Return a secret without outer blanks (None if nothing is left) that can be sent in an HTTP header."""
+    if value is None:
+        return None
+    if not isinstance(value, str | SecretStr):
+        raise Refused("it is not text: put it in quotes")
+    text = (value.get_secret_value() if isinstance(value, SecretStr) else value).strip()
+    if not all(char.isascii() and char.isprintable() and char != " " for char in text):
+        raise Refused("it holds blanks, line breaks or characters that no token has")
+    return SecretStr(text) if text else None
+
+
+def postgresql_only(value: SecretStr | None) -> SecretStr | None:
+    """Refuse every database but PostgreSQL; the address may hold a password and is never repeated."""
+    if value is not None and not value.get_secret_value().startswith("postgresql://"):
+        raise Refused("it does not begin with postgresql://")
+    return value
+
+
+def local_path(value: object) -> Path:
+    """Return an absolute path on this machine, with ``~`` expanded."""
+    if not isinstance(value, str | Path):
+        raise Refused("it is not text")
+    text = str(value).strip()
+    if not text or "\0" in text:
+        raise Refused("it is empty or holds a NUL character")
+    try:
+        return Path(text).expanduser().absolute()
+    except RuntimeError:
+        raise Refused("the home directory in it is not known") from None
+
+
+def existing_file(path: Path | None) -> Path | None:
+    """Refuse a path at which no file can be seen."""
+    try:
+        there = path is None or path.is_file()
+    except OSError as error:
+        raise Refused(f"it cannot be looked at ({error.strerror or type(error).__name__})") from None
+    if not there:
+        raise Refused("there is no such file")
+    return path
+
+
+def _optional_path(value: object) -> Path | None:
+    return None if blank_is_none(value) is None else local_path(value)
+
+
+def _optional_plex_url(value: object) -> object:
+    value = blank_is_none(value)
+    return service_url(_PLEX_PAGES)(value) if isinstance(value, str) else value
+
+
+_NUMBER = BeforeValidator(not_a_switch)
+
+StashUrl = Annotated[
+    str, AfterValidator(service_url(_STASH_PAGES)), Allowed("an address such as http://localhost:9999")
+]
+PlexUrl = Annotated[
+    str | None, BeforeValidator(_optional_plex_url), Allowed("an address such as http://192.0.2.7:32400")
+]
+Secret = Annotated[SecretStr | None, BeforeValidator(secret), Allowed("text without blanks")]
+DatabaseUrl = Annotated[
+    SecretStr | None,
+    BeforeValidator(secret),
+    AfterValidator(postgresql_only),
+    Allowed("an address that begins with postgresql://"),
+]
+Names = Annotated[tuple[str, ...], BeforeValidator(names), Allowed("a list of names")]
+Folders = Annotated[tuple[str, ...], BeforeValidator(names), Allowed("a list of folders as Stash calls them")]
+PathMap = Annotated[
+    tuple[PathRule, ...], BeforeValidator(path_rules), Allowed(f"a list of stash_prefix {ARROW} plex_prefix")
+]
+DataDir = Annotated[Path, BeforeValidator(local_path), Allowed("the path of a folder")]
+OptionalFile = Annotated[
+    Path | None, BeforeValidator(_optional_path), AfterValidator(existing_file), Allowed("the path of an existing file")
+]
+HostName = Annotated[
+    str, Field(pattern=r"^[\w.:%\-]+$", max_length=253), Allowed("a host name or IP address, without port")
+]
+Port = Annotated[int, _NUMBER, Field(ge=0, le=65_535)]
+Workers = Annotated[int, _NUMBER, Field(ge=1, le=64)]
+Retries = Annotated[int, _NUMBER, Field(ge=1, le=20)]
+IntervalS = Annotated[float, _NUMBER, Field(ge=0, le=_DAY_S)]
+TimeoutS = Annotated[float, _NUMBER, Field(gt=0, le=600)]

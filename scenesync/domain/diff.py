@@ -1,0 +1,170 @@
+"""Turn what Plex shows and what it should show into the smallest edit. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from scenesync.domain.fields import LIST_FIELDS, SHARED_LISTS, Field, FieldValue, empty_value, same_to_the_eye
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from scenesync.domain.item import Item
+
+
+class ConflictPolicy(StrEnum):
+    """Who wins when a field was edited in Plex."""
+
+    STASH = "stash"
+    PLEX = "plex"
+    FILL = "fill"
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What SceneSync last wrote to a field, and how the server then showed it (None: not read back yet).
+
+    Of a list that people fill too, ``written`` has only the names that SceneSync put there (``FieldChange.written``).
+    """
+
+    written: FieldValue
+    shown: FieldValue | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImageBaseline:
+    """The picture that SceneSync last put there: its SHA-1, the path Plex then served it under, its source's ETag.
+
+    ``shown`` is "" between the upload and the read that proves it.
+    """
+
+    sha1: str
+    shown: str = ""
+    etag: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """One field's step from ``before`` to ``after``; for lists, ``removed`` names what must leave.
+
+    ``owned`` names what in ``after`` is SceneSync's own, for a list that people fill too (None: all of it).
+    """
+
+    field: Field
+    before: FieldValue
+    after: FieldValue
+    owned: tuple[str, ...] | None = None
+
+    @property
+    def written(self) -> FieldValue:
+        """What the field's baseline has to remember, so that what a person added is never taken for ours."""
+        return self.after if self.owned is None else self.owned
+
+    @property
+    def removed(self) -> tuple[str, ...]:
+        """The names in the list before that are not wanted, in the capitals that the server shows."""
+        if isinstance(self.before, str) or isinstance(self.after, str):
+            return ()
+        kept = _folded(self.after)
+        return tuple(name for name in self.before if name.casefold() not in kept)
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """The changes to one item; with ``lock`` each changed field is locked, so that it survives a metadata refresh.
+
+    ``also_lock`` names fields to lock whose value does not travel with the edit (pictures).
+    """
+
+    rating_key: str
+    library_key: str
+    changes: tuple[FieldChange, ...]
+    lock: bool = True
+    also_lock: tuple[Field, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Say whether there is anything to send."""
+        return bool(self.changes or self.also_lock)
+
+
+def plan_edit(
+    item: Item,
+    desired: Mapping[Field, FieldValue],
+    baselines: Mapping[Field, Baseline],
+    *,
+    policy: ConflictPolicy = ConflictPolicy.STASH,
+    lock: bool = True,
+) -> Edit:
+    """Return the edit that makes ``item`` show ``desired``; it has no changes when nothing differs."""
+    changes: list[FieldChange] = []
+    refused: set[Field] = set()
+    for field, wanted in desired.items():
+        baseline = baselines.get(field)
+        change = _step(field, item.value(field), wanted, baseline)
+        if _is_right(field, change.before, change.after, baseline):
+            continue
+        if _may_write(item, field, change.before, baseline, policy):
+            changes.append(change)
+        else:
+            refused.add(field)
+    if Field.SORT_TITLE not in refused:
+        changes = _with_sort_title(changes, item, desired)
+    return Edit(item.rating_key, item.library_key, tuple(changes), lock)
+
+
+def _step(field: Field, shown: FieldValue, wanted: FieldValue, baseline: Baseline | None) -> FieldChange:
+    """Return the step to what is wanted; in a shared list all that SceneSync did not put there itself stays."""
+    if field not in SHARED_LISTS:
+        return FieldChange(field, before=shown, after=wanted)
+    ours = _folded(baseline.written if baseline else ())
+    unwanted = ours - _folded(wanted)
+    kept = tuple(name for name in shown if name.casefold() not in unwanted)
+    added = tuple(name for name in wanted if name.casefold() not in _folded(kept))
+    owned = tuple(name for name in wanted if name in added or name.casefold() in ours)
+    return FieldChange(field, before=shown, after=(*kept, *added), owned=owned)
+
+
+def _folded(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(name.casefold() for name in names)
+
+
+def _is_right(field: Field, shown: FieldValue, wanted: FieldValue, baseline: Baseline | None) -> bool:
+    if shown == wanted:
+        return True
+    if field in LIST_FIELDS - {Field.ACTORS} and set(shown) == set(wanted):
+        return True
+    if baseline is None:
+        # Plex fills an unset date with the day the file was added (facts/plex.md 3.2): not ours to clear.
+        return field is Field.DATE and wanted == empty_value(field)
+    # The server may show our text in its own way (trimmed, other capitals or order); writing it again changes nothing.
+    return baseline.written == wanted and shown == baseline.shown and same_to_the_eye(shown, wanted)
+
+
+def _may_write(item: Item, field: Field, shown: FieldValue, baseline: Baseline | None, policy: ConflictPolicy) -> bool:
+    if policy is ConflictPolicy.STASH:
+        return True
+    if policy is ConflictPolicy.FILL:
+        return shown == empty_value(field) or _is_ours(shown, baseline)
+    return not _edited_by_a_person(item, field, shown, baseline)
+
+
+def _edited_by_a_person(item: Item, field: Field, shown: FieldValue, baseline: Baseline | None) -> bool:
+    if baseline is None:
+        # A lock that SceneSync did not set was set by somebody who cared.
+        return field.value in item.locked
+    return not _is_ours(shown, baseline)
+
+
+def _is_ours(shown: FieldValue, baseline: Baseline | None) -> bool:
+    return baseline is not None and (shown == baseline.shown or same_to_the_eye(shown, baseline.written))
+
+
+def _with_sort_title(changes: list[FieldChange], item: Item, desired: Mapping[Field, FieldValue]) -> list[FieldChange]:
+    """Write the sort title with every new title: a server may make its own otherwise (facts/plex.md 3.2)."""
+    fields = {change.field for change in changes}
+    if Field.TITLE in fields and Field.SORT_TITLE in desired and Field.SORT_TITLE not in fields:
+        shown = item.value(Field.SORT_TITLE)
+        changes.append(FieldChange(Field.SORT_TITLE, before=shown, after=desired[Field.SORT_TITLE]))
+    return changes

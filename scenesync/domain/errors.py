@@ -1,0 +1,92 @@
+"""The errors that an attempt can end with.
+
+    Exception
+    ├── TransientError            trying again later may help
+    │   ├── StashUnavailable      Stash does not answer: wait
+    │   ├── LeaseLost             another process owns the job now
+    │   ├── AttemptCut            SceneSync is stopping: the job goes back as it was
+    │   └── plex.exceptions: PlexServerDown, PlexTemporaryError, PlexBusy, PlexNotFound, PlexUnauthorized
+    └── PermanentError            trying again without a change is useless
+        ├── AmbiguousMatch        several Plex items fit: never guess
+        ├── EditIgnored           Plex answered 200 and shows something else
+        ├── SceneGone             deleted in Stash
+        ├── SceneSkipped          nothing to do for this scene, with the reason
+        ├── StashRefused          Stash answered, with an error
+        │   └── StashUnauthorized the API key was refused: wait for a person
+        ├── LibraryNotFound       a library named in the settings does not exist: wait for a person
+        └── plex.exceptions: PlexPermanentError
+
+What each of them means for the job is the table in ``worker.error_rules``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class TransientError(Exception):
+    """The attempt failed for a reason that may pass."""
+
+
+class PermanentError(Exception):
+    """The attempt failed for a reason that stays until somebody changes something."""
+
+
+class StashUnavailable(TransientError):
+    """Stash cannot be reached, is migrating or did not answer in time; jobs wait for it."""
+
+
+class StashRefused(PermanentError):
+    """Stash understood the request and answered with an error."""
+
+
+class StashUnauthorized(StashRefused):
+    """Stash refused the API key or session; work waits until the settings change."""
+
+
+class LibraryNotFound(PermanentError):
+    """A library named in the settings does not exist on the Plex server."""
+
+    def __init__(self, name: str, *, existing: Sequence[str] = ()) -> None:
+        super().__init__(
+            f"Plex has no movie library called {name!r}. It has: {', '.join(existing) or 'none'}. "
+            "Set plex_libraries to one of these (SCENESYNC_PLEX_LIBRARIES in the environment)."
+        )
+
+
+class SceneGone(PermanentError):
+    """The scene no longer exists in Stash."""
+
+
+class SceneSkipped(PermanentError):
+    """The scene does not take part; the message says why."""
+
+
+class AmbiguousMatch(PermanentError):
+    """Several Plex items fit the scene, and Plex is never edited on a guess.
+
+    ``candidates`` holds their rating keys.
+    """
+
+    def __init__(self, message: str, *, candidates: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.candidates = tuple(candidates)
+
+
+class EditIgnored(PermanentError):
+    """Plex accepted an edit, but reading back shows that it did not take; ``fields`` names what did not."""
+
+    def __init__(self, message: str, *, fields: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.fields = tuple(fields)
+
+
+class AttemptCut(TransientError):
+    """SceneSync is stopping before the attempt could end; the job goes back as it was."""
+
+
+class LeaseLost(TransientError):
+    """The job was taken over by another process; whatever this one still wanted to do with it is refused."""

@@ -1,0 +1,87 @@
+"""What Plex shows for a file, as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from scenesync.domain.fields import Field, FieldValue, empty_value
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class ServerIdentity:
+    """Which Plex server answered; ``machine_identifier`` stays with the server, whatever its address."""
+
+    machine_identifier: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """A library (Plex: section) with the folders that it covers, as Plex sees them."""
+
+    key: str
+    title: str
+    roots: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MediaPart:
+    """One file of an item; ``file`` as Plex sees it."""
+
+    file: str
+    size_bytes: int | None = None
+    duration_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListedItem:
+    """An item as a listing shows it: enough to find it, never enough to compare its lists (listings truncate them)."""
+
+    rating_key: str
+    library_key: str
+    parts: tuple[MediaPart, ...]
+    title: str = ""
+    added_at: int = 0
+    updated_at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ItemPage:
+    """One page of a listing; ``total`` is the library's size as the server said it, None if it did not."""
+
+    items: tuple[ListedItem, ...]
+    total: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An item as read in full.
+
+    ``values`` has the fields that are set (images: the path under which Plex serves the selected one);
+    ``locked`` the names of the locked fields.
+    """
+
+    rating_key: str
+    library_key: str
+    parts: tuple[MediaPart, ...]
+    values: Mapping[Field, FieldValue]
+    locked: frozenset[str] = frozenset()
+
+    def value(self, field: Field) -> FieldValue:
+        """Return what the item shows for ``field``; the sort title is the title unless Plex has another."""
+        shown = self.values.get(field)
+        if shown is None and field is Field.SORT_TITLE:
+            shown = self.values.get(Field.TITLE)
+        return empty_value(field) if shown is None else shown
+
+
+@dataclass(frozen=True, slots=True)
+class UploadedImage:
+    """One candidate of an item's posters or backgrounds; ``key`` ends with the SHA-1 of the bytes for uploads."""
+
+    key: str
+    selected: bool

@@ -1,0 +1,73 @@
+"""The job dict: one durable unit of work, exactly as it stands in the queue (a plain JSON-able dict)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+Job = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedJob:
+    """A job in the hands of this process: only its holder can complete, requeue, release or bury it.
+
+    ``deliveries`` counts how often it was handed to a worker, this time included; ``claim_no`` tells this claim from
+    later ones of the same row; ``enqueued_timestamp`` is in epoch seconds.
+    """
+
+    row_id: int
+    job: Job
+    deliveries: int = 1
+    enqueued_timestamp: float = 0.0
+    claim_no: int = 0
+    priority: int = 10
+
+    @property
+    def scene_id(self) -> int:
+        """The scene that the job is about (0 for a fan-out)."""
+        return int(self.job["scene_id"])
+
+    @property
+    def job_key(self) -> str | None:
+        """The key under which events for the same thing merge."""
+        return self.job.get("job_key")
+
+
+METADATA: Final = "metadata"
+DESTROY: Final = "destroy"
+FANOUT: Final = "fanout"
+
+RETRY_FIELDS: Final = ("retry_count", "next_retry_at", "last_error_type")
+
+PRIORITY_PERSON: Final = 0
+"""A person just saved this scene."""
+PRIORITY_BULK: Final = 10
+PRIORITY_FANOUT: Final = 20
+
+
+def scene_key(scene_id: int) -> str:
+    """Return the ``job_key`` under which all events of a scene merge."""
+    return f"scene_{scene_id}"
+
+
+def scene_job(scene_id: int, now: float, *, update_type: str = METADATA, data: dict[str, Any] | None = None) -> Job:
+    """Return a new job for a scene; ``now`` is epoch seconds, ``data`` a hint for display (path, title)."""
+    return {
+        "scene_id": scene_id,
+        "update_type": update_type,
+        "data": data or {},
+        "enqueued_at": now,
+        "job_key": scene_key(scene_id),
+    }
+
+
+def retry_count(job: Job) -> int:
+    """Return how often the job has failed so far (0 for a new one)."""
+    value = job.get("retry_count")
+    return value if isinstance(value, int) else 0
+
+
+def without_retry_state(job: Job) -> Job:
+    """Return the job as if it had never failed."""
+    return {key: value for key, value in job.items() if key not in RETRY_FIELDS}

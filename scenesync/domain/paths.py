@@ -1,0 +1,87 @@
+"""Compare file paths of two machines: separators, Unicode forms, case, and the mapping between their mount points.
+
+Paths are text from other systems, so nothing here asks the local one what a separator is.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_WINDOWS_ROOT: Final = re.compile(r"^(?:[A-Za-z]:[\\/]|\\\\)")
+
+
+def is_windows_path(path: str) -> bool:
+    r"""Say whether a path is absolute in the Windows way (``C:\x``, ``C:/x``, ``\\host\share``)."""
+    return _WINDOWS_ROOT.match(path) is not None
+
+
+def segments(path: str) -> tuple[str, ...]:
+    r"""Return the parts of a path in NFC, whichever system wrote it.
+
+    A backslash separates only in Windows paths: elsewhere it is an ordinary character of a name. The long-path prefix
+    ``\\?\`` that Windows servers report is dropped (facts/plex.md 2.3).
+    """
+    text = unicodedata.normalize("NFC", path)
+    if is_windows_path(text):
+        text = text.replace("\\", "/")
+        for prefix, plain in (("//?/UNC/", "//"), ("//?/", "")):
+            if text.startswith(prefix):
+                text = plain + text.removeprefix(prefix)
+                break
+    return tuple(part for part in text.split("/") if part not in {"", "."})
+
+
+def file_name(path: str) -> str:
+    """Return the last segment of a path, "" for an empty one."""
+    parts = segments(path)
+    return parts[-1] if parts else ""
+
+
+def path_key(path: str) -> str:
+    """Return the form in which two paths are equal when they name the same file, if case matters."""
+    return "/".join(segments(path))
+
+
+def name_key(path: str) -> str:
+    """Return the form in which file names are looked up: without case, since only a whole path can settle it."""
+    return file_name(path).casefold()
+
+
+@dataclass(frozen=True, slots=True)
+class PathRule:
+    """One line of ``path_map``: what Stash calls ``stash_prefix`` is ``plex_prefix`` for Plex."""
+
+    stash_prefix: str
+    plex_prefix: str
+
+
+def map_path(path: str, rules: Sequence[PathRule]) -> str:
+    """Return the path as Plex would call it.
+
+    The longest prefix that matches whole segments wins; without one the path stays as it is (both see the same mounts).
+    """
+    parts = segments(path)
+    best: tuple[int, PathRule] | None = None
+    for rule in rules:
+        prefix = segments(rule.stash_prefix)
+        if _starts_with(parts, prefix, fold=is_windows_path(path)) and (best is None or len(prefix) > best[0]):
+            best = (len(prefix), rule)
+    if best is None:
+        return path
+    length, rule = best
+    is_windows = is_windows_path(rule.plex_prefix)
+    separator = "\\" if is_windows and "\\" in rule.plex_prefix else "/"
+    return separator.join((rule.plex_prefix.rstrip("/\\" if is_windows else "/"), *parts[length:]))
+
+
+def _starts_with(parts: tuple[str, ...], prefix: tuple[str, ...], *, fold: bool) -> bool:
+    head = parts[: len(prefix)]
+    if fold:
+        return [part.casefold() for part in head] == [part.casefold() for part in prefix]
+    return head == prefix

@@ -1,0 +1,133 @@
+"""The few doors through which the worker reaches the outside world. Implementations live in one package each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Mapping, Sequence
+
+    from scenesync.domain.dead_letter import DeadLetter
+    from scenesync.domain.diff import Edit
+    from scenesync.domain.fields import Field, FieldValue
+    from scenesync.domain.item import Item, ItemPage, Library, ServerIdentity, UploadedImage
+    from scenesync.domain.job import ClaimedJob, Job
+    from scenesync.domain.scene import Scene
+
+
+class JobQueue(Protocol):
+    """What the worker needs of a durable queue: every method is one atomic step."""
+
+    def claim(self, limit: int = 1) -> Sequence[ClaimedJob]:
+        """Take up to ``limit`` due jobs; no two for the same key, none whose key is being processed."""
+        ...
+
+    def complete(self, claimed: ClaimedJob) -> None:
+        """Take the finished job out. Raises LeaseLost if it is no longer held, as all methods below do."""
+        ...
+
+    def requeue(self, claimed: ClaimedJob, job: Job) -> None:
+        """Put the job back with new content (its retry state)."""
+        ...
+
+    def release(self, claimed: ClaimedJob) -> None:
+        """Put the job back exactly as it was."""
+        ...
+
+    def bury(self, claimed: ClaimedJob, letter: DeadLetter) -> object:
+        """Make the job a dead letter in the same step that takes it out of the queue."""
+        ...
+
+    def confirm_owned(self, claimed: ClaimedJob) -> bool:
+        """Say whether the job is still held: asked before each write to Plex."""
+        ...
+
+    def next_due_at(self) -> float | None:
+        """Return when the next waiting job is due (epoch seconds), None if none waits."""
+        ...
+
+    def wait_for_change(self, timeout_s: float, stop: threading.Event) -> bool:
+        """Sleep until somebody changed the queue, ``timeout_s`` passed or ``stop`` is set."""
+        ...
+
+
+class Image(Protocol):
+    """A picture's bytes; ``etag`` names this content at its source ("" if the source did not say)."""
+
+    @property
+    def content(self) -> bytes:
+        """The bytes."""
+        ...
+
+    @property
+    def etag(self) -> str:
+        """The source's own name for this content."""
+        ...
+
+
+class SceneSource(Protocol):
+    """Where the truth comes from: Stash."""
+
+    def scenes(self, ids: Sequence[int]) -> Mapping[int, Scene]:
+        """Return the scenes that exist among ``ids``; missing ones are simply not in the answer.
+
+        Raises StashUnavailable, StashUnauthorized or StashRefused.
+        """
+        ...
+
+    def image(self, url: str, *, known_etag: str = "") -> Image | None:
+        """Return the picture behind a scene's ``screenshot_url``, None if it is unchanged since ``known_etag``.
+
+        A scene without a cover answers with a placeholder drawing: that is an Image with empty ``content``.
+        Raises StashUnavailable, StashUnauthorized, StashRefused.
+        """
+        ...
+
+
+class MediaServer(Protocol):
+    """Where the metadata goes: Plex. Every method may raise the errors of ``plex.exceptions``."""
+
+    def identity(self) -> ServerIdentity:
+        """Ask who answers; needs no token and is cheap enough to be a probe."""
+        ...
+
+    def libraries(self) -> Sequence[Library]:
+        """Return the movie libraries (Other Videos libraries are of this kind too)."""
+        ...
+
+    def list_items(self, library_key: str, *, start: int, size: int, newest_first: bool = False) -> ItemPage:
+        """Return one page of a library's items, ordered by id, or by time of change with ``newest_first``."""
+        ...
+
+    def read_items(self, rating_keys: Sequence[str]) -> Mapping[str, Item]:
+        """Read items in full, in one request; those that no longer exist are not in the answer."""
+        ...
+
+    def fit(self, field: Field, value: FieldValue) -> FieldValue:
+        """Return what of a wanted value this server can be sent; to be applied before values are compared."""
+        ...
+
+    def apply_edit(self, edit: Edit) -> None:
+        """Send an edit: one request, more only where the request line would become too long."""
+        ...
+
+    def apply_in_other_dialect(self, edit: Edit) -> None:
+        """Send an edit the other way that servers are known to understand, after the first one did not stick."""
+        ...
+
+    def adopt_other_dialect(self) -> None:
+        """Speak the other way from now on: it was seen to work."""
+        ...
+
+    def uploaded_images(self, rating_key: str, field: Field) -> Sequence[UploadedImage]:
+        """Return the candidates for the item's poster or background."""
+        ...
+
+    def upload_image(self, rating_key: str, field: Field, content: bytes) -> None:
+        """Upload a picture; a server that did not have it yet selects it too (facts/plex.md 4)."""
+        ...
+
+    def select_image(self, rating_key: str, field: Field, key: str) -> None:
+        """Select a picture that the server already has."""
+        ...

@@ -1,0 +1,75 @@
+"""What Stash knows of a scene, as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class SceneFile:
+    """One file of a scene; ``path`` as Stash sees it, size and duration where Stash knows them."""
+
+    path: str
+    size_bytes: int | None = None
+    duration_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Studio:
+    """A studio and, if it has one, its parent."""
+
+    id: int
+    name: str
+    parent: Studio | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Performer:
+    """A performer; ``disambiguation`` tells two of the same name apart."""
+
+    id: int
+    name: str
+    disambiguation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A tag."""
+
+    id: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A group (a film of several scenes, say) and the scene's place in it."""
+
+    id: int
+    name: str
+    scene_index: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A Stash scene with all that can be shown in Plex.
+
+    Text is never None: Stash answers "" for unset text (facts: Scene fields). ``date`` is Stash's own text, maybe only
+    a year or a month, "" when unset. ``updated_at`` is Stash's own string too: it compares these as text.
+    ``screenshot_url`` is the cover's URL at Stash, "" when there is none. ``files`` has the primary one first.
+    """
+
+    id: int
+    title: str = ""
+    code: str = ""
+    details: str = ""
+    director: str = ""
+    date: str = ""
+    rating100: int | None = None
+    organized: bool = False
+    studio: Studio | None = None
+    performers: tuple[Performer, ...] = ()
+    tags: tuple[Tag, ...] = ()
+    groups: tuple[Group, ...] = ()
+    files: tuple[SceneFile, ...] = ()
+    screenshot_url: str = ""
+    updated_at: str = ""

@@ -1,0 +1,306 @@
+"""The Plex client: the ``MediaServer`` port over a few documented requests (facts/plex.md 1 to 4).
+
+One method call is one request, and nothing is retried, with these exceptions: a long list of ids and a long edit take
+several; what is too long for a server is split and sent again; a failure that means one thing while Plex is alive and
+another while it is not is followed by one short question to ``/identity``; an empty first page of a listing that was
+asked to be lean, and a 404 for several items at once, are asked again in another way until it is known what they mean.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, Self
+from urllib.parse import quote
+
+from scenesync.domain.fields import Field, FieldValue
+from scenesync.plex import image_request, parse
+from scenesync.plex.dialect import SURE_LINE_BYTES, Dialect, after_long_edit, after_long_id_list, other_minus_encoding
+from scenesync.plex.edit_request import edit_requests, fitting_summary
+from scenesync.plex.exceptions import PlexBusy, PlexError, PlexNotFound
+from scenesync.plex.exchange import Exchange, LineTooLong, RequestRecord, Timeouts, parsed
+from scenesync.plex.http import PlexHttp
+from scenesync.plex.http_errors import Cause, NoAnswer
+from scenesync.plex.request import Request, checked_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from scenesync.domain.diff import Edit
+    from scenesync.domain.item import Item, ItemPage, Library, ServerIdentity, UploadedImage
+    from scenesync.plex.request import Send
+
+logger: Final = logging.getLogger(__name__)
+
+IDS_PER_READ: Final = 50
+
+_LEAN: Final = (
+    "&excludeElements=Genre,Country,Guid,Rating,Collection,Director,Writer,Role,Producer,Similar,Style,Mood,Format"
+    "&excludeFields=summary,tagline"
+)
+
+
+class PlexClient:
+    """Speaks to one Plex server. Thread-safe; implements ``domain.ports.MediaServer``.
+
+    ``send`` is the way to the server; ``on_request`` is called after every request, in the thread that made it.
+    """
+
+    def __init__(
+        self,
+        send: Send,
+        *,
+        timeouts: Timeouts | None = None,
+        dialect: Dialect | None = None,
+        on_request: Callable[[RequestRecord], None] | None = None,
+    ) -> None:
+        self._exchange = Exchange(send, timeouts or Timeouts(), on_request)
+        self._dialect = dialect or Dialect()
+        self._dialect_lock = threading.Lock()
+        self._on_learned: Callable[[Dialect], None] | None = None
+        self._exit = contextlib.ExitStack()
+
+    @classmethod
+    def connect(
+        cls,
+        url: str,
+        *,
+        token: str,
+        client_identifier: str,
+        version: str,
+        connect_timeout_s: float = 5.0,
+        read_timeout_s: float = 30.0,
+        write_timeout_s: float | None = None,
+        identity_timeout_s: float = 3.0,
+        pool_size: int = 8,
+        ca_file: Path | None = None,
+        verify: bool = True,
+        dialect: Dialect | None = None,
+        on_request: Callable[[RequestRecord], None] | None = None,
+    ) -> Self:
+        """Return a client for the server at ``url``; sends nothing yet.
+
+        ``client_identifier`` is made once per installation and kept. ``write_timeout_s`` is by default twice
+        ``read_timeout_s``. ``pool_size`` is the number of requests that can be under way, identity questions apart.
+        Raises ValueError for an address, token or CA file that cannot be used.
+        """
+        http = PlexHttp(
+            url,
+            token=token,
+            client_identifier=client_identifier,
+            version=version,
+            connect_timeout_s=connect_timeout_s,
+            pool_size=pool_size,
+            ca_file=ca_file,
+            verify=verify,
+        )
+        write_s = 2 * read_timeout_s if write_timeout_s is None else write_timeout_s
+        timeouts = Timeouts(read_timeout_s, write_s, identity_timeout_s)
+        client = cls(http, timeouts=timeouts, dialect=dialect, on_request=on_request)
+        client._exit.callback(http.close)
+        return client
+
+    def close(self) -> None:
+        """Close idle connections; requests under way end by themselves, later ones fail."""
+        self._exit.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+    @property
+    def dialect(self) -> Dialect:
+        """What is known about the server's ways.
+
+        It grows by itself, except for ``minus_encoding``: whether names left a list is seen by reading back only.
+        """
+        return self._dialect
+
+    def adopt(self, change: Callable[[Dialect], Dialect]) -> Dialect:
+        """Replace the dialect by ``change(dialect)``, in one step, and return it."""
+        with self._dialect_lock:
+            self._dialect = dialect = change(self._dialect)
+        if self._on_learned is not None:
+            self._on_learned(dialect)
+        return dialect
+
+    def remember_with(self, on_learned: Callable[[Dialect], None] | None) -> None:
+        """Tell every later change of the dialect to ``on_learned``, so that it can be kept."""
+        self._on_learned = on_learned
+
+    def identity(self) -> ServerIdentity:
+        """Ask who answers, with a short time-out and without waiting for other requests."""
+        return self._exchange.identity()
+
+    def libraries(self) -> Sequence[Library]:
+        """Return the movie libraries."""
+        request = Request("GET", "/library/sections")
+        return parsed(request, self._exchange.read(request, "libraries"), parse.movie_libraries)
+
+    def list_items(self, library_key: str, *, start: int, size: int, newest_first: bool = False) -> ItemPage:
+        """Return the page at ``start``; it may have fewer or more items than ``size``.
+
+        There is no snapshot: drop duplicates by rating key, go on at ``start`` plus the number received, and end with
+        an empty page (facts/plex.md 2.1).
+        """
+        lean = self._dialect.lean_listing
+        page = self._page(library_key, start, size, newest_first=newest_first, lean=lean)
+        if lean and not page.items and start == 0 and size > 0:
+            page = self._page(library_key, start, size, newest_first=newest_first, lean=False)
+            if page.items:
+                # An unknown parameter is taken for a filter that nothing passes (facts/plex.md 0).
+                self._learn(lean_listing=False)
+        return page
+
+    def read_items(self, rating_keys: Sequence[str]) -> Mapping[str, Item]:
+        """Read items in full; those that do not exist are not in the answer."""
+        wanted = tuple(dict.fromkeys(checked_key(key, "a rating key") for key in rating_keys))
+        found: dict[str, Item] = {}
+        waiting = list(_chunks(wanted, self._dialect.ids_line_bytes))
+        while waiting:
+            keys = waiting.pop()
+            request = _items_request(keys)
+            try:
+                items = parsed(request, self._exchange.read(request, "read"), parse.items)
+            except PlexNotFound:
+                # Several at once: it is unknown whether one missing item hides the others (facts/plex.md 2.5).
+                if len(keys) > 1 and not self._dialect.omits_missing:
+                    waiting += [keys[: len(keys) // 2], keys[len(keys) // 2 :]]
+            except LineTooLong as error:
+                shorter = after_long_id_list(self._dialect, error.line_bytes) if len(keys) > 1 else None
+                if shorter is None:
+                    raise
+                self._learn(ids_line_bytes=shorter.ids_line_bytes)
+                waiting.extend(_chunks(keys, self._dialect.ids_line_bytes))
+            else:
+                found.update((item.rating_key, item) for item in items if item.rating_key in keys)
+                if len(items) < len(keys) and not self._dialect.omits_missing:
+                    self._learn(omits_missing=True)
+        return {key: found[key] for key in wanted if key in found}
+
+    def fit(self, field: Field, value: FieldValue) -> FieldValue:
+        """Return what of ``value`` this server can be sent: long summaries are cut, all else stays.
+
+        To be applied to wanted values before they are compared, so that a cut text counts as right.
+        """
+        if field is Field.SUMMARY and isinstance(value, str):
+            return fitting_summary(value, self._dialect.item_line_bytes)
+        return value
+
+    def apply_edit(self, edit: Edit) -> None:
+        """Send an edit. A success says that Plex took it, not that it did it: only reading back does.
+
+        A summary that does not fit (`fit`) is cut, with a warning in the log.
+        """
+        self._apply(edit, self._dialect)
+
+    def apply_in_other_dialect(self, edit: Edit) -> None:
+        """Send an edit the other way that servers are known to understand removed names."""
+        self._apply(edit, other_minus_encoding(self._dialect))
+
+    def adopt_other_dialect(self) -> None:
+        """Speak the other way from now on: reading back has shown that this server understands it."""
+        self._learn(minus_encoding=other_minus_encoding(self._dialect).minus_encoding)
+
+    def _apply(self, edit: Edit, dialect: Dialect) -> None:
+        while True:
+            requests = edit_requests(edit, dialect)
+            try:
+                for request in requests:
+                    self._write_fields(request)
+            except LineTooLong as error:
+                shorter = after_long_edit(dialect, error.line_bytes)
+                if shorter is None:
+                    raise
+                dialect = shorter
+            else:
+                break
+        _warn_of_cuts(edit, dialect)
+        if dialect.item_line_bytes < self._dialect.item_line_bytes:
+            # Only now, since a connection that broke twice by chance must not shorten texts for ever.
+            self._learn(item_line_bytes=dialect.item_line_bytes)
+
+    def uploaded_images(self, rating_key: str, field: Field) -> Sequence[UploadedImage]:
+        """Return the candidates for the item's poster or background, uploaded or not."""
+        request = image_request.candidates(rating_key, field)
+        return parsed(request, self._exchange.read(request, "images"), parse.uploaded_images)
+
+    def upload_image(self, rating_key: str, field: Field, content: bytes) -> None:
+        """Upload a picture. Raises PlexPermanentError if it is empty or larger than Plex takes (10 MB)."""
+        self._exchange.write(image_request.upload(rating_key, field, content), "upload")
+
+    def select_image(self, rating_key: str, field: Field, key: str) -> None:
+        """Select a candidate by the key that `uploaded_images` gave."""
+        self._exchange.write(image_request.select(rating_key, field, key), "select")
+
+    def _page(self, library_key: str, start: int, size: int, *, newest_first: bool, lean: bool) -> ItemPage:
+        library_key = checked_key(library_key, "a library key")
+        # `id` is not advertised, but the one order that does not change while one pages (facts/plex.md 2.1).
+        sort = quote("updatedAt:desc" if newest_first else "id", safe="")
+        paging = f"X-Plex-Container-Start={start:d}&X-Plex-Container-Size={size:d}"
+        request = Request(
+            "GET", f"/library/sections/{library_key}/all", f"type=1&sort={sort}&{paging}{_LEAN if lean else ''}"
+        )
+        answer = self._exchange.read(request, "listing")
+        total = answer.headers.get("x-plex-container-total-size", "")
+        return parsed(
+            request,
+            answer,
+            lambda node: parse.item_page(node, library_key=library_key, start=start, size=size, header_total=total),
+        )
+
+    def _write_fields(self, request: Request) -> None:
+        """Send an edit; a long one whose connection breaks is sent once more to tell a limit from an accident."""
+        try:
+            self._exchange.write(request, "edit")
+        except PlexBusy as error:
+            if not _may_be_too_long(request, error):
+                raise
+            try:
+                self._exchange.write(request, "edit")
+            except PlexBusy as again:
+                if not _may_be_too_long(request, again):
+                    raise
+                raise LineTooLong(request) from again
+
+    def _learn(self, **known: int | bool | str) -> None:
+        self.adopt(lambda dialect: replace(dialect, **known))  # type: ignore[arg-type]  # names and types of Dialect
+        logger.info("Plex's dialect learned: %s", ", ".join(f"{name}={value}" for name, value in known.items()))
+
+
+def _items_request(keys: Sequence[str]) -> Request:
+    # Without skipRefresh a read may make Plex analyse the file first, which takes minutes (facts/plex.md 2.5, 7).
+    return Request("GET", f"/library/metadata/{','.join(keys)}", "skipRefresh=1")
+
+
+def _chunks(keys: Sequence[str], line_bytes: int) -> Iterator[Sequence[str]]:
+    """Cut ``keys`` into lists of at most 50 whose request line is not longer than ``line_bytes``."""
+    chunk: list[str] = []
+    for key in keys:
+        if chunk and (len(chunk) == IDS_PER_READ or _items_request([*chunk, key]).line_bytes > line_bytes):
+            yield chunk
+            chunk = []
+        chunk.append(key)
+    if chunk:
+        yield chunk
+
+
+def _may_be_too_long(request: Request, error: PlexError) -> bool:
+    """Say whether the failed write may have been cut off for its length (facts/plex.md 3.4)."""
+    broken = isinstance(error.__cause__, NoAnswer) and error.__cause__.cause is Cause.CUT
+    return broken and request.line_bytes > SURE_LINE_BYTES
+
+
+def _warn_of_cuts(edit: Edit, dialect: Dialect) -> None:
+    for change in edit.changes:
+        if change.field is Field.SUMMARY and isinstance(change.after, str):
+            sent = fitting_summary(change.after, dialect.item_line_bytes)
+            if sent != change.after:
+                logger.warning(
+                    "summary cut for item=%s characters=%d of=%d", edit.rating_key, len(sent), len(change.after)
+                )

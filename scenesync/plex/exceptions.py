@@ -1,0 +1,45 @@
+"""What can go wrong with Plex, by meaning; ``http_errors`` says which answer means what."""
+
+from __future__ import annotations
+
+from scenesync.domain.errors import PermanentError, TransientError
+
+
+class PlexError(Exception):
+    """Any failure of a request to Plex; ``status`` is the HTTP status if there was an answer."""
+
+    def __init__(self, message: str = "", *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class PlexTransientError(PlexError, TransientError):
+    """A failure that may pass."""
+
+
+class PlexServerDown(PlexTransientError):
+    """Plex is unreachable or starting up: nothing is wrong with the job, it waits."""
+
+
+class PlexTemporaryError(PlexTransientError):
+    """Plex answered, but not usefully; ``retry_after_s`` is what it asked for (429), if it did."""
+
+    def __init__(self, message: str = "", *, status: int | None = None, retry_after_s: float | None = None) -> None:
+        super().__init__(message, status=status)
+        self.retry_after_s = retry_after_s
+
+
+class PlexBusy(PlexTransientError):
+    """A write failed while reads are fine; it may have been applied, so read before trying again."""
+
+
+class PlexNotFound(PlexTransientError):
+    """Plex does not know the file yet, maybe because it has not scanned it."""
+
+
+class PlexUnauthorized(PlexTransientError):
+    """Plex refused the token; work pauses until the settings change."""
+
+
+class PlexPermanentError(PlexError, PermanentError):
+    """Plex refuses this request for good (400, 403)."""

@@ -1,0 +1,179 @@
+"""The way to Plex over HTTP: sends what it is given and translates urllib3's exceptions. Decides nothing."""
+
+from __future__ import annotations
+
+import io
+import logging
+import ssl
+import time
+from typing import TYPE_CHECKING, Final
+
+import urllib3
+from urllib3.exceptions import HTTPError, InsecureRequestWarning, LocationParseError
+
+from scenesync.plex.http_errors import EXCEPTION_CAUSES, Cause, NoAnswer
+from scenesync.plex.request import RawAnswer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from scenesync.plex.request import Request
+
+logger: Final = logging.getLogger(__name__)
+
+_NO_RETRIES: Final = urllib3.Retry(total=False, redirect=False)
+_CHUNK_BYTES: Final = 64 * 1024
+_LARGEST_ANSWER_BYTES: Final = 256 * 1024 * 1024
+# The socket's time-out begins anew with every byte; a server that drips is left after this many read time-outs.
+_PATIENCE: Final = 4
+
+
+class PlexHttp:
+    """A thread-safe pool of connections to one Plex server.
+
+    No redirects, no retries, no proxies from the environment, no cookies. Raises ValueError for an address, a token
+    or a CA file that cannot be used, without quoting the token.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: str,
+        client_identifier: str,
+        version: str,
+        connect_timeout_s: float = 5.0,
+        pool_size: int = 8,
+        ca_file: Path | None = None,
+        verify: bool = True,
+    ) -> None:
+        self._prefix = _path_prefix(url)
+        self._connect_timeout_s = connect_timeout_s
+        self._headers = _identity_headers(token, client_identifier, version)
+        tls = _tls_options(ca_file, verify=verify) if url.lower().startswith("https") else {}
+        self._pool = urllib3.connection_from_url(url, maxsize=pool_size, block=True, **tls)
+        # Probes have connections of their own: they must get through when all others hang.
+        self._probes = urllib3.connection_from_url(url, maxsize=pool_size, block=False, **tls)
+        logging.getLogger("urllib3.connectionpool").addFilter(_drop_queries)
+
+    def __call__(self, request: Request, *, read_timeout_s: float, probe: bool = False) -> RawAnswer:
+        """Send ``request`` (see ``request.Send``). Raises NoAnswer."""
+        started = time.monotonic()
+        connect_timeout_s = min(self._connect_timeout_s, read_timeout_s) if probe else self._connect_timeout_s
+        answering = False
+        try:
+            response = (self._probes if probe else self._pool).urlopen(
+                request.method,
+                self._prefix + request.target,
+                # As a file it is sent in pieces, each with its own time-out; a picture at once might need too long.
+                body=None if request.body is None else io.BytesIO(request.body),
+                headers=self._headers_for(request),
+                retries=_NO_RETRIES,
+                redirect=False,
+                timeout=urllib3.Timeout(connect=connect_timeout_s, read=read_timeout_s),
+                pool_timeout=2 * read_timeout_s,  # type: ignore[arg-type]  # handed to queue.get, which takes floats
+                preload_content=False,
+            )
+            answering = True
+            body = _whole_body(response, give_up_at=started + _PATIENCE * read_timeout_s + connect_timeout_s)
+        except HTTPError as error:
+            cause = EXCEPTION_CAUSES.get(type(error), Cause.GARBLED)
+            raise NoAnswer(cause, detail=_system_reason(error), answering=answering) from error
+        return RawAnswer(response.status, response.headers, body)
+
+    def close(self) -> None:
+        """Close the idle connections; requests under way end by themselves, later ones are refused."""
+        self._pool.close()
+        self._probes.close()
+
+    def __repr__(self) -> str:
+        return f"PlexHttp({self._pool.scheme}://{self._pool.host}:{self._pool.port}{self._prefix})"
+
+    def _headers_for(self, request: Request) -> Mapping[str, str]:
+        if request.body is None:
+            return self._headers
+        headers = {**self._headers, "Content-Length": str(len(request.body))}
+        return {**headers, "Content-Type": request.content_type} if request.content_type else headers
+
+
+def _whole_body(response: urllib3.BaseHTTPResponse, *, give_up_at: float) -> bytes:
+    pieces, size_bytes = [], 0
+    while piece := response.read1(_CHUNK_BYTES):
+        pieces.append(piece)
+        size_bytes += len(piece)
+        too_slow = time.monotonic() > give_up_at
+        if too_slow or size_bytes > _LARGEST_ANSWER_BYTES:
+            response.close()
+            response.release_conn()  # a blocking pool counts it as in use otherwise
+            detail = "the answer came too slowly" if too_slow else "the answer is too large"
+            raise NoAnswer(Cause.SILENT if too_slow else Cause.GARBLED, detail=detail, answering=True)
+    return b"".join(pieces)
+
+
+def _identity_headers(token: str, client_identifier: str, version: str) -> dict[str, str]:
+    """Return the headers of every request (facts/plex.md 1); no API version: only then ``include…`` means *also*."""
+    headers = {
+        "Accept": "application/json",
+        "User-Agent": f"SceneSync/{version}",
+        "X-Plex-Product": "SceneSync",
+        "X-Plex-Version": version,
+        "X-Plex-Client-Identifier": client_identifier,
+        "X-Plex-Token": token,
+    }
+    for name, value in headers.items():
+        # Checked here, because http.client would quote the whole value in its exception.
+        if not value or not value.isascii() or not value.isprintable() or value != value.strip():
+            raise ValueError(f"the value for {name} is empty or has characters that no HTTP header may have")
+    return headers
+
+
+def _path_prefix(url: str) -> str:
+    """Return the path under which Plex is served, mostly "". Raises ValueError if ``url`` is no server's address."""
+    try:
+        parts = urllib3.util.parse_url(url)
+    except LocationParseError:
+        parts = urllib3.util.Url()
+    if parts.scheme not in {"http", "https"} or not parts.host or parts.auth or parts.query or parts.fragment:
+        raise ValueError("plex_url must look like http://host:32400 (no user, query or fragment)")
+    return (parts.path or "").rstrip("/")
+
+
+def _tls_options(ca_file: Path | None, *, verify: bool) -> dict[str, object]:
+    context = ssl.create_default_context()
+    if ca_file is not None:
+        try:
+            context.load_verify_locations(cafile=ca_file)
+        except (OSError, ssl.SSLError) as error:
+            raise ValueError(f"plex_ca_file {str(ca_file)!r} cannot be used: {error.strerror or error}") from error
+    if not verify:
+        logger.warning("plex_verify_tls is off: anybody on the way to Plex can read the token")
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        # urllib3 would say the same again with every connection.
+        urllib3.disable_warnings(InsecureRequestWarning)
+    return {"ssl_context": context, "cert_reqs": "CERT_REQUIRED" if verify else "CERT_NONE"}
+
+
+def _system_reason(error: BaseException) -> str:
+    """Return the words of the system or the TLS library behind ``error``, never urllib3's: they may hold a URL."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, ssl.SSLCertVerificationError):
+            return seen.verify_message
+        if isinstance(seen, ssl.SSLError):
+            return (seen.reason or "").replace("_", " ").lower()
+        if isinstance(seen, OSError) and seen.strerror:
+            return seen.strerror
+        inner = next((argument for argument in seen.args if isinstance(argument, Exception)), None)
+        seen = seen.__cause__ or inner
+    return ""
+
+
+def _drop_queries(record: logging.LogRecord) -> bool:
+    """Cut the query, which holds the texts of edits, from what urllib3 logs about its requests."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(
+            argument.partition("?")[0] if isinstance(argument, str) else argument for argument in record.args
+        )
+    return True

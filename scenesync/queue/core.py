@@ -1,0 +1,397 @@
+import contextlib
+import itertools
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from scenesync.queue import dead_letters, history, merging, owner_lock, salvage, transitions
+from scenesync.queue.errors import LeaseLost, QueueDamaged, QueueUnwritable, translated
+from scenesync.queue.records import (
+    PRIORITY_BULK,
+    PRIORITY_PERSON,
+    BulkResult,
+    ClaimedJob,
+    EnqueueResult,
+    Job,
+    PendingJob,
+)
+from scenesync.queue.schema import COMPLETED, FAILED, Journal, open_queue_file, transaction
+from scenesync.queue.signals import ChangeSignal
+from scenesync.queue.spool_intake import SpoolIntake
+
+_log = logging.getLogger(__name__)
+
+MAX_DELIVERIES: Final = 5  # a job whose worker died this often is taken for the cause
+_MAINTENANCE_EVERY: Final = 256  # finished jobs
+_BULK_PAUSE_S: Final = 0.003  # a hook that waits for the write lock looks every millisecond
+_DROP_BATCH: Final = 500  # as in the statement below
+
+_CLAIMED_ROWS: Final = "SELECT _id, data, owner, claim_no, deliveries FROM ack_queue_default WHERE status = 2"
+_PENDING_ROWS: Final = """
+    SELECT _id, data, priority, due_at, deliveries, timestamp FROM ack_queue_default
+    WHERE _id > ? AND status < 2 ORDER BY _id LIMIT ?"""
+_DROP: Final = """
+    DELETE FROM ack_queue_default WHERE _id IN (
+        SELECT _id FROM ack_queue_default
+        WHERE status < 2 AND _id <= :last_id AND (:job_key IS NULL OR job_key = :job_key)
+          AND (:older_than IS NULL OR timestamp < :older_than)
+        LIMIT 500)"""
+
+
+class QueueCore:
+    """The operations of the queue; each is one transaction, and any thread may call any of them.
+
+    There are two connections. What is acknowledged to somebody outside (puts, replays) is on disk before the call
+    returns. Claims and completions are not synced one by one: a power cut can only undo them, and then the job runs
+    once more, which is harmless.
+    """
+
+    _is_open = False
+
+    def __init__(self, folder: str, *, journal: Journal, timeout_s: float, keep_finished: int) -> None:
+        self.folder = folder
+        self.damage: salvage.DamageReport | None = None
+        self._journal: Journal = journal
+        self._timeout_s = timeout_s
+        self._keep_finished = keep_finished
+        self._lock = threading.RLock()
+        self._owner = owner_lock.Owner(str(Path(folder) / salvage.OWNERS_FOLDER))
+        self._claim_numbers = itertools.count(1)
+        self._held: dict[int, int] = {}
+        self._finished_since_maintenance = 0
+        self._spool = SpoolIntake(folder)
+        self._signal = ChangeSignal(self._data_version, self._spool.has_arrivals)
+        self._puts, self._claims = self._open_or_recover()
+        self._is_open = True
+
+    # -- in
+
+    def put_job(self, job: Mapping[str, Any], priority: int = PRIORITY_PERSON) -> EnqueueResult:
+        """Store an event durably: as a new job, or merged into the one that waits under the same ``job_key``."""
+        with self.writing() as connection:
+            return transitions.enqueue(connection, job, priority=priority, now=time.time())
+
+    def put_many(
+        self, jobs: Iterable[Mapping[str, Any]], priority: int = PRIORITY_BULK, batch_rows: int = 500
+    ) -> BulkResult:
+        """Store any number of jobs in bounded memory and short transactions, so that others get their turn."""
+        total = BulkResult()
+        iterator = iter(jobs)
+        while batch := list(itertools.islice(iterator, batch_rows)):
+            if total != BulkResult():
+                time.sleep(_BULK_PAUSE_S)
+            with self.writing() as connection:
+                total += transitions.enqueue_batch(connection, batch, priority=priority, now=time.time())
+        return total
+
+    def take_in_spool(self) -> int:
+        """Take in what hooks had to leave beside the queue; return how many events."""
+        if not self._spool.has_arrivals():
+            return 0
+        with self._lock, translated(self.folder):
+            taken = self._spool.take_in(self._puts)
+        if taken:
+            self._signal.notify()
+        return taken
+
+    # -- out
+
+    def claim(self, limit: int = 1) -> list[ClaimedJob]:
+        """Take up to ``limit`` jobs that are due: lanes in order, then by due time, then by age.
+
+        Never one whose key is being processed. What is not a job object is moved to ``foreign_rows``.
+        """
+        self.take_in_spool()
+        state = self._signal.current()
+        self._prove_alive()
+        with self._lock, translated(self.folder):
+            if limit == 1:
+                claimed = self._claim_next()
+                jobs = [] if claimed is None else [claimed]
+            else:
+                with transaction(self._claims):
+                    jobs = list(itertools.islice(iter(self._claim_next, None), limit))
+        if not jobs:
+            self._signal.nothing_found_at(state)
+            if self._finished_since_maintenance:
+                self.maintain()
+        return jobs
+
+    def complete(self, claimed: ClaimedJob) -> None:
+        """End a job that is done. Raises LeaseLost."""
+        self._finish(claimed.row_id, claimed.claim_no, COMPLETED)
+
+    def requeue(self, claimed: ClaimedJob, job: Mapping[str, Any]) -> None:
+        """Let the job wait again with new content (retry state), in one step. Raises LeaseLost.
+
+        A newer event that waits under the same key takes its place, unchanged and due at once.
+        """
+        self._give_back(claimed.row_id, claimed.claim_no, job)
+
+    def release(self, claimed: ClaimedJob) -> None:
+        """Give the job back as it was: the attempt did not count (outage, shutdown). Raises LeaseLost."""
+        self._give_back(claimed.row_id, claimed.claim_no, None)
+
+    def bury(self, claimed: ClaimedJob, letter: dead_letters.DeadLetter) -> int:
+        """End the job and keep ``letter``, in one step; return the letter's id. Raises LeaseLost."""
+        with self._working() as connection:
+            transitions.finish(connection, claimed.row_id, self._owner.name, claimed.claim_no, FAILED)
+            letter_id = dead_letters.insert(connection, letter, claimed.row_id)
+        self._forget(claimed.row_id)
+        self._count_finished()
+        return letter_id
+
+    def held(self, job: Mapping[str, Any]) -> ClaimedJob | None:
+        """Return the claim under which this process holds ``job`` (by its ``pqid``), None if it does not."""
+        row_id = job.get("pqid")
+        claim_no = self._held.get(row_id) if isinstance(row_id, int) else None
+        return None if claim_no is None else ClaimedJob(int(job["pqid"]), dict(job), claim_no=claim_no)
+
+    def confirm_owned(self, claimed: ClaimedJob) -> bool:
+        """Return whether the job is still ours: to be asked right before a write to Plex, which knows no fences."""
+        with self.reading() as connection:
+            return transitions.is_held(connection, claimed.row_id, self._owner.name, claimed.claim_no) is not None
+
+    def take_over_dead_owners(self) -> int:
+        """Let the jobs of processes that died wait again; return how many.
+
+        Dead is who no longer holds its kernel lock. Rows without an owner were claimed by a stock reader, which leaves
+        no sign of life. A job that lost its worker MAX_DELIVERIES times becomes a dead letter instead.
+        """
+        owner_lock.living_owners(self._owner.folder)  # clears away what the dead left
+        with self.reading() as connection:
+            rows = connection.execute(_CLAIMED_ROWS).fetchall()
+        dead = {owner for owner in {row[2] for row in rows} if not self._is_alive(owner)}
+        taken = 0
+        for row_id, data, owner, claim_no, deliveries in rows:
+            if owner not in dead:
+                continue
+            with contextlib.suppress(LeaseLost), self._working() as connection:
+                if deliveries >= MAX_DELIVERIES:
+                    transitions.finish(connection, row_id, owner, claim_no, FAILED)
+                    dead_letters.insert(connection, _crash_letter(data, deliveries), row_id)
+                else:
+                    transitions.give_back(connection, row_id, owner, claim_no, keep_deliveries=True)
+                taken += 1
+        return taken
+
+    # -- looking and waiting
+
+    def wake(self, job_keys: Iterable[str], now: float) -> int:
+        """Make due at once those of these jobs that wait because Plex did not know their file; return how many."""
+        with self._working() as connection:
+            return transitions.wake(connection, job_keys, now)
+
+    def next_due_at(self) -> float | None:
+        """Return when the next job can run: 0 for at once, epoch seconds for later, None for none."""
+        with self.reading() as connection:
+            return transitions.next_due_at(connection, time.time())
+
+    def wait_for_change(self, timeout_s: float, stop: threading.Event | None = None) -> bool:
+        """Wait until the queue changed since the last vain claim; return False after ``timeout_s`` or on ``stop``.
+
+        A change by this process is seen at once, one by another process or a hook within 50 ms.
+        """
+        return self._signal.wait(timeout_s, stop)
+
+    def list_pending(self, limit: int = 100, after: int = 0) -> tuple[PendingJob, ...]:
+        """Return waiting jobs in the order of their rows, those after row ``after``."""
+        with self.reading() as connection:
+            rows = connection.execute(_PENDING_ROWS, (after, limit)).fetchall()
+        return tuple(
+            PendingJob(row_id, merging.decode_job(data), priority, due_at, deliveries, timestamp)
+            for row_id, data, priority, due_at, deliveries, timestamp in rows
+            if _is_job(data)
+        )
+
+    def drop_pending(self, *, job_key: str | None = None, older_than: float | None = None) -> int:
+        """Delete waiting jobs (spooled ones too), all or those that match; return how many. Jobs in hand go on."""
+        while self.take_in_spool():
+            pass
+        with self.reading() as connection:
+            last_id = connection.execute("SELECT MAX(_id) FROM ack_queue_default").fetchone()[0] or 0
+        values = {"last_id": last_id, "job_key": job_key, "older_than": older_than}
+        dropped = 0
+        while True:
+            with self.writing() as connection:
+                count = connection.execute(_DROP, values).rowcount
+            dropped += count
+            if count < _DROP_BATCH:
+                return dropped
+
+    def totals(self) -> tuple[int, int]:
+        """Return how many jobs were ever completed, and how many ever failed for good."""
+        with self.reading() as connection:
+            return history.totals(connection)
+
+    def maintain(self) -> None:
+        """Prune finished rows and checkpoint the write-ahead log; the worker's task, done by itself now and then."""
+        self._finished_since_maintenance = 0
+        with self._lock, translated(self.folder):
+            with transaction(self._claims):
+                history.prune(self._claims, self._keep_finished)
+            history.checkpoint(self._claims)
+
+    def recover(self) -> salvage.DamageReport:
+        """Replace a file that turned out damaged while open; what can be read is saved. Raises QueueDamaged."""
+        with self._lock:
+            self._puts.close()
+            self._claims.close()
+            self._owner.retire()
+            self._held.clear()
+            self.damage = salvage.recover(self.folder, "found while in use", self._journal)
+            self._puts, self._claims = self._open_connections()
+            return self.damage
+
+    def close(self) -> None:
+        """Close the file. Jobs still in hand can be taken over by others from now on."""
+        if not self._is_open:  # also called by __del__ for a queue that could not be opened
+            return
+        with self._lock:
+            self._is_open = False
+            self._claims.close()
+            self._puts.close()
+            self._owner.retire()
+
+    # -- for the dead letters and other tables in the same file
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Give a connection to read from. Raises the errors of QueueError."""
+        with self._lock, translated(self.folder):
+            yield self._claims
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """Give a connection inside a transaction that is on disk when the block has ended. Raises QueueError."""
+        with self._lock, translated(self.folder), transaction(self._puts):
+            yield self._puts
+        self._signal.notify()
+
+    @contextlib.contextmanager
+    def _working(self) -> Iterator[sqlite3.Connection]:
+        with self._lock, translated(self.folder), transaction(self._claims):
+            yield self._claims
+        self._signal.notify()
+
+    # -- parts
+
+    def _open_or_recover(self) -> tuple[sqlite3.Connection, sqlite3.Connection]:
+        try:
+            return self._open_connections()
+        except QueueDamaged as error:
+            self.damage = salvage.recover(self.folder, error.reason, self._journal)
+            return self._open_connections()
+
+    def _open_connections(self) -> tuple[sqlite3.Connection, sqlite3.Connection]:
+        puts = open_queue_file(self.folder, synchronous="FULL", journal=self._journal, timeout_s=self._timeout_s)
+        try:
+            with translated(self.folder):
+                salvage.require_sound(puts, self.folder)
+            claims = open_queue_file(
+                self.folder, synchronous="NORMAL", journal=self._journal, timeout_s=self._timeout_s
+            )
+        except BaseException:
+            puts.close()
+            raise
+        return puts, claims
+
+    def _claim_next(self) -> ClaimedJob | None:
+        while (row := self._claim_row()) is not None:
+            row_id, data, timestamp, deliveries, priority, claim_no = row
+            try:
+                job = merging.decode_job(data)
+            except ValueError as error:
+                self._move_aside(row_id, str(error))
+                continue
+            job["pqid"] = row_id
+            self._remember(row_id, claim_no, job)
+            return ClaimedJob(row_id, job, deliveries, timestamp, claim_no, priority)
+        return None
+
+    def _claim_row(self, *, after: int | None = None, row_id: int | None = None) -> tuple[Any, ...] | None:
+        claim_no = next(self._claim_numbers)
+        row = transitions.claim(
+            self._claims, owner=self._owner.name, claim_no=claim_no, now=time.time(), after=after, row_id=row_id
+        )
+        return None if row is None else (*row, claim_no)
+
+    def _move_aside(self, row_id: int, reason: str) -> None:
+        _log.warning("row is no job of ours, moved to foreign_rows: row=%d reason=%s", row_id, reason)
+        outer = contextlib.nullcontext() if self._claims.in_transaction else transaction(self._claims)
+        with outer:
+            transitions.move_aside(self._claims, row_id, reason=reason, now=time.time())
+
+    def _finish(self, row_id: int, claim_no: int, status: int) -> None:
+        try:
+            with self._lock, translated(self.folder):
+                transitions.finish(self._claims, row_id, self._owner.name, claim_no, status)
+        finally:
+            self._forget(row_id)
+        self._count_finished()
+
+    def _give_back(self, row_id: int, claim_no: int, job: Mapping[str, Any] | None) -> None:
+        with self._working() as connection:
+            transitions.give_back(connection, row_id, self._owner.name, claim_no, job=job)
+        self._forget(row_id)
+
+    def _count_finished(self) -> None:
+        self._signal.notify()  # an event that came meanwhile under the same key can run now
+        self._finished_since_maintenance += 1
+        if self._finished_since_maintenance >= _MAINTENANCE_EVERY:
+            self.maintain()
+
+    def _remember(self, row_id: int, claim_no: int, item: object) -> None:
+        del item
+        self._held[row_id] = claim_no
+
+    def _forget(self, row_id: int) -> None:
+        self._held.pop(row_id, None)
+
+    def _prove_alive(self) -> None:
+        try:
+            self._owner.prove_alive()
+        except OSError as error:
+            raise QueueUnwritable(self.folder, f"no lock file possible: {error.strerror or error}") from error
+
+    def _is_alive(self, owner: str | None) -> bool:
+        if owner is None:
+            return False
+        if owner == self._owner.name:
+            return True
+        try:
+            return owner_lock.is_alive(self._owner.folder, owner)
+        except OSError as error:
+            _log.warning("cannot tell whether a worker lives, its jobs stay: owner=%s reason=%s", owner, error)
+            return True
+
+    def _data_version(self) -> int:
+        with self.reading() as connection:
+            return int(connection.execute("PRAGMA data_version").fetchone()[0])
+
+
+def _crash_letter(data: object, deliveries: int) -> dead_letters.DeadLetter:
+    try:
+        job: Job = merging.decode_job(data)
+    except ValueError:
+        job = {}
+    return dead_letters.DeadLetter(
+        job=job,
+        error_type="WorkerCrash",
+        message=f"the worker died {deliveries} times while it processed this job",
+        attempts=deliveries,
+        failed_at=time.time(),
+        advice="Look at the log of these times (memory, a crashing library), then: scenesync dlq replay ID",
+    )
+
+
+def _is_job(data: object) -> bool:
+    try:
+        merging.decode_job(data)
+    except ValueError:
+        return False
+    return True

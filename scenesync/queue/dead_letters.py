@@ -1,0 +1,158 @@
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from scenesync.domain.dead_letter import DeadLetter
+from scenesync.queue import merging, transitions
+from scenesync.queue.records import PRIORITY_PERSON
+
+if TYPE_CHECKING:
+    from scenesync.queue.core import QueueCore
+
+__all__ = ["ALL", "DeadLetter", "DeadLetterStore", "LetterFilter", "insert"]
+
+_BATCH: Final = 500
+_COLUMNS: Final = "id, row_id, job, error_type, message, traceback, advice, attempts, details, failed_at"
+_BY_ID: Final = "FROM dead_letters WHERE id = ?"
+_INSERT: Final = """
+    INSERT INTO dead_letters (
+        row_id, scene_id, job_key, job, error_type, message, traceback, advice, attempts, details, failed_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+# Each condition is off while its value is NULL; `text` is looked for in message, class and job, without case.
+_MATCHING: Final = """
+    FROM dead_letters
+    WHERE (:error IS NULL OR error_type = :error) AND (:scene_id IS NULL OR scene_id = :scene_id)
+      AND (:older_than IS NULL OR failed_at < :older_than)
+      AND (:text IS NULL OR instr(lower(message || ' ' || error_type || ' ' || CAST(job AS TEXT)), lower(:text)) > 0)"""
+
+
+@dataclass(frozen=True, slots=True)
+class LetterFilter:
+    """Which dead letters are meant; an empty filter means all. ``older_than`` is an epoch time in seconds."""
+
+    error: str | None = None
+    scene_id: int | None = None
+    older_than: float | None = None
+    text: str | None = None
+
+    def as_values(self) -> dict[str, Any]:
+        """Return the filter as parameters of the statements of this module."""
+        return {"error": self.error, "scene_id": self.scene_id, "older_than": self.older_than, "text": self.text}
+
+
+ALL: Final = LetterFilter()
+
+
+def insert(connection: sqlite3.Connection, letter: DeadLetter, row_id: int | None = None) -> int:
+    """Store ``letter`` within the caller's transaction; return its id."""
+    values = (
+        row_id,
+        letter.job.get("scene_id"),
+        letter.job.get("job_key"),
+        merging.encode(letter.job),
+        letter.error_type,
+        letter.message,
+        letter.traceback,
+        letter.advice,
+        letter.attempts,
+        merging.encode(dict(letter.details)),
+        letter.failed_at or time.time(),
+    )
+    return connection.execute(_INSERT, values).lastrowid or 0
+
+
+class DeadLetterStore:
+    """The dead letters of a queue, in the queue's own file."""
+
+    def __init__(self, queue: "QueueCore") -> None:
+        self._queue = queue
+
+    def count(self) -> int:
+        """Return how many letters there are."""
+        with self._queue.reading() as connection:
+            return int(connection.execute("SELECT COUNT(*) FROM dead_letters").fetchone()[0])
+
+    def list(
+        self, letters: LetterFilter = ALL, *, limit: int = 1000, newest_first: bool = True
+    ) -> tuple[DeadLetter, ...]:
+        """Return the letters that match, up to ``limit``."""
+        order = "DESC" if newest_first else "ASC"
+        statement = f"SELECT {_COLUMNS} {_MATCHING} ORDER BY failed_at {order}, id {order} LIMIT :limit"
+        with self._queue.reading() as connection:
+            rows = connection.execute(statement, {**letters.as_values(), "limit": limit}).fetchall()
+        return tuple(_from_row(row) for row in rows)
+
+    def get(self, letter_id: int) -> DeadLetter | None:
+        """Return one letter, None if there is none of this id."""
+        with self._queue.reading() as connection:
+            row = connection.execute(f"SELECT {_COLUMNS} {_BY_ID}", (letter_id,)).fetchone()
+        return None if row is None else _from_row(row)
+
+    def add(
+        self,
+        job: Mapping[str, Any],
+        error: BaseException,
+        *,
+        advice: str = "",
+        details: Mapping[str, Any] | None = None,
+    ) -> int:
+        """Store a letter for a job that is in no row of this queue; return its id."""
+        letter = DeadLetter.from_error(job, error, failed_at=time.time(), advice=advice, details=details)
+        with self._queue.writing() as connection:
+            return insert(connection, letter)
+
+    def replay(self, which: Sequence[int] | LetterFilter = ALL) -> int:
+        """Make the jobs of these letters wait again, without retry state; return how many letters that were.
+
+        A job that waits already under the same key absorbs the letter's: there is never a second one.
+        """
+        return self._end(which, replay=True)
+
+    def discard(self, which: Sequence[int] | LetterFilter) -> int:
+        """Delete these letters for good; return how many."""
+        return self._end(which, replay=False)
+
+    def purge(self, older_than: float) -> int:
+        """Delete the letters that failed before ``older_than`` (epoch seconds); return how many."""
+        return self.discard(LetterFilter(older_than=older_than))
+
+    def _end(self, which: Sequence[int] | LetterFilter, *, replay: bool) -> int:
+        ended = 0
+        for batch in self._batches(which):
+            with self._queue.writing() as connection:
+                for letter_id in batch:
+                    row = connection.execute("SELECT job FROM dead_letters WHERE id = ?", (letter_id,)).fetchone()
+                    if row is None:
+                        continue
+                    if replay:
+                        job = merging.without_retry_state(merging.decode_job(row[0]))
+                        transitions.enqueue(connection, job, priority=PRIORITY_PERSON, now=time.time(), newest=False)
+                    connection.execute("DELETE FROM dead_letters WHERE id = ?", (letter_id,))
+                    ended += 1
+        return ended
+
+    def _batches(self, which: Sequence[int] | LetterFilter) -> Iterator[Sequence[int]]:
+        if isinstance(which, LetterFilter):
+            with self._queue.reading() as connection:
+                rows = connection.execute(f"SELECT id {_MATCHING} ORDER BY id", which.as_values()).fetchall()
+            which = [letter_id for (letter_id,) in rows]
+        for start in range(0, len(which), _BATCH):
+            yield which[start : start + _BATCH]
+
+
+def _from_row(row: tuple[Any, ...]) -> DeadLetter:
+    letter_id, row_id, job, error_type, message, trace, advice, attempts, details, failed_at = row
+    return DeadLetter(
+        job=merging.decode_job(job),
+        error_type=error_type,
+        message=message,
+        traceback=trace,
+        attempts=attempts,
+        failed_at=failed_at,
+        advice=advice,
+        details=merging.decode_job(details),
+        id=letter_id,
+        row_id=row_id,
+    )

@@ -1,0 +1,198 @@
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from persistqueue.exceptions import Empty
+from persistqueue.serializers import json as json_serializer
+from persistqueue.sqlackqueue import SQLiteAckQueue
+
+from scenesync.queue import history, merging, transitions
+from scenesync.queue.core import QueueCore
+from scenesync.queue.errors import LeaseLost
+from scenesync.queue.records import PRIORITY_BULK
+from scenesync.queue.schema import COMPLETED, FAILED, Journal
+
+_log = logging.getLogger(__name__)
+
+_LONGEST_WAIT_S: Final = 10.0
+
+
+class EmbeddedQueue(QueueCore, SQLiteAckQueue):
+    """persist-queue's ``SQLiteAckQueue``, on the same file and with the same methods, made safe for several processes.
+
+    What differs from the stock class: a claim is atomic; nobody takes over the jobs of a process that lives; whoever
+    lost a job can no longer end it (``ack`` and the like then return None); ``get`` passes over jobs that are not due;
+    sizes count the file, not this process's own steps; the serialiser is always JSON.
+
+    ``auto_resume`` lets jobs of processes that died wait again. ``journal="truncate"`` is for disks on which SQLite's
+    WAL is not safe (network shares). ``damage`` tells if the file was found damaged and replaced. Raises QueueError.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        auto_resume: bool = True,  # noqa: FBT001, FBT002 (the stock class's signature)
+        *,
+        journal: Journal = "wal",
+        timeout_s: float = 10.0,
+        keep_finished: int = history.KEEP_FINISHED,
+    ) -> None:
+        self._getter = self._putter = None  # the stock __del__ looks at them, also when opening fails
+        QueueCore.__init__(self, os.fspath(path), journal=journal, timeout_s=timeout_s, keep_finished=keep_finished)
+        SQLiteAckQueue.__init__(
+            self,
+            self.folder,
+            auto_resume=auto_resume,
+            multithreading=True,
+            timeout=timeout_s,
+            serializer=json_serializer,
+        )
+
+    def _init(self) -> None:
+        # The stock class declares None and plain locks.
+        self._conn = self._getter = self._claims  # type: ignore[assignment]
+        self._putter = self._puts  # type: ignore[assignment]
+        self.tran_lock = self.action_lock = self._lock  # type: ignore[assignment]
+        self.put_event = threading.Event()
+        self._unack_cache: dict[int, Any] = {}
+
+    # -- persist-queue's methods
+
+    def put(self, item: object) -> int:
+        """Store ``item`` as a row of its own, durably, and return its row id; ``put_job`` merges instead."""
+        now = time.time()
+        happened = merging.event_time(item, now) if isinstance(item, dict) else now
+        with self.writing() as connection:
+            values = (merging.encode(item), now, PRIORITY_BULK, happened)
+            row_id = connection.execute(transitions.INSERT, values).lastrowid or 0
+        self.put_event.set()
+        return row_id
+
+    def get(  # type: ignore[override] # the stock classes disagree about it among themselves
+        self,
+        block: bool = True,  # noqa: FBT001, FBT002 (as in the stock class, here and below)
+        timeout: float | None = None,
+        id: int | None = None,  # noqa: A002
+        next_in_order: bool = False,  # noqa: FBT001, FBT002
+        raw: bool = False,  # noqa: FBT001, FBT002
+    ) -> Any:  # noqa: ANN401 (whatever JSON was put)
+        """Claim and return the next item that is due. Raises ``persistqueue.exceptions.Empty``.
+
+        Unlike the stock class it sees at once what another process put, and wakes when a waiting job becomes due.
+        """
+        row_id = self._find_item_id(id, search=False)
+        if row_id is None and next_in_order:
+            raise ValueError("'next_in_order' requires the preceding 'id' be specified.")
+        if timeout is not None and timeout < 0:
+            raise ValueError("'timeout' must be a non-negative number")
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            state = self._signal.current()
+            item = self._pop(rowid=row_id, next_in_order=next_in_order, raw=raw)
+            if item is not None:
+                return item
+            remaining_s = _LONGEST_WAIT_S if deadline is None else deadline - time.monotonic()
+            if not block or remaining_s <= 0:
+                raise Empty
+            self._signal.nothing_found_at(state)
+            self.wait_for_change(min(remaining_s, self._seconds_until_due()))
+
+    def ack(self, item: object = None, id: int | None = None) -> int | None:  # noqa: A002
+        """End a claimed item as done; return its row id, None if it is not held here any more."""
+        return self._end_claim(item, id, lambda row_id, claim_no: self._finish(row_id, claim_no, COMPLETED))
+
+    def ack_failed(self, item: object = None, id: int | None = None) -> int | None:  # noqa: A002
+        """End a claimed item as failed, without a dead letter (see ``bury``); return its row id or None."""
+        return self._end_claim(item, id, lambda row_id, claim_no: self._finish(row_id, claim_no, FAILED))
+
+    def nack(self, item: object = None, id: int | None = None) -> int | None:  # noqa: A002
+        """Let a claimed item wait again, as it is stored; return its row id or None."""
+        return self._end_claim(item, id, lambda row_id, claim_no: self._give_back(row_id, claim_no, None))
+
+    def resume_unack_tasks(self) -> None:
+        """Let jobs of processes that died wait again; those of living ones stay theirs."""
+        taken = self.take_over_dead_owners()
+        if taken:
+            _log.info("jobs of dead workers taken over: count=%d", taken)
+
+    @property
+    def total(self) -> int:
+        """How many rows wait, due or not, whoever put them."""
+        return self._count() if self._getter is not None else 0
+
+    @total.setter
+    def total(self, value: int) -> None:
+        """Ignore the stock class's own book-keeping, which knows one process only."""
+
+    def close(self) -> None:
+        """Close the file. Jobs still in hand can be taken over by others from now on."""
+        QueueCore.close(self)
+
+    def _count(self) -> int:
+        with self.reading() as connection:
+            return int(connection.execute("SELECT COUNT(*) FROM ack_queue_default WHERE status < 2").fetchone()[0])
+
+    def _pop(  # type: ignore[override] # as for get
+        self,
+        rowid: int | None = None,
+        next_in_order: bool = False,  # noqa: FBT001, FBT002
+        raw: bool = False,  # noqa: FBT001, FBT002
+    ) -> dict[str, Any] | object | None:
+        if rowid is None:
+            self.take_in_spool()
+        self._prove_alive()
+        with self.reading():
+            row = self._claim_for_get(rowid, next_in_order=next_in_order)
+            if row is None:
+                return None
+            row_id, item, timestamp = row
+        return {"pqid": row_id, "data": item, "timestamp": timestamp} if raw else item
+
+    def _claim_for_get(self, rowid: int | None, *, next_in_order: bool) -> tuple[int, Any, float] | None:
+        while True:
+            if next_in_order:
+                row = self._claim_row(after=rowid) or self._claim_row(
+                    after=0
+                )  # from the start again, like the stock class
+            else:
+                row = self._claim_row(row_id=rowid)
+            if row is None:
+                return None
+            row_id, data, timestamp, _, _, claim_no = row
+            try:
+                item = merging.decode(data)
+            except ValueError as error:
+                self._move_aside(row_id, str(error))
+                continue
+            self._remember(row_id, claim_no, item)
+            return row_id, item, timestamp
+
+    def _end_claim(self, item: object, id: int | None, end: Callable[[int, int], None]) -> int | None:  # noqa: A002
+        wanted, search = self._check_id(item, id)
+        row_id = self._find_item_id(wanted, search)
+        claim_no = None if row_id is None else self._held.get(row_id)
+        if row_id is None or claim_no is None:
+            return None
+        try:
+            end(row_id, claim_no)
+        except LeaseLost as error:
+            _log.warning("%s", error)
+            return None
+        return int(row_id)
+
+    def _remember(self, row_id: int, claim_no: int, item: object) -> None:
+        super()._remember(row_id, claim_no, item)
+        self._unack_cache[row_id] = item
+
+    def _forget(self, row_id: int) -> None:
+        super()._forget(row_id)
+        self._unack_cache.pop(row_id, None)
+
+    def _seconds_until_due(self) -> float:
+        due_at = self.next_due_at()
+        if due_at is None:
+            return _LONGEST_WAIT_S
+        return min(max(due_at - time.time(), 0.01), _LONGEST_WAIT_S)

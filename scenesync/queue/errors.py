@@ -1,0 +1,120 @@
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from typing import Final
+
+from scenesync.domain import errors as domain_errors
+
+
+class QueueError(Exception):
+    """The queue could not do what was asked; the message says what would help.
+
+    QueueError
+    ├── QueueUnwritable   the folder or the file cannot be written
+    ├── QueueDiskFull     no room left
+    ├── QueueLocked       another process held the file for too long
+    ├── QueueDiskFailed   the disk reported an error
+    ├── QueueDamaged      the file is not a (whole) database
+    ├── QueueUnsupported  this SQLite, this disk or this version of SceneSync cannot use the file
+    └── LeaseLost         the job was no longer held by whoever wanted to finish it
+    """
+
+
+class QueueUnwritable(QueueError):
+    """The queue's folder or file cannot be opened for writing."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(
+            f"Cannot write the queue in {path} ({reason}). Give the user that runs SceneSync write access to this "
+            "folder, or set SCENESYNC_DATA_DIR to a folder that it can write."
+        )
+
+
+class QueueDiskFull(QueueError):
+    """The disk has no room for the queue."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"No room left on the disk of the queue in {path}. Free some; nothing stored so far is lost.")
+
+
+class QueueLocked(QueueError):
+    """Another process kept the file locked for longer than the time-out."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"Another process keeps the queue in {path} locked. Try again; if this stays so, look for a second "
+            "SceneSync, a backup or a database browser that has the file open."
+        )
+
+
+class QueueDiskFailed(QueueError):
+    """The operating system reported an I/O error."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(
+            f"The disk failed while the queue in {path} was used ({reason}). Check the disk and its mount."
+        )
+
+
+class QueueDamaged(QueueError):
+    """The file is not a database, or parts of it are destroyed."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.reason = reason
+        super().__init__(
+            f"The queue file in {path} is damaged ({reason}). Stop every SceneSync that uses it and start one again: "
+            "the file is then moved aside, what can be read is saved, and a full reconcile finds the rest."
+        )
+
+
+class QueueUnsupported(QueueError):
+    """This SQLite, this disk or this version of SceneSync cannot use the file."""
+
+
+class LeaseLost(QueueError, domain_errors.LeaseLost):
+    """The job was taken over, finished or given back meanwhile: the caller must not act on it any more."""
+
+    def __init__(self, row_id: int) -> None:
+        self.row_id = row_id
+        super().__init__(
+            f"Job {row_id} is no longer held by this worker; its result is dropped, the job itself is safe."
+        )
+
+
+_BUSY: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+_UNWRITABLE: Final = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH)
+_DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_PRIMARY_CODE: Final = 0xFF  # extended codes carry their class in the low byte (sqlite.org/rescode.html)
+
+
+def primary_code(error: sqlite3.Error) -> int:
+    """Return SQLite's primary result code of ``error``, 0 if it did not come from SQLite itself."""
+    return getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE
+
+
+def translate(error: sqlite3.Error, path: str) -> QueueError | None:
+    """Return the error of ours that ``error`` means, None if it is a bug and should be seen as it is."""
+    code = primary_code(error)
+    if code in _BUSY:
+        return QueueLocked(path)
+    if code in _UNWRITABLE:
+        return QueueUnwritable(path, str(error))
+    if code in _DAMAGED:
+        return QueueDamaged(path, str(error))
+    if code == sqlite3.SQLITE_FULL:
+        return QueueDiskFull(path)
+    if code == sqlite3.SQLITE_IOERR:
+        return QueueDiskFailed(path, str(error))
+    return None
+
+
+@contextlib.contextmanager
+def translated(path: str) -> Iterator[None]:
+    """Raise SQLite's errors as ours; others pass unchanged."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        ours = translate(error, path)
+        if ours is None:
+            raise
+        raise ours from error

@@ -1,0 +1,378 @@
+"""One event of Stash, from the hook's stdin into the queue, with the standard library alone.
+
+A person waits for this while saving a scene, so it imports next to nothing: SQLite itself reads the JSON and builds the
+job. Whatever goes wrong with the queue, the event is kept in the spool; whoever opens the queue next takes it in.
+"""
+
+# pathlib costs more than all the rest of the hook, which imports this.
+# ruff: noqa: PTH103, PTH110, PTH116, PTH118, PTH120, PTH123
+
+from __future__ import annotations  # Stash may bring a Python older than ours
+
+import os
+import sys
+import time
+
+from scenesync.queue import owner_lock
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # `typing` itself costs more than it says
+    import sqlite3 as sqlite
+    from typing import Any, Protocol
+
+    class PluginStart(Protocol):
+        """See ``run``."""
+
+        def __call__(self, action: str, text: str) -> str | None:
+            """Do ``action`` with the document ``text``; return what went wrong."""
+
+else:
+
+    def _import_sqlite() -> object:
+        """Return the C half of sqlite3; the other half costs as much again, for datetime and more that nobody needs.
+
+        A third of the hook's time would be the C half's own import of functools, of which it wants one function, and
+        that one is in C as well. So it gets just that, and whoever imports functools later gets the real one.
+        """
+        if "functools" in sys.modules:
+            import _sqlite3  # noqa: PLC0415 (all here is about what is imported when)
+
+            return _sqlite3
+        from _functools import _lru_cache_wrapper  # noqa: PLC0415
+
+        stand_in = type(sys)("functools")
+        stand_in.lru_cache = lambda size: lambda function: _lru_cache_wrapper(function, size, 0, tuple)
+        sys.modules["functools"] = stand_in
+        try:
+            import _sqlite3  # noqa: PLC0415
+        finally:
+            del sys.modules["functools"]
+        _sqlite3.connect(":memory:").close()  # proves that it was content
+        return _sqlite3
+
+    try:
+        sqlite = _import_sqlite()
+    except Exception:  # noqa: BLE001 (private parts of CPython: if they differ, take the public way)
+        import sqlite3 as sqlite
+
+QUEUE_FOLDER = "queue"
+DAEMON_LOCK = "daemon.lock"
+_QUEUE_FILE = "data.db"
+_PATIENCE_S = 0.25
+_RETRY_S = 0.001  # a bulk enqueue pauses for a few milliseconds between its transactions
+_BUSY_CODES = (5, 6)  # SQLITE_BUSY, SQLITE_LOCKED
+_PRIMARY_CODE = 0xFF
+
+START_STAMP = "daemon.start"
+HOOK_SETTINGS = "hook.json"
+_START_PAUSE_S = 15.0
+_FLAG_VALUES = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+
+UPDATE_TYPES = {
+    "Scene.Create.Post": "metadata",
+    "Scene.Update.Post": "metadata",
+    "Scene.Destroy.Post": "destroy",
+}
+
+# A scene's own title and path, as hints for a listing. Absent fields arrive as null, the array of scenesUpdate holds
+# other scenes too, and so does whatever has `ids` (facts/stash.md 2.1); a destroyed scene's path is always its own.
+_READ = """
+    SELECT json_type(?1), json_type(?1, '$.args.hookContext'),
+        json_extract(?1, '$.args.hookContext.type'),
+        CASE WHEN json_type(?1, '$.args.hookContext.id') = 'integer' THEN json_extract(?1, '$.args.hookContext.id') END,
+        CASE WHEN json_type(?1, '$.args.hookContext.input.title') = 'text'
+              AND json_type(?1, '$.args.hookContext.input.ids') IS NULL
+             THEN json_extract(?1, '$.args.hookContext.input.title') END,
+        CASE WHEN json_type(?1, '$.args.hookContext.input.path') = 'text'
+             THEN json_extract(?1, '$.args.hookContext.input.path') END"""
+_BUILD = """
+    SELECT json_object(
+        'scene_id', ?1, 'update_type', ?2,
+        'data', json_patch('{}', json_object('path', ?3, 'title', substr(?4, 1, 500))),
+        'enqueued_at', json(?5), 'job_key', 'scene_' || ?1)"""
+# The same rules as merging.merge() for an event of a person: newest content, earliest time, no retry state.
+_MERGE = """
+    UPDATE ack_queue_default
+    SET data = CAST(json_set(
+            json_insert(
+                json_remove(CAST(data AS TEXT), '$.retry_count', '$.next_retry_at', '$.last_error_type'),
+                '$.enqueued_at', ?3),
+            '$.scene_id', json_extract(?1, '$.scene_id'),
+            '$.update_type', json_extract(?1, '$.update_type'),
+            '$.data', json_extract(?1, '$.data')) AS BLOB),
+        priority = MIN(priority, 0), event_at = ?3
+    WHERE _id = (SELECT _id FROM ack_queue_default WHERE job_key = ?2 AND status < 2 ORDER BY _id DESC LIMIT 1)"""
+_INSERT = """
+    INSERT INTO ack_queue_default (data, timestamp, status, priority, event_at)
+    VALUES (CAST(?1 AS BLOB), ?2, 0, 0, ?2)"""
+
+
+_LEFT_OPEN: list[object] = []  # connections to the queue: closing the last one would checkpoint
+_CALCULATOR: list[sqlite.Connection] = []
+
+
+class Document:
+    """What Stash wrote to stdin: a hook's event, or (``is_hook`` False) a task."""
+
+    __slots__ = ("is_hook", "path", "scene_id", "title", "trigger")
+
+    def __init__(
+        self,
+        *,
+        is_hook: bool,
+        trigger: object = None,
+        scene_id: object = None,
+        title: object = None,
+        path: object = None,
+    ) -> None:
+        self.is_hook = is_hook
+        self.trigger = trigger
+        self.scene_id = scene_id
+        self.title = title
+        self.path = path
+
+
+def run(raw: bytes, data_dir: str, autostart: str | None, plugin_start: PluginStart) -> None:
+    """Do what the document ``raw`` asks for and answer Stash with one JSON object.
+
+    ``autostart`` is the setting from the environment. ``plugin_start(action, text)`` starts the daemon or becomes a
+    task (``start_daemon``, ``become_task``) and returns what went wrong, or None.
+    """
+    text = raw.decode("utf-8", "replace")
+    try:
+        document = read_document(text)
+    except ValueError as error:
+        _log("e", f"what Stash sent was not understood, nothing was stored: {error}")
+        _answer("not understood")
+        return
+    if not document.is_hook:
+        _answer_error(plugin_start("become_task", text))
+        return
+    if document.trigger not in UPDATE_TYPES:
+        _answer("ignored")
+        return
+    try:
+        elsewhere = store(document, data_dir)
+    except OSError as error:
+        _log("e", f"scene {document.scene_id}: its change could not be stored, the next poll finds it: {error}")
+        _answer("not stored")
+        return
+    if elsewhere is not None:
+        _log("w", f"{data_dir} cannot be written: the change is kept in {os.path.dirname(elsewhere)}")
+    elif _should_start_daemon(data_dir, autostart):
+        problem = plugin_start("start_daemon", text)
+        if problem is not None:
+            _log("w", problem)
+    _answer("ok")
+
+
+def read_document(text: str) -> Document:
+    """Return what ``text`` says. Raises ValueError if it is not what Stash writes."""
+    try:
+        kind, context, trigger, scene_id, title, path = _compute(_READ, (text,))
+    except sqlite.Error:
+        return _read_slowly(text)  # also the judge of what is malformed
+    if kind != "object":
+        raise ValueError(f"a JSON {kind}, not an object")
+    return _checked(Document(is_hook=context == "object", trigger=trigger, scene_id=scene_id, title=title, path=path))
+
+
+def store(document: Document, data_dir: str) -> str | None:
+    """Keep the event of ``document`` durably; return where if not in the queue or its spool, else None.
+
+    Events other than those of scenes are ignored. Raises OSError if no place can be written.
+    """
+    update_type = UPDATE_TYPES.get(str(document.trigger))
+    if update_type is None:
+        return None
+    now = time.time()
+    job = _build_job(document, update_type, now)
+    queue_folder = os.path.join(data_dir, QUEUE_FOLDER)
+    if _enqueue(os.path.join(queue_folder, _QUEUE_FILE), job, f"scene_{document.scene_id}", now):
+        return None
+    from scenesync.queue import spool  # noqa: PLC0415 (not needed, so not paid for, while the queue works)
+
+    _make_folders(data_dir, queue_folder)
+    path = spool.write_event(queue_folder, job.encode("utf-8", "replace"))
+    return None if path.startswith(spool.spool_beside(queue_folder)) else path
+
+
+def read_flag(path: str, name: str) -> bool | None:
+    """Return the boolean ``name`` of the JSON object in the file ``path``, None if it says nothing."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        (kind,) = _compute("SELECT json_type(?1, '$.' || ?2)", (text, name))
+    except (OSError, ValueError, sqlite.Error):
+        return None
+    return {"true": True, "false": False}.get(kind)
+
+
+def _compute(statement: str, values: tuple[object, ...]) -> tuple[Any, ...]:
+    """Return the one row of a statement that needs no table: SQLite as the JSON library that is loaded anyway."""
+    if not _CALCULATOR:
+        _CALCULATOR.append(sqlite.connect(":memory:"))
+    row: tuple[Any, ...] = _CALCULATOR[0].execute(statement, values).fetchone()
+    return row
+
+
+def _should_start_daemon(data_dir: str, autostart: str | None) -> bool:
+    """Return whether no daemon runs, one is wanted, and nobody tried to start it just now; note that we try."""
+    try:
+        if owner_lock.held_elsewhere(os.path.join(data_dir, DAEMON_LOCK)) or _tried_lately(data_dir):
+            return False
+        wanted = _FLAG_VALUES.get((autostart or "").strip().lower())
+        if wanted is None:
+            wanted = read_flag(os.path.join(data_dir, HOOK_SETTINGS), "autostart")
+        return wanted is not False and _note_attempt(data_dir)
+    except OSError:  # cannot tell, or cannot note it: then rather none than one per event
+        return False
+
+
+def _tried_lately(data_dir: str) -> bool:
+    try:
+        stamp = os.stat(os.path.join(data_dir, START_STAMP))
+    except FileNotFoundError:
+        return False
+    # A stamp from the future is a clock that was set back.
+    return stamp.st_size > 0 and abs(time.time() - stamp.st_mtime) < _START_PAUSE_S
+
+
+def _note_attempt(data_dir: str) -> bool:
+    stamp = owner_lock.KernelLock(os.path.join(data_dir, START_STAMP))
+    if not stamp.acquire(patience_s=0):  # another hook is at it
+        return False
+    try:
+        if _tried_lately(data_dir):
+            return False
+        with open(stamp.path, "w", encoding="ascii") as file:
+            file.write(f"{os.getpid()}\n")
+        return True
+    finally:
+        stamp.release()
+
+
+def _log(level: str, text: str) -> None:
+    """Write one line into Stash's log (levels t d i w e; facts/stash.md 1.5)."""
+    line = text.replace("\n", " ")[:2000]
+    try:
+        os.write(2, f"\x01{level}\x02{line}\n".encode("utf-8", "replace"))
+    except OSError:  # Stash is gone; nobody is left to tell
+        return
+
+
+def _answer(output: str) -> None:
+    try:
+        os.write(1, f'{{"output": "{output}"}}\n'.encode())
+    except OSError:
+        return
+
+
+def _answer_error(problem: str | None) -> None:
+    if problem is None:  # the task ran as a child, which answered itself
+        return
+    import json  # noqa: PLC0415 (a task that could not start; the fast path needs no json)
+
+    try:
+        os.write(1, json.dumps({"error": problem}).encode() + b"\n")
+    except OSError:
+        return
+
+
+def _enqueue(path: str, job: str, job_key: str, now: float) -> bool:
+    """Put ``job`` into the queue file in one synced transaction; return False if that is not possible right now."""
+    if not os.path.exists(path):  # made by the worker, which knows the schema
+        return False
+    try:
+        connection = sqlite.connect(path, timeout=0, isolation_level=None)
+        try:
+            connection.execute("PRAGMA synchronous = FULL")
+            # No checkpoint here, and none on closing either: the hook leaves by os._exit.
+            connection.execute("PRAGMA wal_autocheckpoint = 0")
+            _begin(connection)
+            if connection.execute(_MERGE, (job, job_key, now)).rowcount == 0:
+                connection.execute(_INSERT, (job, now))
+            connection.execute("COMMIT")
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            _LEFT_OPEN.append(connection)
+    except sqlite.Error:
+        return False
+    return True
+
+
+def _begin(connection: sqlite.Connection) -> None:
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite.OperationalError as error:
+            code = getattr(error, "sqlite_errorcode", _BUSY_CODES[0]) & _PRIMARY_CODE
+            if code not in _BUSY_CODES or time.monotonic() > deadline:
+                raise
+            time.sleep(_RETRY_S)
+        else:
+            return
+
+
+def _build_job(document: Document, update_type: str, now: float) -> str:
+    values = (document.scene_id, update_type, document.path, document.title, repr(now))
+    try:
+        return str(_compute(_BUILD, values)[0])
+    except sqlite.Error:
+        import json  # noqa: PLC0415 (costs as much as the rest together, and is needed only without SQLite's own)
+
+        hints = {"path": document.path, "title": str(document.title)[:500] if document.title else None}
+        return json.dumps(
+            {
+                "scene_id": document.scene_id,
+                "update_type": update_type,
+                "data": {name: value for name, value in hints.items() if value is not None},
+                "enqueued_at": now,
+                "job_key": f"scene_{document.scene_id}",
+            }
+        )
+
+
+def _read_slowly(text: str) -> Document:
+    import json  # noqa: PLC0415 (as above)
+
+    try:
+        content = json.loads(text)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"a JSON {type(content).__name__}, not an object")  # noqa: TRY004 (malformed is one thing here)
+    args = content.get("args")
+    context = args.get("hookContext") if isinstance(args, dict) else None
+    if not isinstance(context, dict):
+        return Document(is_hook=False)
+    fields = context.get("input")
+    fields = fields if isinstance(fields, dict) else {}
+    title, path, scene_id = fields.get("title"), fields.get("path"), context.get("id")
+    return _checked(
+        Document(
+            is_hook=True,
+            trigger=context.get("type"),
+            scene_id=scene_id if isinstance(scene_id, int) else None,
+            title=title if isinstance(title, str) and fields.get("ids") is None else None,
+            path=path if isinstance(path, str) else None,
+        )
+    )
+
+
+def _checked(document: Document) -> Document:
+    if document.is_hook and document.trigger in UPDATE_TYPES:
+        scene_id = document.scene_id
+        if not isinstance(scene_id, int) or isinstance(scene_id, bool) or scene_id <= 0:
+            raise ValueError("the event names no scene")
+    return document
+
+
+def _make_folders(*folders: str) -> None:
+    for folder in folders:
+        try:
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+        except OSError:  # the spool finds out, and goes elsewhere
+            return

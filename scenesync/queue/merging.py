@@ -1,0 +1,67 @@
+"""How events about one thing become one job. Pure: values in, values out."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from scenesync.queue.records import PRIORITY_BULK, Job
+
+RETRY_FIELDS: Final = ("retry_count", "next_retry_at", "last_error_type")
+_ROW_ID_FIELD: Final = "pqid"
+
+
+def merge(waiting: Mapping[str, Any], event: Mapping[str, Any], *, event_is_newest: bool, by_person: bool) -> Job:
+    """Return the one job that stands for ``waiting`` and a further ``event`` under the same key.
+
+    The newest content wins, the earliest ``enqueued_at`` stays. Retry state is the waiting job's own, so that an event
+    never delays a job that is due; when a person changed the thing anew, it is cleared.
+    """
+    merged: Job = {**waiting, **event} if event_is_newest else {**event, **waiting}
+    times = [job["enqueued_at"] for job in (waiting, event) if isinstance(job.get("enqueued_at"), int | float)]
+    if times:
+        merged["enqueued_at"] = min(times)
+    for field in RETRY_FIELDS:
+        merged.pop(field, None)
+        if field in waiting and not (by_person and event_is_newest):
+            merged[field] = waiting[field]
+    return merged
+
+
+def without_retry_state(job: Mapping[str, Any]) -> Job:
+    """Return ``job`` as if it had never failed."""
+    return {name: value for name, value in job.items() if name not in RETRY_FIELDS}
+
+
+def is_by_person(priority: int) -> bool:
+    """Return whether jobs of this lane stand for something that a person did just now."""
+    return priority < PRIORITY_BULK
+
+
+def event_time(job: Mapping[str, Any], default: float) -> float:
+    """Return when the event of ``job`` happened, in epoch seconds."""
+    value = job.get("enqueued_at")
+    return float(value) if isinstance(value, int | float) else default
+
+
+def encode(job: object) -> bytes:
+    """Return ``job`` as persist-queue's JSON serialiser stores it; ``pqid`` is the row's own id and not stored."""
+    if isinstance(job, dict) and _ROW_ID_FIELD in job:
+        job = {name: value for name, value in job.items() if name != _ROW_ID_FIELD}
+    return json.dumps(job, separators=(",", ":")).encode("ascii")
+
+
+def decode(data: object) -> object:
+    """Return what a row holds. Raises ValueError if that is not JSON in UTF-8."""
+    if isinstance(data, bytes):
+        return json.loads(data.decode("utf-8"))
+    if isinstance(data, str):
+        return json.loads(data)
+    raise ValueError(f"a row holds {type(data).__name__}, not JSON")
+
+
+def decode_job(data: object) -> Job:
+    """Return the job that a row holds. Raises ValueError if it is not a JSON object."""
+    job = decode(data)
+    if not isinstance(job, dict):
+        raise ValueError(f"a row holds a JSON {type(job).__name__}, not an object")  # noqa: TRY004
+    return job

@@ -1,0 +1,171 @@
+"""Locks that the kernel drops when their process dies, however it dies: liveness without a clock.
+
+Light on purpose: the hook asks here whether the daemon runs.
+"""
+
+# pathlib costs more than all the rest of the hook, which imports this.
+# ruff: noqa: PTH103, PTH108, PTH116, PTH118, PTH208
+
+from __future__ import annotations  # Stash may bring a Python older than ours
+
+import os
+import sys
+import time
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _try_lock(fd: int, *, shared: bool) -> bool:
+        del shared  # Windows byte locks are always exclusive
+        os.lseek(fd, 0, os.SEEK_SET)
+        try:
+            msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+    def _unlock(fd: int) -> None:
+        os.lseek(fd, 0, os.SEEK_SET)
+        msvcrt.locking(fd, msvcrt.LK_UNLCK, 1)
+
+else:
+    import fcntl
+
+    def _try_lock(fd: int, *, shared: bool) -> bool:
+        try:
+            fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            return False
+        return True
+
+    def _unlock(fd: int) -> None:
+        fcntl.flock(fd, fcntl.LOCK_UN)
+
+
+_RETRY_S = 0.01
+
+
+class KernelLock:
+    """An exclusive lock on the file ``path``, held until released or until the process ends."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = os.fspath(path)
+        self._fd: int | None = None
+
+    @property
+    def held(self) -> bool:
+        """Whether this object holds the lock."""
+        return self._fd is not None
+
+    def acquire(self, patience_s: float = 0.25) -> bool:
+        """Take the lock and return True, or False if somebody else holds it.
+
+        ``patience_s`` outlasts those who only ask (``held_elsewhere`` takes the lock for an instant).
+        Raises OSError if the file cannot be made or its file system has no locks.
+        """
+        for _ in range(round(patience_s / _RETRY_S)):
+            if self._try():
+                return True
+            time.sleep(_RETRY_S)
+        return self._try()
+
+    def release(self, *, remove: bool = False) -> None:
+        """Give the lock back; with ``remove`` delete the file as well, while still holding it."""
+        if self._fd is None:
+            return
+        fd, self._fd = self._fd, None
+        if remove:
+            _remove(self.path)
+        _unlock(fd)
+        os.close(fd)
+
+    def _try(self) -> bool:
+        if self._fd is not None:
+            return True
+        fd = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+        # A file that was deleted between open and lock guards nothing: another process would make and lock a new one.
+        if _try_lock(fd, shared=False) and _is_still_at(fd, self.path):
+            self._fd = fd
+            return True
+        os.close(fd)
+        return False
+
+
+def held_elsewhere(path: str | os.PathLike[str]) -> bool:
+    """Return whether anybody, another object of this process included, holds the lock on ``path``.
+
+    Never waits. Raises OSError if the file exists but cannot be opened.
+    """
+    try:
+        fd = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        if not _try_lock(fd, shared=True):
+            return True
+        _unlock(fd)
+        return False
+    finally:
+        os.close(fd)
+
+
+def _is_still_at(fd: int, path: str) -> bool:
+    try:
+        return os.path.samestat(os.fstat(fd), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
+def _remove(path: str) -> None:
+    try:
+        os.unlink(path)
+    except (FileNotFoundError, PermissionError):  # Windows refuses while somebody looks at it: an empty file stays
+        return
+
+
+class Owner:
+    """The identity under which one queue object claims jobs: provably alive as long as its lock is held."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+        self.name = f"{os.getpid()}-{os.urandom(6).hex()}"
+        self._lock = KernelLock(_lock_file(folder, self.name))
+
+    def prove_alive(self) -> None:
+        """Hold the lock; must precede the first claim. Raises OSError if that is impossible here."""
+        if self._lock.held:
+            return
+        os.makedirs(self.folder, mode=0o700, exist_ok=True)
+        if not self._lock.acquire():
+            raise OSError(f"{self._lock.path} is locked by somebody else")
+
+    def retire(self) -> None:
+        """Stop being alive: whatever is still claimed under this name can be taken over."""
+        self._lock.release(remove=True)
+
+
+def is_alive(folder: str, owner_name: str) -> bool:
+    """Return whether the owner of a claimed row still lives."""
+    if not owner_name.replace("-", "").isalnum():  # not a name that we gave, so never part of a path
+        return False
+    return held_elsewhere(_lock_file(folder, owner_name))
+
+
+def living_owners(folder: str) -> list[str]:
+    """Return the names of all who live, and delete what the dead left behind."""
+    try:
+        names = [entry[: -len(".lock")] for entry in os.listdir(folder) if entry.endswith(".lock")]
+    except FileNotFoundError:
+        return []
+    living = []
+    for name in names:
+        lock = KernelLock(_lock_file(folder, name))
+        if lock.acquire(patience_s=0):
+            lock.release(remove=True)
+        else:
+            living.append(name)
+    return living
+
+
+def _lock_file(folder: str, owner_name: str) -> str:
+    return os.path.join(folder, f"{owner_name}.lock")

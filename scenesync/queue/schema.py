@@ -1,0 +1,199 @@
+"""The queue's file: persist-queue's table, our additions to it, and how to open it.
+
+A stock ``persistqueue.SQLiteAckQueue`` (JSON serialiser) can read and write the same file: the first four columns and
+the status codes are its own, everything else is nullable, has a default or is computed from ``data``.
+"""
+
+import contextlib
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, Literal
+
+from scenesync.queue.errors import QueueUnsupported, QueueUnwritable, primary_code, translated
+
+Journal = Literal["wal", "truncate"]
+
+FILE_NAME: Final = "data.db"
+TABLE: Final = "ack_queue_default"
+READY, CLAIMED, COMPLETED, FAILED = 1, 2, 5, 9  # persistqueue.sqlackqueue.AckStatus; 0 (new) and 1 are both waiting
+SCHEMA_VERSION: Final = 1
+# RETURNING came with 3.35, generated columns with 3.31.
+MINIMUM_SQLITE: Final = (3, 35, 0)
+_CREATE_PATIENCE = 200
+_JOURNAL_SIZE_LIMIT_BYTES: Final = 16 * 1024 * 1024
+
+# `data` is a BLOB (persist-queue's JSON serialiser gives bytes), and SQLite's JSON functions before 3.45 refuse BLOBs.
+_TEXT: Final = "CAST(data AS TEXT)"
+# Guarded: a pickled row must neither break an index nor an insert of the stock class.
+JOB_KEY_EXPRESSION: Final = f"CASE WHEN json_valid({_TEXT}) THEN json_extract({_TEXT}, '$.job_key') END"
+DUE_AT_EXPRESSION: Final = (
+    f"CASE WHEN json_valid({_TEXT}) AND json_type({_TEXT}, '$.next_retry_at') IN ('integer', 'real') "
+    f"THEN json_extract({_TEXT}, '$.next_retry_at') ELSE 0 END"
+)
+
+# SQLite uses a partial index only if the query repeats its WHERE term literally: queries say `status < 2`,
+# `status = 2` and so on, never something equivalent. tests/unit/queue/test_queue_plans.py guards it.
+_TO_VERSION_1: Final = (
+    """CREATE TABLE IF NOT EXISTS ack_queue_default (
+        _id INTEGER PRIMARY KEY AUTOINCREMENT, data BLOB, timestamp FLOAT, status INTEGER)""",
+    "ALTER TABLE ack_queue_default ADD COLUMN owner TEXT",
+    "ALTER TABLE ack_queue_default ADD COLUMN claim_no INTEGER",
+    "ALTER TABLE ack_queue_default ADD COLUMN claimed_at REAL",
+    "ALTER TABLE ack_queue_default ADD COLUMN deliveries INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE ack_queue_default ADD COLUMN priority INTEGER NOT NULL DEFAULT 10",
+    "ALTER TABLE ack_queue_default ADD COLUMN event_at REAL",
+    f"ALTER TABLE ack_queue_default ADD COLUMN job_key TEXT GENERATED ALWAYS AS ({JOB_KEY_EXPRESSION}) VIRTUAL",
+    f"ALTER TABLE ack_queue_default ADD COLUMN due_at REAL GENERATED ALWAYS AS ({DUE_AT_EXPRESSION}) VIRTUAL",
+    "CREATE INDEX waiting_by_lane ON ack_queue_default (priority, due_at, _id) WHERE status < 2",
+    # Not UNIQUE: the stock class and people's scripts would get an IntegrityError from put() and nack(). The write lock
+    # under which we merge gives the same guarantee for ourselves.
+    "CREATE INDEX waiting_by_key ON ack_queue_default (job_key) WHERE status < 2",
+    "CREATE INDEX claimed_by_key ON ack_queue_default (job_key) WHERE status = 2",
+    "CREATE INDEX completed_rows ON ack_queue_default (_id) WHERE status = 5",
+    "CREATE INDEX failed_rows ON ack_queue_default (_id) WHERE status = 9",
+    """CREATE TABLE dead_letters (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, row_id INTEGER, scene_id INTEGER, job_key TEXT, job BLOB NOT NULL,
+        error_type TEXT NOT NULL, message TEXT NOT NULL, traceback TEXT NOT NULL, advice TEXT NOT NULL,
+        attempts INTEGER NOT NULL, details BLOB NOT NULL, failed_at REAL NOT NULL)""",
+    "CREATE INDEX dead_letters_by_time ON dead_letters (failed_at)",
+    "CREATE INDEX dead_letters_by_scene ON dead_letters (scene_id)",
+    "CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
+    "INSERT INTO counters (name, value) VALUES ('completed_pruned', 0), ('failed_pruned', 0)",
+    "CREATE TABLE taken_in_events (event_id TEXT PRIMARY KEY) WITHOUT ROWID",
+    """CREATE TABLE foreign_rows (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, row_id INTEGER, data BLOB, timestamp FLOAT, status INTEGER,
+        reason TEXT NOT NULL, moved_at REAL NOT NULL)""",
+    # Pickled rows of an older tool: kept, never loaded (loading a pickle runs code).
+    """INSERT INTO foreign_rows (row_id, data, timestamp, status, reason, moved_at)
+        SELECT _id, data, timestamp, status, 'not JSON', CAST(strftime('%s', 'now') AS REAL)
+        FROM ack_queue_default WHERE NOT json_valid(CAST(data AS TEXT))""",
+    "DELETE FROM ack_queue_default WHERE NOT json_valid(CAST(data AS TEXT))",
+)
+MIGRATIONS: Final = (_TO_VERSION_1,)
+
+
+def open_queue_file(
+    folder: str, *, synchronous: str, journal: Journal = "wal", timeout_s: float = 10.0
+) -> sqlite3.Connection:
+    """Open ``folder``'s queue for reading and writing; make folder and file if missing, migrate if old.
+
+    The connection is in autocommit mode and may be used by any thread, one at a time; it never checkpoints by itself.
+    Raises the errors of ``QueueError``.
+    """
+    require_sqlite()
+    make_private_folder(folder)
+    path = Path(folder, FILE_NAME)
+    _make_private_file(path)
+    with translated(folder):
+        connection = sqlite3.connect(path, timeout=timeout_s, isolation_level=None, check_same_thread=False)
+        try:
+            _configure(connection, folder, synchronous, journal)
+            migrate(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def require_sqlite() -> None:
+    """Raise QueueUnsupported if this Python's SQLite is too old."""
+    if sqlite3.sqlite_version_info < MINIMUM_SQLITE:
+        needed = ".".join(map(str, MINIMUM_SQLITE))
+        raise QueueUnsupported(
+            f"This Python brings SQLite {sqlite3.sqlite_version}; the queue needs {needed} or newer. "
+            "Run SceneSync with a newer Python (the venv of the plugin folder may use another one than Stash)."
+        )
+
+
+@contextlib.contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Run the block as one transaction with the write lock from its start, so that it may read, decide and write."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        # After an I/O error or a full disk SQLite has rolled back already; a blind ROLLBACK would hide the true error.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring the file to SCHEMA_VERSION; each step and the note that it ran share one transaction."""
+    version = _version(connection)
+    if version > SCHEMA_VERSION:
+        raise QueueUnsupported(
+            f"The queue file was made by a newer SceneSync (schema {version}, this one knows {SCHEMA_VERSION}). "
+            "Update SceneSync."
+        )
+    while _version(connection) < SCHEMA_VERSION:
+        with transaction(connection):
+            version = _version(connection)  # again, under the lock: another process may have been faster
+            if version < SCHEMA_VERSION:
+                for statement in MIGRATIONS[version]:
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {version + 1}")
+
+
+def make_private_folder(folder: str) -> None:
+    """Make ``folder`` and its missing parents, readable by their owner only. Raises QueueUnwritable."""
+    missing: list[Path] = []
+    current = Path(folder).absolute()
+    while not current.is_dir() and current not in missing:  # the root of a missing drive is its own parent
+        missing.append(current)
+        current = current.parent
+    for path in reversed(missing):
+        try:
+            path.mkdir(0o700)
+        except FileExistsError as error:
+            if not path.is_dir():
+                raise QueueUnwritable(folder, f"{path} is a file") from error
+        except OSError as error:
+            raise QueueUnwritable(folder, error.strerror or str(error)) from error
+
+
+def _make_private_file(path: Path) -> None:
+    try:
+        path.touch(0o600)
+    except OSError as error:
+        raise QueueUnwritable(str(path.parent), error.strerror or str(error)) from error
+    # A stock queue made the file with the umask's mode. Not ours to change if it belongs to another user.
+    with contextlib.suppress(PermissionError):
+        path.chmod(0o600)
+
+
+def _configure(connection: sqlite3.Connection, folder: str, synchronous: str, journal: Journal) -> None:
+    if connection.execute("PRAGMA page_count").fetchone()[0] == 0:
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # only a file without pages can still choose
+    mode = _set_journal_mode(connection, journal)
+    if mode != journal:
+        raise QueueUnsupported(
+            f"The disk of the queue in {folder} does not do journal mode {journal!r} (SQLite stays with {mode!r}). "
+            "Put the data directory on a local disk or open the queue with journal='truncate'."
+        )
+    # NORMAL is safe for the worker in WAL mode only (sqlite.org/pragma.html#pragma_synchronous).
+    connection.execute(f"PRAGMA synchronous = {synchronous if mode == 'wal' else 'FULL'}")
+    # Checkpoints are the worker's: two connections that checkpoint and write at once met a WAL bug up to SQLite 3.51.2.
+    connection.execute("PRAGMA wal_autocheckpoint = 0")
+    connection.execute(f"PRAGMA journal_size_limit = {_JOURNAL_SIZE_LIMIT_BYTES}")
+    connection.execute("PRAGMA cache_size = -8000")
+    connection.execute("PRAGMA mmap_size = 0")
+
+
+def _set_journal_mode(connection: sqlite3.Connection, journal: Journal) -> str:
+    # Switching a new file to WAL ignores the busy time-out, so several processes that open it at once must try again.
+    for attempt in range(_CREATE_PATIENCE):
+        try:
+            return str(connection.execute(f"PRAGMA journal_mode = {journal}").fetchone()[0])
+        except sqlite3.OperationalError as error:
+            if primary_code(error) != sqlite3.SQLITE_BUSY or attempt == _CREATE_PATIENCE - 1:
+                raise
+            time.sleep(0.005 * (1 + attempt % 8))
+    raise AssertionError("unreachable")
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])

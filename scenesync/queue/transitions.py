@@ -1,0 +1,240 @@
+"""Every step in the life of a row, as functions on a connection.
+
+Who calls them holds a transaction where more than one statement runs (``schema.transaction``); none commits by itself.
+Steps that leave *claimed* are fenced: they touch the row only while this owner holds it under this claim number.
+"""
+
+# ruff: noqa: S608 (statements here are put together from each other, never from a value)
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from scenesync.queue import merging
+from scenesync.queue.errors import LeaseLost
+from scenesync.queue.records import BulkResult, EnqueueResult, Job
+
+# Longer than any wait that we plan (600 s): a job due later than this was planned by a clock that has jumped since.
+CLOCK_JUMP_S: Final = 900.0
+
+# The lanes in order, each found by one seek in the index, however many rows wait in it.
+LANES: Final = """
+    RECURSIVE lane (priority) AS (
+        SELECT MIN(priority) FROM ack_queue_default WHERE status < 2
+        UNION ALL
+        SELECT (SELECT MIN(priority) FROM ack_queue_default WHERE status < 2 AND priority > lane.priority)
+        FROM lane WHERE lane.priority IS NOT NULL)"""
+# Never two at once under one key: an event that came while its scene is processed waits and runs once more.
+_FREE: Final = """NOT EXISTS (
+            SELECT 1 FROM ack_queue_default AS running
+            WHERE running.status = 2 AND running.job_key = waiting.job_key)"""
+
+
+def _first_in_lane(column: str, due: str) -> str:
+    return f"""
+        SELECT waiting.{column} FROM ack_queue_default AS waiting
+        WHERE waiting.status < 2 AND waiting.priority = lane.priority AND waiting.due_at {due} AND {_FREE}
+        ORDER BY waiting.due_at, waiting._id LIMIT 1"""
+
+
+_MARK_CLAIMED: Final = """
+    UPDATE ack_queue_default
+    SET status = 2, owner = :owner, claim_no = :claim_no, claimed_at = :now, deliveries = deliveries + 1"""
+_CLAIMED_ROW: Final = "RETURNING _id, data, timestamp, deliveries, priority"
+CLAIM: Final = f"""
+    {_MARK_CLAIMED}
+    WHERE _id = (
+        WITH {LANES}
+        SELECT COALESCE(({_first_in_lane("_id", "<= :now")}), ({_first_in_lane("_id", "> :jumped")})) AS row_id
+        FROM lane WHERE row_id IS NOT NULL LIMIT 1)
+    {_CLAIMED_ROW}"""
+CLAIM_BY_ID: Final = f"{_MARK_CLAIMED} WHERE _id = :row_id AND status < 2 {_CLAIMED_ROW}"
+CLAIM_AFTER_ID: Final = f"""
+    {_MARK_CLAIMED}
+    WHERE _id = (SELECT _id FROM ack_queue_default WHERE _id > :row_id AND status < 2 ORDER BY _id LIMIT 1)
+    {_CLAIMED_ROW}"""
+
+_FENCE: Final = "_id = :row_id AND status = 2 AND owner IS :owner AND claim_no IS :claim_no"
+IS_HELD: Final = f"SELECT data, priority, event_at, timestamp, deliveries FROM ack_queue_default WHERE {_FENCE}"
+FINISH: Final = f"UPDATE ack_queue_default SET status = :status, owner = NULL, claim_no = NULL WHERE {_FENCE}"
+GIVE_BACK: Final = """
+    UPDATE ack_queue_default
+    SET status = 1, owner = NULL, claim_no = NULL, data = :data, deliveries = :deliveries
+    WHERE _id = :row_id"""
+WAITING_BY_KEY: Final = """
+    SELECT _id, data, priority, COALESCE(event_at, timestamp), deliveries
+    FROM ack_queue_default WHERE job_key = ? AND status < 2 ORDER BY _id DESC LIMIT 1"""
+INSERT: Final = "INSERT INTO ack_queue_default (data, timestamp, status, priority, event_at) VALUES (?, ?, 0, ?, ?)"
+REPLACE: Final = "UPDATE ack_queue_default SET data = ?, priority = ?, event_at = ? WHERE _id = ?"
+NEXT_DUE: Final = f"""
+    WITH {LANES}
+    SELECT MIN(CASE
+        WHEN EXISTS ({_first_in_lane("_id", "<= :now")}) OR EXISTS ({_first_in_lane("_id", "> :jumped")}) THEN 0
+        ELSE ({_first_in_lane("due_at", "> :now")}) END)
+    FROM lane"""
+# The time goes in as JSON text: json_set would cut a float to 15 digits, which may lie after `now`.
+WAKE: Final = """
+    UPDATE ack_queue_default
+    SET data = CAST(json_set(CAST(data AS TEXT), '$.next_retry_at', json(:now_json)) AS BLOB)
+    WHERE job_key = :job_key AND status < 2 AND due_at > :now
+      AND json_extract(CAST(data AS TEXT), '$.last_error_type') = 'PlexNotFound'"""
+MOVE_ASIDE: Final = """
+    INSERT INTO foreign_rows (row_id, data, timestamp, status, reason, moved_at)
+    SELECT _id, data, timestamp, status, ?, ? FROM ack_queue_default WHERE _id = ?"""
+DELETE: Final = "DELETE FROM ack_queue_default WHERE _id = ?"
+
+Row = tuple[Any, ...]
+
+
+def enqueue(
+    connection: sqlite3.Connection, job: Mapping[str, Any], *, priority: int, now: float, newest: bool = True
+) -> EnqueueResult:
+    """Add ``job``, or merge it into the job that waits under its key.
+
+    ``newest`` is False for events that may come late (spool, replay): then the times of the events decide.
+    """
+    happened = merging.event_time(job, now)
+    row = waiting_under_key(connection, job.get("job_key"))
+    if row is None:
+        cursor = connection.execute(INSERT, (merging.encode(job), now, priority, happened))
+        return EnqueueResult(cursor.lastrowid or 0, merged=False)
+    row_id, data, old_priority, last_event, _ = row
+    event_is_newest = newest or happened >= last_event
+    merged = merging.merge(
+        merging.decode_job(data), job, event_is_newest=event_is_newest, by_person=merging.is_by_person(priority)
+    )
+    # The arrival order of live events outranks their clocks, which may have been set back.
+    latest = happened if newest else max(happened, last_event)
+    connection.execute(REPLACE, (merging.encode(merged), min(priority, old_priority), latest, row_id))
+    return EnqueueResult(row_id, merged=True)
+
+
+def enqueue_batch(
+    connection: sqlite3.Connection, jobs: Sequence[Mapping[str, Any]], *, priority: int, now: float
+) -> BulkResult:
+    """Add many jobs by one look-up and one insert; those that wait already are merged one by one."""
+    unique: dict[str, Mapping[str, Any]] = {}
+    keyless = []
+    for job in jobs:
+        key = job.get("job_key")
+        if key is None:
+            keyless.append(job)
+        elif key in unique:
+            unique[key] = merging.merge(unique[key], job, event_is_newest=True, by_person=False)
+        else:
+            unique[key] = job
+    waiting = _waiting_keys(connection, list(unique))
+    for key in waiting:
+        enqueue(connection, unique[key], priority=priority, now=now)
+    new = [*keyless, *(job for key, job in unique.items() if key not in waiting)]
+    connection.executemany(INSERT, [(merging.encode(job), now, priority, merging.event_time(job, now)) for job in new])
+    return BulkResult(created=len(new), merged=len(jobs) - len(new))
+
+
+def waiting_under_key(connection: sqlite3.Connection, job_key: object) -> Row | None:
+    """Return (row id, data, priority, time of the last event, deliveries) of the job that waits under ``job_key``."""
+    if job_key is None:
+        return None
+    return _one(connection.execute(WAITING_BY_KEY, (job_key,)))
+
+
+def claim(
+    connection: sqlite3.Connection,
+    *,
+    owner: str,
+    claim_no: int,
+    now: float,
+    after: int | None = None,
+    row_id: int | None = None,
+) -> Row | None:
+    """Claim one row: the first that is due, the one with ``row_id``, or the next waiting one ``after`` a row id."""
+    values = {"owner": owner, "claim_no": claim_no, "now": now, "jumped": now + CLOCK_JUMP_S, "row_id": row_id or after}
+    statement = CLAIM_BY_ID if row_id is not None else CLAIM if after is None else CLAIM_AFTER_ID
+    return _one(connection.execute(statement, values))
+
+
+def is_held(connection: sqlite3.Connection, row_id: int, owner: str | None, claim_no: int | None) -> Row | None:
+    """Return the row if it is still claimed by ``owner`` under ``claim_no``."""
+    return _one(connection.execute(IS_HELD, {"row_id": row_id, "owner": owner, "claim_no": claim_no}))
+
+
+def finish(connection: sqlite3.Connection, row_id: int, owner: str | None, claim_no: int | None, status: int) -> None:
+    """End a claimed row for good. Raises LeaseLost."""
+    values = {"row_id": row_id, "owner": owner, "claim_no": claim_no, "status": status}
+    if connection.execute(FINISH, values).rowcount != 1:
+        raise LeaseLost(row_id)
+
+
+def give_back(
+    connection: sqlite3.Connection,
+    row_id: int,
+    owner: str | None,
+    claim_no: int | None,
+    *,
+    job: Mapping[str, Any] | None = None,
+    keep_deliveries: bool = False,
+) -> None:
+    """Make a claimed row wait again, with ``job`` as its new content or unchanged. Raises LeaseLost.
+
+    If a newer event waits under the same key, that one stays as it is (content, and due at once) and the old row ends:
+    never two waiting rows, never an older content written last.
+    """
+    row = is_held(connection, row_id, owner, claim_no)
+    if row is None:
+        raise LeaseLost(row_id)
+    data, priority, _, timestamp, deliveries = row
+    old = _job_or_none(data) if job is None else job
+    newer = waiting_under_key(connection, old.get("job_key")) if old is not None else None
+    kept_deliveries = deliveries if keep_deliveries else 0
+    if old is None or newer is None:
+        values = {"row_id": row_id, "data": data if job is None else merging.encode(job), "deliveries": kept_deliveries}
+        connection.execute(GIVE_BACK, values)
+        return
+    newer_id, newer_data, newer_priority, _, newer_deliveries = newer
+    content = merging.decode_job(newer_data)
+    content["enqueued_at"] = min(merging.event_time(old, timestamp), merging.event_time(content, timestamp))
+    connection.execute(
+        "UPDATE ack_queue_default SET data = ?, priority = ?, deliveries = ? WHERE _id = ?",
+        (merging.encode(content), min(priority, newer_priority), max(kept_deliveries, newer_deliveries), newer_id),
+    )
+    connection.execute(DELETE, (row_id,))
+
+
+def move_aside(connection: sqlite3.Connection, row_id: int, *, reason: str, now: float) -> None:
+    """Take a row that is no job of ours out of the queue, unread, and keep it in ``foreign_rows``."""
+    connection.execute(MOVE_ASIDE, (reason, now, row_id))
+    connection.execute(DELETE, (row_id,))
+
+
+def next_due_at(connection: sqlite3.Connection, now: float) -> float | None:
+    """Return when the next waiting job may run (0 for at once), None if none can without something else happening."""
+    row = _one(connection.execute(NEXT_DUE, {"now": now, "jumped": now + CLOCK_JUMP_S}))
+    return None if row is None or row[0] is None else float(row[0])
+
+
+def wake(connection: sqlite3.Connection, job_keys: Iterable[str], now: float) -> int:
+    """Make due at once what waits because Plex did not know the file. Returns how many."""
+    return sum(
+        connection.execute(WAKE, {"job_key": key, "now": now, "now_json": repr(now)}).rowcount for key in job_keys
+    )
+
+
+def _waiting_keys(connection: sqlite3.Connection, keys: list[str]) -> set[str]:
+    if not keys:
+        return set()
+    places = ",".join("?" * len(keys))
+    statement = f"SELECT job_key FROM ack_queue_default WHERE job_key IN ({places}) AND status < 2"
+    return {key for (key,) in connection.execute(statement, keys).fetchall()}
+
+
+def _job_or_none(data: object) -> Job | None:
+    try:
+        return merging.decode_job(data)
+    except ValueError:
+        return None
+
+
+def _one(cursor: sqlite3.Cursor) -> Row | None:
+    # Fetched to the end before anything else happens: only then does a statement that writes and returns rows commit.
+    rows: list[Row] = cursor.fetchall()
+    return rows[0] if rows else None

@@ -1,0 +1,99 @@
+"""Every GraphQL text that is sent to Stash, each with its purpose.
+
+They name no field newer than v0.27 (facts/stash.md 4), none that SceneSync does not use, and never ``paths.stream``,
+which carries the API key in clear (facts 3.6).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A GraphQL document with one operation, called ``name``."""
+
+    name: str
+    text: str
+
+
+VERSION: Final = Query("Version", "query Version { version { version } }")
+"""Which release answers: "v0.30.1", a development build's longer text, or ""."""
+
+STATUS: Final = Query("Status", "query Status { systemStatus { status } }")
+"""Whether Stash works, waits for its first set-up or needs its database migrated."""
+
+API_KEY: Final = Query("ApiKey", "query ApiKey { configuration { general { apiKey } } }")
+"""The key with which a daemon outlives the session that a plugin gets."""
+
+PLUGIN_SETTINGS: Final = Query(
+    "PluginSettings", "query PluginSettings($ids: [ID!]) { configuration { plugins(include: $ids) } }"
+)
+"""What a person set on Stash's plugin page."""
+
+PLUGINS: Final = Query("Plugins", "query Plugins { plugins { id enabled } }")
+"""Which plugins are switched on: a daemon that one started lives on when it is switched off."""
+
+SCENE_COUNT: Final = Query("SceneCount", "query SceneCount { findScenes(filter: {per_page: 0}) { count } }")
+"""How many scenes there are, without any of them."""
+
+SCENE_IDS_AFTER: Final = Query(
+    "SceneIdsAfter",
+    """query SceneIdsAfter($last: Int!, $limit: Int!) {
+  findScenes(
+    filter: {page: 1, per_page: $limit, sort: "id", direction: ASC}
+    scene_filter: {id: {value: $last, modifier: GREATER_THAN}}
+  ) { scenes { id } }
+}""",
+)
+"""The next ids of a walk over all; by id, since pages by offset skip rows when others are deleted (facts 3.3)."""
+
+_HINT_FIELDS: Final = "id title updated_at files { path }"
+
+SCENE_HINTS_AFTER: Final = Query(
+    "SceneHintsAfter",
+    f"""query SceneHintsAfter($last: Int!, $limit: Int!) {{
+  findScenes(
+    filter: {{page: 1, per_page: $limit, sort: "id", direction: ASC}}
+    scene_filter: {{id: {{value: $last, modifier: GREATER_THAN}}}}
+  ) {{ scenes {{ {_HINT_FIELDS} }} }}
+}}""",
+)
+"""The same with what a job shows of its scene."""
+
+SCENES_BY_CHANGE: Final = Query(
+    "ScenesByChange",
+    f"""query ScenesByChange($page: Int!, $limit: Int!) {{
+  findScenes(filter: {{page: $page, per_page: $limit, sort: "updated_at", direction: DESC}}) {{
+    count scenes {{ {_HINT_FIELDS} }}
+  }}
+}}""",
+)
+"""One page of the scenes, the last changed first; the count tells whether a deletion moved rows between two pages."""
+
+_SCENE_FIELDS: Final = """fragment SceneFields on Scene {
+  id title code details director date rating100 organized updated_at
+  paths { screenshot }
+  files { path size duration }
+  studio { id name parent_studio { id name } }
+  performers { id name disambiguation }
+  tags { id name }
+  groups { scene_index group { id name } }
+}"""
+
+SCENES: Final = Query(
+    "Scenes",
+    f"""query Scenes($ids: [ID!]) {{ findScenes(ids: $ids) {{ scenes {{ ...SceneFields }} }} }}
+{_SCENE_FIELDS}""",
+)
+"""Whole scenes, all or nothing: one missing or repeated id fails it, an empty list means everything (facts 3.3)."""
+
+
+def scenes_one_by_one(ids: Iterable[int]) -> Query:
+    """Return a query for whole scenes that answers null for a missing one: the field ``s<id>`` is the scene ``id``."""
+    fields = "\n".join(f'  s{scene_id}: findScene(id: "{scene_id}") {{ ...SceneFields }}' for scene_id in ids)
+    return Query("ScenesOneByOne", f"query ScenesOneByOne {{\n{fields}\n}}\n{_SCENE_FIELDS}")

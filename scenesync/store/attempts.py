@@ -1,0 +1,107 @@
+"""The latest attempts at jobs, for ``explain`` and ``status``; bounded, and never worth waiting for the disk."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import bindparam, delete, func, insert, select
+
+from scenesync.domain.outcome import Attempt, Outcome
+from scenesync.store.tables import attempt
+from scenesync.store.values import to_names, to_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from scenesync.store.database import Database
+
+KEPT: Final = 20_000
+PRUNE_EVERY: Final = 500
+
+# The latest attempts at one scene.
+LATEST_OF_SCENE: Final = (
+    select(
+        attempt.c.scene_id,
+        attempt.c.outcome,
+        attempt.c.started_at,
+        attempt.c.duration_s,
+        attempt.c.error_type,
+        attempt.c.message,
+        attempt.c.rule,
+        attempt.c.rating_keys,
+        attempt.c.changed_fields,
+        attempt.c.retry_at,
+    )
+    .where(attempt.c.scene_id == bindparam("scene"))
+    .order_by(attempt.c.id.desc())
+    .limit(bindparam("most"))
+)
+
+# How the attempts of a time ended.
+OUTCOMES_SINCE: Final = (
+    select(attempt.c.outcome, func.count())
+    .where(attempt.c.started_at >= bindparam("since"))
+    .group_by(attempt.c.outcome)
+    .order_by(attempt.c.outcome)
+)
+
+# All but the last KEPT rows.
+FORGET_OLD: Final = delete(attempt).where(attempt.c.id <= select(func.max(attempt.c.id)).scalar_subquery() - KEPT)
+
+
+class AttemptStore:
+    """The history of attempts. Every method may raise StoreError."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._added = 0
+        self._lock = threading.Lock()
+
+    def add(self, made: Attempt) -> None:
+        """Keep one attempt; now and then the oldest are dropped."""
+        with self._lock:
+            self._added += 1
+            prune = self._added % PRUNE_EVERY == 0
+        row = {
+            "server_id": "",
+            "scene_id": made.scene_id,
+            "outcome": made.outcome.value,
+            "started_at": made.started_at,
+            "duration_s": made.duration_s,
+            "error_type": made.error_type,
+            "message": made.message,
+            "rule": made.rule,
+            "rating_keys": to_text(list(made.rating_keys)),
+            "changed_fields": to_text(list(made.changed_fields)),
+            "retry_at": made.retry_at,
+        }
+        with self._database.transaction(durable=False) as connection:
+            connection.execute(insert(attempt), row)
+            if prune:
+                connection.execute(FORGET_OLD)
+
+    def latest(self, scene_id: int, limit: int) -> tuple[Attempt, ...]:
+        """Return the latest attempts at a scene, newest first."""
+        with self._database.reading() as connection:
+            rows = connection.execute(LATEST_OF_SCENE, {"scene": scene_id, "most": limit}).all()
+        return tuple(
+            Attempt(
+                scene_id=row.scene_id,
+                outcome=Outcome(row.outcome),
+                started_at=row.started_at,
+                duration_s=row.duration_s,
+                error_type=row.error_type,
+                message=row.message,
+                rule=row.rule,
+                rating_keys=to_names(row.rating_keys),
+                changed_fields=to_names(row.changed_fields),
+                retry_at=row.retry_at,
+            )
+            for row in rows
+        )
+
+    def outcomes_since(self, since: float) -> Mapping[str, int]:
+        """Return how many attempts since then (epoch seconds) ended in which way."""
+        with self._database.reading() as connection:
+            return {outcome: count for outcome, count in connection.execute(OUTCOMES_SINCE, {"since": since})}

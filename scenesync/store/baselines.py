@@ -1,0 +1,103 @@
+"""What SceneSync last wrote to each field of each item, and which pictures it put there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import bindparam, delete, select
+
+from scenesync.domain.diff import Baseline, ImageBaseline
+from scenesync.domain.fields import Field
+from scenesync.store.dialect import insert_or_update
+from scenesync.store.tables import baseline, image_baseline
+from scenesync.store.values import to_text, to_value
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from scenesync.store.database import Database
+
+# All fields of one item.
+BASELINES_OF_ITEM: Final = select(baseline.c.field, baseline.c.written, baseline.c.shown).where(
+    baseline.c.server_id == bindparam("server"), baseline.c.rating_key == bindparam("item")
+)
+
+# One picture of one item.
+IMAGE_OF_ITEM: Final = select(image_baseline.c.sha1, image_baseline.c.shown, image_baseline.c.etag).where(
+    image_baseline.c.server_id == bindparam("server"),
+    image_baseline.c.rating_key == bindparam("item"),
+    image_baseline.c.field == bindparam("stem"),
+)
+
+# Everything about one item, when it is gone from Plex.
+FORGET_BASELINES: Final = delete(baseline).where(
+    baseline.c.server_id == bindparam("server"), baseline.c.rating_key == bindparam("item")
+)
+FORGET_IMAGES: Final = delete(image_baseline).where(
+    image_baseline.c.server_id == bindparam("server"), image_baseline.c.rating_key == bindparam("item")
+)
+
+
+class BaselineStore:
+    """The baselines of one Plex server. Every method may raise StoreError.
+
+    They are on the disk before a write returns: they cannot be found out again, and without them a person's edit could
+    not be told from ours.
+    """
+
+    def __init__(self, database: Database, server_id: str) -> None:
+        self._database = database
+        self._server_id = server_id
+
+    def read(self, rating_key: str) -> Mapping[Field, Baseline]:
+        """Return what was written to the item, field by field."""
+        rows = self._database.look_up(BASELINES_OF_ITEM, self._item(rating_key))
+        return {
+            Field(field): Baseline(to_value(written), None if shown is None else to_value(shown))
+            for field, written, shown in rows
+        }
+
+    def write(self, rating_key: str, scene_id: int, entries: Mapping[Field, Baseline]) -> None:
+        """Remember what was written to fields of an item for a scene."""
+        rows = [
+            {
+                "server_id": self._server_id,
+                "rating_key": rating_key,
+                "field": field.value,
+                "scene_id": scene_id,
+                "written": to_text(entry.written),
+                "shown": None if entry.shown is None else to_text(entry.shown),
+            }
+            for field, entry in entries.items()
+        ]
+        if rows:
+            with self._database.transaction() as connection:
+                connection.execute(insert_or_update(connection, baseline), rows)
+
+    def read_image(self, rating_key: str, field: Field) -> ImageBaseline | None:
+        """Return the picture that was last put there, None if there was none."""
+        rows = self._database.look_up(IMAGE_OF_ITEM, {**self._item(rating_key), "stem": field.value})
+        return ImageBaseline(*rows[0]) if rows else None
+
+    def write_image(self, rating_key: str, scene_id: int, field: Field, entry: ImageBaseline) -> None:
+        """Remember the picture that was put there."""
+        row = {
+            "server_id": self._server_id,
+            "rating_key": rating_key,
+            "field": field.value,
+            "scene_id": scene_id,
+            "sha1": entry.sha1,
+            "shown": entry.shown,
+            "etag": entry.etag,
+        }
+        with self._database.transaction() as connection:
+            connection.execute(insert_or_update(connection, image_baseline), row)
+
+    def forget(self, rating_key: str) -> None:
+        """Drop what is known about an item that is gone."""
+        with self._database.transaction() as connection:
+            connection.execute(FORGET_BASELINES, self._item(rating_key))
+            connection.execute(FORGET_IMAGES, self._item(rating_key))
+
+    def _item(self, rating_key: str) -> dict[str, str]:
+        return {"server": self._server_id, "item": rating_key}

@@ -1,0 +1,216 @@
+"""The state store's connection, its transactions, and the way it is opened.
+
+How durable: a commit with ``durable`` is on the disk when it returns; without, a power cut may take back the last few
+commits, whole and in order, and a killed process loses nothing. What another look at Plex brings back (index,
+attempts, states) goes without; what SceneSync wrote to Plex (baselines, journal) cannot be found out again, so it waits
+for the disk. The queue is elsewhere and never waits for either.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, overload
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.pool import QueuePool
+
+from scenesync.store import migrations, sqlite_file
+from scenesync.store.compiled import compiled
+from scenesync.store.errors import translated
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from sqlalchemy import ClauseElement
+
+_BEGIN: Final = "scenesync_begin"
+"""The execution option that holds the statements with which a transaction begins."""
+
+# BEGIN IMMEDIATE waits its turn; a transaction that turns from reading to writing would fail instead.
+_BEGIN_READING: Final = ("BEGIN",)
+_BEGIN_DURABLE: Final = ("PRAGMA synchronous=FULL", "BEGIN IMMEDIATE")
+_BEGIN_RELAXED: Final = ("PRAGMA synchronous=NORMAL", "BEGIN IMMEDIATE")
+
+_READERS_KEPT: Final = 4
+_READERS_MOST: Final = 32
+_READER_TIMEOUT_S: Final = 30.0
+
+
+class Database:
+    """An open state store. Safe to use from any number of threads.
+
+    Used as a context manager it closes itself; connections of a pool that is not closed keep the file open.
+    """
+
+    def __init__(self, readers: Engine, writer: Engine, *, path: Path | None = None) -> None:
+        self.path = path
+        self._readers = readers
+        self._writer = writer
+        self._durable = writer.execution_options(**{_BEGIN: _BEGIN_DURABLE})
+        self._relaxed = writer.execution_options(**{_BEGIN: _BEGIN_RELAXED})
+        self._joined = threading.local()
+
+    @contextmanager
+    def transaction(self, *, durable: bool = True) -> Iterator[Connection]:
+        """Run the block in one write transaction: all of it is kept, or, if it raises, nothing.
+
+        A transaction inside another of the same thread is part of it, so several stores can be written as one; the
+        outermost decides ``durable``. Raises StoreUnavailable or StoreDamaged.
+        """
+        outer = self._outer()
+        if outer is not None:
+            # A savepoint, so that a caller who survives the inner failure does not keep half of it.
+            with _translating(), outer.begin_nested():
+                yield outer
+            return
+        with _translating(), (self._durable if durable else self._relaxed).begin() as connection:
+            self._joined.connection = connection
+            try:
+                yield connection
+            finally:
+                self._joined.connection = None
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Run the block on one consistent view; inside a transaction of the same thread, on what that one sees.
+
+        Raises StoreUnavailable or StoreDamaged.
+        """
+        outer = self._outer()
+        if outer is not None:
+            yield outer
+            return
+        with _translating(), self._readers.connect() as connection:
+            yield connection
+
+    def look_up(self, statement: ClauseElement, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """Return the rows of one constant SELECT, at a fifth of what ``reading`` costs.
+
+        The columns must need no conversion. Raises StoreUnavailable or StoreDamaged.
+        """
+        ready = compiled(statement, self._readers.dialect)
+        outer = self._outer()
+        with _translating():
+            raw = self._readers.raw_connection() if outer is None else outer.connection
+            try:
+                cursor = raw.cursor()
+                cursor.execute(ready.sql, ready.bound(parameters))
+                return list(cursor.fetchall())
+            finally:
+                if outer is None:
+                    raw.close()
+
+    def close(self) -> None:
+        """Close all connections; the last one to leave the file folds its log into it."""
+        self._readers.dispose()
+        self._writer.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _outer(self) -> Connection | None:
+        outer: Connection | None = getattr(self._joined, "connection", None)
+        return outer
+
+
+@overload
+def open_database(path: Path, *, read_only: Literal[False] = False) -> Database: ...
+
+
+@overload
+def open_database(path: Path, *, read_only: Literal[True]) -> Database | None: ...
+
+
+def open_database(path: Path, *, read_only: bool = False) -> Database | None:
+    """Open the state store; without ``read_only`` it is created, healed and migrated first.
+
+    A damaged file is moved aside with a warning and a fresh one begun. With ``read_only`` nothing is created or
+    changed, and the answer is None when there is nothing to read: no file, or one that today's code has yet to migrate.
+    Raises StoreUnavailable, StoreTooNew, StoreForeign, and with ``read_only`` StoreDamaged.
+    """
+    if read_only:
+        return _open_existing(path)
+    sqlite_file.make_folder(path.parent)
+    with sqlite_file.only_opener(path):
+        sqlite_file.make_ready(path)
+        database = Database(_readers(lambda: sqlite_file.connect(path)), _writer(path), path=path)
+        with _closing_on_error(database):
+            migrations.migrate(database, time.time)
+    return database
+
+
+def _open_existing(path: Path) -> Database | None:
+    if not path.is_file():
+        return None
+    readers = _readers(lambda: sqlite_file.connect_read_only(path))
+    database = Database(readers, readers, path=path)
+    with _closing_on_error(database):
+        with database.reading() as connection:
+            version = migrations.refuse_unknown(connection, database)
+        if version == migrations.MIGRATIONS[-1].version:
+            return database
+    database.close()
+    return None
+
+
+def _readers(connect: Callable[[], sqlite3.Connection]) -> Engine:
+    return _engine(connect, size=_READERS_KEPT, overflow=_READERS_MOST - _READERS_KEPT, timeout_s=_READER_TIMEOUT_S)
+
+
+def _writer(path: Path) -> Engine:
+    # SQLite has one writer at a time, so one connection is enough, and its pool is the place to wait: it wakes the next
+    # thread at once, where SQLite's own waiting polls. It also keeps this process from writing and checkpointing on two
+    # connections at once, which before SQLite 3.51.3 may damage the file (facts/queue.md 2, rule 16).
+    return _engine(lambda: sqlite_file.connect_writer(path), size=1, overflow=0, timeout_s=sqlite_file.BUSY_TIMEOUT_S)
+
+
+def _engine(connect: Callable[[], sqlite3.Connection], *, size: int, overflow: int, timeout_s: float) -> Engine:
+    engine = create_engine(
+        "sqlite://",
+        creator=connect,
+        poolclass=QueuePool,
+        pool_size=size,
+        max_overflow=overflow,
+        pool_timeout=timeout_s,
+        pool_use_lifo=True,  # a few busy connections with warm caches
+        hide_parameters=True,  # an error's text must not show titles and paths
+    )
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _begin(connection: Connection) -> None:
+    # The driver's own transactions leave SELECT and DDL out, so it is told to begin none (isolation_level=None).
+    raw: Any = connection.connection.driver_connection
+    for statement in connection.get_execution_options().get(_BEGIN, _BEGIN_READING):
+        raw.execute(statement)
+
+
+@contextmanager
+def _translating() -> Iterator[None]:
+    try:
+        yield
+    # A bare sqlite3.Error comes from BEGIN, which SQLAlchemy did not send itself.
+    except (DBAPIError, PoolTimeoutError, sqlite3.Error) as error:
+        meaning = translated(error)
+        if meaning is None:
+            raise
+        raise meaning from error
+
+
+@contextmanager
+def _closing_on_error(database: Database) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        database.close()
+        raise

@@ -1,0 +1,105 @@
+"""What can go wrong with the state store.
+
+    StoreError
+    ├── StoreUnavailable   locked too long, no space, no permission, read-only: the file is fine, the moment is not
+    ├── StoreDamaged       pages cannot be read; the next start moves the file aside and begins a fresh one
+    ├── StoreTooNew        written by a newer SceneSync; left untouched
+    └── StoreForeign       a database of another program; left untouched
+
+SQLite's errors are told apart by their result code, never by their text.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_PRIMARY_CODE: Final = 0xFF
+"""SQLite's extended result codes keep the primary code in the low byte."""
+
+_DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_UNAVAILABLE: Final = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_AUTH,
+    }
+)
+
+
+class StoreError(Exception):
+    """The state store cannot do what was asked."""
+
+
+class StoreUnavailable(StoreError):
+    """The store cannot be reached or written at this moment; nothing is wrong with what it holds."""
+
+
+class StoreDamaged(StoreError):
+    """The store's file is not a database, or parts of it cannot be read."""
+
+
+class StoreTooNew(StoreError):
+    """The store was written by a newer version; ``found`` and ``known`` are schema versions."""
+
+    def __init__(self, found: int, known: int) -> None:
+        super().__init__(
+            f"The state store has schema version {found}, this SceneSync knows versions up to {known}. "
+            f"It was not touched. Start the newer SceneSync again, or point data_dir to another folder."
+        )
+        self.found = found
+        self.known = known
+
+
+class StoreForeign(StoreError):
+    """The file is a sound database, but of another program."""
+
+    def __init__(self, path: Path | None) -> None:
+        where = "The database" if path is None else path.name
+        super().__init__(
+            f"{where} holds another program's tables and was not touched. Point data_dir to a folder of its own."
+        )
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Say whether SQLite means that the file itself is bad."""
+    return _code(error) in _DAMAGED
+
+
+def translated(error: DBAPIError | PoolTimeoutError | sqlite3.Error) -> StoreError | None:
+    """Return what a library's error means for the store, None if it means a bug of ours."""
+    if isinstance(error, PoolTimeoutError):
+        return StoreUnavailable("All connections to the state store are in use.")
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(cause, sqlite3.Error):
+        if _code(cause) in _DAMAGED:
+            return StoreDamaged(
+                f"The state store cannot be read ({_name(cause)}). Restart SceneSync: it moves the file aside, "
+                f"begins a fresh one, and a full reconcile fills it again."
+            )
+        if _code(cause) in _UNAVAILABLE:
+            return StoreUnavailable(f"The state store cannot be used at the moment ({_name(cause)}).")
+        return None
+    if isinstance(error, OperationalError):
+        return StoreUnavailable(f"The state store cannot be used at the moment ({type(cause).__name__}).")
+    return None
+
+
+def _code(error: sqlite3.Error) -> int:
+    # An error that the Python module made up itself has no code.
+    return int(getattr(error, "sqlite_errorcode", 0)) & _PRIMARY_CODE
+
+
+def _name(error: sqlite3.Error) -> str:
+    return str(getattr(error, "sqlite_errorname", type(error).__name__))

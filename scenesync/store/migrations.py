@@ -1,0 +1,265 @@
+"""How a database gets from any earlier version to today's: forward only, one transaction per step with its own note.
+
+A migration is never edited once released; ``tables`` describes where the last one arrives.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import func, insert, inspect, select
+
+from scenesync.store.dialect import ddl_words
+from scenesync.store.errors import StoreForeign, StoreTooNew
+from scenesync.store.tables import schema_version
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sqlalchemy import Connection
+
+    from scenesync.store.database import Database
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One step; the words in ``{braces}`` are those that databases spell differently (``dialect.ddl_words``)."""
+
+    version: int
+    name: str
+    statements: tuple[str, ...]
+
+
+# Holds the note of each migration that ran.
+CREATE_SCHEMA_VERSION: Final = """
+CREATE TABLE IF NOT EXISTS schema_version (
+    version BIGINT NOT NULL PRIMARY KEY,
+    name TEXT NOT NULL,
+    applied_at DOUBLE PRECISION NOT NULL
+)
+"""
+
+# The highest migration that ran.
+LATEST_VERSION: Final = select(func.max(schema_version.c.version))
+
+# Notes that a migration ran.
+NOTE_VERSION: Final = insert(schema_version)
+
+MIGRATIONS: Final = (
+    Migration(
+        1,
+        "first tables",
+        (
+            # How fresh the index of each library is.
+            """
+            CREATE TABLE plex_library (
+                server_id TEXT NOT NULL,
+                library_key TEXT NOT NULL,
+                generation BIGINT NOT NULL,
+                last_full_pass_at DOUBLE PRECISION,
+                last_refresh_at DOUBLE PRECISION,
+                PRIMARY KEY (server_id, library_key)
+            )
+            """,
+            # The items that Plex lists.
+            """
+            CREATE TABLE plex_item (
+                server_id TEXT NOT NULL,
+                rating_key TEXT NOT NULL,
+                library_key TEXT NOT NULL,
+                updated_at BIGINT NOT NULL,
+                generation BIGINT NOT NULL,
+                PRIMARY KEY (server_id, rating_key)
+            )
+            """,
+            # Counts a library and finds its newest item without reading the rows.
+            "CREATE INDEX plex_item_by_library ON plex_item (server_id, library_key, updated_at)",
+            # Their files.
+            """
+            CREATE TABLE plex_file (
+                server_id TEXT NOT NULL,
+                rating_key TEXT NOT NULL,
+                path TEXT NOT NULL,
+                library_key TEXT NOT NULL,
+                path_key TEXT NOT NULL,
+                name_key TEXT NOT NULL,
+                size_bytes BIGINT,
+                duration_ms BIGINT,
+                PRIMARY KEY (server_id, rating_key, path),
+                FOREIGN KEY (server_id, rating_key) REFERENCES plex_item (server_id, rating_key) ON DELETE CASCADE
+            )
+            """,
+            # Matches by path; the telling column first, since all rows share one server.
+            "CREATE INDEX plex_file_by_path ON plex_file (path_key, server_id)",
+            # Matches by file name.
+            "CREATE INDEX plex_file_by_name ON plex_file (name_key, server_id)",
+            # What SceneSync wrote to texts and lists.
+            """
+            CREATE TABLE baseline (
+                server_id TEXT NOT NULL,
+                rating_key TEXT NOT NULL,
+                field TEXT NOT NULL,
+                scene_id BIGINT NOT NULL,
+                written TEXT NOT NULL,
+                shown TEXT,
+                PRIMARY KEY (server_id, rating_key, field)
+            )
+            """,
+            # Finds the items of a scene.
+            "CREATE INDEX baseline_by_scene ON baseline (scene_id, server_id)",
+            # What SceneSync selected as poster and background.
+            """
+            CREATE TABLE image_baseline (
+                server_id TEXT NOT NULL,
+                rating_key TEXT NOT NULL,
+                field TEXT NOT NULL,
+                scene_id BIGINT NOT NULL,
+                sha1 TEXT NOT NULL,
+                shown TEXT NOT NULL,
+                etag TEXT NOT NULL,
+                PRIMARY KEY (server_id, rating_key, field)
+            )
+            """,
+            # Finds the items of a scene.
+            "CREATE INDEX image_baseline_by_scene ON image_baseline (scene_id, server_id)",
+            # What SceneSync uploaded.
+            """
+            CREATE TABLE uploaded_image (
+                server_id TEXT NOT NULL,
+                rating_key TEXT NOT NULL,
+                field TEXT NOT NULL,
+                sha1 TEXT NOT NULL,
+                PRIMARY KEY (server_id, rating_key, field, sha1)
+            )
+            """,
+            # The edits, field by field.
+            """
+            CREATE TABLE journal (
+                id {row_id},
+                server_id TEXT NOT NULL,
+                at DOUBLE PRECISION NOT NULL,
+                scene_id BIGINT NOT NULL,
+                rating_key TEXT NOT NULL,
+                field TEXT NOT NULL,
+                before TEXT NOT NULL,
+                after TEXT NOT NULL,
+                cause TEXT NOT NULL,
+                run_id TEXT NOT NULL
+            )
+            """,
+            # Reads a scene's edits, newest first.
+            "CREATE INDEX journal_by_scene ON journal (scene_id, id)",
+            # Finds what is too old to keep.
+            "CREATE INDEX journal_by_time ON journal (at)",
+            # The latest attempts.
+            """
+            CREATE TABLE attempt (
+                id {row_id},
+                server_id TEXT NOT NULL,
+                scene_id BIGINT NOT NULL,
+                outcome TEXT NOT NULL,
+                started_at DOUBLE PRECISION NOT NULL,
+                duration_s DOUBLE PRECISION NOT NULL,
+                error_type TEXT NOT NULL,
+                message TEXT NOT NULL,
+                rule TEXT NOT NULL,
+                rating_keys TEXT NOT NULL,
+                changed_fields TEXT NOT NULL,
+                retry_at DOUBLE PRECISION
+            )
+            """,
+            # Reads and bounds a scene's attempts.
+            "CREATE INDEX attempt_by_scene ON attempt (scene_id, id)",
+            # Counts the attempts of a window of time.
+            "CREATE INDEX attempt_by_time ON attempt (started_at)",
+            # The times in which a service was away.
+            """
+            CREATE TABLE outage (
+                id {row_id},
+                service TEXT NOT NULL,
+                cause TEXT NOT NULL,
+                began_at DOUBLE PRECISION NOT NULL,
+                ended_at DOUBLE PRECISION,
+                jobs_waiting BIGINT NOT NULL
+            )
+            """,
+            # A service has at most one outage that has not ended.
+            "CREATE UNIQUE INDEX outage_open ON outage (service) WHERE ended_at IS NULL",
+            # What was last known of each service.
+            """
+            CREATE TABLE service_state (
+                service TEXT NOT NULL PRIMARY KEY,
+                circuit TEXT NOT NULL,
+                failures BIGINT NOT NULL,
+                opened_at DOUBLE PRECISION,
+                reachability TEXT NOT NULL,
+                since DOUBLE PRECISION,
+                message TEXT NOT NULL
+            )
+            """,
+            # Small facts by name.
+            """
+            CREATE TABLE fact (
+                server_id TEXT NOT NULL,
+                name TEXT NOT NULL,
+                value TEXT NOT NULL,
+                PRIMARY KEY (server_id, name)
+            )
+            """,
+        ),
+    ),
+)
+
+
+def migrate(
+    database: Database, clock: Callable[[], float], migrations: Sequence[Migration] = MIGRATIONS
+) -> tuple[int, ...]:
+    """Apply what is missing and return the versions that were applied.
+
+    Raises StoreTooNew for a database of a newer version and StoreForeign for another program's; neither is touched.
+    """
+    with database.reading() as connection:
+        version = refuse_unknown(connection, database, migrations) or 0
+    missing = [migration for migration in migrations if migration.version > version]
+    return tuple(migration.version for migration in missing if _apply(database, migration, clock))
+
+
+def version_of(connection: Connection) -> int | None:
+    """Return the schema version, None for a database without any note of one."""
+    if not inspect(connection).has_table(schema_version.name):
+        return None
+    version: int | None = connection.execute(LATEST_VERSION).scalar_one()
+    return version
+
+
+def refuse_unknown(
+    connection: Connection, database: Database, migrations: Sequence[Migration] = MIGRATIONS
+) -> int | None:
+    """Return the schema version if this code can start from it; raises StoreTooNew or StoreForeign."""
+    version = version_of(connection)
+    if version is None:
+        if inspect(connection).get_table_names():
+            raise StoreForeign(database.path)
+        return None
+    if version > migrations[-1].version:
+        raise StoreTooNew(version, migrations[-1].version)
+    return version
+
+
+def _apply(database: Database, migration: Migration, clock: Callable[[], float]) -> bool:
+    with database.transaction() as connection:
+        # Asked inside the transaction: another process may have been faster.
+        if (version_of(connection) or 0) >= migration.version:
+            return False
+        connection.exec_driver_sql(CREATE_SCHEMA_VERSION)
+        words = ddl_words(connection)
+        for statement in migration.statements:
+            connection.exec_driver_sql(statement.format(**words))
+        note = {"version": migration.version, "name": migration.name, "applied_at": clock()}
+        connection.execute(NOTE_VERSION, note)
+    logger.info("store migrated version=%d name=%r", migration.version, migration.name)
+    return True

@@ -1,0 +1,194 @@
+"""The tables as today's code sees them; ``migrations`` is how a file gets there, and a test holds the two together.
+
+Every row about Plex carries ``server_id``, the server's ``machineIdentifier``: rating keys mean nothing on another
+server. Times are epoch seconds; ``updated_at`` is the server's own, in whole seconds.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import (
+    DOUBLE_PRECISION,
+    BigInteger,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    text,
+)
+
+metadata: Final = MetaData()
+
+# SQLite numbers rows by itself only in a column called exactly INTEGER.
+_ROW_ID: Final = BigInteger().with_variant(Integer, "sqlite")
+
+schema_version: Final = Table(
+    "schema_version",
+    metadata,
+    Column("version", BigInteger, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False),
+    Column("applied_at", DOUBLE_PRECISION, nullable=False),
+)
+
+# One row per library: which full pass is the latest, and how fresh the index is.
+plex_library: Final = Table(
+    "plex_library",
+    metadata,
+    Column("server_id", Text, primary_key=True),
+    Column("library_key", Text, primary_key=True),
+    Column("generation", BigInteger, nullable=False),
+    Column("last_full_pass_at", DOUBLE_PRECISION),
+    Column("last_refresh_at", DOUBLE_PRECISION),
+)
+
+# One row per item, also for items that have no file yet: the count is compared with the server's.
+plex_item: Final = Table(
+    "plex_item",
+    metadata,
+    Column("server_id", Text, primary_key=True),
+    Column("rating_key", Text, primary_key=True),
+    Column("library_key", Text, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("generation", BigInteger, nullable=False),
+    Index("plex_item_by_library", "server_id", "library_key", "updated_at"),
+)
+
+# One row per file of an item, with the two keys that the matcher asks for. The library is here too, so
+# that a lookup is one seek.
+plex_file: Final = Table(
+    "plex_file",
+    metadata,
+    Column("server_id", Text, primary_key=True),
+    Column("rating_key", Text, primary_key=True),
+    Column("path", Text, primary_key=True),
+    Column("library_key", Text, nullable=False),
+    Column("path_key", Text, nullable=False),
+    Column("name_key", Text, nullable=False),
+    Column("size_bytes", BigInteger),
+    Column("duration_ms", BigInteger),
+    ForeignKeyConstraint(
+        ["server_id", "rating_key"], ["plex_item.server_id", "plex_item.rating_key"], ondelete="CASCADE"
+    ),
+    Index("plex_file_by_path", "path_key", "server_id"),
+    Index("plex_file_by_name", "name_key", "server_id"),
+)
+
+# What SceneSync last wrote to each text and list field; values are JSON text.
+baseline: Final = Table(
+    "baseline",
+    metadata,
+    Column("server_id", Text, primary_key=True),
+    Column("rating_key", Text, primary_key=True),
+    Column("field", Text, primary_key=True),
+    Column("scene_id", BigInteger, nullable=False),
+    Column("written", Text, nullable=False),
+    Column("shown", Text),
+    Index("baseline_by_scene", "scene_id", "server_id"),
+)
+
+# The same for images, which are known by their bytes.
+image_baseline: Final = Table(
+    "image_baseline",
+    metadata,
+    Column("server_id", Text, primary_key=True),
+    Column("rating_key", Text, primary_key=True),
+    Column("field", Text, primary_key=True),
+    Column("scene_id", BigInteger, nullable=False),
+    Column("sha1", Text, nullable=False),
+    Column("shown", Text, nullable=False),
+    Column("etag", Text, nullable=False),
+    Index("image_baseline_by_scene", "scene_id", "server_id"),
+)
+
+# Every picture that SceneSync ever uploaded to an item, so that none is uploaded twice.
+uploaded_image: Final = Table(
+    "uploaded_image",
+    metadata,
+    Column("server_id", Text, primary_key=True),
+    Column("rating_key", Text, primary_key=True),
+    Column("field", Text, primary_key=True),
+    Column("sha1", Text, primary_key=True),
+)
+
+# One row per field of every edit, for undo.
+journal: Final = Table(
+    "journal",
+    metadata,
+    Column("id", _ROW_ID, primary_key=True),
+    Column("server_id", Text, nullable=False),
+    Column("at", DOUBLE_PRECISION, nullable=False),
+    Column("scene_id", BigInteger, nullable=False),
+    Column("rating_key", Text, nullable=False),
+    Column("field", Text, nullable=False),
+    Column("before", Text, nullable=False),
+    Column("after", Text, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("run_id", Text, nullable=False),
+    Index("journal_by_scene", "scene_id", "id"),
+    Index("journal_by_time", "at"),
+)
+
+# The latest attempts at jobs; ``server_id`` is "" for one that never learnt which server it would have met.
+attempt: Final = Table(
+    "attempt",
+    metadata,
+    Column("id", _ROW_ID, primary_key=True),
+    Column("server_id", Text, nullable=False),
+    Column("scene_id", BigInteger, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("started_at", DOUBLE_PRECISION, nullable=False),
+    Column("duration_s", DOUBLE_PRECISION, nullable=False),
+    Column("error_type", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("rating_keys", Text, nullable=False),
+    Column("changed_fields", Text, nullable=False),
+    Column("retry_at", DOUBLE_PRECISION),
+    Index("attempt_by_scene", "scene_id", "id"),
+    Index("attempt_by_time", "started_at"),
+)
+
+# Outages belong to the configured address, not to a server: nobody answered who could have said who it is.
+outage: Final = Table(
+    "outage",
+    metadata,
+    Column("id", _ROW_ID, primary_key=True),
+    Column("service", Text, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("began_at", DOUBLE_PRECISION, nullable=False),
+    Column("ended_at", DOUBLE_PRECISION),
+    Column("jobs_waiting", BigInteger, nullable=False),
+)
+Index(
+    "outage_open",
+    outage.c.service,
+    unique=True,
+    sqlite_where=text("ended_at IS NULL"),
+    postgresql_where=text("ended_at IS NULL"),
+)
+
+# The last known state of each service, for commands that ask no server.
+service_state: Final = Table(
+    "service_state",
+    metadata,
+    Column("service", Text, primary_key=True),
+    Column("circuit", Text, nullable=False),
+    Column("failures", BigInteger, nullable=False),
+    Column("opened_at", DOUBLE_PRECISION),
+    Column("reachability", Text, nullable=False),
+    Column("since", DOUBLE_PRECISION),
+    Column("message", Text, nullable=False),
+)
+
+# Small facts by name; ``server_id`` is "" for those that are not about a server.
+fact: Final = Table(
+    "fact",
+    metadata,
+    Column("server_id", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)

@@ -1,0 +1,27 @@
+"""Field values and lists of names as JSON text: ``"…"`` for text, ``[…]`` for a list."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from scenesync.domain.fields import FieldValue
+
+
+def to_text(value: FieldValue | Sequence[str]) -> str:
+    """Return the JSON text of a value."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def to_value(text: str) -> FieldValue:
+    """Return the value that ``to_text`` wrote."""
+    value = json.loads(text)
+    return value if isinstance(value, str) else tuple(value)
+
+
+def to_names(text: str) -> tuple[str, ...]:
+    """Return the list that ``to_text`` wrote."""
+    return tuple(json.loads(text))

@@ -1,0 +1,69 @@
+"""One attempt while it runs, and the record that is left of it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from scenesync.domain.errors import SceneGone, SceneSkipped
+from scenesync.domain.outcome import Attempt, Outcome
+from scenesync.worker.decision import Ack, Dead, Decision, Retry, Wait
+
+if TYPE_CHECKING:
+    from scenesync.domain.job import ClaimedJob
+    from scenesync.domain.scene import Scene
+    from scenesync.worker.circuit_breaker import Permit
+    from scenesync.worker.plex_connection import PlexSession
+    from scenesync.worker.scene_sync import SyncResult
+
+
+@dataclass(slots=True)
+class Running:
+    """A claimed job on its way: it gains its scene, its permit and its result as it goes."""
+
+    claim: ClaimedJob
+    session: PlexSession
+    scene: Scene | None = None
+    permit: Permit | None = None
+    result: SyncResult | None = None
+    started_at: float = 0.0
+    started_monotonic: float = field(default=0.0)
+
+    def begin(self, permit: Permit | None) -> None:
+        """Start the clock: time spent waiting for a free worker is not part of the attempt."""
+        self.permit = permit
+        self.started_at = time.time()
+        self.started_monotonic = time.monotonic()
+
+
+def describe(job: Running, decision: Decision, error: Exception | None) -> Attempt:
+    """Return the record of an attempt."""
+    result = job.result
+    return Attempt(
+        scene_id=int(job.claim.job.get("scene_id") or 0),
+        outcome=outcome_of(decision, error, changed=bool(result and result.written)),
+        started_at=job.started_at,
+        duration_s=time.monotonic() - job.started_monotonic,
+        error_type=type(error).__name__ if error else "",
+        message=str(error) if error else "",
+        rule=result.match.rule.value if result else "",
+        rating_keys=result.match.rating_keys if result else (),
+        changed_fields=result.changed_fields if result else (),
+        retry_at=decision.at if isinstance(decision, Retry) else None,
+    )
+
+
+def outcome_of(decision: Decision, error: Exception | None, *, changed: bool) -> Outcome:
+    """Name what became of an attempt."""
+    match decision:
+        case Ack():
+            if isinstance(error, (SceneSkipped, SceneGone)):
+                return Outcome.SKIPPED
+            return Outcome.SYNCED if changed else Outcome.UNCHANGED
+        case Retry():
+            return Outcome.RETRY
+        case Dead():
+            return Outcome.DEAD
+        case Wait():
+            return Outcome.DEFERRED

@@ -1,0 +1,152 @@
+"""Posters and backgrounds: upload a picture only when its content is new, select it when Plex already has it."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, Protocol
+
+from scenesync.domain.diff import ConflictPolicy, ImageBaseline
+from scenesync.domain.errors import PermanentError, TransientError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from scenesync.domain.fields import Field
+    from scenesync.domain.item import Item, UploadedImage
+    from scenesync.domain.ports import Image, MediaServer, SceneSource
+
+MAX_IMAGE_BYTES: Final = 10_000_000
+"""Plex answers 500 to larger ones (facts/plex.md 4)."""
+
+
+class ImageTooLarge(PermanentError):
+    """The picture is larger than Plex takes."""
+
+
+class ImageBaselines(Protocol):
+    """Where it is kept which pictures SceneSync uploaded."""
+
+    def read_image(self, rating_key: str, field: Field) -> ImageBaseline | None:
+        """Return what was last put there."""
+        ...
+
+    def write_image(self, rating_key: str, scene_id: int, field: Field, entry: ImageBaseline) -> None:
+        """Remember what was put there."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ImageChange:
+    """A picture that was uploaded or selected; ``before`` is the path that Plex served until then."""
+
+    field: Field
+    before: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImageResult:
+    """What was done to one item's pictures: the changes, the fields whose lock is missing, what went wrong."""
+
+    changes: tuple[ImageChange, ...] = ()
+    missing_locks: tuple[Field, ...] = ()
+    error: Exception | None = None
+
+
+class ImageSync:
+    """Brings an item's pictures in line with the scene's cover."""
+
+    def __init__(
+        self,
+        source: SceneSource,
+        server: MediaServer,
+        baselines: ImageBaselines,
+        *,
+        policy: ConflictPolicy = ConflictPolicy.STASH,
+        lock: bool = True,
+    ) -> None:
+        self._source = source
+        self._server = server
+        self._baselines = baselines
+        self._policy = policy
+        self._lock = lock
+
+    def bring_up_to_date(self, item: Item, scene_id: int, images: Mapping[Field, str]) -> ImageResult:
+        """Upload or select what differs. An error is returned, not raised: the rest of the edit must not suffer."""
+        fetch = functools.cache(lambda url, etag: self._source.image(url, known_etag=etag))
+        changes: list[ImageChange] = []
+        missing_locks: list[Field] = []
+        error: Exception | None = None
+        for field, url in images.items():
+            try:
+                if self._update(item, scene_id, field, lambda etag, url=url: fetch(url, etag)):  # type: ignore[misc]
+                    changes.append(ImageChange(field, str(item.value(field))))
+                if self._lock and field.value not in item.locked and self._baselines.read_image(item.rating_key, field):
+                    missing_locks.append(field)
+            except (TransientError, PermanentError) as failure:
+                error = error or failure
+        return ImageResult(tuple(changes), tuple(missing_locks), error)
+
+    def confirm(self, item: Item, scene_id: int, change: ImageChange) -> None:
+        """Note under which path Plex now serves the picture, and select it if the upload alone did not."""
+        baseline = self._baselines.read_image(item.rating_key, change.field)
+        if baseline is None:
+            return
+        shown = str(item.value(change.field))
+        if shown in {"", change.before}:
+            # Known bytes are not selected by a second upload (facts/plex.md 4), and one second may hold both paths.
+            self._select(item, change.field, baseline.sha1)
+            shown = ""
+        self._baselines.write_image(item.rating_key, scene_id, change.field, replace(baseline, shown=shown))
+
+    def _update(self, item: Item, scene_id: int, field: Field, fetch: Callable[[str], Image | None]) -> bool:
+        """Put the cover there if it differs; say whether anything was sent."""
+        baseline = self._baselines.read_image(item.rating_key, field)
+        untouched = baseline is not None and baseline.shown != "" and baseline.shown == item.value(field)
+        if not untouched and not self._may_write(item, field, baseline):
+            return False
+        image = fetch(baseline.etag if baseline and untouched else "")
+        if image is None or not image.content:
+            return False
+        if len(image.content) > MAX_IMAGE_BYTES:
+            raise ImageTooLarge(
+                f"The cover of scene {scene_id} has {len(image.content):,} bytes; "
+                f"Plex takes {MAX_IMAGE_BYTES:,} at most. Give the scene a smaller cover in Stash."
+            )
+        sha1 = hashlib.sha1(image.content, usedforsecurity=False).hexdigest()
+        wanted = ImageBaseline(sha1, etag=image.etag)
+        if baseline is not None and untouched and baseline.sha1 == sha1:
+            self._baselines.write_image(item.rating_key, scene_id, field, replace(baseline, etag=image.etag))
+            return False
+        may_be_there = baseline.sha1 == sha1 if baseline else field.value in item.locked
+        if may_be_there and (found := self._candidate(item, field, sha1)) is not None:
+            self._note(item, scene_id, field, replace(wanted, shown=str(item.value(field)) if found.selected else ""))
+            if not found.selected:
+                self._server.select_image(item.rating_key, field, found.key)
+            return not found.selected
+        # Noted before it is sent: after a crash in between, the next attempt looks whether the upload arrived.
+        self._note(item, scene_id, field, wanted)
+        self._server.upload_image(item.rating_key, field, image.content)
+        return True
+
+    def _note(self, item: Item, scene_id: int, field: Field, baseline: ImageBaseline) -> None:
+        self._baselines.write_image(item.rating_key, scene_id, field, baseline)
+
+    def _may_write(self, item: Item, field: Field, baseline: ImageBaseline | None) -> bool:
+        """Apply the conflict policy to a picture that is not the one SceneSync last saw there."""
+        if self._policy is ConflictPolicy.STASH:
+            return True
+        unproven = baseline is not None and baseline.shown == ""
+        if self._policy is ConflictPolicy.FILL:
+            return unproven or item.value(field) == ""
+        return unproven or (baseline is None and field.value not in item.locked)
+
+    def _candidate(self, item: Item, field: Field, sha1: str) -> UploadedImage | None:
+        candidates = self._server.uploaded_images(item.rating_key, field)
+        return next((candidate for candidate in candidates if candidate.key.endswith(sha1)), None)
+
+    def _select(self, item: Item, field: Field, sha1: str) -> None:
+        found = self._candidate(item, field, sha1)
+        if found is not None and not found.selected:
+            self._server.select_image(item.rating_key, field, found.key)

@@ -1,0 +1,153 @@
+"""Keep the local path index equal to what Plex's libraries hold, with as few requests as possible.
+
+A full pass reads every page once. After that a library is read newest change first, only as far as something is new;
+when the total then disagrees with the index (items were deleted, or the server does not sort), a full pass follows.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
+
+from scenesync.domain.errors import LibraryNotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from scenesync.domain.item import Library, ListedItem
+    from scenesync.domain.matching import IndexedFile
+    from scenesync.domain.ports import MediaServer
+    from scenesync.store.path_index import PathIndexStore
+
+log = logging.getLogger(__name__)
+
+PAGE_SIZE: Final = 1000
+NEWEST_PAGE_SIZE: Final = 100
+CLOCK_MARGIN_S: Final = 5
+"""Times of change have whole seconds, so several items may share the last one known."""
+FULL_PASS_EVERY_S: Final = 24 * 3600.0
+MISS_REFRESH_EVERY_S: Final = 5.0
+"""A scene that is not found asks Plex again at most this often: somebody may have added the file a moment ago."""
+
+
+class LibraryIndex:
+    """The path index of the configured libraries (all movie libraries when none is named).
+
+    ``on_new_files`` is told the name keys of files that appeared.
+    """
+
+    def __init__(
+        self,
+        server: MediaServer,
+        store: PathIndexStore,
+        *,
+        wanted_libraries: Sequence[str] = (),
+        on_new_files: Callable[[frozenset[str]], None] | None = None,
+    ) -> None:
+        self._server = server
+        self._store = store
+        self._wanted = tuple(wanted_libraries)
+        self._on_new_files = on_new_files
+        self._lock = threading.Lock()
+        self._refreshed_at: float | None = None
+
+    def files_at(self, key: str) -> Sequence[IndexedFile]:
+        """Return the files with this case-folded path key."""
+        return self._store.files_at(key)
+
+    def files_named(self, key: str) -> Sequence[IndexedFile]:
+        """Return the files with this name key."""
+        return self._store.files_named(key)
+
+    def forget_item(self, rating_key: str) -> None:
+        """Drop an item that Plex no longer has, or that no longer plays its file."""
+        self._store.forget_item(rating_key)
+
+    def refresh(self) -> None:
+        """Bring the index up to date. Raises the errors of ``plex.exceptions`` and LibraryNotFound."""
+        with self._lock:
+            libraries = choose_libraries(self._server.libraries(), self._wanted)
+            self._store.drop_libraries_except([library.key for library in libraries])
+            new_names = frozenset[str]().union(*(self._refresh_library(library) for library in libraries))
+            self._refreshed_at = time.monotonic()
+        if new_names and self._on_new_files is not None:
+            self._on_new_files(new_names)
+
+    def refresh_after_miss(self) -> bool:
+        """Refresh unless that was done a moment ago; say whether it was."""
+        if self._refreshed_at is not None and time.monotonic() - self._refreshed_at < MISS_REFRESH_EVERY_S:
+            return False
+        self.refresh()
+        return True
+
+    def _refresh_library(self, library: Library) -> frozenset[str]:
+        """Return the name keys of files that appeared."""
+        state = self._store.library_state(library.key)
+        now = time.time()
+        # A clock that was set back makes the last pass look like the future: read everything again then, too.
+        if state.last_full_pass_at is None or not 0 <= now - state.last_full_pass_at < FULL_PASS_EVERY_S:
+            return self._read_everything(library)
+        new_names, total, in_order = self._read_newest(library, state.newest_updated_at)
+        if not in_order or (total is not None and total != self._store.library_state(library.key).item_count):
+            return new_names | self._read_everything(library)
+        self._store.set_library_state(library.key, last_refresh_at=now)
+        return new_names
+
+    def _read_everything(self, library: Library) -> frozenset[str]:
+        started = time.monotonic()
+        done = self._store.replace_library(library.key, self._all_items(library), started_at=time.time())
+        log.info(
+            "path index read library=%s items=%d gone=%d seconds=%.1f",
+            library.title,
+            done.seen,
+            len(done.removed),
+            time.monotonic() - started,
+        )
+        return done.appeared
+
+    def _all_items(self, library: Library) -> Iterator[ListedItem]:
+        """Yield every item once; pages may overlap when items come and go meanwhile (facts/plex.md 2.1)."""
+        seen: set[str] = set()
+        start = 0
+        while True:
+            page = self._server.list_items(library.key, start=start, size=PAGE_SIZE)
+            for item in page.items:
+                if item.rating_key not in seen:
+                    seen.add(item.rating_key)
+                    yield item
+            # By what came, not by what was asked for: a server may cap its pages, or not say the total.
+            start += len(page.items)
+            if not page.items or (page.total is not None and start >= page.total):
+                return
+
+    def _read_newest(self, library: Library, known_until: int) -> tuple[frozenset[str], int | None, bool]:
+        """Read what changed since ``known_until``; return new names, the server's total, and whether it did sort."""
+        new_names: frozenset[str] = frozenset()
+        since = known_until - CLOCK_MARGIN_S
+        start, last = 0, math.inf
+        while True:
+            page = self._server.list_items(library.key, start=start, size=NEWEST_PAGE_SIZE, newest_first=True)
+            times = [item.updated_at for item in page.items]
+            if any(later > earlier for earlier, later in pairwise([last, *times])):
+                return new_names, page.total, False
+            new_names |= self._store.upsert_items(item for item in page.items if item.updated_at >= since)
+            start += len(page.items)
+            ended = page.total is not None and start >= page.total
+            if not times or times[-1] < since or ended:
+                return new_names, page.total, True
+            last = times[-1]
+
+
+def choose_libraries(existing: Sequence[Library], wanted: Sequence[str]) -> Sequence[Library]:
+    """Return the libraries named in the settings, all when none is. Raises LibraryNotFound."""
+    if not wanted:
+        return existing
+    by_title = {library.title.casefold(): library for library in existing}
+    for name in wanted:
+        if name.casefold() not in by_title:
+            raise LibraryNotFound(name, existing=[library.title for library in existing])
+    return [by_title[name.casefold()] for name in wanted]

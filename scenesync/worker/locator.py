@@ -1,0 +1,82 @@
+"""Find a scene's items in Plex and read them, believing only what the read itself confirms."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from scenesync.domain.errors import AmbiguousMatch, SceneSkipped
+from scenesync.domain.matching import Ambiguous, Match, MatchResult, NoMatch, match_files, same_path
+from scenesync.plex.exceptions import PlexNotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from scenesync.domain.item import Item
+    from scenesync.domain.paths import PathRule
+    from scenesync.domain.ports import MediaServer
+    from scenesync.domain.scene import Scene
+    from scenesync.worker.library_index import LibraryIndex
+
+
+class Locator:
+    """Answers with the match and the items as they are now."""
+
+    def __init__(
+        self, server: MediaServer, index: LibraryIndex, path_map: Sequence[PathRule] = (), *, strict: bool = True
+    ) -> None:
+        self._server = server
+        self._index = index
+        self._path_map = tuple(path_map)
+        self._strict = strict
+
+    def match(self, scene: Scene) -> MatchResult:
+        """Ask the index alone; no request is made."""
+        return match_files(scene.files, self._index, self._path_map, strict=self._strict)
+
+    def locate(self, scene: Scene) -> tuple[Match, Sequence[Item]]:
+        """Return the match and its items, read in full.
+
+        Raises SceneSkipped, AmbiguousMatch, PlexNotFound, and what the requests raise.
+        """
+        if not scene.files:
+            raise SceneSkipped(f"Scene {scene.id} has no file, so there is nothing in Plex to show it on.")
+        found = self._read(scene)
+        if found is None and self._index.refresh_after_miss():
+            found = self._read(scene)
+        if found is None:
+            raise PlexNotFound(
+                f"No Plex item plays {scene.files[0].path}. Plex may not have scanned it yet; if it has, "
+                "check path_map with `scenesync doctor`."
+            )
+        return found
+
+    def _read(self, scene: Scene) -> tuple[Match, Sequence[Item]] | None:
+        """Match and read; None if nothing matches, or if what matched turned out to be something else by now."""
+        match self.match(scene):
+            case Ambiguous(rule, candidates):
+                keys = tuple(dict.fromkeys(file.rating_key for file in candidates))
+                raise AmbiguousMatch(
+                    f"{len(keys)} Plex items fit scene {scene.id} by {rule.value}: "
+                    + "; ".join(f"{file.rating_key} ({file.path})" for file in candidates),
+                    candidates=keys,
+                )
+            case NoMatch():
+                return None
+            case Match() as matched:
+                return self._verified(matched)
+
+    def _verified(self, matched: Match) -> tuple[Match, Sequence[Item]] | None:
+        items = self._server.read_items(matched.rating_keys)
+        # The path is checked in the read that the edit is based on: after a rebuild of Plex's database the same key
+        # may be a different film.
+        good = {
+            file.rating_key
+            for file in matched.files
+            if (item := items.get(file.rating_key)) and any(same_path(part.file, file.path) for part in item.parts)
+        }
+        for key in matched.rating_keys:
+            if key not in good:
+                self._index.forget_item(key)
+        if not good:
+            return None
+        return matched, [items[key] for key in matched.rating_keys if key in good]

@@ -1,0 +1,193 @@
+"""Prove edits by reading them back, many items in one request.
+
+Plex answers 200 to edits that it ignores (facts/plex.md 0.9), so a job is done only when a read shows what was written.
+What did not stick is sent once more in the server's other dialect; after that the job fails with the fields' names.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from scenesync.domain.diff import Baseline, Edit, FieldChange
+from scenesync.domain.errors import AttemptCut, EditIgnored, PermanentError, TransientError
+from scenesync.domain.fields import Field, FieldValue, same_to_the_eye
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from scenesync.domain.item import Item
+    from scenesync.domain.ports import MediaServer
+    from scenesync.worker.images import ImageSync
+    from scenesync.worker.scene_sync import Baselines, SyncResult, WrittenItem
+
+log = logging.getLogger(__name__)
+
+BATCH_ITEMS: Final = 50
+MAX_AGE_S: Final = 1.0
+"""An edit waits at most this long for others to be read back with it."""
+TAG_LAG_S: Final = 1.2
+"""Tag lists may lag about a second behind the edit (facts/plex.md 3.2)."""
+
+
+@dataclass(slots=True, eq=False)
+class Claim:
+    """A finished attempt that waits for its proof; ``on_settled`` is called once, with None or what went wrong."""
+
+    scene_id: int
+    result: SyncResult
+    on_settled: Callable[[Exception | None], None]
+    is_settled: bool = False
+
+    def settle(self, error: Exception | None) -> None:
+        """End the attempt."""
+        self.is_settled = True
+        self.on_settled(error)
+
+
+class ProofDesk:
+    """Collects written edits and proves them together. ``check`` may be called from any one thread."""
+
+    def __init__(self, server: MediaServer, baselines: Baselines, images: ImageSync) -> None:
+        self._server = server
+        self._baselines = baselines
+        self._images = images
+        self._lock = threading.Lock()
+        self._waiting: list[Claim] = []
+        self._oldest_at = 0.0
+
+    def add(self, claim: Claim) -> None:
+        """Take an edit in; its job stays claimed until the proof."""
+        with self._lock:
+            if not self._waiting:
+                self._oldest_at = time.monotonic()
+            self._waiting.append(claim)
+
+    def due_in_s(self) -> float | None:
+        """Return in how many seconds the next batch should be proven, None if nothing waits."""
+        with self._lock:
+            if not self._waiting:
+                return None
+            if sum(len(claim.result.written) for claim in self._waiting) >= BATCH_ITEMS:
+                return 0.0
+            return max(0.0, self._oldest_at + MAX_AGE_S - time.monotonic())
+
+    def check(self, stop: threading.Event) -> None:
+        """Prove all that waits, in batches; every claim is settled when this returns."""
+        for batch in self._take_batches():
+            try:
+                self._check_batch(batch, stop)
+            except (TransientError, PermanentError) as error:
+                for claim in batch:
+                    if not claim.is_settled:
+                        claim.settle(error)
+
+    def _take_batches(self) -> list[list[Claim]]:
+        with self._lock:
+            waiting, self._waiting = self._waiting, []
+        batches: list[list[Claim]] = [[]]
+        for claim in waiting:
+            if sum(len(other.result.written) for other in batches[-1]) >= BATCH_ITEMS:
+                batches.append([])
+            batches[-1].append(claim)
+        return batches
+
+    def _check_batch(self, batch: list[Claim], stop: threading.Event) -> None:
+        outstanding = self._unproven(batch)
+        if outstanding:
+            self._wait_for_tags(stop)
+            outstanding = self._unproven(outstanding)
+        if outstanding:
+            for claim in outstanding:
+                self._send_again(claim)
+            self._wait_for_tags(stop)
+            still = self._unproven(outstanding)
+            if any(_removes_names(claim) and claim not in still for claim in outstanding):
+                self._server.adopt_other_dialect()
+            for claim in still:
+                claim.settle(self._ignored(claim))
+
+    def _wait_for_tags(self, stop: threading.Event) -> None:
+        if stop.wait(TAG_LAG_S):
+            raise AttemptCut(
+                "SceneSync is stopping; what could not be proven yet is looked at again at the next start."
+            )
+
+    def _unproven(self, claims: list[Claim]) -> list[Claim]:
+        """Read the claims' items once, settle those that show what was written, return the rest."""
+        keys = [written.edit.rating_key for claim in claims for written in claim.result.written]
+        items = self._server.read_items(list(dict.fromkeys(keys)))
+        rest = []
+        for claim in claims:
+            if any(self._missing(written, items) for written in claim.result.written):
+                rest.append(claim)
+            else:
+                self._settle_proven(claim, items)
+        return rest
+
+    def _missing(self, written: WrittenItem, items: Mapping[str, Item]) -> tuple[FieldChange, ...]:
+        item = items.get(written.edit.rating_key)
+        if item is None:  # deleted meanwhile: there is nothing left to prove, the next look at the scene finds out
+            return ()
+        return tuple(change for change in written.edit.changes if not stuck(change, item.value(change.field)))
+
+    def _settle_proven(self, claim: Claim, items: Mapping[str, Item]) -> None:
+        try:
+            for written in claim.result.written:
+                item = items.get(written.edit.rating_key)
+                if item is not None:
+                    self._remember(claim.scene_id, written, item)
+        except (TransientError, PermanentError) as error:
+            claim.settle(error)
+        else:
+            claim.settle(None)
+
+    def _remember(self, scene_id: int, written: WrittenItem, item: Item) -> None:
+        shown: dict[Field, Baseline] = {
+            change.field: Baseline(change.after, item.value(change.field)) for change in written.edit.changes
+        }
+        if shown:
+            self._baselines.write(item.rating_key, scene_id, shown)
+        for change in written.images:
+            self._images.confirm(item, scene_id, change)
+
+    def _send_again(self, claim: Claim) -> None:
+        """Send what did not stick in the server's other dialect, from what the item shows now."""
+        items = self._server.read_items([written.edit.rating_key for written in claim.result.written])
+        for written in claim.result.written:
+            missing = self._missing(written, items)
+            if missing:
+                item = items[written.edit.rating_key]
+                log.warning(
+                    "edit did not stick, sending it in the other dialect scene=%d item=%s fields=%s",
+                    claim.scene_id,
+                    item.rating_key,
+                    ",".join(change.field.value for change in missing),
+                )
+                again = tuple(FieldChange(change.field, item.value(change.field), change.after) for change in missing)
+                self._server.apply_in_other_dialect(
+                    Edit(written.edit.rating_key, written.edit.library_key, again, written.edit.lock)
+                )
+
+    def _ignored(self, claim: Claim) -> EditIgnored:
+        items = self._server.read_items([written.edit.rating_key for written in claim.result.written])
+        fields = sorted(
+            {change.field.value for written in claim.result.written for change in self._missing(written, items)}
+        )
+        return EditIgnored(
+            f"Plex answered 200 to the edit of scene {claim.scene_id} and does not show it. "
+            f"Fields that did not stick: {', '.join(fields)}.",
+            fields=fields,
+        )
+
+
+def _removes_names(claim: Claim) -> bool:
+    return any(change.removed for written in claim.result.written for change in written.edit.changes)
+
+
+def stuck(change: FieldChange, shown: FieldValue) -> bool:
+    """Say whether ``shown`` is what the change asked for, as far as a server may have its own way of showing it."""
+    return same_to_the_eye(shown, change.after)

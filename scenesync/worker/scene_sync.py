@@ -1,0 +1,170 @@
+"""Make Plex show one scene: find its items, compare, write the smallest edit, remember what was written."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+from scenesync.domain.desired import DEFAULT_FIELDS, DesiredFields, desired_fields
+from scenesync.domain.diff import Baseline, ConflictPolicy, Edit, plan_edit
+from scenesync.domain.errors import LeaseLost
+from scenesync.domain.journal import JournalEntry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from scenesync.domain.fields import Field, FieldValue
+    from scenesync.domain.item import Item
+    from scenesync.domain.matching import Match
+    from scenesync.domain.ports import MediaServer
+    from scenesync.domain.scene import Scene
+    from scenesync.worker.images import ImageChange, ImageSync
+    from scenesync.worker.locator import Locator
+
+
+class Baselines(Protocol):
+    """Where it is kept what SceneSync last wrote."""
+
+    def read(self, rating_key: str) -> Mapping[Field, Baseline]:
+        """Return what was written to the item, field by field."""
+        ...
+
+    def write(self, rating_key: str, scene_id: int, entries: Mapping[Field, Baseline]) -> None:
+        """Remember what was written."""
+        ...
+
+
+class Journal(Protocol):
+    """The history of edits."""
+
+    def append(self, entries: Sequence[JournalEntry]) -> None:
+        """Keep the entries."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SyncOptions:
+    """The settings that decide what is written."""
+
+    enabled: frozenset[Field] = DEFAULT_FIELDS
+    policy: ConflictPolicy = ConflictPolicy.STASH
+    lock: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenItem:
+    """What was sent to one item, so that reading back can prove it."""
+
+    edit: Edit
+    images: tuple[ImageChange, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SyncResult:
+    """What was done for a scene: the match, and what was written; nothing was written where it was right."""
+
+    match: Match
+    written: tuple[WrittenItem, ...] = ()
+
+    @property
+    def changed_fields(self) -> tuple[str, ...]:
+        """The names of all fields that were written, each once."""
+        texts = (change.field.value for item in self.written for change in item.edit.changes)
+        images = (change.field.value for item in self.written for change in item.images)
+        return tuple(dict.fromkeys((*texts, *images)))
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedItem:
+    """One item as it is, and the edit that would make it right."""
+
+    item: Item
+    edit: Edit
+
+
+class SceneSync:
+    """Carries a scene's metadata to its items, whatever state they are in."""
+
+    def __init__(
+        self,
+        server: MediaServer,
+        locator: Locator,
+        baselines: Baselines,
+        journal: Journal,
+        images: ImageSync,
+        options: SyncOptions,
+    ) -> None:
+        self._server = server
+        self._locator = locator
+        self._baselines = baselines
+        self._journal = journal
+        self._images = images
+        self._options = options
+
+    def plan(self, scene: Scene) -> tuple[Match, Sequence[PlannedItem]]:
+        """Return what would be written, writing nothing. Raises what ``sync`` raises before its first write."""
+        match, items = self._locator.locate(scene)
+        desired = desired_fields(scene, self._options.enabled)
+        return match, [PlannedItem(item, self._plan_item(item, desired)) for item in items]
+
+    def sync(self, scene: Scene, still_ours: Callable[[], bool]) -> SyncResult:
+        """Write what differs and return what was written.
+
+        ``still_ours`` is asked before each write; a job that was taken over writes nothing more (LeaseLost).
+        A failing image does not keep the text from being written: its error is raised afterwards.
+        """
+        match, planned = self.plan(scene)
+        images = desired_fields(scene, self._options.enabled).images
+        written: list[WrittenItem] = []
+        image_error: Exception | None = None
+        for step in planned:
+            _require(still_ours)
+            # Pictures go before the text: an upload onto a locked poster may be ignored (facts/plex.md 4).
+            pictures = self._images.bring_up_to_date(step.item, scene.id, images)
+            image_error = image_error or pictures.error
+            edit = replace(step.edit, also_lock=pictures.missing_locks)
+            if edit:
+                _require(still_ours)
+                self._write(scene.id, edit)
+            if edit or pictures.changes:
+                written.append(WrittenItem(edit, pictures.changes))
+        if image_error is not None:
+            raise image_error
+        return SyncResult(match, tuple(written))
+
+    def _plan_item(self, item: Item, desired: DesiredFields) -> Edit:
+        return plan_edit(
+            item,
+            {field: self._server.fit(field, value) for field, value in desired.values.items()},
+            self._baselines.read(item.rating_key),
+            policy=self._options.policy,
+            lock=self._options.lock,
+        )
+
+    def _write(self, scene_id: int, edit: Edit) -> None:
+        self._server.apply_edit(edit)
+        if not edit.changes:
+            return
+        now = time.time()
+        self._journal.append(
+            [
+                JournalEntry(
+                    at=now,
+                    scene_id=scene_id,
+                    rating_key=edit.rating_key,
+                    field=change.field,
+                    before=change.before,
+                    after=change.after,
+                    cause="sync",
+                )
+                for change in edit.changes
+            ]
+        )
+        written: dict[Field, FieldValue] = {change.field: change.after for change in edit.changes}
+        self._baselines.write(edit.rating_key, scene_id, {field: Baseline(value) for field, value in written.items()})
+
+
+def _require(still_ours: Callable[[], bool]) -> None:
+    if not still_ours():
+        raise LeaseLost("Another process has taken this job over; nothing more is written for it here.")

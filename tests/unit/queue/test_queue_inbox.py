@@ -1,0 +1,112 @@
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from scenesync.queue import inbox
+from scenesync.queue.embedded import EmbeddedQueue
+from scenesync.queue.owner_lock import KernelLock
+from scenesync.queue.snapshot import read_snapshot
+
+Run = Callable[..., list[tuple[str, str]]]
+SAVED = {
+    "hookContext": {"id": 2, "type": "Scene.Update.Post", "input": {"id": "2", "title": "Harbour", "details": None}}
+}
+
+
+@pytest.fixture
+def run(queue_path: Path) -> Iterator[Run]:
+    """Runs a document as the hook does, in this process; returns what was to be started."""
+
+    def run_one(args: object, *, autostart: str | None = "0", problem: str | None = None) -> list[tuple[str, str]]:
+        started = []
+
+        def start(action: str, text: str) -> str | None:
+            started.append((action, text))
+            return problem
+
+        raw = args if isinstance(args, bytes) else json.dumps({"args": args}).encode()
+        inbox.run(raw, str(queue_path.parent), autostart, start)
+        return started
+
+    yield run_one
+    for connection in inbox._LEFT_OPEN:
+        connection.close()
+    inbox._LEFT_OPEN.clear()
+
+
+def test_event_is_stored_and_answered(queue: EmbeddedQueue, run: Run, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(SAVED) == []
+    [claimed] = queue.claim()
+    assert claimed.job["data"] == {"title": "Harbour"}
+    assert capfd.readouterr() == ('{"output": "ok"}\n', "")
+
+
+def test_long_title_is_a_hint_no_longer_than_needed(queue: EmbeddedQueue, run: Run) -> None:
+    run({"hookContext": {"id": 2, "type": "Scene.Update.Post", "input": {"title": "x" * 600_000}}})
+    assert queue.claim()[0].job["data"] == {"title": "x" * 500}
+
+
+@pytest.mark.usefixtures("queue")
+def test_document_without_a_hook_is_a_task(run: Run, capfd: pytest.CaptureFixture[str]) -> None:
+    [(action, text)] = run({"mode": "sync-all"}, problem="not installed")
+    assert (action, json.loads(text)) == ("become_task", {"args": {"mode": "sync-all"}})
+    assert json.loads(capfd.readouterr().out) == {"error": "not installed"}
+    run({"mode": "sync-all"})
+    assert capfd.readouterr().out == "", "a task that ran has answered itself"
+
+
+def test_what_is_not_understood_is_said_once(run: Run, capfd: pytest.CaptureFixture[str]) -> None:
+    run(b"{")
+    out, err = capfd.readouterr()
+    assert json.loads(out) == {"output": "not understood"}
+    assert err.startswith("\x01e\x02")
+
+
+def test_daemon_start_is_tried_once_and_its_trouble_is_a_warning(
+    run: Run, queue: EmbeddedQueue, queue_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert [action for action, _ in run(SAVED, autostart=None, problem="no venv")] == ["start_daemon"]
+    assert capfd.readouterr().err == "\x01w\x02no venv\n"
+    assert run(SAVED, autostart="true") == []
+    stamp = queue_path.parent / "daemon.start"
+    os.utime(stamp, (time.time() - 16, time.time() - 16))
+    (queue_path.parent / "hook.json").write_text('{"autostart": false}')
+    assert run(SAVED, autostart=None) == []
+    assert len(run(SAVED, autostart="YES")) == 1
+    assert queue.size == 1
+
+
+def test_daemon_that_runs_is_not_started(run: Run, queue: EmbeddedQueue, queue_path: Path) -> None:
+    lock = KernelLock(queue_path.parent / "daemon.lock")
+    assert lock.acquire()
+    assert run(SAVED, autostart="1") == []
+    lock.release()
+    assert queue.size == 1
+
+
+def test_missing_queue_sends_the_event_to_the_spool(run: Run, queue_path: Path) -> None:
+    run(SAVED)
+    snapshot = read_snapshot(queue_path)
+    assert (snapshot.pending, snapshot.spooled) == (1, 1)
+
+
+def test_job_built_without_sqlite_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    document = inbox.Document(is_hook=True, trigger="Scene.Update.Post", scene_id=4, title="Harbour", path=None)
+    fast = json.loads(inbox._build_job(document, "metadata", 12.25))
+
+    def fail(*_: object) -> None:
+        raise inbox.sqlite.OperationalError("no such function: json_object")
+
+    monkeypatch.setattr(inbox, "_compute", fail)
+    assert json.loads(inbox._build_job(document, "metadata", 12.25)) == fast
+    assert fast == {
+        "scene_id": 4,
+        "update_type": "metadata",
+        "data": {"title": "Harbour"},
+        "enqueued_at": 12.25,
+        "job_key": "scene_4",
+    }
