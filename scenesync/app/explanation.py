@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from scenesync.domain.diff import FieldChange
 from scenesync.domain.errors import AmbiguousMatch, PermanentError, SceneSkipped, StashRefused, TransientError
 from scenesync.plex.exceptions import PlexNotFound
 from scenesync.queue.dead_letters import LetterFilter
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from scenesync.app.installation import Installation
+    from scenesync.domain.diff import FieldChange
     from scenesync.domain.job import Job
     from scenesync.domain.outcome import Attempt
     from scenesync.domain.scene import Scene

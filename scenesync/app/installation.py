@@ -23,6 +23,7 @@ from scenesync.store.outages import OutageStore
 from scenesync.store.path_index import PathIndexStore
 from scenesync.store.service_state import ServiceStateStore
 from scenesync.worker.circuit_breaker import CircuitBreaker
+from scenesync.worker.gate import Gate
 from scenesync.worker.health import HealthRecorder
 from scenesync.worker.images import ImageSync
 from scenesync.worker.library_index import LibraryIndex
@@ -149,8 +150,14 @@ class Installation:
         self.plex.adopt(lambda _: known)
         self.plex.remember_with(lambda learned: memory.note(name, dialect.to_text(learned), server_id=server_id))
 
-    def work_loop(self, limits: LoopLimits, observers: Sequence[Callable[[Attempt], None]] = ()) -> WorkLoop:
-        """Return the loop that works the queue off."""
+    def work_loop(
+        self,
+        limits: LoopLimits,
+        observers: Sequence[Callable[[Attempt], None]] = (),
+        *,
+        unreachable_for_s: float | None = None,
+    ) -> WorkLoop:
+        """Return the loop that works the queue off; ``unreachable_for_s`` is as in ``Gate``."""
         health = HealthRecorder(self.services, self.outages, self.queue)
         breaker = CircuitBreaker(on_change=health.circuit_changed)
         worker = SyncWorker(
@@ -164,14 +171,8 @@ class Installation:
         )
         waker = Waker(self.queue)
         connection = PlexConnection(self.plex, breaker, lambda identity: self.session(identity, waker), health=health)
-        return WorkLoop(
-            worker,
-            self.stash,
-            connection,
-            limits=limits,
-            observers=(self.attempts.add, *observers),
-            health=health,
-        )
+        gate = Gate(connection, breaker, unreachable_for_s=unreachable_for_s, health=health)
+        return WorkLoop(worker, self.stash, gate, limits=limits, observers=(self.attempts.add, *observers))
 
 
 @contextlib.contextmanager

@@ -101,15 +101,13 @@ def work_off(
 ) -> Report:
     """Work until nothing is due, or ``timeout_s`` has passed, and return what was done.
 
-    Raises what ``WorkLoop.run`` raises for a run that does not wait for a person.
+    Raises what ``Gate`` raises for a run that does not wait for a person.
     """
     make_data_dir(settings.data_dir)
     lock = worker_lock(settings.data_dir)
     if not lock.acquire():
         return _watch_daemon(settings.data_dir, view, timeout_s)
-    limits = LoopLimits(
-        workers=settings.workers, until_idle=True, deadline_s=timeout_s, unreachable_for_s=unreachable_for_s
-    )
+    limits = LoopLimits(workers=settings.workers, until_idle=True, deadline_s=timeout_s)
     tally = Tally()
     folder = queue_folder(settings.data_dir)
     try:
@@ -119,7 +117,7 @@ def work_off(
             view as shown,
             ProgressWatch(shown, lambda: (tally.done(), _left(read_snapshot(folder)))),
         ):
-            installation.work_loop(limits, [tally]).run(stop)
+            installation.work_loop(limits, [tally], unreachable_for_s=unreachable_for_s).run(stop)
     finally:
         lock.release()
     return Report(tally.counts, read_snapshot(folder))

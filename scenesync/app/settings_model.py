@@ -92,7 +92,11 @@ class Settings(BaseSettings):
         default=5, description="How often a passing error is tried again before a job is a dead letter."
     )
     poll_interval: IntervalS = Field(
-        default=30, description="Seconds between looks at Stash for changes that no hook announced. 0: never."
+        default=30,
+        description=(
+            "Seconds between looks for changes that no hook announced. In this version Plex is looked at, for new "
+            "files; Stash is not yet. 0: every five minutes."
+        ),
     )
     reconcile_interval: Annotated[ReconcileInterval, _CHOICE] = Field(
         default=ReconcileInterval.DAILY, description="How often both libraries are compared by themselves."
@@ -189,7 +193,6 @@ LIST_SEPARATORS: Final = {
 """What separates the members of a list where it has to be written as one text."""
 
 LATER_KEYS: Final = (
-    "poll_interval",
     "reconcile_interval",
     "reconcile_scope",
     "only_organized",

@@ -53,6 +53,9 @@ class Layer:
     unknown: tuple[Unknown, ...] = ()
 
 
+ZERO_IS_UNSET: Final = frozenset({"workers", "max_retries"})
+
+
 def from_environment(environ: Mapping[str, str]) -> Layer:
     """Read the ``SCENESYNC_`` variables; an empty one counts as not set, as Compose files produce it."""
     rows = []
@@ -65,8 +68,15 @@ def from_environment(environ: Mapping[str, str]) -> Layer:
 
 
 def from_plugin(values: Mapping[str, object]) -> Layer:
-    """Read what Stash keeps for the plugin; it has no type for lists and may hand out numbers as text."""
-    return _layer((key, _split(key, value), PLUGIN) for key, value in values.items() if not _unset(value))
+    """Read what Stash keeps for the plugin; it has no type for lists and may hand out numbers as text.
+
+    Its page shows 0 for a number that nobody set, and keeps that 0 once the field was touched.
+    """
+    return _layer(
+        (key, _split(key, value), PLUGIN)
+        for key, value in values.items()
+        if not _unset(value) and not (key in ZERO_IS_UNSET and value in (0, "0"))
+    )
 
 
 def from_command_line(values: Mapping[str, object]) -> Layer:

@@ -13,6 +13,7 @@
         ├── SceneSkipped          nothing to do for this scene, with the reason
         ├── StashRefused          Stash answered, with an error
         │   └── StashUnauthorized the API key was refused: wait for a person
+        ├── ImageTooLarge         Plex would not take the picture
         ├── LibraryNotFound       a library named in the settings does not exist: wait for a person
         └── plex.exceptions: PlexPermanentError
 
@@ -45,6 +46,10 @@ class StashRefused(PermanentError):
 
 class StashUnauthorized(StashRefused):
     """Stash refused the API key or session; work waits until the settings change."""
+
+
+class ImageTooLarge(PermanentError):
+    """A picture is larger than Plex takes."""
 
 
 class LibraryNotFound(PermanentError):

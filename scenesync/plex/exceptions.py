@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 from scenesync.domain.errors import PermanentError, TransientError
 
 
-class PlexError(Exception):
-    """Any failure of a request to Plex; ``status`` is the HTTP status if there was an answer."""
+class PlexTransientError(TransientError):
+    """A failure of a request to Plex that may pass; ``status`` is the HTTP status if there was an answer."""
 
     def __init__(self, message: str = "", *, status: int | None = None) -> None:
         super().__init__(message)
         self.status = status
-
-
-class PlexTransientError(PlexError, TransientError):
-    """A failure that may pass."""
 
 
 class PlexServerDown(PlexTransientError):
@@ -41,5 +39,13 @@ class PlexUnauthorized(PlexTransientError):
     """Plex refused the token; work pauses until the settings change."""
 
 
-class PlexPermanentError(PlexError, PermanentError):
-    """Plex refuses this request for good (400, 403)."""
+class PlexPermanentError(PermanentError):
+    """Plex refuses this request for good (400, 403); ``status`` as above."""
+
+    def __init__(self, message: str = "", *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+PlexError: TypeAlias = PlexTransientError | PlexPermanentError
+"""Any failure of a request to Plex."""

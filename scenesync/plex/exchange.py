@@ -9,7 +9,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from scenesync.plex import parse
-from scenesync.plex.exceptions import PlexError, PlexNotFound, PlexPermanentError, PlexTemporaryError
+from scenesync.plex.exceptions import (
+    PlexNotFound,
+    PlexPermanentError,
+    PlexTemporaryError,
+    PlexTransientError,
+)
 from scenesync.plex.http_errors import (
     TOO_LONG,
     NoAnswer,
@@ -122,7 +127,7 @@ class Exchange:
     def _is_alive(self) -> bool:
         try:
             self.identity()
-        except PlexError:
+        except (PlexTransientError, PlexPermanentError):
             return False
         return True
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from scenesync.queue import dead_letters, history, merging, owner_lock, salvage, transitions
-from scenesync.queue.errors import LeaseLost, QueueDamaged, QueueUnwritable, translated
+from scenesync.queue.errors import LeaseLost, QueueDamaged, QueueUnwritable, primary_code, translated
 from scenesync.queue.records import (
     PRIORITY_BULK,
     PRIORITY_PERSON,
@@ -234,7 +234,15 @@ class QueueCore:
         with self._lock, translated(self.folder):
             with transaction(self._claims):
                 history.prune(self._claims, self._keep_finished)
+            self._checkpoint()
+
+    def _checkpoint(self) -> None:
+        try:
             history.checkpoint(self._claims)
+        except sqlite3.OperationalError as error:
+            # A reader is in the middle of something: the log waits for the next time.
+            if primary_code(error) not in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+                raise
 
     def recover(self) -> salvage.DamageReport:
         """Replace a file that turned out damaged while open; what can be read is saved. Raises QueueDamaged."""

@@ -1,6 +1,6 @@
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -90,16 +90,8 @@ class DeadLetterStore:
             row = connection.execute(f"SELECT {_COLUMNS} {_BY_ID}", (letter_id,)).fetchone()
         return None if row is None else _from_row(row)
 
-    def add(
-        self,
-        job: Mapping[str, Any],
-        error: BaseException,
-        *,
-        advice: str = "",
-        details: Mapping[str, Any] | None = None,
-    ) -> int:
+    def add(self, letter: DeadLetter) -> int:
         """Store a letter for a job that is in no row of this queue; return its id."""
-        letter = DeadLetter.from_error(job, error, failed_at=time.time(), advice=advice, details=details)
         with self._queue.writing() as connection:
             return insert(connection, letter)
 

@@ -126,16 +126,6 @@ MIGRATIONS: Final = (
             """,
             # Finds the items of a scene.
             "CREATE INDEX image_baseline_by_scene ON image_baseline (scene_id, server_id)",
-            # What SceneSync uploaded.
-            """
-            CREATE TABLE uploaded_image (
-                server_id TEXT NOT NULL,
-                rating_key TEXT NOT NULL,
-                field TEXT NOT NULL,
-                sha1 TEXT NOT NULL,
-                PRIMARY KEY (server_id, rating_key, field, sha1)
-            )
-            """,
             # The edits, field by field.
             """
             CREATE TABLE journal (

@@ -38,6 +38,7 @@ _CHECKPOINT_PAGES: Final = 8_000
 
 _PRIVATE_FILE: Final = 0o600
 _PRIVATE_FOLDER: Final = 0o700
+_HEADER: Final = b"SQLite format 3\x00"
 _SIDE_FILES: Final = ("-wal", "-shm", "-journal")
 
 
@@ -126,6 +127,11 @@ def _create_private(path: Path) -> None:
 
 
 def _check(path: Path) -> None:
+    # Looked at without SQLite, which deletes the log that lies beside a file without its header.
+    with path.open("rb") as file:
+        beginning = file.read(len(_HEADER))
+    if beginning and beginning != _HEADER:
+        raise StoreDamaged("file is not a database")
     # quick_check reads every table page once: a tenth of a second for 100,000 items, and the only way to find a bad
     # page before it stops the work of days.
     try:

@@ -104,16 +104,6 @@ image_baseline: Final = Table(
     Index("image_baseline_by_scene", "scene_id", "server_id"),
 )
 
-# Every picture that SceneSync ever uploaded to an item, so that none is uploaded twice.
-uploaded_image: Final = Table(
-    "uploaded_image",
-    metadata,
-    Column("server_id", Text, primary_key=True),
-    Column("rating_key", Text, primary_key=True),
-    Column("field", Text, primary_key=True),
-    Column("sha1", Text, primary_key=True),
-)
-
 # One row per field of every edit, for undo.
 journal: Final = Table(
     "journal",

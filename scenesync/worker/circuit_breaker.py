@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 
 class CircuitState(Enum):
@@ -36,7 +38,7 @@ class CircuitBreaker:
     """Opens after ``failure_threshold`` consecutive failures, for ``recovery_timeout`` seconds.
 
     ``success_threshold`` successes in half-open close it. A probe that never reports back expires after
-    ``probe_timeout`` seconds. ``on_change(old, new)`` is called, outside any waiting, at each change of state.
+    ``probe_timeout`` seconds. ``on_change(old, new)`` is called after each change of state, without any lock held.
     """
 
     def __init__(
@@ -53,25 +55,20 @@ class CircuitBreaker:
         self.success_threshold = success_threshold
         self._probe_timeout = probe_timeout
         self._on_change = on_change
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
         self._state = CircuitState.CLOSED
         self._failures = 0
         self._successes = 0
         self._opened_at = 0.0
         self._generation = 0
         self._probe_expires_at: float | None = None
+        self._untold: deque[tuple[CircuitState, CircuitState]] = deque()
 
     @property
     def state(self) -> CircuitState:
         """The present state; OPEN becomes HALF_OPEN by itself once the recovery time-out has passed."""
-        with self._lock:
-            if self._state is CircuitState.OPEN:
-                now = time.time()
-                # A clock that was set back must not prolong the outage beyond one time-out from now.
-                self._opened_at = min(self._opened_at, now)
-                if now - self._opened_at >= self.recovery_timeout:
-                    self._change_to(CircuitState.HALF_OPEN)
-            return self._state
+        with self._telling():
+            return self._present_state()
 
     @property
     def failure_count(self) -> int:
@@ -85,8 +82,8 @@ class CircuitBreaker:
 
     def try_acquire(self) -> Permit | None:
         """Take the right to make a call, or None; half-open gives out one at a time."""
-        with self._lock:
-            state = self.state
+        with self._telling():
+            state = self._present_state()
             if state is CircuitState.OPEN:
                 return None
             if state is CircuitState.HALF_OPEN:
@@ -98,14 +95,14 @@ class CircuitBreaker:
 
     def return_permit(self, permit: Permit) -> None:
         """Give a permit back unused, so that another call may be the probe."""
-        with self._lock:
+        with self._telling():
             if permit.generation == self._generation:
                 self._probe_expires_at = None
 
     def record_success(self, permit: Permit | None = None) -> None:
         """Note that a call worked: in CLOSED the count starts again, in HALF_OPEN the circuit closes."""
-        with self._lock:
-            state = self.state
+        with self._telling():
+            state = self._present_state()
             if self._is_stale(permit):
                 return
             if state is CircuitState.CLOSED:
@@ -118,8 +115,8 @@ class CircuitBreaker:
 
     def record_failure(self, permit: Permit | None = None) -> None:
         """Note that a call failed: the last of ``failure_threshold`` opens, one in HALF_OPEN opens again."""
-        with self._lock:
-            state = self.state
+        with self._telling():
+            state = self._present_state()
             if self._is_stale(permit):
                 return
             if state is CircuitState.HALF_OPEN:
@@ -131,14 +128,35 @@ class CircuitBreaker:
 
     def allow_probe(self) -> None:
         """Move from OPEN to HALF_OPEN now: the server was heard to answer."""
-        with self._lock:
-            if self.state is CircuitState.OPEN:
+        with self._telling():
+            if self._present_state() is CircuitState.OPEN:
                 self._change_to(CircuitState.HALF_OPEN)
 
     def reset(self) -> None:
         """Close the circuit and forget what was counted."""
-        with self._lock:
+        with self._telling():
             self._change_to(CircuitState.CLOSED)
+
+    def _present_state(self) -> CircuitState:
+        if self._state is CircuitState.OPEN:
+            now = time.time()
+            # A clock that was set back must not prolong the outage beyond one time-out from now.
+            self._opened_at = min(self._opened_at, now)
+            if now - self._opened_at >= self.recovery_timeout:
+                self._change_to(CircuitState.HALF_OPEN)
+        return self._state
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Hold the lock for the block; changes are told after it, since a listener may be slow."""
+        with self._lock:
+            yield
+        while self._on_change is not None:
+            try:
+                old, new = self._untold.popleft()
+            except IndexError:  # nothing left, or another thread tells it
+                return
+            self._on_change(old, new)
 
     def _is_stale(self, permit: Permit | None) -> bool:
         return permit is not None and permit.generation != self._generation
@@ -151,4 +169,4 @@ class CircuitBreaker:
         if state is CircuitState.OPEN:
             self._opened_at = time.time()
         if self._on_change is not None and old is not state:
-            self._on_change(old, state)
+            self._untold.append((old, state))

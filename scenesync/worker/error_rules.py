@@ -10,6 +10,7 @@ from scenesync.domain.errors import (
     AmbiguousMatch,
     AttemptCut,
     EditIgnored,
+    ImageTooLarge,
     LeaseLost,
     LibraryNotFound,
     PermanentError,
@@ -89,6 +90,7 @@ RULES: Final = (
         "(scenesync doctor), then replay.",
     ),
     Rule(PlexUnauthorized, Treatment.WAIT),
+    Rule(ImageTooLarge, Treatment.BURY, advice="Give the scene a smaller cover in Stash, then replay."),
     Rule(PlexPermanentError, Treatment.BURY, advice="Plex refuses this edit; the message says why."),
     Rule(
         AmbiguousMatch,

@@ -8,11 +8,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from scenesync.store.errors import StoreError
-from scenesync.store.service_state import ServiceState
 
 if TYPE_CHECKING:
     from scenesync.store.outages import OutageStore
-    from scenesync.store.service_state import ServiceStateStore
+    from scenesync.store.service_state import ServiceState, ServiceStateStore
     from scenesync.worker.circuit_breaker import CircuitState
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from scenesync.domain.diff import ConflictPolicy, ImageBaseline
-from scenesync.domain.errors import PermanentError, TransientError
+from scenesync.domain.errors import ImageTooLarge, PermanentError, TransientError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,10 +19,6 @@ if TYPE_CHECKING:
 
 MAX_IMAGE_BYTES: Final = 10_000_000
 """Plex answers 500 to larger ones (facts/plex.md 4)."""
-
-
-class ImageTooLarge(PermanentError):
-    """The picture is larger than Plex takes."""
 
 
 class ImageBaselines(Protocol):

@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from scenesync.domain.errors import LibraryNotFound
+from scenesync.plex.exceptions import PlexTemporaryError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -121,7 +122,12 @@ class LibraryIndex:
                     yield item
             # By what came, not by what was asked for: a server may cap its pages, or not say the total.
             start += len(page.items)
-            if not page.items or (page.total is not None and start >= page.total):
+            if page.total is not None and start >= page.total:
+                return
+            if not page.items:
+                if page.total is not None:
+                    # To end here would mean to forget all items that did not come.
+                    raise PlexTemporaryError(f"Plex listed {start} of {page.total} items of library {library.title!r}.")
                 return
 
     def _read_newest(self, library: Library, known_until: int) -> tuple[frozenset[str], int | None, bool]:

@@ -75,6 +75,8 @@ class PlexConnection:
         self._connected_at: float | None = None
         self._down_since: float | None = None
         self._last_error: Exception | None = None
+        self._suspected = False
+        self._told_down = False
 
     @property
     def session(self) -> PlexSession | None:
@@ -92,7 +94,12 @@ class PlexConnection:
 
     def ready(self) -> PlexSession | None:
         """Return the session if work may flow, else probe when it is time to. Raises NeedsPerson."""
-        if self._session is not None and self._breaker.state is CircuitState.CLOSED and self._down_since is None:
+        if (
+            self._session is not None
+            and not self._suspected
+            and self._down_since is None
+            and self._breaker.state is CircuitState.CLOSED
+        ):
             return self._session
         now = time.monotonic()
         if self._down_since is None:
@@ -105,16 +112,18 @@ class PlexConnection:
         """Return how long to wait before ``ready`` will ask again."""
         return max(0.0, self._probe_at - time.monotonic())
 
-    def disconnect(self) -> None:
-        """Forget the session, so that the next use opens it anew (the settings changed)."""
-        self._session = None
+    def suspect(self, error: Exception) -> None:
+        """Hear that a request did not get through: before more work is tried, Plex is asked whether it is there."""
+        self._last_error = error
+        self._suspected = True
 
     def _lost(self, now: float) -> None:
         self._down_since = now
         flapping = self._connected_at is not None and now - self._connected_at < FLAPPING_WITHIN_S
         if not flapping:
             self._probe_interval_s = FIRST_PROBE_AFTER_S
-        if self._session is not None:
+        if self._session is not None and not self._suspected:
+            # Plex answers, but not usefully: give it a moment.
             self._probe_at = now + self._probe_interval_s
             self._health.plex_down(str(self._last_error or "several requests in a row failed"))
 
@@ -141,6 +150,7 @@ class PlexConnection:
         self._breaker.record_success(permit)
         self._session = session
         self._down_since = None
+        self._suspected = self._told_down = False
         self._health.plex_up()
         self._last_error = None
         self._connected_at = time.monotonic()
@@ -156,7 +166,8 @@ class PlexConnection:
     def _failed(self, error: Exception, *, counted: bool = False) -> None:
         if not counted:
             self._breaker.record_failure()
-        if type(error) is not type(self._last_error):
+        if not self._told_down:
+            self._told_down = True
             log.warning("plex is not available, jobs wait error=%s message=%s", type(error).__name__, error)
             self._health.plex_down(str(error))
         self._last_error = error

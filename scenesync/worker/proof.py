@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from scenesync.domain.diff import Baseline, Edit, FieldChange
@@ -31,6 +31,8 @@ MAX_AGE_S: Final = 1.0
 """An edit waits at most this long for others to be read back with it."""
 TAG_LAG_S: Final = 1.2
 """Tag lists may lag about a second behind the edit (facts/plex.md 3.2)."""
+UNDER_WAY_S: Final = 30.0
+"""An edit that was handed in within this time after a dialect was learned may have been written in the one before."""
 
 
 @dataclass(slots=True, eq=False)
@@ -41,6 +43,7 @@ class Claim:
     result: SyncResult
     on_settled: Callable[[Exception | None], None]
     is_settled: bool = False
+    handed_in_at: float = field(default_factory=time.monotonic)
 
     def settle(self, error: Exception | None) -> None:
         """End the attempt."""
@@ -58,6 +61,7 @@ class ProofDesk:
         self._lock = threading.Lock()
         self._waiting: list[Claim] = []
         self._oldest_at = 0.0
+        self._learned_at: float | None = None
 
     def add(self, claim: Claim) -> None:
         """Take an edit in; its job stays claimed until the proof."""
@@ -101,14 +105,20 @@ class ProofDesk:
             self._wait_for_tags(stop)
             outstanding = self._unproven(outstanding)
         if outstanding:
+            in_other_dialect = [claim for claim in outstanding if not self._is_from_before(claim)]
             for claim in outstanding:
-                self._send_again(claim)
+                self._send_again(claim, in_other_dialect=claim in in_other_dialect)
             self._wait_for_tags(stop)
             still = self._unproven(outstanding)
-            if any(_removes_names(claim) and claim not in still for claim in outstanding):
+            if any(_removes_names(claim) and claim not in still for claim in in_other_dialect):
                 self._server.adopt_other_dialect()
+                self._learned_at = time.monotonic()
             for claim in still:
                 claim.settle(self._ignored(claim))
+
+    def _is_from_before(self, claim: Claim) -> bool:
+        """Say whether the edit may have been written before the present dialect was learned: then that is the cure."""
+        return self._learned_at is not None and claim.handed_in_at < self._learned_at + UNDER_WAY_S
 
     def _wait_for_tags(self, stop: threading.Event) -> None:
         if stop.wait(TAG_LAG_S):
@@ -147,30 +157,30 @@ class ProofDesk:
 
     def _remember(self, scene_id: int, written: WrittenItem, item: Item) -> None:
         shown: dict[Field, Baseline] = {
-            change.field: Baseline(change.after, item.value(change.field)) for change in written.edit.changes
+            change.field: Baseline(change.written, item.value(change.field)) for change in written.edit.changes
         }
         if shown:
             self._baselines.write(item.rating_key, scene_id, shown)
         for change in written.images:
             self._images.confirm(item, scene_id, change)
 
-    def _send_again(self, claim: Claim) -> None:
-        """Send what did not stick in the server's other dialect, from what the item shows now."""
+    def _send_again(self, claim: Claim, *, in_other_dialect: bool) -> None:
+        """Send what did not stick once more, from what the item shows now."""
+        send = self._server.apply_in_other_dialect if in_other_dialect else self._server.apply_edit
         items = self._server.read_items([written.edit.rating_key for written in claim.result.written])
         for written in claim.result.written:
             missing = self._missing(written, items)
             if missing:
                 item = items[written.edit.rating_key]
                 log.warning(
-                    "edit did not stick, sending it in the other dialect scene=%d item=%s fields=%s",
+                    "edit did not stick, sending it in the %s dialect scene=%d item=%s fields=%s",
+                    "other" if in_other_dialect else "learned",
                     claim.scene_id,
                     item.rating_key,
                     ",".join(change.field.value for change in missing),
                 )
-                again = tuple(FieldChange(change.field, item.value(change.field), change.after) for change in missing)
-                self._server.apply_in_other_dialect(
-                    Edit(written.edit.rating_key, written.edit.library_key, again, written.edit.lock)
-                )
+                again = tuple(replace(change, before=item.value(change.field)) for change in missing)
+                send(Edit(written.edit.rating_key, written.edit.library_key, again, written.edit.lock))
 
     def _ignored(self, claim: Claim) -> EditIgnored:
         items = self._server.read_items([written.edit.rating_key for written in claim.result.written])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from scenesync.domain.desired import DEFAULT_FIELDS, DesiredFields, desired_fields
 from scenesync.domain.diff import Baseline, ConflictPolicy, Edit, plan_edit
 from scenesync.domain.errors import LeaseLost
+from scenesync.domain.fields import SHARED_LISTS
 from scenesync.domain.journal import JournalEntry
 
 if TYPE_CHECKING:
@@ -104,9 +105,7 @@ class SceneSync:
 
     def plan(self, scene: Scene) -> tuple[Match, Sequence[PlannedItem]]:
         """Return what would be written, writing nothing. Raises what ``sync`` raises before its first write."""
-        match, items = self._locator.locate(scene)
-        desired = desired_fields(scene, self._options.enabled)
-        return match, [PlannedItem(item, self._plan_item(item, desired)) for item in items]
+        return self._plan(scene, self._desired(scene))
 
     def sync(self, scene: Scene, still_ours: Callable[[], bool]) -> SyncResult:
         """Write what differs and return what was written.
@@ -114,14 +113,14 @@ class SceneSync:
         ``still_ours`` is asked before each write; a job that was taken over writes nothing more (LeaseLost).
         A failing image does not keep the text from being written: its error is raised afterwards.
         """
-        match, planned = self.plan(scene)
-        images = desired_fields(scene, self._options.enabled).images
+        desired = self._desired(scene)
+        match, planned = self._plan(scene, desired)
         written: list[WrittenItem] = []
         image_error: Exception | None = None
         for step in planned:
             _require(still_ours)
             # Pictures go before the text: an upload onto a locked poster may be ignored (facts/plex.md 4).
-            pictures = self._images.bring_up_to_date(step.item, scene.id, images)
+            pictures = self._images.bring_up_to_date(step.item, scene.id, desired.images)
             image_error = image_error or pictures.error
             edit = replace(step.edit, also_lock=pictures.missing_locks)
             if edit:
@@ -133,6 +132,13 @@ class SceneSync:
             raise image_error
         return SyncResult(match, tuple(written))
 
+    def _desired(self, scene: Scene) -> DesiredFields:
+        return desired_fields(scene, self._options.enabled)
+
+    def _plan(self, scene: Scene, desired: DesiredFields) -> tuple[Match, Sequence[PlannedItem]]:
+        match, items = self._locator.locate(scene)
+        return match, [PlannedItem(item, self._plan_item(item, desired)) for item in items]
+
     def _plan_item(self, item: Item, desired: DesiredFields) -> Edit:
         return plan_edit(
             item,
@@ -143,6 +149,7 @@ class SceneSync:
         )
 
     def _write(self, scene_id: int, edit: Edit) -> None:
+        self._claim_shared_names(scene_id, edit)
         self._server.apply_edit(edit)
         if not edit.changes:
             return
@@ -161,8 +168,25 @@ class SceneSync:
                 for change in edit.changes
             ]
         )
-        written: dict[Field, FieldValue] = {change.field: change.after for change in edit.changes}
+        written: dict[Field, FieldValue] = {change.field: change.written for change in edit.changes}
         self._baselines.write(edit.rating_key, scene_id, {field: Baseline(value) for field, value in written.items()})
+
+    def _claim_shared_names(self, scene_id: int, edit: Edit) -> None:
+        """Note which names in shared lists are SceneSync's before they are sent.
+
+        After a crash, or a write that was carried out without an answer, they would pass for a person's and stay there
+        for ever.
+        """
+        shared = [change for change in edit.changes if change.field in SHARED_LISTS]
+        if not shared:
+            return
+        known = self._baselines.read(edit.rating_key)
+        entries: dict[Field, Baseline] = {}
+        for change in shared:
+            earlier = known.get(change.field, Baseline(()))
+            both = tuple(dict.fromkeys((*earlier.written, *change.written)))
+            entries[change.field] = replace(earlier, written=both)
+        self._baselines.write(edit.rating_key, scene_id, entries)
 
 
 def _require(still_ours: Callable[[], bool]) -> None:

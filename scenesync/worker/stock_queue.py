@@ -64,7 +64,7 @@ class StockQueue:
     def bury(self, claimed: ClaimedJob, letter: DeadLetter) -> None:
         """Keep the letter, then take the job out of the queue."""
         self._dlq.add(letter)
-        self._queue.ack_failed(claimed.job)
+        getattr(self._queue, "ack_failed", self._queue.ack)(claimed.job)
 
     def confirm_owned(self, claimed: ClaimedJob) -> bool:  # noqa: ARG002 - the port's shape
         """Say yes: a stock queue knows no owners, whoever has the job holds it."""
@@ -72,7 +72,7 @@ class StockQueue:
 
     def next_due_at(self) -> float | None:
         """Return now if anything is there: a stock queue has no due times."""
-        return time.time() if self._queue.size > 0 else None
+        return time.time() if getattr(self._queue, "size", 0) > 0 else None
 
     def wait_for_change(self, timeout_s: float, stop: threading.Event) -> bool:
         """Sleep for ``timeout_s`` at most: a stock queue does not tell of other processes' puts."""

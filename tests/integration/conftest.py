@@ -8,6 +8,7 @@ from unittest.mock import MagicMock
 import freezegun.api
 import pytest
 from persistqueue import SQLiteAckQueue
+from sync_world import SyncWorld
 
 from worker.circuit_breaker import CircuitBreaker
 
@@ -56,3 +57,13 @@ class InnermostFreezer:
 @pytest.fixture
 def freezer() -> InnermostFreezer:
     return InnermostFreezer()
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[SyncWorld]:
+    with SyncWorld(tmp_path / "data") as built:
+        yield built
+        # Whatever a test does to Plex, these two must never happen.
+        assert built.plex.whole_library_edits == []
+        assert built.plex.deleted_media == []
+        assert built.plex.simulator_failures == ()

@@ -81,9 +81,7 @@ class TestRecovery:
         assert fresh_circuit_breaker.state is CircuitState.HALF_OPEN
 
     @freeze_time("2024-05-01 12:00:00")
-    def test_half_open_gives_out_one_probe_at_a_time(
-        self, fresh_circuit_breaker: CircuitBreaker, freezer: Any
-    ) -> None:
+    def test_half_open_gives_out_one_probe_at_a_time(self, fresh_circuit_breaker: CircuitBreaker, freezer: Any) -> None:
         open_breaker(fresh_circuit_breaker)
         assert fresh_circuit_breaker.try_acquire() is None
         freezer.move_to("2024-05-01 12:01:00")
@@ -94,18 +92,14 @@ class TestRecovery:
         assert fresh_circuit_breaker.try_acquire() is not None
 
     @freeze_time("2024-05-01 12:00:00")
-    def test_a_probe_that_never_reports_back_expires(
-        self, fresh_circuit_breaker: CircuitBreaker, freezer: Any
-    ) -> None:
+    def test_a_probe_that_never_reports_back_expires(self, fresh_circuit_breaker: CircuitBreaker, freezer: Any) -> None:
         open_breaker(fresh_circuit_breaker)
         freezer.move_to("2024-05-01 12:01:00")
         assert fresh_circuit_breaker.try_acquire() is not None
         freezer.move_to("2024-05-01 12:03:01")
         assert fresh_circuit_breaker.try_acquire() is not None
 
-    def test_results_of_calls_from_before_the_opening_are_ignored(
-        self, fresh_circuit_breaker: CircuitBreaker
-    ) -> None:
+    def test_results_of_calls_from_before_the_opening_are_ignored(self, fresh_circuit_breaker: CircuitBreaker) -> None:
         early = fresh_circuit_breaker.try_acquire()
         open_breaker(fresh_circuit_breaker)
         fresh_circuit_breaker.allow_probe()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -47,7 +48,11 @@ def _lines(overview: Overview) -> Iterator[str]:
     yield f"stash         {overview.stash}"
     for outage in overview.outages:
         length = "still going on" if outage.duration_s is None else f"lasted {_span(outage.duration_s)}"
-        yield f"outage        {outage.service} since {outage.began_at}, {length}: {outage.cause}"
+        yield f"outage        {outage.service} since {_moment(outage.began_at)}, {length}: {outage.cause}"
+
+
+def _moment(epoch_s: float) -> str:
+    return datetime.fromtimestamp(epoch_s, UTC).astimezone().isoformat(timespec="seconds")
 
 
 def _span(seconds: float) -> str:

@@ -76,9 +76,13 @@ class TestRulePath:
         assert isinstance(matched, Match)
         assert matched.rating_keys == ("11",)
 
-    @pytest.mark.parametrize("plex", ["D:\\Media\\Films\\a.mp4", "\\\\?\\d:\\media\\films\\A.MP4", "D:/media/films/a.mp4"])
+    @pytest.mark.parametrize(
+        "plex", ["D:\\Media\\Films\\a.mp4", "\\\\?\\d:\\media\\films\\A.MP4", "D:/media/films/a.mp4"]
+    )
     def test_windows_servers_are_compared_without_case_prefix_and_separators(self, plex: str) -> None:
-        matched = match_files([SceneFile("/data/films/a.mp4")], Index(plays("10", plex)), [PathRule("/data", "D:\\media")])
+        matched = match_files(
+            [SceneFile("/data/films/a.mp4")], Index(plays("10", plex)), [PathRule("/data", "D:\\media")]
+        )
         assert isinstance(matched, Match)
         assert matched.rule is Rule.PATH
 
@@ -93,7 +97,8 @@ class TestRulePath:
         assert isinstance(match_files([SceneFile(f"/data/caf{E_ACUTE}.mp4")], index), Match)
 
     @pytest.mark.parametrize(
-        "name", ["50% off.mp4", "a #1.mp4", "you & me.mp4", "beach \U0001f3d6\ufe0f.mp4", "a.mp4 ", "AC\\DC.mp4", "a?b=c.mp4"]
+        "name",
+        ["50% off.mp4", "a #1.mp4", "you & me.mp4", "beach \U0001f3d6\ufe0f.mp4", "a.mp4 ", "AC\\DC.mp4", "a?b=c.mp4"],
     )
     def test_odd_names_match_themselves_and_nothing_near(self, name: str) -> None:
         index = Index(plays("10", f"/data/{name}"), plays("11", f"/data/{name.strip()}x"), plays("12", "/data/DC.mp4"))

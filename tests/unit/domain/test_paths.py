@@ -61,7 +61,9 @@ def test_a_backslash_in_a_posix_name_separates_nothing() -> None:
     assert file_name("/data/AC\\DC live.mp4") == "AC\\DC live.mp4"
 
 
-@pytest.mark.parametrize("name", ["100% #1 & more?.mp4", "beach \U0001f3d6\ufe0f.mp4", " leading and trailing .mp4 ", "a+b.mp4"])
+@pytest.mark.parametrize(
+    "name", ["100% #1 & more?.mp4", "beach \U0001f3d6\ufe0f.mp4", " leading and trailing .mp4 ", "a+b.mp4"]
+)
 def test_odd_characters_of_a_name_stay_as_they_are(name: str) -> None:
     assert file_name(f"/data/{name}") == name
     assert map_path(f"/data/{name}", [PathRule("/data", "/media")]) == f"/media/{name}"

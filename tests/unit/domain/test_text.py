@@ -39,7 +39,9 @@ class TestCleaning:
         assert clean_line(raw, 255) == clean
 
     def test_paragraphs_keep_their_line_breaks(self) -> None:
-        assert clean_paragraphs("One.\r\n\r\nTwo.\rThree.\nFour.\tFive.\x0b", 100) == "One.\n\nTwo.\nThree.\nFour.\tFive."
+        assert (
+            clean_paragraphs("One.\r\n\r\nTwo.\rThree.\nFour.\tFive.\x0b", 100) == "One.\n\nTwo.\nThree.\nFour.\tFive."
+        )
 
     def test_a_long_text_is_cut_at_the_limit_without_a_trailing_blank(self) -> None:
         assert clean_line("abc def", 4) == "abc"
@@ -48,7 +50,9 @@ class TestCleaning:
 
 
 class TestCuts:
-    @pytest.mark.parametrize("whole", ["e\u0323\u0301", FAMILY, WAVE, PORTUGAL, SCOTLAND, DEVANAGARI_KI, "\u2764\ufe0f"])
+    @pytest.mark.parametrize(
+        "whole", ["e\u0323\u0301", FAMILY, WAVE, PORTUGAL, SCOTLAND, DEVANAGARI_KI, "\u2764\ufe0f"]
+    )
     def test_a_visible_character_is_never_cut_in_two(self, whole: str) -> None:
         whole = unicodedata.normalize("NFC", whole)
         for limit in range(2, 2 + len(whole)):

@@ -23,6 +23,7 @@ from scenesync.plex.exceptions import (
     PlexPermanentError,
     PlexServerDown,
     PlexTemporaryError,
+    PlexTransientError,
     PlexUnauthorized,
 )
 from scenesync.plex.exchange import Timeouts
@@ -61,7 +62,7 @@ def write(client: PlexClient) -> object:
 
 
 def failure(action: Callable[[PlexClient], object], client: PlexClient) -> PlexError:
-    with pytest.raises(PlexError) as caught:
+    with pytest.raises((PlexTransientError, PlexPermanentError)) as caught:
         action(client)
     told = "".join(traceback.format_exception(caught.value)) + repr(caught.value) + repr(client)
     assert TOKEN not in told

@@ -105,7 +105,11 @@ def test_replay_discard_and_purge_take_a_filter(
 def test_letter_for_a_job_of_another_queue_is_made_from_its_error(letters: DeadLetterStore, make_job: MakeJob) -> None:
     with pytest.raises(LookupError) as caught:
         {}["no such library"]
-    letter_id = letters.add(make_job(3, retry_count=4), caught.value, advice="check plex_libraries")
+    letter_id = letters.add(
+        DeadLetter.from_error(
+            make_job(3, retry_count=4), caught.value, failed_at=time.time(), advice="check plex_libraries"
+        )
+    )
     letter = letters.get(letter_id)
     assert (letter.error_type, letter.message, letter.attempts) == ("KeyError", "'no such library'", 5)
     assert "test_letter_for_a_job_of_another_queue" in letter.traceback

@@ -1,0 +1,98 @@
+"""What benchmarks hand back, and how it is shown."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+Key = TypeVar("Key")
+_WHOLE_FROM: Final = 100
+_HEADINGS: Final = ("benchmark", "figure", "value", "target", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a figure should be: at most, or at least, ``limit``."""
+
+    kind: Literal["≤", "≥"]
+    limit: float
+
+    def is_met_by(self, value: float) -> bool:
+        """Say whether ``value`` is good enough."""
+        return value <= self.limit if self.kind == "≤" else value >= self.limit
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.limit:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One result. ``unit`` is empty for ratios and plain counts."""
+
+    name: str
+    value: float
+    unit: str = ""
+    target: Target | None = None
+
+    @property
+    def is_met(self) -> bool | None:
+        """Whether the target is met, None without one."""
+        return None if self.target is None else self.target.is_met_by(self.value)
+
+    def as_document(self) -> dict[str, object]:
+        """Return the figure for ``--json``."""
+        target = None if self.target is None else str(self.target)
+        return {"name": self.name, "value": self.value, "unit": self.unit, "target": target, "met": self.is_met}
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """A benchmark in its long and its quick form; both get an empty folder to work in."""
+
+    name: str
+    full: Callable[[Path], Sequence[Figure]]
+    quick: Callable[[Path], Sequence[Figure]]
+
+
+def at_most(limit: float) -> Target:
+    """Return the target of something that should be small."""
+    return Target("≤", limit)
+
+
+def at_least(limit: float) -> Target:
+    """Return the target of something that should be large."""
+    return Target("≥", limit)
+
+
+def interleaved(rounds: int, measures: Mapping[Key, Callable[[], float]]) -> dict[Key, float]:
+    """Take each measure once per round, one after the other, and return the medians.
+
+    What the machine does meanwhile meets all of them alike, so their ratios mean more than their values.
+    """
+    values: dict[Key, list[float]] = {name: [] for name in measures}
+    for _ in range(rounds):
+        for name, measure in measures.items():
+            values[name].append(measure())
+    return {name: statistics.median(taken) for name, taken in values.items()}
+
+
+def _readable(value: float) -> str:
+    return f"{value:,.0f}" if value >= _WHOLE_FROM else f"{value:.3g}"
+
+
+def as_table(results: Mapping[str, Sequence[Figure]]) -> str:
+    """Return the figures of all benchmarks as lines in columns."""
+    rows = [_HEADINGS]
+    for benchmark, figures in results.items():
+        for figure in figures:
+            target = "" if figure.target is None else str(figure.target)
+            verdict = {None: "", True: "met", False: "missed"}[figure.is_met]
+            rows.append((benchmark, figure.name, f"{_readable(figure.value)} {figure.unit}".rstrip(), target, verdict))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return "\n".join([lines[0], "  ".join("-" * width for width in widths).rstrip(), *lines[1:]])

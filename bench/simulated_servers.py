@@ -1,0 +1,150 @@
+"""A simulated server in a process of its own, so that it shares no interpreter lock with what is measured.
+
+Both processes build the same world (it follows from its seed) and each serves its own side of it. A process ends when
+the pipe to its parent does, however the parent ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
+
+from scenesync.simulators.plex.server import PlexSimulator
+from scenesync.simulators.sample_world import World, build_world, png
+from scenesync.simulators.stash.server import StashSimulator
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from multiprocessing.connection import Connection
+
+    from scenesync.simulators.plex.records import RequestRecord
+
+Side = Literal["plex", "stash"]
+
+_SPAWN: Final = multiprocessing.get_context("spawn")
+_ENDING_S: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a server answers, and what its clients need to know of the world."""
+
+    url: str
+    token: str
+    scene_ids: tuple[int, ...]
+    path_map: tuple[str, str]
+
+
+class ServerProcess:
+    """One side of the world, served by a child process between ``with`` and its end."""
+
+    def __init__(self, side: Side) -> None:
+        self._pipe, theirs = _SPAWN.Pipe()
+        self._process = _SPAWN.Process(target=_serve, args=(theirs, side), name=f"simulated-{side}", daemon=True)
+        self._process.start()
+        theirs.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self._pipe.close()
+        self._process.join(_ENDING_S)
+        if self._process.exitcode is None:
+            self._process.terminate()
+            self._process.join()
+        self._process.close()
+
+    def begin(self, scenes: int, *, with_covers: bool = False, latency_s: float = 0.0) -> Address:
+        """Forget the world and serve a new one, in which Plex knows nothing but the files."""
+        address: Address = self._call("begin", scenes, with_covers, latency_s)
+        return address
+
+    def set_latency(self, latency_s: float) -> None:
+        """Let every request take so long on top."""
+        self._call("set_latency", latency_s)
+
+    def edit(self, scene_ids: Sequence[int], number: int) -> None:
+        """Give each scene a new title and new details; other ``number``, other texts."""
+        self._call("edit", tuple(scene_ids), number)
+
+    def change_covers(self, scene_ids: Sequence[int], number: int) -> None:
+        """Give each scene a new cover, and nothing else."""
+        self._call("change_covers", tuple(scene_ids), number)
+
+    def take_records(self) -> list[RequestRecord]:
+        """Return Plex's record of every request since the last time, in the order of arrival."""
+        records: list[RequestRecord] = self._call("take_records")
+        return records
+
+    def _call(self, name: str, *arguments: object) -> Any:  # noqa: ANN401 - the callers say what comes back
+        self._pipe.send((name, arguments))
+        answer = self._pipe.recv()
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+class _Served:
+    """What the child process holds."""
+
+    def __init__(self, side: Side, folder: Path) -> None:
+        self._side = side
+        self._folder = folder
+        self._running: PlexSimulator | StashSimulator | None = None
+        self._stash, self._plex = self._empty()
+        self._world: World
+
+    def begin(self, scenes: int, with_covers: bool, latency_s: float) -> Address:  # noqa: FBT001 - called by name only
+        self.end()
+        self._stash, self._plex = self._empty()
+        self._world = build_world(self._stash, self._plex, scenes, with_covers=with_covers)
+        self._running = self._plex if self._side == "plex" else self._stash
+        self._running.latency_s = latency_s
+        self._running.start()
+        token = self._plex.token if self._side == "plex" else ""
+        return Address(self._running.url, token, self._world.scene_ids, self._world.path_map)
+
+    def set_latency(self, latency_s: float) -> None:
+        if self._running is not None:
+            self._running.latency_s = latency_s
+
+    def edit(self, scene_ids: tuple[int, ...], number: int) -> None:
+        for scene_id in scene_ids:
+            title = f"Harbour concert {scene_id}, evening {number}"
+            self._stash.save(scene_id, title=title, details=f"{title}, seen from the pier in the rain.")
+
+    def change_covers(self, scene_ids: tuple[int, ...], number: int) -> None:
+        for scene_id in scene_ids:
+            self._stash.save(scene_id, cover=png(1_000_000 * (number + 1) + scene_id))
+
+    def take_records(self) -> list[RequestRecord]:
+        records = sorted(self._plex.requests, key=lambda record: record.at_monotonic)
+        self._plex.clear_records()
+        return records
+
+    def end(self) -> None:
+        if self._running is not None:
+            self._running.stop()
+            self._running = None
+
+    def _empty(self) -> tuple[StashSimulator, PlexSimulator]:
+        return StashSimulator(config_dir=self._folder), PlexSimulator()
+
+
+def _serve(pipe: Connection, side: Side) -> None:
+    with tempfile.TemporaryDirectory(prefix="scenesync-bench-") as folder, pipe:
+        served = _Served(side, Path(folder))
+        with contextlib.suppress(EOFError):  # the parent has closed its end, or is gone
+            while True:
+                name, arguments = pipe.recv()
+                try:
+                    answer = getattr(served, name)(*arguments)
+                except Exception as error:  # noqa: BLE001 - raised again on the other side
+                    answer = error
+                pipe.send(answer)
+        served.end()

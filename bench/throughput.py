@@ -1,0 +1,138 @@
+"""Scenes per second at a given latency: the product, and beside it in the same run a loop that only sends requests."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from bench.bare_loop import PreparedScene, prepare, send_all
+from bench.figures import Benchmark, Figure, at_least
+from bench.product import open_product
+from bench.simulated_servers import ServerProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from scenesync.simulators.plex.records import RequestRecord
+
+_TARGET: Final = 0.85
+_CEILING_S: Final = 1.0
+_REQUESTS_PER_SCENE: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """``scenes`` per run at ``latency_s`` per request of Plex, ``rounds`` times."""
+
+    latency_s: float
+    scenes: int
+    rounds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """The loads, each with ``workers`` threads."""
+
+    loads: tuple[Load, ...]
+    workers: int = 4
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """``seconds`` as the caller sees them, and ``rate``, in scenes per second, as Plex sees it."""
+
+    seconds: float
+    rate: float
+
+
+def run(sizes: Sizes, folder: Path) -> list[Figure]:
+    """Return for each load both rates and their ratio, and what the simulated Plex can do at best."""
+    figures: list[Figure] = []
+    with ServerProcess("plex") as plex, ServerProcess("stash") as stash:
+        rig = _Rig(plex, stash, sizes.workers, folder)
+        for load in sizes.loads:
+            prepared = rig.prepare(load)
+            products, bares = [], []
+            for _ in range(load.rounds):
+                products.append(rig.product(load))
+                bares.append(rig.bare(load, prepared))
+            figures += _compared(load, products, bares)
+            figures.append(rig.ceiling(load, prepared))
+    return figures
+
+
+class _Rig:
+    """Both servers, begun anew for each run, so that every edit changes something."""
+
+    def __init__(self, plex: ServerProcess, stash: ServerProcess, workers: int, folder: Path) -> None:
+        self._plex = plex
+        self._stash = stash
+        self._workers = workers
+        self._folder = folder
+        self._runs = 0
+
+    def prepare(self, load: Load) -> list[PreparedScene]:
+        """Return the requests that the product makes itself; also the warm-up."""
+        _, records = self._product(load)
+        return prepare(records)
+
+    def product(self, load: Load) -> _Run:
+        """Let the product work off a full queue."""
+        seconds, records = self._product(load)
+        return _Run(seconds, _rate(records))
+
+    def bare(self, load: Load, prepared: Sequence[PreparedScene]) -> _Run:
+        """Send the same requests without a product."""
+        there = self._plex.begin(load.scenes, latency_s=load.latency_s)
+        started = time.monotonic()
+        send_all(there.url, there.token, prepared, threads=self._workers)
+        return _Run(time.monotonic() - started, _rate(self._plex.take_records()))
+
+    def ceiling(self, load: Load, prepared: Sequence[PreparedScene]) -> Figure:
+        """Send them as fast as they go, without latency."""
+        there = self._plex.begin(load.scenes)
+        started = time.monotonic()
+        scenes = send_all(there.url, there.token, prepared, threads=self._workers, seconds=_CEILING_S)
+        rate = scenes * _REQUESTS_PER_SCENE / (time.monotonic() - started)
+        return Figure("simulated Plex without latency", rate, "requests/s")
+
+    def _product(self, load: Load) -> tuple[float, list[RequestRecord]]:
+        there = self._plex.begin(load.scenes, latency_s=load.latency_s)
+        here = self._stash.begin(load.scenes)
+        self._runs += 1
+        with open_product(self._folder / f"run-{self._runs}", here, there, workers=self._workers) as product:
+            product.enqueue(here.scene_ids)
+            seconds = product.drain(len(here.scene_ids))
+        return seconds, self._plex.take_records()
+
+
+def _rate(records: Sequence[RequestRecord]) -> float:
+    """Return scenes per second between the first read of an item and the last edit."""
+    first_read = min(record.at_monotonic for record in records if record.kind == "read")
+    edits = [record.at_monotonic for record in records if record.kind == "edit"]
+    return len(edits) / (max(edits) - first_read)
+
+
+def _compared(load: Load, products: Sequence[_Run], bares: Sequence[_Run]) -> list[Figure]:
+    case = f"{load.latency_s * 1000:g} ms"
+    product = statistics.median(run.rate for run in products)
+    bare = statistics.median(run.rate for run in bares)
+    ratio = statistics.median(ours.rate / theirs.rate for ours, theirs in zip(products, bares, strict=True))
+    whole = load.scenes / statistics.median(run.seconds for run in products)
+    return [
+        Figure(f"{case}: product", product, "scenes/s"),
+        Figure(f"{case}: bare loop", bare, "scenes/s"),
+        Figure(f"{case}: product / bare loop", ratio, target=at_least(_TARGET)),
+        Figure(f"{case}: product with start and last proof ({load.scenes} scenes)", whole, "scenes/s"),
+    ]
+
+
+BENCHMARK: Final = Benchmark(
+    "throughput",
+    full=partial(run, Sizes((Load(0.005, 600, 5), Load(0.05, 200, 3)))),
+    quick=partial(run, Sizes((Load(0.005, 150, 2),))),
+)

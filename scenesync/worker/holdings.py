@@ -1,0 +1,71 @@
+"""The jobs that this process has in hand, and in which stage each of them is."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from scenesync.domain.job import ClaimedJob
+
+MOST_PROVING: Final = 500
+"""Edits that wait to be read back hold up nobody, but not without end."""
+
+
+class Holdings:
+    """A thread-safe account of claimed jobs. A job leaves it once: whoever takes it out settles it."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._active: dict[int, ClaimedJob] = {}
+        self._proving: dict[int, ClaimedJob] = {}
+
+    def add(self, claims: Iterable[ClaimedJob]) -> None:
+        """Take jobs into hand."""
+        with self._changed:
+            self._active.update({claim.row_id: claim for claim in claims})
+
+    def wait_for_proof(self, claim: ClaimedJob) -> None:
+        """Note that a job's work is done but for its proof: it takes up no room any more."""
+        with self._changed:
+            if self._active.pop(claim.row_id, None) is not None:
+                self._proving[claim.row_id] = claim
+                self._changed.notify_all()
+
+    def has(self, claim: ClaimedJob) -> bool:
+        """Say whether the job is still in hand: at a stop it may have been given back over our heads."""
+        with self._changed:
+            return claim.row_id in self._active or claim.row_id in self._proving
+
+    def remove(self, claim: ClaimedJob) -> None:
+        """Note that the job is settled."""
+        with self._changed:
+            self._active.pop(claim.row_id, None)
+            self._proving.pop(claim.row_id, None)
+            self._changed.notify_all()
+
+    def remove_all(self) -> Sequence[ClaimedJob]:
+        """Take everything out and return it."""
+        with self._changed:
+            left = [*self._active.values(), *self._proving.values()]
+            self._active.clear()
+            self._proving.clear()
+            self._changed.notify_all()
+            return left
+
+    def room(self, limit: int) -> int:
+        """Return how many jobs may be claimed so that at most ``limit`` are worked on."""
+        with self._changed:
+            return 0 if len(self._proving) >= MOST_PROVING else max(0, limit - len(self._active))
+
+    def is_empty(self) -> bool:
+        """Say whether nothing is in hand."""
+        with self._changed:
+            return not self._active and not self._proving
+
+    def wait(self, timeout_s: float) -> None:
+        """Sleep until a job moves on, ``timeout_s`` at most."""
+        with self._changed:
+            self._changed.wait(timeout_s)

@@ -1,0 +1,104 @@
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from scenesync.queue.snapshot import read_snapshot
+
+pytestmark = pytest.mark.e2e
+
+DEMO = (sys.executable, "-m", "scenesync", "demo")
+TOKEN_OF_THE_PERSON = "their-real-plex-token"
+
+
+def environment(temporary: Path, **variables: str) -> dict[str, str]:
+    return {**os.environ, "TMPDIR": str(temporary), **variables}  # noqa: TID251 - for a child
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_the_demo_tells_its_story_and_finds_every_claim_true(tmp_path: Path) -> None:
+    temporary, keep = tmp_path / "tmp", tmp_path / "kept"
+    temporary.mkdir()
+    done = subprocess.run(
+        [*DEMO, "--scenes", "40", "--json", "--keep", str(keep)],
+        # The person's own settings: unusable ones, so that using them would show.
+        env=environment(temporary, SCENESYNC_PLEX_URL="nonsense", SCENESYNC_PLEX_TOKEN=TOKEN_OF_THE_PERSON),
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    document = json.loads(done.stdout)
+    assert [check for check in document["checks"] if not check["holds"]] == []
+    assert (done.returncode, document["succeeded"], document["broken"]) == (0, True, "")
+    assert len(document["checks"]) >= 9
+    assert document["saves"] == 40 + 8
+    assert document["in_hand_when_killed"] > 0
+    assert set(document["requests_in_startup"]) == {"identity"}
+    assert document["status"]["dead_letters"] == 1
+    assert document["status"]["pending"] == 0
+    (letter,) = document["dead_letters"]
+    assert (letter["scene_id"], letter["error"]) == (10, "AmbiguousMatch")
+    assert [event["at_s"] for event in document["events"]] == sorted(event["at_s"] for event in document["events"])
+
+    left = read_snapshot(keep / "data" / "queue")
+    assert (left.pending, left.in_progress, left.dead_letters) == (0, 0, 1)
+    assert TOKEN_OF_THE_PERSON not in (keep / "daemon.log").read_text(encoding="utf-8")
+    assert list(temporary.iterdir()) == []
+
+
+def test_an_interrupted_demo_leaves_no_process_and_no_folder(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [*DEMO, "--scenes", "100"],
+        env=environment(tmp_path, PYTHONUNBUFFERED="1"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            worker = next(found for line in process.stdout if (found := re.search(r"\(process (\d+)\)", line)))
+            assert is_alive(int(worker[1]))
+            assert list(tmp_path.iterdir()) != []
+            began = time.monotonic()
+            process.send_signal(signal.SIGINT)
+            _rest, errors = process.communicate(timeout=30)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+    assert process.returncode == 1
+    assert errors == "scenesync: Interrupted.\n"
+    assert time.monotonic() - began < 10
+    assert not is_alive(int(worker[1]))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("package", ["h11", "graphql", "yaml"])
+def test_without_the_extra_packages_one_sentence_says_what_to_install(package: str) -> None:
+    code = f"import sys; sys.modules[{package!r}] = None; from scenesync.app.cli import main; main(['demo'])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr == "Error: The demo needs a few more packages: pip install 'scenesync[demo]'\n"
+
+
+def test_a_folder_that_holds_something_is_not_used(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("two years of work", encoding="utf-8")
+    done = subprocess.run([*DEMO, "--keep", str(tmp_path)], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert "is not empty" in done.stderr
+    assert [entry.name for entry in tmp_path.iterdir()] == ["thesis.txt"]

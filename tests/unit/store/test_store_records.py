@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+from store_samples import OTHER_SERVER, SERVER
+
+from scenesync.domain.diff import Baseline, ImageBaseline
+from scenesync.domain.fields import Field
+from scenesync.domain.journal import JournalEntry
+from scenesync.domain.outcome import Attempt, Outcome
+from scenesync.store.attempts import AttemptStore
+from scenesync.store.baselines import BaselineStore
+from scenesync.store.database import Database, open_database
+from scenesync.store.journal import JournalStore
+from scenesync.store.memory import Memory
+from scenesync.store.outages import Outage, OutageStore
+from scenesync.store.service_state import ServiceState, ServiceStateStore
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+WRITTEN = {
+    Field.TITLE: Baseline('Café "am Kai"\nzweite Zeile', shown='Café "am Kai"'),
+    Field.SUMMARY: Baseline(""),
+    Field.ACTORS: Baseline(("Ann Example", "Ben Example"), shown=("Ben Example", "Ann Example")),
+    Field.GENRES: Baseline((), shown=()),
+}
+
+
+def entry(at: float, scene_id: int, after: str) -> JournalEntry:
+    return JournalEntry(at, scene_id, "101", Field.TITLE, "before", after, "sync")
+
+
+def attempt(scene_id: int, started_at: float, outcome: Outcome = Outcome.SYNCED) -> Attempt:
+    return Attempt(scene_id, outcome, started_at, 0.25, "PlexBusy", "busy", "path", ("101", "102"), ("title",), 99.5)
+
+
+def test_baselines_come_back_as_they_were_written(database: Database, database_path: Path) -> None:
+    BaselineStore(database, SERVER).write("101", 7, WRITTEN)
+    database.close()
+    with open_database(database_path) as reopened:
+        assert BaselineStore(reopened, SERVER).read("101") == WRITTEN
+        assert BaselineStore(reopened, OTHER_SERVER).read("101") == {}
+
+
+def test_writing_one_baseline_leaves_the_others(database: Database) -> None:
+    store = BaselineStore(database, SERVER)
+    store.write("101", 7, WRITTEN)
+    store.write("101", 7, {Field.TITLE: Baseline("Quay")})
+    assert store.read("101") == {**WRITTEN, Field.TITLE: Baseline("Quay")}
+
+
+def test_forgetting_an_item_takes_texts_and_pictures_of_that_server_only(database: Database) -> None:
+    ours, theirs = BaselineStore(database, SERVER), BaselineStore(database, OTHER_SERVER)
+    for store in (ours, theirs):
+        store.write("101", 7, WRITTEN)
+        store.write_image("101", 7, Field.POSTER, ImageBaseline("a" * 40, "/thumb/1", "etag"))
+    ours.forget("101")
+    assert (ours.read("101"), ours.read_image("101", Field.POSTER)) == ({}, None)
+    assert (theirs.read("101"), theirs.read_image("101", Field.POSTER)) == (
+        WRITTEN,
+        ImageBaseline("a" * 40, "/thumb/1", "etag"),
+    )
+
+
+def test_the_journal_gives_a_scenes_edits_newest_first(database: Database) -> None:
+    journal = JournalStore(database, SERVER, run_id="run")
+    journal.append([entry(1.0, 7, "first"), entry(2.0, 8, "other"), entry(3.0, 7, "second")])
+    journal.append([])
+    assert [found.after for found in journal.latest(7, 10)] == ["second", "first"]
+    assert journal.latest(7, 1) == (entry(3.0, 7, "second"),)
+
+
+def test_the_journal_loses_only_what_is_too_old(database: Database) -> None:
+    journal = JournalStore(database, SERVER)
+    journal.append([entry(float(at), 7, str(at)) for at in range(5)])
+    assert journal.prune(3.0) == 3
+    assert [found.after for found in journal.latest(7, 10)] == ["4", "3"]
+
+
+def test_baselines_and_journal_can_be_kept_as_one(database: Database) -> None:
+    baselines, journal = BaselineStore(database, SERVER), JournalStore(database, SERVER)
+    with database.transaction():
+        journal.append([entry(1.0, 7, "Quay")])
+        baselines.write("101", 7, WRITTEN)
+    assert (len(journal.latest(7, 5)), baselines.read("101")) == (1, WRITTEN)
+
+
+def test_attempts_come_back_as_they_were_newest_first(database: Database) -> None:
+    store = AttemptStore(database)
+    for at in range(4):
+        store.add(attempt(7, float(at)))
+    store.add(attempt(8, 9.0, Outcome.DEAD))
+    assert store.latest(7, 2) == (attempt(7, 3.0), attempt(7, 2.0))
+    assert store.outcomes_since(2.0) == {"dead": 1, "synced": 2}
+
+
+def test_an_outage_that_begins_twice_is_one(database: Database) -> None:
+    outages = OutageStore(database)
+    outages.begin("plex", "refused", at=10.0, jobs_waiting=3)
+    outages.begin("plex", "timed out", at=11.0, jobs_waiting=5)
+    outages.begin("stash", "refused", at=12.0, jobs_waiting=5)
+    assert outages.end("plex", at=70.0)
+    assert not outages.end("plex", at=80.0)
+    outages.begin("plex", "again", at=90.0, jobs_waiting=0)
+    assert outages.latest(10) == (
+        Outage("plex", "again", 90.0, None, 0),
+        Outage("stash", "refused", 12.0, None, 5),
+        Outage("plex", "refused", 10.0, 70.0, 3),
+    )
+
+
+def test_a_service_is_unknown_until_its_state_was_noted(database: Database) -> None:
+    states = ServiceStateStore(database)
+    assert states.read("plex") == ServiceState()
+    states.write("plex", ServiceState("open", 5, 10.0, "down", 9.0, "refused"))
+    states.write("plex", ServiceState("half_open", 5, 10.0, "down", 9.0, "refused"))
+    assert states.read("plex") == ServiceState("half_open", 5, 10.0, "down", 9.0, "refused")
+    assert states.read("stash") == ServiceState()
+
+
+def test_the_client_identifier_is_made_once_and_kept(database: Database, database_path: Path) -> None:
+    made = Memory(database).client_identifier()
+    assert str(uuid.UUID(made)) == made
+    with open_database(database_path) as beside:
+        assert Memory(beside).client_identifier() == made
+
+
+def test_facts_about_a_server_do_not_mix_with_others(database: Database) -> None:
+    memory = Memory(database)
+    memory.note("dialect 1.43", "{}", server_id=SERVER)
+    memory.note("dialect 1.43", '{"tags":"replace"}', server_id=SERVER)
+    assert memory.recall("dialect 1.43", server_id=SERVER) == '{"tags":"replace"}'
+    assert memory.recall("dialect 1.43", server_id=OTHER_SERVER) is None
+    assert memory.recall("dialect 1.43") is None
