@@ -69,16 +69,22 @@ def at_least(limit: float) -> Target:
     return Target("≥", limit)
 
 
-def interleaved(rounds: int, measures: Mapping[Key, Callable[[], float]]) -> dict[Key, float]:
-    """Take each measure once per round, one after the other, and return the medians.
+def interleaved(rounds: int, measures: Mapping[Key, Callable[[], float]]) -> dict[Key, list[float]]:
+    """Take each measure once per round and return all values, round by round.
 
-    What the machine does meanwhile meets all of them alike, so their ratios mean more than their values.
+    What the machine does meanwhile meets all of them alike, so their ratios mean more than their values. Every second
+    round goes backwards, so that none always follows the same other one.
     """
     values: dict[Key, list[float]] = {name: [] for name in measures}
-    for _ in range(rounds):
-        for name, measure in measures.items():
-            values[name].append(measure())
-    return {name: statistics.median(taken) for name, taken in values.items()}
+    for number in range(rounds):
+        for name in list(measures) if number % 2 == 0 else reversed(list(measures)):
+            values[name].append(measures[name]())
+    return values
+
+
+def paired_ratio(upper: Sequence[float], lower: Sequence[float]) -> float:
+    """Return the median of the rounds' ratios."""
+    return statistics.median(one / other for one, other in zip(upper, lower, strict=True))
 
 
 def _readable(value: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import statistics
 import subprocess
 import sys
 import time
@@ -61,7 +62,8 @@ def _measure(depth: int, runs: int, data_dir: Path) -> list[Figure]:
         return _process_ms(["-c", "pass"], b"", environment, b"")
 
     hook()  # compiles the modules
-    medians = interleaved(runs, {"empty": empty, "hook": hook})
+    times = interleaved(runs, {"empty": empty, "hook": hook})
+    medians = {name: statistics.median(taken) for name, taken in times.items()}
     return [
         Figure(f"empty process, p50 (depth {depth:,})", medians["empty"], "ms"),
         Figure(f"hook process, p50 (depth {depth:,})", medians["hook"], "ms"),

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from bench.bare_loop import PreparedScene, prepare, send_all
-from bench.figures import Benchmark, Figure, at_least
+from bench.figures import Benchmark, Figure, at_least, paired_ratio
 from bench.product import open_product
 from bench.simulated_servers import ServerProcess
 
@@ -121,7 +121,7 @@ def _compared(load: Load, products: Sequence[_Run], bares: Sequence[_Run]) -> li
     case = f"{load.latency_s * 1000:g} ms"
     product = statistics.median(run.rate for run in products)
     bare = statistics.median(run.rate for run in bares)
-    ratio = statistics.median(ours.rate / theirs.rate for ours, theirs in zip(products, bares, strict=True))
+    ratio = paired_ratio([run.rate for run in products], [run.rate for run in bares])
     whole = load.scenes / statistics.median(run.seconds for run in products)
     return [
         Figure(f"{case}: product", product, "scenes/s"),

@@ -34,6 +34,7 @@ from scenesync.worker.processor import SyncWorker
 from scenesync.worker.proof import ProofDesk
 from scenesync.worker.scene_sync import SceneSync, SyncOptions
 from scenesync.worker.waking import Waker
+from scenesync.worker.write_limit import WriteLimit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -130,7 +131,8 @@ class Installation:
             on_new_files=waker.wake if waker else None,
         )
         options = SyncOptions(enabled_fields(settings), settings.conflict_policy, settings.lock_fields)
-        images = ImageSync(self.stash, self.plex, baselines, policy=options.policy, lock=options.lock)
+        writing = WriteLimit(settings.workers)
+        images = ImageSync(self.stash, self.plex, baselines, policy=options.policy, lock=options.lock, writing=writing)
         scene_sync = SceneSync(
             self.plex,
             Locator(self.plex, index, settings.path_map, strict=settings.strict_matching),
@@ -138,6 +140,7 @@ class Installation:
             JournalStore(self.database, identity.machine_identifier),
             images,
             options,
+            writing,
         )
         return PlexSession(identity, index, scene_sync, ProofDesk(self.plex, baselines, images))
 

@@ -42,6 +42,7 @@ class Overview:
         """Return it for ``--json``."""
         return {
             **asdict(self.queue),
+            "oldest_pending_s": self.queue.oldest_pending_s or 0,
             "daemon_running": self.daemon_running,
             "circuit": self.circuit,
             "plex": self.plex,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from scenesync.domain.fields import Field
     from scenesync.domain.item import Item, UploadedImage
     from scenesync.domain.ports import Image, MediaServer, SceneSource
+    from scenesync.worker.write_limit import WriteLimit
 
 MAX_IMAGE_BYTES: Final = 10_000_000
 """Plex answers 500 to larger ones (facts/plex.md 4)."""
@@ -61,7 +62,9 @@ class ImageSync:
         *,
         policy: ConflictPolicy = ConflictPolicy.STASH,
         lock: bool = True,
+        writing: WriteLimit,
     ) -> None:
+        self._writing = writing
         self._source = source
         self._server = server
         self._baselines = baselines
@@ -119,11 +122,12 @@ class ImageSync:
         if may_be_there and (found := self._candidate(item, field, sha1)) is not None:
             self._note(item, scene_id, field, replace(wanted, shown=str(item.value(field)) if found.selected else ""))
             if not found.selected:
-                self._server.select_image(item.rating_key, field, found.key)
+                self._send_selection(item, field, found)
             return not found.selected
         # Noted before it is sent: after a crash in between, the next attempt looks whether the upload arrived.
         self._note(item, scene_id, field, wanted)
-        self._server.upload_image(item.rating_key, field, image.content)
+        with self._writing.slot():
+            self._server.upload_image(item.rating_key, field, image.content)
         return True
 
     def _note(self, item: Item, scene_id: int, field: Field, baseline: ImageBaseline) -> None:
@@ -145,4 +149,8 @@ class ImageSync:
     def _select(self, item: Item, field: Field, sha1: str) -> None:
         found = self._candidate(item, field, sha1)
         if found is not None and not found.selected:
-            self._server.select_image(item.rating_key, field, found.key)
+            self._send_selection(item, field, found)
+
+    def _send_selection(self, item: Item, field: Field, candidate: UploadedImage) -> None:
+        with self._writing.slot():
+            self._server.select_image(item.rating_key, field, candidate.key)

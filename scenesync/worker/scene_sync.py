@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from scenesync.domain.scene import Scene
     from scenesync.worker.images import ImageChange, ImageSync
     from scenesync.worker.locator import Locator
+    from scenesync.worker.write_limit import WriteLimit
 
 
 class Baselines(Protocol):
@@ -95,6 +96,7 @@ class SceneSync:
         journal: Journal,
         images: ImageSync,
         options: SyncOptions,
+        writing: WriteLimit,
     ) -> None:
         self._server = server
         self._locator = locator
@@ -102,6 +104,7 @@ class SceneSync:
         self._journal = journal
         self._images = images
         self._options = options
+        self._writing = writing
 
     def plan(self, scene: Scene) -> tuple[Match, Sequence[PlannedItem]]:
         """Return what would be written, writing nothing. Raises what ``sync`` raises before its first write."""
@@ -150,7 +153,8 @@ class SceneSync:
 
     def _write(self, scene_id: int, edit: Edit) -> None:
         self._claim_shared_names(scene_id, edit)
-        self._server.apply_edit(edit)
+        with self._writing.slot():
+            self._server.apply_edit(edit)
         if not edit.changes:
             return
         now = time.time()

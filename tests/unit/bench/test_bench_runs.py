@@ -8,7 +8,7 @@ import pytest
 
 from bench import hook, throughput
 from bench.__main__ import BENCHMARKS, main
-from bench.figures import Benchmark, Figure, as_table, at_least, at_most, interleaved
+from bench.figures import Benchmark, Figure, as_table, at_least, at_most, interleaved, paired_ratio
 from bench.request_kinds import RequestCounts, count_requests
 from scenesync.simulators.plex.records import RequestRecord
 
@@ -94,17 +94,18 @@ def test_a_read_of_items_that_were_all_written_since_is_a_proof() -> None:
     assert counts.total == 8
 
 
-def test_measures_take_turns_and_give_their_medians() -> None:
+def test_measures_take_turns_and_every_second_round_goes_backwards() -> None:
     turns = []
 
     def measure(name: str, values: list[float]) -> float:
         turns.append(name)
         return values.pop()
 
-    medians = interleaved(3, {"a": partial(measure, "a", [1.0, 9.0, 2.0]), "b": partial(measure, "b", [5.0, 5.0, 4.0])})
+    values = interleaved(3, {"a": partial(measure, "a", [1.0, 9.0, 2.0]), "b": partial(measure, "b", [5.0, 5.0, 4.0])})
 
-    assert turns == ["a", "b"] * 3
-    assert medians == {"a": 2.0, "b": 5.0}
+    assert turns == ["a", "b", "b", "a", "a", "b"]
+    assert values == {"a": [2.0, 9.0, 1.0], "b": [4.0, 5.0, 5.0]}
+    assert paired_ratio(values["a"], values["b"]) == pytest.approx(0.5)
 
 
 def test_a_table_says_which_targets_were_met() -> None:
