@@ -164,26 +164,29 @@ def _blocks(change: FieldChange, *, lock: bool, dialect: Dialect) -> list[_Block
 def _removal_groups(names: Sequence[str], dialect: Dialect) -> list[list[str]]:
     """Return the names to remove, those together that may stand in one parameter; each parameter fits into a request.
 
-    Names share it joined by commas, and how a name with a comma or another mark is then read is contradictory
-    (facts/plex.md 3.3), so these travel alone. Letters and digits of any script raise no question that the space in
-    "North Pier" does not.
+    Names share it joined by commas. In the double encoding every mark of a name is escaped, so all may share. Plain
+    names with a comma or another mark are read in contradictory ways (facts/plex.md 3.3), so these travel alone;
+    letters and digits of any script raise no question that the space in "North Pier" does not.
     """
+    encoding = dialect.minus_encoding
     budget = dialect.item_line_bytes - _RESERVED_BYTES
     together: list[list[str]] = []
     size_bytes = budget
     for name in names:
-        if not _may_share(name):
+        if not _may_share(name, encoding):
             continue
-        name_bytes = _encoded_bytes(_joined([name], dialect.minus_encoding)) + len("%2C")
+        name_bytes = _encoded_bytes(_joined([name], encoding)) + len("%2C")
         size_bytes += name_bytes
         if size_bytes > budget:
             together.append([])
             size_bytes = name_bytes
         together[-1].append(name)
-    return [*together, *([name] for name in names if not _may_share(name))]
+    return [*together, *([name] for name in names if not _may_share(name, encoding))]
 
 
-def _may_share(name: str) -> bool:
+def _may_share(name: str, encoding: MinusEncoding) -> bool:
+    if encoding == "double":
+        return True
     return all(character in " _-" or unicodedata.category(character)[0] in "LNM" for character in name)
 
 

@@ -229,6 +229,8 @@ class WorkLoop:
     def _prove(self, ended: threading.Event) -> None:
         """Read edits back in batches until the loop has ended."""
         while not ended.wait(SHORT_WAIT_S):
+            if not self._stop.is_set() and self._worker.circuit_breaker.state is not CircuitState.CLOSED:
+                continue  # while Plex is down nothing but its identity is asked
             for desk in list(self._desks):
                 due_in_s = desk.due_in_s()
                 if due_in_s is not None and (due_in_s <= 0 or self._stop.is_set()):

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FIRST_PROBE_AFTER_S: Final = 0.5
-SLOWEST_PROBE_S: Final = 2.0
-"""Recovery is to be noticed within two seconds."""
+SLOWEST_PROBE_S: Final = 1.0
+"""The first edit is to come within two seconds of Plex answering, and the index is looked at before it."""
 FLAPPING_WITHIN_S: Final = 60.0
 SLOWEST_PROBE_WHEN_FLAPPING_S: Final = 60.0
 

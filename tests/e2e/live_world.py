@@ -59,7 +59,7 @@ class Ran:
 
 
 class Daemon:
-    """A running ``scenesync run``; its output goes to a file, which nobody has to empty."""
+    """A running process, mostly ``scenesync run``; its output goes to a file, which nobody has to empty."""
 
     def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
         self._process = process
@@ -221,10 +221,17 @@ class LiveWorld:
 
     def daemon(self, *, wait: bool = True, **settings: str | None) -> Daemon:
         """Start ``scenesync run`` and, with ``wait``, return when it works."""
+        daemon = self.start([sys.executable, "-m", "scenesync", "run"], **settings)
+        if wait:
+            daemon.wait_for_log("working data_dir=")
+        return daemon
+
+    def start(self, command: list[str], **settings: str | None) -> Daemon:
+        """Start any program in the environment of SceneSync's commands."""
         log = self.folder / f"daemon-{len(self._daemons) + 1}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", "scenesync", "run"],
+                command,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -233,8 +240,6 @@ class LiveWorld:
             )
         daemon = Daemon(process, log)
         self._daemons.append(daemon)
-        if wait:
-            daemon.wait_for_log("working data_dir=")
         return daemon
 
     # -- looking

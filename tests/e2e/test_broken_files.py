@@ -73,7 +73,7 @@ def test_a_hook_that_may_not_write_the_data_directory_keeps_the_event_in_the_tem
     assert list(folder.iterdir()) == []
 
 
-@pytest.mark.parametrize("command", [("drain",), ("sync", "1"), ("run",), ("dlq", "list"), ("explain", "1")])
+@pytest.mark.parametrize("command", [("drain",), ("sync", "1"), ("run",)])
 def test_a_command_that_may_not_write_the_data_directory_says_so(
     world: LiveWorld, read_only_data_dir: Path, command: tuple[str, ...]
 ) -> None:
@@ -95,9 +95,8 @@ def test_doctor_says_that_the_data_directory_cannot_be_written(world: LiveWorld,
 def test_a_data_directory_that_is_a_file_is_an_error_with_its_path(world: LiveWorld) -> None:
     world.data_dir.write_text("occupied")
     ran = world.scenesync("drain")
-    assert ran.exit_code == 1
-    assert str(world.data_dir) in ran.stderr
-    assert "Traceback" not in ran.stderr
+    assert ran.exit_code == 2
+    assert ran.stderr == f"scenesync: {world.data_dir}/scenesync.toml: cannot be read (Not a directory).\n"
     assert world.data_dir.read_text() == "occupied"
 
 

@@ -63,23 +63,22 @@ def test_plex_that_is_down_ends_a_drain_with_its_reason_and_keeps_the_job(world:
     assert_title_arrives(world, scene)
 
 
-def test_plex_that_is_starting_up_counts_as_down(world: LiveWorld, scene: Scene) -> None:
+@pytest.mark.usefixtures("scene")
+def test_plex_that_is_starting_up_counts_as_down(world: LiveWorld) -> None:
     world.plex.starting_up()
     done = world.scenesync("drain", "--wait", "1")
     assert done.exit_code == 1
     assert "Plex was not reachable for 1 s; all jobs are kept." in done.stderr
     assert "503 (Maintenance)" in done.stderr
     assert world.jobs() == 1
-    world.plex.heal()
-    assert_title_arrives(world, scene)
 
 
-def test_a_web_page_at_plex_url_is_named_as_one(world: LiveWorld, scene: Scene, web_page: str) -> None:
+@pytest.mark.usefixtures("scene")
+def test_a_web_page_at_plex_url_is_named_as_one(world: LiveWorld, web_page: str) -> None:
     done = world.scenesync("drain", "--wait", "1", plex_url=web_page)
     assert done.exit_code == 1
     assert "an HTML page (a proxy's login or error page?)" in done.stderr
     assert world.jobs() == 1
-    assert_title_arrives(world, scene)
 
 
 def test_a_wrong_token_ends_a_drain_at_once(world: LiveWorld, scene: Scene) -> None:
@@ -92,7 +91,8 @@ def test_a_wrong_token_ends_a_drain_at_once(world: LiveWorld, scene: Scene) -> N
     assert_title_arrives(world, scene)
 
 
-def test_a_library_that_does_not_exist_is_a_wrong_setting(world: LiveWorld, scene: Scene) -> None:
+@pytest.mark.usefixtures("scene")
+def test_a_library_that_does_not_exist_is_a_wrong_setting(world: LiveWorld) -> None:
     done = world.scenesync("drain", plex_libraries="Cinema")
     assert done.exit_code == 2
     assert done.stderr.splitlines()[-1] == (
@@ -100,7 +100,6 @@ def test_a_library_that_does_not_exist_is_a_wrong_setting(world: LiveWorld, scen
         "Set plex_libraries to one of these (SCENESYNC_PLEX_LIBRARIES in the environment)."
     )
     assert world.jobs() == 1
-    assert_title_arrives(world, scene)
 
 
 def test_stash_that_is_down_ends_a_drain_and_keeps_the_job(world: LiveWorld, scene: Scene) -> None:
@@ -116,22 +115,21 @@ def test_stash_that_is_down_ends_a_drain_and_keeps_the_job(world: LiveWorld, sce
     assert_title_arrives(world, scene)
 
 
-def test_stash_that_is_down_leaves_nothing_to_choose_scenes_from(world: LiveWorld, scene: Scene) -> None:
+@pytest.mark.usefixtures("scene")
+def test_stash_that_is_down_leaves_nothing_to_choose_scenes_from(world: LiveWorld) -> None:
     world.stash.down()
     done = world.scenesync("sync", "--all", "--wait", "1")
     assert done.exit_code == 1
     assert "cannot be reached: it takes no connections." in done.stderr
     assert world.jobs() == 1
-    world.stash.up()
-    assert_title_arrives(world, scene)
 
 
-def test_a_web_page_at_stash_url_is_named_as_one(world: LiveWorld, scene: Scene, web_page: str) -> None:
+@pytest.mark.usefixtures("scene")
+def test_a_web_page_at_stash_url_is_named_as_one(world: LiveWorld, web_page: str) -> None:
     done = world.scenesync("drain", "--wait", "1", stash_url=web_page)
     assert done.exit_code == 1
     assert f"Something that is not Stash answers at {web_page}" in done.stderr
     assert world.jobs() == 1
-    assert_title_arrives(world, scene)
 
 
 @pytest.mark.parametrize("server", ["plex", "stash"])
@@ -149,7 +147,7 @@ def test_the_daemon_waits_for_a_server_that_is_down_at_its_start(world: LiveWorl
     status = world.scenesync("status", "--json").document()
     assert status[server] == "up"
     [outage] = [each for each in status["outages"] if each["service"] == server]
-    assert outage["duration_s"] > 0
+    assert outage["began_at"] < outage["ended_at"]
 
 
 def test_a_new_token_in_the_settings_file_ends_the_pause_of_a_refused_daemon(world: LiveWorld, scene: Scene) -> None:

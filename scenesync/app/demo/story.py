@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections import Counter
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from scenesync.app.demo.edits import invent_changes
@@ -130,11 +132,12 @@ class Story:
         plex.starting_up()
         plex.up()
         self.tell.say("Plex starts: it accepts connections, and answers 503 to everything.")
-        self.watch.wait_for("questions during Plex's start-up", lambda: len(plex.requests) >= before + _STARTUP_PROBES)
+        self.watch.wait_for(
+            "questions during Plex's start-up", lambda: self._refused_since(before)["identity"] >= _STARTUP_PROBES
+        )
         healed_at = time.time()
         plex.heal()
-        kinds = [request.kind for request in plex.requests[before:] if request.status == 503]  # noqa: PLR2004
-        self.facts.requests_in_startup.update({kind: kinds.count(kind) for kind in sorted(set(kinds))})
+        self.facts.requests_in_startup.update(self._refused_since(before))
         self.tell.say("Plex has started and answers.")
         self.facts.recovery_s = self._wait_for_edit("work to go on after the outage", healed_at)
         self.tell.say(f"Noticed by asking /identity: the first edit comes {self.facts.recovery_s:.1f} s later.")
@@ -196,6 +199,11 @@ class Story:
         plex = self.world.plex
         self.watch.wait_for(what, lambda: bool(plex.field_writes) and plex.field_writes[-1].at > since)
         return next(write.at for write in plex.field_writes if write.at > since) - since
+
+    def _refused_since(self, place: int) -> Counter[str]:
+        """Count by kind what Plex answered with 503, from this place in its record of requests on."""
+        requests = self.world.plex.requests[place:]
+        return Counter(request.kind for request in requests if request.status == HTTPStatus.SERVICE_UNAVAILABLE)
 
     def _standing(self) -> str:
         queue = self.watch.queue()
