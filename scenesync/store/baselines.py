@@ -14,6 +14,7 @@ from scenesync.store.values import to_text, to_value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from contextlib import AbstractContextManager
 
     from scenesync.store.database import Database
 
@@ -73,6 +74,10 @@ class BaselineStore:
         if rows:
             with self._database.transaction() as connection:
                 connection.execute(insert_or_update(connection, baseline), rows)
+
+    def together(self) -> AbstractContextManager[object]:
+        """Make all that this thread writes in the block, to any store of the database, one transaction."""
+        return self._database.transaction()
 
     def read_image(self, rating_key: str, field: Field) -> ImageBaseline | None:
         """Return the picture that was last put there, None if there was none."""

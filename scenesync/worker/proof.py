@@ -84,7 +84,7 @@ class ProofDesk:
         for batch in self._take_batches():
             try:
                 self._check_batch(batch, stop)
-            except (TransientError, PermanentError) as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, each job must be settled by the table
                 for claim in batch:
                     if not claim.is_settled:
                         claim.settle(error)
@@ -130,12 +130,14 @@ class ProofDesk:
         """Read the claims' items once, settle those that show what was written, return the rest."""
         keys = [written.edit.rating_key for claim in claims for written in claim.result.written]
         items = self._server.read_items(list(dict.fromkeys(keys)))
-        rest = []
-        for claim in claims:
-            if any(self._missing(written, items) for written in claim.result.written):
-                rest.append(claim)
-            else:
-                self._settle_proven(claim, items)
+        rest = [claim for claim in claims if any(self._missing(written, items) for written in claim.result.written)]
+        proven = [claim for claim in claims if claim not in rest]
+        # All in one transaction: each would wait for the disk by itself.
+        with self._baselines.together():
+            for claim in proven:
+                self._remember_texts(claim, items)
+        for claim in proven:
+            self._settle_proven(claim, items)
         return rest
 
     def _missing(self, written: WrittenItem, items: Mapping[str, Item]) -> tuple[FieldChange, ...]:
@@ -144,25 +146,26 @@ class ProofDesk:
             return ()
         return tuple(change for change in written.edit.changes if not stuck(change, item.value(change.field)))
 
+    def _remember_texts(self, claim: Claim, items: Mapping[str, Item]) -> None:
+        for written in claim.result.written:
+            item = items.get(written.edit.rating_key)
+            if item is not None:
+                shown: dict[Field, Baseline] = {
+                    change.field: Baseline(change.written, item.value(change.field)) for change in written.edit.changes
+                }
+                self._baselines.write(item.rating_key, claim.scene_id, shown)
+
     def _settle_proven(self, claim: Claim, items: Mapping[str, Item]) -> None:
         try:
             for written in claim.result.written:
                 item = items.get(written.edit.rating_key)
                 if item is not None:
-                    self._remember(claim.scene_id, written, item)
+                    for change in written.images:
+                        self._images.confirm(item, claim.scene_id, change)
         except (TransientError, PermanentError) as error:
             claim.settle(error)
         else:
             claim.settle(None)
-
-    def _remember(self, scene_id: int, written: WrittenItem, item: Item) -> None:
-        shown: dict[Field, Baseline] = {
-            change.field: Baseline(change.written, item.value(change.field)) for change in written.edit.changes
-        }
-        if shown:
-            self._baselines.write(item.rating_key, scene_id, shown)
-        for change in written.images:
-            self._images.confirm(item, scene_id, change)
 
     def _send_again(self, claim: Claim, *, in_other_dialect: bool) -> None:
         """Send what did not stick once more, from what the item shows now."""

@@ -14,8 +14,9 @@ from scenesync.domain.journal import JournalEntry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
-    from scenesync.domain.fields import Field, FieldValue
+    from scenesync.domain.fields import Field
     from scenesync.domain.item import Item
     from scenesync.domain.matching import Match
     from scenesync.domain.ports import MediaServer
@@ -34,6 +35,10 @@ class Baselines(Protocol):
 
     def write(self, rating_key: str, scene_id: int, entries: Mapping[Field, Baseline]) -> None:
         """Remember what was written."""
+        ...
+
+    def together(self) -> AbstractContextManager[object]:
+        """Make all that is written in the block one step: baselines and journal wait for the disk once."""
         ...
 
 
@@ -158,22 +163,23 @@ class SceneSync:
         if not edit.changes:
             return
         now = time.time()
-        self._journal.append(
-            [
-                JournalEntry(
-                    at=now,
-                    scene_id=scene_id,
-                    rating_key=edit.rating_key,
-                    field=change.field,
-                    before=change.before,
-                    after=change.after,
-                    cause="sync",
-                )
-                for change in edit.changes
-            ]
-        )
-        written: dict[Field, FieldValue] = {change.field: change.written for change in edit.changes}
-        self._baselines.write(edit.rating_key, scene_id, {field: Baseline(value) for field, value in written.items()})
+        entries = [
+            JournalEntry(
+                at=now,
+                scene_id=scene_id,
+                rating_key=edit.rating_key,
+                field=change.field,
+                before=change.before,
+                after=change.after,
+                cause="sync",
+            )
+            for change in edit.changes
+        ]
+        with self._baselines.together():
+            self._journal.append(entries)
+            self._baselines.write(
+                edit.rating_key, scene_id, {change.field: Baseline(change.written) for change in edit.changes}
+            )
 
     def _claim_shared_names(self, scene_id: int, edit: Edit) -> None:
         """Note which names in shared lists are SceneSync's before they are sent.

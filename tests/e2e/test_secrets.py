@@ -61,11 +61,10 @@ def test_secrets_are_nowhere_but_in_the_settings(locked_world: LiveWorld) -> Non
     world.plex.up()
 
     outputs = [world.scenesync(*command) for command in (("status",), ("doctor",), ("explain", "1"), ("dlq", "list"))]
-    outputs += [world.scenesync("--log-level", "debug", "drain", plex_token="wrong-" + PLEX_TOKEN)]
     assert daemon.stop() == 0
     outputs += [
         world.scenesync("--log-level", "debug", "drain", plex_token="wrong-" + PLEX_TOKEN),
-        world.scenesync("drain", stash_api_key="wrong-" + API_KEY),
+        world.scenesync("sync", "1", stash_api_key="wrong-" + API_KEY),
         world.scenesync("drain", plex_url=f"http://user:{PLEX_TOKEN}@127.0.0.1:{world.plex.port}"),
     ]
     assert [each.exit_code for each in outputs[-3:]] == [1, 1, 2]
