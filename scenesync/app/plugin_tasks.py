@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
@@ -106,7 +107,7 @@ def _sync_recent(task: Task) -> str:
 
 
 def _process(task: Task) -> str:
-    report = work_off(task.settings, FractionView(task.channel.progress), stash=task.stash)
+    report = work_off(task.settings, nullcontext(FractionView(task.channel.progress)), stash=task.stash)
     task.channel.log("i", report.as_line())
     return report.as_line()
 

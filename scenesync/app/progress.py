@@ -63,14 +63,6 @@ class LineView:
         self._every_s = every_s
         self._last = time.monotonic()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
-    ) -> None:
-        return
-
     def show(self, done: int, left: int) -> None:
         """Write a line if the last one is some time ago."""
         if time.monotonic() - self._last >= self._every_s:
@@ -83,14 +75,6 @@ class FractionView:
 
     def __init__(self, progress: Callable[[float], None]) -> None:
         self._progress = progress
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
-    ) -> None:
-        return
 
     def show(self, done: int, left: int) -> None:
         """Move the bar."""

@@ -1,15 +1,13 @@
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 from scenesync.domain.dead_letter import DeadLetter
 from scenesync.queue import merging, transitions
 from scenesync.queue.records import PRIORITY_PERSON
-
-if TYPE_CHECKING:
-    from scenesync.queue.core import QueueCore
 
 __all__ = ["ALL", "DeadLetter", "DeadLetterStore", "LetterFilter", "insert"]
 
@@ -63,10 +61,22 @@ def insert(connection: sqlite3.Connection, letter: DeadLetter, row_id: int | Non
     return connection.execute(_INSERT, values).lastrowid or 0
 
 
+class QueueFile(Protocol):
+    """The file of a queue, for the tables in it."""
+
+    def reading(self) -> AbstractContextManager[sqlite3.Connection]:
+        """Give a connection to read from."""
+        ...
+
+    def writing(self) -> AbstractContextManager[sqlite3.Connection]:
+        """Give a connection inside a transaction that is on disk when the block has ended."""
+        ...
+
+
 class DeadLetterStore:
     """The dead letters of a queue, in the queue's own file."""
 
-    def __init__(self, queue: "QueueCore") -> None:
+    def __init__(self, queue: QueueFile) -> None:
         self._queue = queue
 
     def count(self) -> int:

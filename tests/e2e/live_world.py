@@ -12,7 +12,7 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from scenesync.queue.snapshot import read_snapshot
 from scenesync.simulators.plex.server import PlexSimulator
@@ -46,6 +46,18 @@ def eventually(condition: Callable[[], object], what: str, within_s: float = PAT
 
 
 @dataclass(frozen=True, slots=True)
+class Login:
+    """What Stash asks for; nothing if it is all empty."""
+
+    api_key: str = ""
+    username: str = ""
+    password: str = ""
+
+
+LOCKED: Final = Login("fake-api-key-eyJhbGciOiJIUzI1NiJ9", "harbourmaster", "fake-password-31415")
+
+
+@dataclass(frozen=True, slots=True)
 class Ran:
     """A command that has ended."""
 
@@ -53,7 +65,7 @@ class Ran:
     stdout: str
     stderr: str
 
-    def document(self) -> Any:  # noqa: ANN401 - JSON
+    def document(self) -> Any:
         """Return stdout, which must be one JSON document and nothing else."""
         return json.loads(self.stdout)
 
@@ -105,17 +117,16 @@ class LiveWorld:
     ``login`` makes Stash ask for a password; ``hook_settings`` are further variables of Stash's own environment.
     """
 
-    api_key = ""
-
     def __init__(
         self,
         folder: Path,
         *,
         behaviour: PlexBehaviour | None = None,
-        login: Mapping[str, str] | None = None,
+        login: Login | None = None,
         hook_settings: Mapping[str, str] | None = None,
     ) -> None:
         self.folder = folder
+        self.login = login or Login()
         self.data_dir = folder / "data"
         self.temporary = folder / "system-tmp"
         self.temporary.mkdir()
@@ -129,9 +140,13 @@ class LiveWorld:
             **(hook_settings or {}),
         }
         self.stash = StashSimulator(
-            self.plugin_dir.parent, hook_env=hook_environment, python=STASH_PYTHON, **(login or {})
+            self.plugin_dir.parent,
+            hook_env=hook_environment,
+            python=STASH_PYTHON,
+            api_key=self.login.api_key,
+            username=self.login.username,
+            password=self.login.password,
         )
-        self.api_key = (login or {}).get("api_key", "")
         self._daemons: list[Daemon] = []
         self._open = ExitStack()
 
@@ -165,7 +180,7 @@ class LiveWorld:
         except KeyError:
             return self.plex.add_library("Films", [PLEX_ROOT])
 
-    def add_scene(self, title: str, *, in_plex: bool = True, **fields: Any) -> Scene:  # noqa: ANN401 - as add_scene takes them
+    def add_scene(self, title: str, *, in_plex: bool = True, **fields: Any) -> Scene:
         """Add a scene with a file and, unless told otherwise, the item that plays it."""
         path = f"/Films/{title}.mp4"
         values: dict[str, Any] = {"cover": png(len(title)), "size_bytes": 1_000_000, **fields}
@@ -189,7 +204,7 @@ class LiveWorld:
         wanted: dict[str, str | None] = {
             "data_dir": str(self.data_dir),
             "stash_url": self.stash.url,
-            "stash_api_key": self.api_key or None,
+            "stash_api_key": self.login.api_key or None,
             "plex_url": self.plex.url,
             "plex_token": PLEX_TOKEN,
             "path_map": f"{STASH_ROOT} => {PLEX_ROOT}",

@@ -79,35 +79,15 @@ def differences(stash: StashSimulator, plex: PlexSimulator, scene: Scene, item: 
 
 
 def needless_writes(plex: PlexSimulator) -> list[FieldWrite]:
-    """Return the writes that changed nothing, or sent a field of an item what it had been sent last.
-
-    Names that must not share a parameter are removed by requests of their own, which send no value: on a server that
-    replaces lists they change nothing, and cannot be known to.
-    """
-    removals = _lone_removals(plex)
+    """Return the writes that changed nothing, or sent a field of an item what it had been sent last."""
     last: dict[tuple[str, str], object] = {}
     found = []
     for write in plex.field_writes:
         key = (write.rating_key, write.field)
         if not write.changed or last.get(key) == write.value:
-            if removals[key]:
-                removals[key] -= 1
-            else:
-                found.append(write)
+            found.append(write)
         last[key] = write.value
     return found
-
-
-def _lone_removals(plex: PlexSimulator) -> Counter[tuple[str, str]]:
-    """Count, by item and list, the edits that took names out of the list and put none in."""
-    count: Counter[tuple[str, str]] = Counter()
-    for request in plex.requests:
-        if request.kind == "edit":
-            names = {name for name, _ in request.query}
-            item = dict(request.query).get("id", "")
-            removed = {name.partition("[")[0] for name in names if name.endswith("[].tag.tag-")}
-            count.update((item, kind) for kind in removed if f"{kind}[0].tag.tag" not in names)
-    return count
 
 
 def _line(text: str) -> str:

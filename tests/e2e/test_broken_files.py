@@ -7,7 +7,6 @@ import stat
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +14,7 @@ from live_world import ROOT, STASH_PYTHON
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from live_world import LiveWorld, Ran
 

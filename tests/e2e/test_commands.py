@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from live_world import PLEX_ROOT
@@ -150,26 +150,26 @@ def test_explain_knows_what_is_the_matter_with_each_scene(world: LiveWorld) -> N
     assert world.scenesync("sync", "--all").exit_code == 3
     world.stash.destroy(gone)
 
-    def explained(scene: Scene) -> dict[str, object]:
+    def explained(scene: Scene) -> dict[str, Any]:
         ran = world.scenesync("explain", str(scene.id), "--json")
         assert ran.exit_code == 0
-        document: dict[str, object] = ran.document()
+        document: dict[str, Any] = ran.document()
         return document
 
     first = explained(in_sync)
     assert first["verdict"] == "is in sync (pictures not compared)."
     assert (first["rule"], first["rating_keys"]) == ("path", [world.item_of(in_sync).rating_key])
     second = explained(ambiguous)
-    assert str(second["verdict"]).startswith("is not synced, because several Plex items fit")
+    assert second["verdict"].startswith("is not synced, because several Plex items fit")
     assert second["candidates"] == keys
-    assert len(list(second["dead_letters"])) == 1  # type: ignore[call-overload] - a list
+    assert len(second["dead_letters"]) == 1
     third = explained(no_file)
     assert third["takes_part"] is False
     assert third["verdict"] == (
         f"does not take part. Scene {no_file.id} has no file, so there is nothing in Plex to show it on."
     )
     fourth = explained(not_there)
-    assert str(fourth["verdict"]).startswith(f"waits for Plex. No Plex item plays {not_there.path}.")
+    assert fourth["verdict"].startswith(f"waits for Plex. No Plex item plays {not_there.path}.")
     assert "failed 1 times, last PlexNotFound" in str(fourth["waiting"])
     fifth = explained(gone)
     assert (fifth["verdict"], fifth["takes_part"]) == ("does not exist in Stash.", False)
@@ -195,13 +195,14 @@ def test_scenes_that_are_gone_or_have_no_file_are_done_and_no_dead_letters(world
 
 
 def test_a_drain_out_of_time_leaves_the_rest_waiting_and_ends_with_3(world: LiveWorld) -> None:
-    for number in range(30):
+    for number in range(16):
         world.add_scene(f"Pier {number:02d}")
     world.plex.latency_s = 0.2
     ran = world.scenesync("sync", "--all", "--no-wait")
-    assert (ran.exit_code, ran.stdout) == (0, "30 scenes enqueued, 0 were waiting already.\n")
-    assert world.scenesync("drain", "--timeout", "1").exit_code == 3
+    assert (ran.exit_code, ran.stdout) == (0, "16 scenes enqueued, 0 were waiting already.\n")
+    # One worker holds few jobs, and those in hand are all that it may still finish.
+    assert world.scenesync("drain", "--timeout", "1", workers="1").exit_code == 3
     assert world.jobs() > 0
     world.plex.latency_s = 0
     assert world.scenesync("drain").exit_code == 0
-    assert world.queue().completed_total == 30
+    assert world.queue().completed_total == 16

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from live_world import PLEX_TOKEN, LiveWorld, eventually
+from live_world import LOCKED, PLEX_TOKEN, LiveWorld, eventually
 
 from scenesync.simulators.plex import faults
 
@@ -16,14 +16,13 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.e2e
 
-API_KEY = "fake-api-key-eyJhbGciOiJIUzI1NiJ9"
-LOGIN = {"api_key": API_KEY, "username": "harbourmaster", "password": "fake-password-31415"}
+SECRETS = (PLEX_TOKEN, LOCKED.api_key, LOCKED.password)
 
 
 @pytest.fixture
 def locked_world(tmp_path: Path) -> Iterator[LiveWorld]:
     """A Stash that asks for a password, and a Plex that fails in all the ways that are worth a message."""
-    with LiveWorld(tmp_path, login=LOGIN) as world:
+    with LiveWorld(tmp_path, login=LOCKED) as world:
         yield world
 
 
@@ -53,7 +52,7 @@ def test_secrets_are_nowhere_but_in_the_settings(locked_world: LiveWorld) -> Non
     world.stash.bulk_save(scenes, organized=True)
     eventually(lambda: world.queue().completed_total >= 2, "some scenes done")
     assert "scenesync" in _command_lines() or sys.platform != "linux"
-    for secret in (PLEX_TOKEN, API_KEY, LOGIN["password"]):
+    for secret in SECRETS:
         assert secret not in _command_lines()
     world.plex.down()
     world.stash.save(scenes[0], details="During an outage.")
@@ -64,7 +63,7 @@ def test_secrets_are_nowhere_but_in_the_settings(locked_world: LiveWorld) -> Non
     assert daemon.stop() == 0
     outputs += [
         world.scenesync("--log-level", "debug", "drain", plex_token="wrong-" + PLEX_TOKEN),
-        world.scenesync("sync", "1", stash_api_key="wrong-" + API_KEY),
+        world.scenesync("sync", "1", stash_api_key="wrong-" + LOCKED.api_key),
         world.scenesync("drain", plex_url=f"http://user:{PLEX_TOKEN}@127.0.0.1:{world.plex.port}"),
     ]
     assert [each.exit_code for each in outputs[-3:]] == [1, 1, 2]
@@ -75,12 +74,7 @@ def test_secrets_are_nowhere_but_in_the_settings(locked_world: LiveWorld) -> Non
     places |= {str(path): content for path, content in _files(world.temporary)}
     places |= {f"Stash's log {number}": line.text.encode() for number, line in enumerate(world.stash.log)}
     assert any("scenesync.db" in place for place in places)
-    found = [
-        (place, secret)
-        for place, content in places.items()
-        for secret in (PLEX_TOKEN, API_KEY, LOGIN["password"])
-        if secret.encode() in content
-    ]
+    found = [(place, secret) for place, content in places.items() for secret in SECRETS if secret.encode() in content]
     assert found == []
 
 

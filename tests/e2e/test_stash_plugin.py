@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import urllib3
-from live_world import PLEX_ROOT, PLEX_TOKEN, STASH_ROOT, LiveWorld, eventually
+from live_world import LOCKED, PLEX_ROOT, PLEX_TOKEN, STASH_ROOT, LiveWorld, eventually
 
 from scenesync.queue.owner_lock import held_elsewhere
 from scenesync.simulators.plex import faults
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.e2e
 
-API_KEY = "fake-api-key-eyJhbGciOiJIUzI1NiJ9"
-LOGIN = {"api_key": API_KEY, "username": "harbourmaster", "password": "fake-password-31415"}
 RUN_TASK = 'mutation($task: String) { runPluginTask(plugin_id: "scenesync", task_name: $task) }'
 CONFIGURE = 'mutation($input: Map!) { configurePlugin(plugin_id: "scenesync", input: $input) }'
 
@@ -36,7 +34,7 @@ class PluginWorld(LiveWorld):
 
     def __init__(self, folder: Path) -> None:
         # The hook knows nothing but its folder, as on a machine where nobody set any variable.
-        super().__init__(folder, login=LOGIN, hook_settings={"SCENESYNC_DATA_DIR": "", "SCENESYNC_AUTOSTART": ""})
+        super().__init__(folder, login=LOCKED, hook_settings={"SCENESYNC_DATA_DIR": "", "SCENESYNC_AUTOSTART": ""})
         self.data_dir = self.plugin_dir / "data"
         python = self.plugin_dir / ".venv" / "bin" / "python"
         python.parent.mkdir(parents=True)
@@ -44,14 +42,14 @@ class PluginWorld(LiveWorld):
         python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
         python.chmod(0o755)
 
-    def ask(self, query: str, variables: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON
+    def ask(self, query: str, variables: dict[str, Any]) -> Any:
         """Send a query to Stash as its own page would."""
         with urllib3.PoolManager() as pool:
             answer = pool.request(
                 "POST",
                 f"{self.stash.url}/graphql",
                 json={"query": query, "variables": variables},
-                headers={"ApiKey": API_KEY},
+                headers={"ApiKey": LOCKED.api_key},
             )
             return answer.json()["data"]
 
@@ -122,7 +120,7 @@ def test_saving_a_scene_starts_the_daemon_which_finds_everything_by_itself(plugi
     assert pid is not None
     for text in (log, Path(f"/proc/{pid}/cmdline").read_text(), *plugin.kept_texts()):
         assert PLEX_TOKEN not in text
-        assert API_KEY not in text
+        assert LOCKED.api_key not in text
         assert plugin.cookies_in(text) == []
 
     plugin.stash.save(scene, details="By the same daemon.")

@@ -11,6 +11,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from scenesync.app.commands import options
 from scenesync.app.context import AppContext, print_json
 from scenesync.app.exit_codes import DONE, FAILED, LEFTOVERS
 from scenesync.app.installation import open_queue
@@ -47,7 +48,7 @@ def _filters(command: Command) -> Command:
 @dlq.command("list")
 @_filters
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="Show at most this many.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@options.as_json
 @click.pass_obj
 def list_letters(
     app: AppContext,
@@ -73,7 +74,7 @@ def list_letters(
 
 @dlq.command("show")
 @click.argument("letter_id", type=int)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@options.as_json
 @click.pass_obj
 def show_letter(app: AppContext, *, letter_id: int, as_json: bool) -> int:
     """Show one dead letter whole, with its traceback and what would help."""
@@ -99,7 +100,7 @@ def show_letter(app: AppContext, *, letter_id: int, as_json: bool) -> int:
 @click.argument("letter_ids", type=int, nargs=-1)
 @_filters
 @click.option("--all", "every", is_flag=True, help="Every letter.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@options.as_json
 @click.pass_obj
 def replay(
     app: AppContext,
@@ -125,7 +126,7 @@ def replay(
 @_filters
 @click.option("--all", "every", is_flag=True, help="Every letter.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@options.as_json
 @click.pass_obj
 def discard(
     app: AppContext,

@@ -8,6 +8,7 @@ import click
 from rich.console import Console
 
 from scenesync.app.checks import Check, Verdict, run_checks
+from scenesync.app.commands import options
 from scenesync.app.context import AppContext, print_json
 from scenesync.app.exit_codes import DONE, FAILED
 
@@ -18,7 +19,7 @@ _MARKS: Final = {Verdict.OK: "[green]ok[/]  ", Verdict.WARNING: "[yellow]warn[/]
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@options.as_json
 @click.pass_obj
 def doctor(app: AppContext, *, as_json: bool) -> int:
     """Check settings, connections, token, libraries, path mapping, queue and disk.

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
 
+from scenesync.app.commands import options
 from scenesync.app.context import AppContext, print_json
-from scenesync.app.one_shot import UNREACHABLE_FOR_S, Report, work_off
+from scenesync.app.one_shot import Report, work_off
 from scenesync.app.progress import BarView, LineView
 
 if TYPE_CHECKING:
@@ -19,16 +21,8 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--timeout", "timeout_s", type=click.FloatRange(min=0), metavar="S", help="Stop after so many seconds.")
-@click.option(
-    "--wait",
-    "wait_s",
-    type=click.FloatRange(min=0),
-    metavar="S",
-    default=UNREACHABLE_FOR_S,
-    show_default=True,
-    help="Give up when Plex or Stash cannot be reached for so many seconds.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@options.wait
+@options.as_json
 @click.pass_obj
 def drain(app: AppContext, *, timeout_s: float | None, wait_s: float, as_json: bool) -> int:
     """Work until nothing is due, then exit.
@@ -44,7 +38,7 @@ def drain(app: AppContext, *, timeout_s: float | None, wait_s: float, as_json: b
 def view_for(label: str, *, as_json: bool) -> AbstractContextManager[ProgressView]:
     """Return a bar on a terminal, plain lines elsewhere; stdout stays free for the result."""
     console = Console(stderr=True)
-    return BarView(console, label) if console.is_terminal and not as_json else LineView()
+    return BarView(console, label) if console.is_terminal and not as_json else nullcontext(LineView())
 
 
 def tell(report: Report, *, as_json: bool) -> int:

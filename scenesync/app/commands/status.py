@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from scenesync.app.commands import options
 from scenesync.app.context import AppContext, print_json
 from scenesync.app.overview import Overview, read_overview
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@options.as_json
 @click.pass_obj
 def status(app: AppContext, *, as_json: bool) -> int:
     """Show queue, dead letters, circuit breaker and outages.

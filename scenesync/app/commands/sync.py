@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from scenesync.app.commands import options
 from scenesync.app.commands.drain import tell, view_for
 from scenesync.app.context import AppContext, print_json
 from scenesync.app.exit_codes import DONE
 from scenesync.app.installation import open_queue, stash_client
-from scenesync.app.one_shot import UNREACHABLE_FOR_S, work_off
+from scenesync.app.one_shot import work_off
 from scenesync.app.settings import require_plex
 from scenesync.app.times import parse_since
 from scenesync.intake.selection import enqueue_all, enqueue_ids, enqueue_since
@@ -33,16 +34,8 @@ if TYPE_CHECKING:
     help="Scenes changed in Stash since then: an age (90s, 24h, 7d, 1w) or an ISO time.",
 )
 @click.option("--no-wait", is_flag=True, help="Only enqueue; the daemon or a later drain does the work.")
-@click.option(
-    "--wait",
-    "wait_s",
-    type=click.FloatRange(min=0),
-    metavar="S",
-    default=UNREACHABLE_FOR_S,
-    show_default=True,
-    help="Give up when Plex or Stash cannot be reached for so many seconds.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@options.wait
+@options.as_json
 @click.pass_obj
 def sync(
     app: AppContext,

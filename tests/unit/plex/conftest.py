@@ -33,7 +33,7 @@ def tls_stub() -> Iterator[PlexStub]:
 def connect(request: pytest.FixtureRequest) -> Callable[..., PlexClient]:
     """Return a maker of clients that are closed after the test."""
 
-    def make(url: str, **options: Any) -> PlexClient:  # noqa: ANN401 - the options of PlexClient.connect
+    def make(url: str, **options: Any) -> PlexClient:
         settings = {"token": TOKEN, "client_identifier": "client-1", "version": "0.1.0", **options}
         client = PlexClient.connect(url, **settings)
         request.addfinalizer(client.close)

@@ -22,7 +22,7 @@ def bury(
     error_type: str = "PlexPermanentError",
     message: str = "no",
     failed_at: float = 0.0,
-    **more: Any,  # noqa: ANN401 (further fields of a letter)
+    **more: Any,
 ) -> int:
     queue.put_job(job)
     [claimed] = queue.claim()
@@ -54,7 +54,7 @@ def test_letters_are_found_by_error_scene_age_and_text(
     old = bury(queue, make_job(1), "AmbiguousMatch", "Two items are called HARBOUR", failed_at=100.0)
     new = bury(queue, make_job(2, data={"title": "Lighthouse"}), failed_at=200.0)
 
-    def found(**which: Any) -> list[int]:  # noqa: ANN401 (fields of a filter)
+    def found(**which: Any) -> list[int]:
         return [letter.id for letter in letters.list(LetterFilter(**which))]
 
     assert found() == [new, old]

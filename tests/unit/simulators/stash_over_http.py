@@ -171,7 +171,7 @@ _ADDRESS = re.compile(r"http://[^/]+")
 _CACHE_KEY = re.compile(r"t=\d+")
 
 
-def masked(value: Any) -> Any:  # noqa: ANN401 - any JSON
+def masked(value: Any) -> Any:
     """The same without what differs from run to run: local times, the address, cache keys, file fingerprints."""
     if isinstance(value, dict):
         if value.get("type") == "oshash":
