@@ -48,7 +48,7 @@ class Overview:
             "plex": self.plex,
             "stash": self.stash,
             "last_hour": dict(self.rates),
-            "outages": [asdict(outage) for outage in self.outages],
+            "outages": [{**asdict(outage), "duration_s": outage.duration_s} for outage in self.outages],
         }
 
 

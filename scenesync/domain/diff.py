@@ -27,10 +27,12 @@ class Baseline:
     """What SceneSync last wrote to a field, and how the server then showed it (None: not read back yet).
 
     Of a list that people fill too, ``written`` has only the names that SceneSync put there (``FieldChange.written``).
+    ``replaced`` is what the field showed before a write that is not proven yet: it may have been carried out or not.
     """
 
     written: FieldValue
     shown: FieldValue | None = None
+    replaced: FieldValue | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +160,9 @@ def _edited_by_a_person(item: Item, field: Field, shown: FieldValue, baseline: B
 
 
 def _is_ours(shown: FieldValue, baseline: Baseline | None) -> bool:
-    return baseline is not None and (shown == baseline.shown or same_to_the_eye(shown, baseline.written))
+    if baseline is None:
+        return False
+    return shown in (baseline.shown, baseline.replaced) or same_to_the_eye(shown, baseline.written)
 
 
 def _with_sort_title(changes: list[FieldChange], item: Item, desired: Mapping[Field, FieldValue]) -> list[FieldChange]:

@@ -155,6 +155,11 @@ def _blocks(change: FieldChange, *, lock: bool, dialect: Dialect) -> list[_Block
             raise PlexPermanentError("refused to write an empty title: what Plex makes of it is unknown")
         text = fitting_summary(after, dialect.item_line_bytes) if field is Field.SUMMARY else after
         return [_Block(field, (parameter(f"{field.value}.value", text),), locked)]
+    if dialect.minus_encoding == "plain" and any("," in name for name in change.removed):
+        # Such a name cannot be told apart among those to remove: take all off, then put the wanted ones on.
+        clear = _Block(field, (parameter(f"{field.value}[].tag", ""),), locked)
+        wanted = [parameter(f"{field.value}[{place}].tag.tag", name) for place, name in enumerate(after)]
+        return [clear, *([_Block(field, tuple(wanted), locked)] if wanted else [])]
     names = [parameter(f"{field.value}[{place}].tag.tag", name) for place, name in enumerate(after)]
     groups = _removal_groups(change.removed, dialect)
     minus = [parameter(f"{field.value}[].tag.tag-", _joined(group, dialect.minus_encoding)) for group in groups]

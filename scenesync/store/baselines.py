@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from contextlib import AbstractContextManager
 
+    from scenesync.domain.fields import FieldValue
     from scenesync.store.database import Database
 
 # All fields of one item.
-BASELINES_OF_ITEM: Final = select(baseline.c.field, baseline.c.written, baseline.c.shown).where(
+BASELINES_OF_ITEM: Final = select(baseline.c.field, baseline.c.written, baseline.c.shown, baseline.c.replaced).where(
     baseline.c.server_id == bindparam("server"), baseline.c.rating_key == bindparam("item")
 )
 
@@ -54,8 +55,8 @@ class BaselineStore:
         """Return what was written to the item, field by field."""
         rows = self._database.look_up(BASELINES_OF_ITEM, self._item(rating_key))
         return {
-            Field(field): Baseline(to_value(written), None if shown is None else to_value(shown))
-            for field, written, shown in rows
+            Field(field): Baseline(to_value(written), _value_or_none(shown), _value_or_none(replaced))
+            for field, written, shown, replaced in rows
         }
 
     def write(self, rating_key: str, scene_id: int, entries: Mapping[Field, Baseline]) -> None:
@@ -67,7 +68,8 @@ class BaselineStore:
                 "field": field.value,
                 "scene_id": scene_id,
                 "written": to_text(entry.written),
-                "shown": None if entry.shown is None else to_text(entry.shown),
+                "shown": _text_or_none(entry.shown),
+                "replaced": _text_or_none(entry.replaced),
             }
             for field, entry in entries.items()
         ]
@@ -106,3 +108,11 @@ class BaselineStore:
 
     def _item(self, rating_key: str) -> dict[str, str]:
         return {"server": self._server_id, "item": rating_key}
+
+
+def _value_or_none(text: str | None) -> FieldValue | None:
+    return None if text is None else to_value(text)
+
+
+def _text_or_none(value: FieldValue | None) -> str | None:
+    return None if value is None else to_text(value)

@@ -106,6 +106,7 @@ MIGRATIONS: Final = (
                 scene_id BIGINT NOT NULL,
                 written TEXT NOT NULL,
                 shown TEXT,
+                replaced TEXT,
                 PRIMARY KEY (server_id, rating_key, field)
             )
             """,

@@ -87,6 +87,7 @@ baseline: Final = Table(
     Column("scene_id", BigInteger, nullable=False),
     Column("written", Text, nullable=False),
     Column("shown", Text),
+    Column("replaced", Text),
     Index("baseline_by_scene", "scene_id", "server_id"),
 )
 

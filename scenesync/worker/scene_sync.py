@@ -157,46 +157,43 @@ class SceneSync:
         )
 
     def _write(self, scene_id: int, edit: Edit) -> None:
-        self._claim_shared_names(scene_id, edit)
+        """Note what is about to be written, then send it.
+
+        Noted first: after a crash, or a write that was carried out without an answer, our own text would pass for a
+        person's and stay there for ever.
+        """
+        if edit.changes:
+            with self._baselines.together():
+                self._journal.append(_entries(scene_id, edit, at=time.time()))
+                self._baselines.write(edit.rating_key, scene_id, self._unproven_baselines(edit))
         with self._writing.slot():
             self._server.apply_edit(edit)
-        if not edit.changes:
-            return
-        now = time.time()
-        entries = [
-            JournalEntry(
-                at=now,
-                scene_id=scene_id,
-                rating_key=edit.rating_key,
-                field=change.field,
-                before=change.before,
-                after=change.after,
-                cause="sync",
-            )
-            for change in edit.changes
-        ]
-        with self._baselines.together():
-            self._journal.append(entries)
-            self._baselines.write(
-                edit.rating_key, scene_id, {change.field: Baseline(change.written) for change in edit.changes}
-            )
 
-    def _claim_shared_names(self, scene_id: int, edit: Edit) -> None:
-        """Note which names in shared lists are SceneSync's before they are sent.
-
-        After a crash, or a write that was carried out without an answer, they would pass for a person's and stay there
-        for ever.
-        """
-        shared = [change for change in edit.changes if change.field in SHARED_LISTS]
-        if not shared:
-            return
+    def _unproven_baselines(self, edit: Edit) -> Mapping[Field, Baseline]:
         known = self._baselines.read(edit.rating_key)
         entries: dict[Field, Baseline] = {}
-        for change in shared:
-            earlier = known.get(change.field, Baseline(()))
-            both = tuple(dict.fromkeys((*earlier.written, *change.written)))
-            entries[change.field] = replace(earlier, written=both)
-        self._baselines.write(edit.rating_key, scene_id, entries)
+        for change in edit.changes:
+            written = change.written
+            if change.field in SHARED_LISTS and change.field in known:
+                # What was ours stays ours until it is proven to be gone.
+                written = tuple(dict.fromkeys((*known[change.field].written, *written)))
+            entries[change.field] = Baseline(written, replaced=change.before)
+        return entries
+
+
+def _entries(scene_id: int, edit: Edit, *, at: float) -> list[JournalEntry]:
+    return [
+        JournalEntry(
+            at=at,
+            scene_id=scene_id,
+            rating_key=edit.rating_key,
+            field=change.field,
+            before=change.before,
+            after=change.after,
+            cause="sync",
+        )
+        for change in edit.changes
+    ]
 
 
 def _require(still_ours: Callable[[], bool]) -> None:

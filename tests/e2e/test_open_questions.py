@@ -119,11 +119,7 @@ def test_both_libraries_are_equal_whatever_plex_does(
         ("replace", "twice"),
         ("add", "twice"),
         ("replace", "once"),
-        pytest.param(
-            "add",
-            "once",
-            marks=pytest.mark.xfail(strict=True, reason="a name with a comma cannot be taken off such a server yet"),
-        ),
+        ("add", "once"),
     ],
 )
 def test_a_name_with_a_comma_leaves_the_list(

@@ -285,3 +285,23 @@ class TestPictures:
         assert outcomes(world, scene_id) == [Outcome.SYNCED]
         assert world.plex.item(item.rating_key).poster is not None
         assert {write.field.split(".")[0] for write in world.plex.field_writes} <= {"poster", "art", "thumb"}
+
+
+def test_a_write_that_was_carried_out_without_an_answer_does_not_pass_for_a_persons(world: SyncWorld) -> None:
+    scene_id, item = world.pair(title="First")
+    world.plex.fail_next(1, faults.answer_lost(), only="edit")
+    world.drain(scene_id, conflict_policy="plex")
+    assert world.plex.item(item.rating_key).title == "First"
+    world.stash.save(scene_id, title="Second")
+    world.drain(scene_id, conflict_policy="plex")
+    assert world.plex.item(item.rating_key).title == "Second"
+
+
+def test_a_persons_edit_stays_under_the_policy_that_says_so(world: SyncWorld) -> None:
+    scene_id, item = world.pair(title="First", details="Text.")
+    world.drain(scene_id, conflict_policy="plex")
+    world.plex.edit_by_hand(item, title="By hand")
+    world.stash.save(scene_id, title="Second", details="New text.")
+    world.drain(scene_id, conflict_policy="plex")
+    shown = world.plex.item(item.rating_key)
+    assert (shown.title, shown.summary) == ("By hand", "New text.")

@@ -321,12 +321,12 @@ def test_a_server_that_refuses_any_length_ends_the_edit(client: PlexClient, stub
 
 
 def test_the_worker_may_change_the_encoding_of_removals(client: PlexClient, stub: PlexStub) -> None:
-    edit = Edit("1201", "4", (FieldChange(Field.GENRES, before=("A, B",), after=()),))
+    edit = Edit("1201", "4", (FieldChange(Field.GENRES, before=("A & B",), after=()),))
 
     client.adopt_other_dialect()
     client.apply_edit(edit)
 
-    assert "tag-=A%2C%20B&" in stub.seen[0].target
+    assert "tag-=A%20%26%20B&" in stub.seen[0].target
 
 
 @pytest.mark.parametrize(("field", "place"), [(Field.POSTER, "posters"), (Field.BACKGROUND, "arts")])

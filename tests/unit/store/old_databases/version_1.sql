@@ -21,9 +21,10 @@ CREATE TABLE baseline (
                 scene_id BIGINT NOT NULL,
                 written TEXT NOT NULL,
                 shown TEXT,
+                replaced TEXT,
                 PRIMARY KEY (server_id, rating_key, field)
             );
-INSERT INTO "baseline" VALUES('5f0c1a7be2d94a6c8b13e7d2905f4ac6117d3b88','101','title',7,'"Harbour at dawn"',NULL);
+INSERT INTO "baseline" VALUES('5f0c1a7be2d94a6c8b13e7d2905f4ac6117d3b88','101','title',7,'"Harbour at dawn"',NULL,NULL);
 CREATE TABLE fact (
                 server_id TEXT NOT NULL,
                 name TEXT NOT NULL,
