@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol
@@ -55,6 +56,7 @@ class HealthRecorder(HealthListener):
         self._services = services
         self._outages = outages
         self._queue = queue
+        self._changing = threading.Lock()
 
     def plex_up(self) -> None:
         """Note that Plex can be worked with; an outage of it is over."""
@@ -95,7 +97,8 @@ class HealthRecorder(HealthListener):
 
     def _change(self, service: str, **changes: object) -> None:
         try:
-            state: ServiceState = self._services.read(service)
-            self._services.write(service, replace(state, **changes))  # type: ignore[arg-type]
+            with self._changing:  # several threads hear of the same outage, each of another side of it
+                state: ServiceState = self._services.read(service)
+                self._services.write(service, replace(state, **changes))  # type: ignore[arg-type]
         except StoreError as error:
             log.warning("state of %s not kept: %s", service, error)

@@ -65,6 +65,11 @@ class Holdings:
         with self._changed:
             return not self._active and not self._proving
 
+    def only_proofs_left(self) -> bool:
+        """Say whether all work is done and only waits to be read back."""
+        with self._changed:
+            return bool(self._proving) and not self._active
+
     def wait(self, timeout_s: float) -> None:
         """Sleep until a job moves on, ``timeout_s`` at most."""
         with self._changed:

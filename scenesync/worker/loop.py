@@ -81,6 +81,7 @@ class WorkLoop:
         self._work: handoff.SimpleQueue[Running | None] = handoff.SimpleQueue()
         self._holdings = Holdings()
         self._stop = threading.Event()
+        self._last_edits_in = threading.Event()
         self._desks: list[ProofDesk] = []
         self._unsettled: list[tuple[Running, Exception | None]] = []
         self._index_refreshed_at = time.monotonic()
@@ -118,8 +119,11 @@ class WorkLoop:
             self._settle_the_unsettled()
             self._refresh_index_if_due(session)
             if self._claim_and_fetch(session):
+                self._last_edits_in.clear()
                 continue
             if not self._holdings.is_empty():
+                if self._limits.until_idle and self._holdings.only_proofs_left() and self._nothing_due():
+                    self._last_edits_in.set()
                 self._holdings.wait(SHORT_WAIT_S)
             elif self._limits.until_idle and self._nothing_due():
                 return
@@ -233,7 +237,8 @@ class WorkLoop:
                 continue  # while Plex is down nothing but its identity is asked
             for desk in list(self._desks):
                 due_in_s = desk.due_in_s()
-                if due_in_s is not None and (due_in_s <= 0 or self._stop.is_set()):
+                hurry = self._stop.is_set() or self._last_edits_in.is_set()  # no others will come to be read with them
+                if due_in_s is not None and (due_in_s <= 0 or hurry):
                     desk.check(self._stop)
 
     def _settle(self, job: Running, error: Exception | None) -> None:

@@ -39,7 +39,7 @@ DECODINGS: Sequence[Literal["once", "twice"]] = ("once", "twice")
 LISTINGS: Sequence[Literal["strict", "lax"]] = ("strict", "lax")
 ANSWERS = [
     PlexBehaviour(tags_on_items=tags, minus_decoding=decoding, listing=listing, max_target_bytes=limit)
-    for tags, decoding, listing, limit in itertools.product(TAGS, DECODINGS, LISTINGS, (8000, 3000))
+    for tags, decoding, (listing, limit) in itertools.product(TAGS, DECODINGS, zip(LISTINGS, (8000, 3000), strict=True))
 ]
 
 
