@@ -116,7 +116,7 @@ def _check_data_dir(settings: Settings) -> Check:
         )
     if damage is not None:
         return Check(
-            "data directory", Verdict.WARNING, str(damage), "Run `scenesync sync --all` to find what was lost."
+            "data directory", Verdict.WARNING, damage.message, "Run `scenesync sync --all` to find what was lost."
         )
     free = shutil.disk_usage(folder).free
     if free < LITTLE_ROOM_BYTES:

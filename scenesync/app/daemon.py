@@ -83,11 +83,12 @@ class SettingsSource:
     def _stash_client(self) -> StashClient:
         if self._stash is None:
             assert self._connection is not None  # noqa: S101 - asked for by callers
-            self._stash = self._connection.client()
-            key = self._stash.api_key()
+            client = self._connection.client()
+            key = client.api_key()
             if key:
-                self._stash.close()
-                self._stash = StashClient(self._connection.url, api_key=key, verify_tls=False)
+                client.close()
+                client = StashClient(self._connection.url, api_key=key, verify_tls=False)
+            self._stash = client
         return self._stash
 
     def _default_dir(self) -> Path | None:

@@ -113,7 +113,7 @@ def _waiting_jobs(installation: Installation, scene_id: int) -> Iterator[Job]:
 
 
 def _waiting(job: Job) -> str:
-    text = f"since {_moment(job['enqueued_at'])}"
+    text = f"since {_moment(job.get('enqueued_at') or 0.0)}"
     if job.get("retry_count"):
         text += f", failed {job['retry_count']} times, last {job.get('last_error_type')}"
         text += f", next try {_moment(job['next_retry_at'])}" if job.get("next_retry_at") else ", next try now"

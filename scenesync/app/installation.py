@@ -119,7 +119,7 @@ class Installation:
     outages: OutageStore
     services: ServiceStateStore
 
-    def session(self, identity: ServerIdentity, waker: Waker | None = None) -> PlexSession:
+    def session(self, identity: ServerIdentity) -> PlexSession:
         """Return what belongs to the Plex server that answered."""
         settings = self.settings
         self._speak_as_learned(identity)
@@ -128,7 +128,7 @@ class Installation:
             self.plex,
             PathIndexStore(self.database, identity.machine_identifier),
             wanted_libraries=settings.plex_libraries,
-            on_new_files=waker.wake if waker else None,
+            on_new_files=Waker(self.queue).wake,
         )
         options = SyncOptions(enabled_fields(settings), settings.conflict_policy, settings.lock_fields)
         writing = WriteLimit(settings.workers)
@@ -172,8 +172,7 @@ class Installation:
             circuit_breaker=breaker,
             skip_not_found=self.settings.skip_not_found,
         )
-        waker = Waker(self.queue)
-        connection = PlexConnection(self.plex, breaker, lambda identity: self.session(identity, waker), health=health)
+        connection = PlexConnection(self.plex, breaker, self.session, health=health)
         gate = Gate(connection, breaker, unreachable_for_s=unreachable_for_s, health=health)
         return WorkLoop(worker, self.stash, gate, limits=limits, observers=(self.attempts.add, *observers))
 

@@ -8,8 +8,10 @@ import sys
 import time
 from typing import TYPE_CHECKING, Final
 
+from scenesync.stash.plugin_protocol import level_of, log_lines
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from scenesync.app.settings_values import LogFormat, LogLevel
 
@@ -66,6 +68,18 @@ class TextFormatter(logging.Formatter):
         self.converter = time.localtime
 
 
+class StashFormatter(logging.Formatter):
+    """Lines as Stash reads them from a plugin's stderr."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record as lines of the plugin protocol."""
+        text = "\n".join(filter(None, (record.getMessage(), record.exc_text)))
+        return b"".join(log_lines(level_of(record.levelno), text)).decode("utf-8", "replace").rstrip("\n")
+
+
+_FORMATTERS: Final[Mapping[str, type[logging.Formatter]]] = {"json": JsonFormatter, "stash": StashFormatter}
+
+
 def set_up_logging(
     log_format: LogFormat, level: LogLevel, secrets: Iterable[str] = (), *, handler: logging.Handler | None = None
 ) -> None:
@@ -75,7 +89,7 @@ def set_up_logging(
     """
     if handler is None:
         handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(JsonFormatter() if log_format.value == "json" else TextFormatter())
+        handler.setFormatter(_FORMATTERS.get(log_format.value, TextFormatter)())
     handler.addFilter(Redaction(secrets))
     root = logging.getLogger()
     for old in list(root.handlers):

@@ -14,10 +14,22 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from scenesync.app.exit_codes import DONE, LEFTOVERS
-from scenesync.app.installation import make_data_dir, open_installation, queue_folder, worker_lock
+from scenesync.app.installation import (
+    database_file,
+    make_data_dir,
+    open_installation,
+    queue_folder,
+    worker_lock,
+)
 from scenesync.app.progress import ProgressWatch
+from scenesync.domain.errors import StashUnavailable
 from scenesync.domain.outcome import Attempt, Outcome
+from scenesync.plex.exceptions import PlexServerDown
+from scenesync.queue.owner_lock import held_elsewhere
 from scenesync.queue.snapshot import read_snapshot
+from scenesync.store.database import open_database
+from scenesync.store.service_state import ServiceStateStore
+from scenesync.worker.health import PLEX, STASH
 from scenesync.worker.loop import LoopLimits
 
 if TYPE_CHECKING:
@@ -77,10 +89,13 @@ class Report:
             "worked_by_daemon": self.worked_by_daemon,
         }
 
+    def _of_the_daemon(self) -> str:
+        return "the daemon is at work" if _left(self.left) else "the daemon has worked them off"
+
     def as_line(self) -> str:
         """Return the report as one line for people."""
         done = ", ".join(f"{self.counts[outcome]} {outcome.value}" for outcome in Outcome if self.counts[outcome])
-        parts = [done or ("the daemon worked them off" if self.worked_by_daemon else "nothing was due")]
+        parts = [done or (self._of_the_daemon() if self.worked_by_daemon else "nothing was due")]
         if self.left.pending:
             errors = ", ".join(
                 f"{count} {error}" for error, count in sorted(self.left.waiting_by_error.items()) if error
@@ -106,7 +121,11 @@ def work_off(
     make_data_dir(settings.data_dir)
     lock = worker_lock(settings.data_dir)
     if not lock.acquire():
-        return _watch_daemon(settings.data_dir, view, timeout_s)
+        watched = _watch_daemon(settings.data_dir, view, timeout_s, unreachable_for_s)
+        if watched is not None:
+            return watched
+        if not lock.acquire():  # the daemon ended, and another one came at once
+            return Report(Counter(), read_snapshot(queue_folder(settings.data_dir)), worked_by_daemon=True)
     limits = LoopLimits(workers=settings.workers, until_idle=True, deadline_s=timeout_s)
     tally = Tally()
     folder = queue_folder(settings.data_dir)
@@ -123,8 +142,13 @@ def work_off(
     return Report(tally.counts, read_snapshot(folder))
 
 
-def _watch_daemon(data_dir: Path, view: AbstractContextManager[ProgressView], timeout_s: float | None) -> Report:
-    """Show how the running daemon gets on, until nothing is due."""
+def _watch_daemon(
+    data_dir: Path, view: AbstractContextManager[ProgressView], timeout_s: float | None, unreachable_for_s: float
+) -> Report | None:
+    """Show how the running daemon gets on, until nothing is due; None if it ended before that.
+
+    Raises PlexServerDown or StashUnavailable when the daemon has had to wait for one of them for so long.
+    """
     folder = queue_folder(data_dir)
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
     with stopping_on_signals() as stop, view as shown:
@@ -135,6 +159,22 @@ def _watch_daemon(data_dir: Path, view: AbstractContextManager[ProgressView], ti
             finished = now.due + now.in_progress == 0
             if finished or (deadline is not None and time.monotonic() >= deadline) or stop.wait(WATCH_EVERY_S):
                 return Report(Counter(), now, worked_by_daemon=True)
+            if not held_elsewhere(worker_lock(data_dir).path):
+                return None
+            _raise_if_unreachable(data_dir, unreachable_for_s)
+
+
+def _raise_if_unreachable(data_dir: Path, unreachable_for_s: float) -> None:
+    """Raise the reason if the daemon has been waiting for a server for so long that a person should be told."""
+    database = open_database(database_file(data_dir), read_only=True)
+    if database is None:
+        return
+    with database:
+        states = {service: ServiceStateStore(database).read(service) for service in (PLEX, STASH)}
+    for service, error in ((PLEX, PlexServerDown), (STASH, StashUnavailable)):
+        state = states[service]
+        if state.reachability == "down" and time.time() - (state.since or 0.0) >= unreachable_for_s:
+            raise error(f"The daemon cannot reach {service}; all jobs are kept. {state.message}")
 
 
 def _left(snapshot: QueueSnapshot) -> int:

@@ -162,7 +162,7 @@ class Settings(BaseSettings):
     )
     log_format: Annotated[LogFormat, _CHOICE] = Field(
         default=LogFormat.AUTO,
-        description="How log lines look; auto: stash under Stash, text on a terminal, else json.",
+        description="How log lines look; auto: Stash's own form in its tasks, else text.",
     )
     log_level: Annotated[LogLevel, _CHOICE] = Field(
         default=LogLevel.INFO, description="The least important level logged."

@@ -141,6 +141,8 @@ def _is_right(field: Field, shown: FieldValue, wanted: FieldValue, baseline: Bas
         # Plex fills an unset date with the day the file was added (facts/plex.md 3.2): not ours to clear.
         return field is Field.DATE and wanted == empty_value(field)
     # The server may show our text in its own way (trimmed, other capitals or order); writing it again changes nothing.
+    if field is Field.DATE and wanted == empty_value(field):
+        return baseline.written == wanted and shown == baseline.shown
     return baseline.written == wanted and shown == baseline.shown and same_to_the_eye(shown, wanted)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from scenesync.queue import dead_letters, history, merging, owner_lock, salvage, transitions
-from scenesync.queue.errors import LeaseLost, QueueDamaged, QueueUnwritable, primary_code, translated
+from scenesync.queue.errors import LeaseLost, QueueDamaged, QueueError, QueueUnwritable, primary_code, translated
 from scenesync.queue.records import (
     PRIORITY_BULK,
     PRIORITY_PERSON,
@@ -335,11 +335,9 @@ class QueueCore:
             transitions.move_aside(self._claims, row_id, reason=reason, now=time.time())
 
     def _finish(self, row_id: int, claim_no: int, status: int) -> None:
-        try:
-            with self._lock, translated(self.folder):
-                transitions.finish(self._claims, row_id, self._owner.name, claim_no, status)
-        finally:
-            self._forget(row_id)
+        with self._lock, translated(self.folder):
+            transitions.finish(self._claims, row_id, self._owner.name, claim_no, status)
+        self._forget(row_id)
         self._count_finished()
 
     def _give_back(self, row_id: int, claim_no: int, job: Mapping[str, Any] | None) -> None:
@@ -351,7 +349,10 @@ class QueueCore:
         self._signal.notify()  # an event that came meanwhile under the same key can run now
         self._finished_since_maintenance += 1
         if self._finished_since_maintenance >= _MAINTENANCE_EVERY:
-            self.maintain()
+            try:
+                self.maintain()
+            except QueueError as error:  # the job itself is ended, and stays so
+                _log.warning("the queue was not tidied up, trying again later: %s", error)
 
     def _remember(self, row_id: int, claim_no: int, item: object) -> None:
         del item

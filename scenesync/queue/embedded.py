@@ -2,7 +2,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from persistqueue.exceptions import Empty
@@ -12,7 +12,7 @@ from persistqueue.sqlackqueue import SQLiteAckQueue
 from scenesync.queue import history, merging, transitions
 from scenesync.queue.core import QueueCore
 from scenesync.queue.errors import LeaseLost
-from scenesync.queue.records import PRIORITY_BULK
+from scenesync.queue.records import PRIORITY_BULK, ClaimedJob
 from scenesync.queue.schema import COMPLETED, FAILED, Journal
 
 _log = logging.getLogger(__name__)
@@ -130,6 +130,11 @@ class EmbeddedQueue(QueueCore, SQLiteAckQueue):
     def close(self) -> None:
         """Close the file. Jobs still in hand can be taken over by others from now on."""
         QueueCore.close(self)
+
+    def held(self, job: Mapping[str, Any]) -> ClaimedJob | None:
+        """Return the claim under which this process holds ``job``, also one that the stock ``get`` handed out."""
+        found = next((row_id for row_id, item in list(self._unack_cache.items()) if item is job), None)
+        return super().held(job if found is None else {**job, "pqid": found})
 
     def _count(self) -> int:
         with self.reading() as connection:

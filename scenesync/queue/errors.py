@@ -63,7 +63,7 @@ class QueueDamaged(QueueError):
         self.reason = reason
         super().__init__(
             f"The queue file in {path} is damaged ({reason}). Stop every SceneSync that uses it and start one again: "
-            "the file is then moved aside, what can be read is saved, and a full reconcile finds the rest."
+            "the file is then moved aside, what can be read is saved, and `scenesync sync --all` finds the rest."
         )
 
 
@@ -71,7 +71,7 @@ class QueueUnsupported(QueueError):
     """This SQLite, this disk or this version of SceneSync cannot use the file."""
 
 
-class LeaseLost(QueueError, domain_errors.LeaseLost):
+class LeaseLost(domain_errors.LeaseLost, QueueError):
     """The job was taken over, finished or given back meanwhile: the caller must not act on it any more."""
 
     def __init__(self, row_id: int) -> None:

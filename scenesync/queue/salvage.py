@@ -43,7 +43,7 @@ class DamageReport:
         return (
             f"The queue file was damaged ({self.reason}). It is kept as {self.moved_to}; {self.saved_jobs} waiting "
             f"jobs and {self.saved_letters} dead letters could be read from it and are in the new file. "
-            "Run a full reconcile (scenesync reconcile --scope all) to find what is missing, then delete the old file."
+            "Run `scenesync sync --all` to find what is missing, then delete the old file."
         )
 
 

@@ -86,7 +86,7 @@ def translated(error: DBAPIError | PoolTimeoutError | sqlite3.Error) -> StoreErr
         if _code(cause) in _DAMAGED:
             return StoreDamaged(
                 f"The state store cannot be read ({_name(cause)}). Restart SceneSync: it moves the file aside, "
-                f"begins a fresh one, and a full reconcile fills it again."
+                f"begins a fresh one, and `scenesync sync --all` fills it again."
             )
         if _code(cause) in _UNAVAILABLE:
             return StoreUnavailable(f"The state store cannot be used at the moment ({_name(cause)}).")

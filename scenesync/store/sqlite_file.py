@@ -160,7 +160,7 @@ def _move_aside(path: Path, *, reason: StoreDamaged) -> None:
             f"Stop every SceneSync process, then move it away yourself."
         ) from error
     logger.warning(
-        "store damaged reason=%r kept_as=%r; a fresh one was made, a full reconcile fills it again",
+        "store damaged reason=%r kept_as=%r; a fresh one was made, `scenesync sync --all` fills it again",
         str(reason),
         target.name,
     )

@@ -41,7 +41,7 @@ def describe(job: Running, decision: Decision, error: Exception | None) -> Attem
     """Return the record of an attempt."""
     result = job.result
     return Attempt(
-        scene_id=int(job.claim.job.get("scene_id") or 0),
+        scene_id=scene_id if isinstance(scene_id := job.claim.job.get("scene_id"), int) else 0,
         outcome=outcome_of(decision, error, changed=bool(result and result.written)),
         started_at=job.started_at,
         duration_s=time.monotonic() - job.started_monotonic,

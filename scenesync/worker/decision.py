@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from scenesync.domain.job import Job, retry_count
-from scenesync.worker.backoff import calculate_delay
+from scenesync.worker.backoff import NOT_FOUND_CAP_S, calculate_delay
 from scenesync.worker.error_rules import Rule, Treatment, rule_for
 
 if TYPE_CHECKING:
@@ -81,7 +81,8 @@ def retry_delay(error: Exception, failures: int, jitter_seed: int | None = None)
     rule: Rule = rule_for(error)
     delay = calculate_delay(failures, rule.base_s, rule.cap_s, jitter_seed)
     asked = getattr(error, "retry_after_s", None)
-    return max(delay, asked) if isinstance(asked, (int, float)) else delay
+    # Capped: the queue takes a time that lies further ahead for a clock that jumped.
+    return min(max(delay, asked), NOT_FOUND_CAP_S) if isinstance(asked, (int, float)) else delay
 
 
 def _finish(_error: Exception, _job: Job, _now: float, _max_retries: int, _seed: int | None) -> Decision:

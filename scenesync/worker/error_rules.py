@@ -29,6 +29,8 @@ from scenesync.plex.exceptions import (
     PlexTemporaryError,
     PlexUnauthorized,
 )
+from scenesync.queue.errors import QueueError
+from scenesync.store.errors import StoreError
 from scenesync.worker.backoff import NOT_FOUND_BASE_S, NOT_FOUND_CAP_S, TRANSIENT_BASE_S, TRANSIENT_CAP_S
 
 BUSY_CAP_S: Final = 300.0
@@ -99,6 +101,9 @@ RULES: Final = (
     ),
     Rule(EditIgnored, Treatment.BURY, advice="Plex accepted the edit and did not keep it; replay to try once more."),
     Rule(StashUnavailable, Treatment.WAIT),
+    # A full disk or a locked file is not the job's fault.
+    Rule(StoreError, Treatment.WAIT),
+    Rule(QueueError, Treatment.WAIT),
     Rule(StashUnauthorized, Treatment.WAIT),
     Rule(StashRefused, Treatment.BURY, advice="Stash answered with an error; the message has its words."),
     Rule(LibraryNotFound, Treatment.WAIT),

@@ -76,6 +76,8 @@ class Gate:
         """Return how long to sleep before asking again."""
         if self._refused is not None:
             return LONGEST_PAUSE_S
+        if not self._stash_breaker.can_execute():
+            return STASH_RETRY_AFTER_S / 4
         return min(LONGEST_PAUSE_S, max(SHORTEST_PAUSE_S, self._connection.next_probe_in_s()))
 
     def note(self, error: Exception | None, permit: Permit | None = None) -> None:

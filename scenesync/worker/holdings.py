@@ -14,36 +14,44 @@ MOST_PROVING: Final = 500
 """Edits that wait to be read back hold up nobody, but not without end."""
 
 
+_Key = tuple[int, int]
+
+
+def _key(claim: ClaimedJob) -> _Key:
+    # Not by row alone: a row that was put back may be claimed again before its earlier claim is off the books.
+    return claim.row_id, claim.claim_no
+
+
 class Holdings:
     """A thread-safe account of claimed jobs. A job leaves it once: whoever takes it out settles it."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._active: dict[int, ClaimedJob] = {}
-        self._proving: dict[int, ClaimedJob] = {}
+        self._active: dict[_Key, ClaimedJob] = {}
+        self._proving: dict[_Key, ClaimedJob] = {}
 
     def add(self, claims: Iterable[ClaimedJob]) -> None:
         """Take jobs into hand."""
         with self._changed:
-            self._active.update({claim.row_id: claim for claim in claims})
+            self._active.update({_key(claim): claim for claim in claims})
 
     def wait_for_proof(self, claim: ClaimedJob) -> None:
         """Note that a job's work is done but for its proof: it takes up no room any more."""
         with self._changed:
-            if self._active.pop(claim.row_id, None) is not None:
-                self._proving[claim.row_id] = claim
+            if self._active.pop(_key(claim), None) is not None:
+                self._proving[_key(claim)] = claim
                 self._changed.notify_all()
 
     def has(self, claim: ClaimedJob) -> bool:
         """Say whether the job is still in hand: at a stop it may have been given back over our heads."""
         with self._changed:
-            return claim.row_id in self._active or claim.row_id in self._proving
+            return _key(claim) in self._active or _key(claim) in self._proving
 
     def remove(self, claim: ClaimedJob) -> None:
         """Note that the job is settled."""
         with self._changed:
-            self._active.pop(claim.row_id, None)
-            self._proving.pop(claim.row_id, None)
+            self._active.pop(_key(claim), None)
+            self._proving.pop(_key(claim), None)
             self._changed.notify_all()
 
     def remove_all(self) -> Sequence[ClaimedJob]:

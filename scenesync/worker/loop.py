@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from scenesync.domain.outcome import Attempt
     from scenesync.domain.ports import SceneSource
     from scenesync.domain.scene import Scene
+    from scenesync.worker.circuit_breaker import Permit
     from scenesync.worker.gate import Gate
     from scenesync.worker.plex_connection import PlexSession
     from scenesync.worker.processor import SyncWorker
@@ -83,7 +84,8 @@ class WorkLoop:
         self._stop = threading.Event()
         self._last_edits_in = threading.Event()
         self._desks: list[ProofDesk] = []
-        self._unsettled: list[tuple[Running, Exception | None]] = []
+        self._unsettled: handoff.SimpleQueue[tuple[Running, Exception | None]] = handoff.SimpleQueue()
+        self._broken: Exception | None = None
         self._index_refreshed_at = time.monotonic()
 
     def run(self, stop: threading.Event) -> None:
@@ -112,23 +114,35 @@ class WorkLoop:
         while not stop.is_set():
             if self._limits.deadline_s is not None and time.monotonic() - started >= self._limits.deadline_s:
                 return
-            session = self._gate.session()
-            if session is None:
-                stop.wait(self._gate.pause_s())
-                continue
-            self._settle_the_unsettled()
-            self._refresh_index_if_due(session)
-            if self._claim_and_fetch(session):
-                self._last_edits_in.clear()
-                continue
-            if not self._holdings.is_empty():
-                if self._limits.until_idle and self._holdings.only_proofs_left() and self._nothing_due():
-                    self._last_edits_in.set()
-                self._holdings.wait(SHORT_WAIT_S)
-            elif self._limits.until_idle and self._nothing_due():
-                return
-            else:
-                self._worker.jobs.wait_for_change(self._idle_wait_s(), stop)
+            if self._broken is not None:
+                raise self._broken
+            try:
+                if self._turn(stop):
+                    return
+            except QueueDamaged:
+                raise
+            except (QueueError, StoreError) as error:
+                self._disk_failed(error)
+
+    def _turn(self, stop: threading.Event) -> bool:
+        """Do what there is to do now, or wait for it; say whether the run is at its end."""
+        self._settle_the_unsettled()
+        session = self._gate.session()
+        if session is None:
+            stop.wait(self._gate.pause_s())
+            return False
+        self._refresh_index_if_due(session)
+        if self._claim_and_fetch(session):
+            self._last_edits_in.clear()
+        elif not self._holdings.is_empty():
+            if self._limits.until_idle and self._holdings.only_proofs_left() and self._nothing_due():
+                self._last_edits_in.set()
+            self._holdings.wait(SHORT_WAIT_S)
+        elif self._limits.until_idle and self._nothing_due():
+            return True
+        else:
+            self._worker.jobs.wait_for_change(self._idle_wait_s(), stop)
+        return False
 
     def _refresh_index_if_due(self, session: PlexSession) -> None:
         if time.monotonic() - self._index_refreshed_at < self._limits.refresh_index_every_s:
@@ -145,13 +159,7 @@ class WorkLoop:
         room = self._holdings.room(self._limits.workers * JOBS_AHEAD_PER_WORKER)
         if room < self._limits.workers:  # refill in batches: one request to Stash for several scenes
             return False
-        try:
-            claims = self._worker.jobs.claim(room)
-        except QueueDamaged:
-            raise
-        except QueueError as error:
-            self._queue_failed(error)
-            return False
+        claims = self._worker.jobs.claim(room)
         self._holdings.add(claims)
         for running in self._fetch([Running(claim, session) for claim in claims]):
             self._work.put(running)
@@ -174,16 +182,16 @@ class WorkLoop:
         self._gate.stash_answered()
         return [job for job in sound if self._has_scene(job, scenes)]
 
-    def _queue_failed(self, error: QueueError) -> None:
-        """Wait for the queue's disk or lock to come back; a run that is to end instead raises the error."""
+    def _disk_failed(self, error: QueueError | StoreError) -> None:
+        """Wait for the disk or a lock to come back; a run that is to end instead raises the error."""
         if self._limits.until_idle:
             raise error
-        log.error("the queue cannot be used now, trying again: %s", error)
+        log.error("queue or state cannot be used now, trying again: %s", error)
         self._stop.wait(IDLE_WAIT_S)
 
     def _is_sound(self, job: Running) -> bool:
         scene_id, update_type = job.claim.job.get("scene_id"), job.claim.job.get("update_type", METADATA)
-        if isinstance(scene_id, int) and scene_id > 0 and update_type in {METADATA, DESTROY}:
+        if isinstance(scene_id, int) and scene_id > 0 and update_type in (METADATA, DESTROY):
             return True
         self._settle(job, PermanentError(f"This is no job that SceneSync knows: {scene_id=} {update_type=}."))
         return False
@@ -206,13 +214,23 @@ class WorkLoop:
 
     def _work_off(self) -> None:
         while (job := self._work.get()) is not None:
-            if self._stop.is_set() or self._worker.circuit_breaker.state is not CircuitState.CLOSED:
-                self._hand_back([job.claim])
-            else:
-                self._attempt(job)
+            try:
+                self._attempt_if_allowed(job)
+            except Exception as error:  # noqa: BLE001 - a thread that dies in silence leaves a daemon that does nothing
+                self._broken = error
 
-    def _attempt(self, job: Running) -> None:
-        job.begin(self._worker.circuit_breaker.try_acquire())
+    def _attempt_if_allowed(self, job: Running) -> None:
+        breaker = self._worker.circuit_breaker
+        permit = None if self._stop.is_set() else breaker.try_acquire()
+        if permit is None or breaker.state is not CircuitState.CLOSED:
+            if permit is not None:
+                breaker.return_permit(permit)
+            self._hand_back([job.claim])
+        else:
+            self._attempt(job, permit)
+
+    def _attempt(self, job: Running, permit: Permit) -> None:
+        job.begin(permit)
         assert job.scene is not None  # noqa: S101 - jobs without a scene are settled before they get here
         try:
             job.result = job.session.scene_sync.sync(job.scene, lambda: self._still_ours(job.claim))
@@ -239,7 +257,10 @@ class WorkLoop:
                 due_in_s = desk.due_in_s()
                 hurry = self._stop.is_set() or self._last_edits_in.is_set()  # no others will come to be read with them
                 if due_in_s is not None and (due_in_s <= 0 or hurry):
-                    desk.check(self._stop)
+                    try:
+                        desk.check(self._stop)
+                    except Exception as error:  # noqa: BLE001 - as in _work_off
+                        self._broken = error
 
     def _settle(self, job: Running, error: Exception | None) -> None:
         """Carry out what follows from an attempt; tell the gate and the observers."""
@@ -247,7 +268,11 @@ class WorkLoop:
             return  # given back at a stop: whoever has it now settles it
         if isinstance(error, PlexNotFound) and job.scene is not None and job.scene.files:
             # Kept with the job, so that it can be woken when this file appears.
-            job.claim.job.setdefault("data", {})["path"] = job.scene.files[0].path
+            data = job.claim.job.get("data")
+            known = data if isinstance(data, dict) else {}
+            job.claim.job["data"] = {**known, "path": job.scene.files[0].path}
+        if isinstance(error, (QueueError, StoreError)) and not isinstance(error, LeaseLost):
+            self._stop.wait(IDLE_WAIT_S)  # the disk is in trouble: the job goes back, but not round and round
         try:
             decision = self._worker.settle(job.claim, error)
         except LeaseLost:
@@ -256,7 +281,7 @@ class WorkLoop:
             return
         except QueueError as failure:
             log.error("a job could not be settled, trying again: %s", failure)  # noqa: TRY400 - the cause is in the text
-            self._unsettled.append((job, error))
+            self._unsettled.put((job, error))
             return
         self._gate.note(error, job.permit)
         self._holdings.remove(job.claim)
@@ -269,9 +294,8 @@ class WorkLoop:
 
     def _settle_the_unsettled(self) -> None:
         """Try again what the queue could not take; meanwhile these jobs stay in hand."""
-        again, self._unsettled = self._unsettled, []
-        for job, error in again:
-            self._settle(job, error)
+        for _ in range(self._unsettled.qsize()):
+            self._settle(*self._unsettled.get())
 
     # -- stopping --------------------------------------------------------------------------------------------------
 

@@ -130,7 +130,7 @@ class PlexConnection:
     def _probe(self) -> PlexSession | None:
         try:
             identity = self._server.identity()
-        except TransientError as error:
+        except (TransientError, PermanentError) as error:  # a proxy in front may refuse for good what Plex would not
             self._failed(error)
             return None
         self._breaker.allow_probe()

@@ -144,14 +144,21 @@ class ProofDesk:
         item = items.get(written.edit.rating_key)
         if item is None:  # deleted meanwhile: there is nothing left to prove, the next look at the scene finds out
             return ()
-        return tuple(change for change in written.edit.changes if not stuck(change, item.value(change.field)))
+        return tuple(
+            change for change in map(self._as_sent, written.edit.changes) if not stuck(change, item.value(change.field))
+        )
+
+    def _as_sent(self, change: FieldChange) -> FieldChange:
+        """Return the change as this server could be sent it: the edit itself may have taught how long a text may be."""
+        return replace(change, after=self._server.fit(change.field, change.after))
 
     def _remember_texts(self, claim: Claim, items: Mapping[str, Item]) -> None:
         for written in claim.result.written:
             item = items.get(written.edit.rating_key)
             if item is not None:
                 shown: dict[Field, Baseline] = {
-                    change.field: Baseline(change.written, item.value(change.field)) for change in written.edit.changes
+                    change.field: Baseline(change.written, item.value(change.field))
+                    for change in map(self._as_sent, written.edit.changes)
                 }
                 self._baselines.write(item.rating_key, claim.scene_id, shown)
 
@@ -203,4 +210,6 @@ def _removes_names(claim: Claim) -> bool:
 
 def stuck(change: FieldChange, shown: FieldValue) -> bool:
     """Say whether ``shown`` is what the change asked for, as far as a server may have its own way of showing it."""
+    if change.field is Field.DATE and change.after == "":
+        return True  # whether a server can be left without a date is not known (facts/plex.md 3.2)
     return same_to_the_eye(shown, change.after)

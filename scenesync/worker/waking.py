@@ -35,11 +35,7 @@ class Waker:
 
     def wake(self, new_names: frozenset[str]) -> None:
         """Make due the jobs that wait for a file of one of these names (``paths.name_key``)."""
-        keys = [
-            pending.job["job_key"]
-            for pending in self._waiting_for_plex()
-            if name_key(pending.job.get("data", {}).get("path", "")) in new_names
-        ]
+        keys = [str(pending.job.get("job_key")) for pending in self._waiting_for_plex() if _name(pending) in new_names]
         if keys:
             self._queue.wake(keys, time.time())
 
@@ -48,3 +44,10 @@ class Waker:
         while page := self._queue.list_pending(PAGE_SIZE, after):
             yield from (pending for pending in page if pending.job.get("last_error_type") == "PlexNotFound")
             after = page[-1].row_id
+
+
+def _name(pending: PendingJob) -> str | None:
+    """Return the name key of the file that a job waits for, None if the job does not say (others may put jobs too)."""
+    data = pending.job.get("data")
+    path = data.get("path") if isinstance(data, dict) else None
+    return name_key(path) if isinstance(path, str) else None

@@ -10,8 +10,8 @@ import pytest
 from sync_world import eventually
 
 from scenesync.app.installation import queue_folder
-from scenesync.domain.errors import LibraryNotFound, StashUnavailable
-from scenesync.domain.job import scene_job
+from scenesync.domain.errors import LibraryNotFound, StashUnavailable, TransientError
+from scenesync.domain.job import ClaimedJob, scene_job
 from scenesync.domain.outcome import Outcome
 from scenesync.plex.exceptions import PlexServerDown, PlexUnauthorized
 from scenesync.queue.dead_letters import DeadLetterStore
@@ -19,8 +19,10 @@ from scenesync.queue.snapshot import read_snapshot
 from scenesync.simulators.plex import faults
 from scenesync.simulators.sample_world import png
 from scenesync.store.outages import OutageStore
+from scenesync.worker.holdings import Holdings
 from scenesync.worker.loop import LoopLimits
 from scenesync.worker.plex_connection import NeedsPerson
+from scenesync.worker.processor import SyncWorker
 
 if TYPE_CHECKING:
     from sync_world import SyncWorld
@@ -56,7 +58,7 @@ class TestOutages:
             world.plex.starting_up(form=start_up)  # type: ignore[arg-type]
             world.plex.up()
             time.sleep(1.5)
-            assert len(installation.queue.list_pending()) + len(world.attempts) > 0
+            assert not any(attempt.outcome is Outcome.SYNCED for attempt in world.attempts[1:])
             world.plex.starting_up(on=False)
             recovered = time.monotonic()
             eventually(lambda: idle(installation), within_s=10)
@@ -261,3 +263,56 @@ class TestStorms:
             assert installation.queue.total == 3
             assert all("retry_count" not in pending.job for pending in installation.queue.list_pending())
             world.plex.stop()
+
+
+class TestOddJobs:
+    @pytest.mark.parametrize(
+        "job",
+        [
+            {"scene_id": "abc", "update_type": "metadata"},
+            {"scene_id": 1, "update_type": ["x"], "job_key": "scene_1"},
+            {"scene_id": 2, "data": None},
+            {"scene_id": 3},
+        ],
+        ids=["text for an id", "list for a type", "no data", "an id alone"],
+    )
+    def test_a_job_of_any_shape_ends_and_the_loop_lives_on(self, world: SyncWorld, job: dict[str, object]) -> None:
+        for number in range(3):
+            world.scene(title=f"Not in Plex {number}")
+        scene_id, path, size = world.scene(title="Late")
+        with world.working() as installation:
+            installation.queue.put(job)
+            enqueue(installation, scene_id)
+            eventually(lambda: len(world.attempts) >= 2)
+            item = world.item(path, size)  # wakes by name: looks through all that waits
+            eventually(lambda: world.plex.item(item.rating_key).title == "Late", within_s=6)
+            folder = queue_folder(installation.settings.data_dir)
+            eventually(lambda: read_snapshot(folder).in_progress == 0)
+
+    def test_a_long_retry_after_is_kept_to_what_the_queue_believes(self, world: SyncWorld) -> None:
+        scene_id, _ = world.pair(title="Walk")
+        world.plex.fail_next(1, faults.status(429, retry_after_s=3600), only="read")
+        (attempt,) = world.drain(scene_id)
+        assert attempt.outcome is Outcome.RETRY
+        assert attempt.retry_at is not None
+        assert 500 < attempt.retry_at - time.time() <= 600
+
+    def test_a_job_taken_with_the_stock_get_goes_back_in_its_own_row(self, world: SyncWorld) -> None:
+        with world.installed() as installation:
+            worker = SyncWorker(installation.queue, None, None)
+            installation.queue.put_job(scene_job(9, time.time()))
+            job = installation.queue.get(block=False)
+            worker._requeue_with_metadata(worker._prepare_for_retry(job, TransientError("slow")))
+            (pending,) = installation.queue.list_pending()
+            assert pending.job["retry_count"] == 1
+            assert read_snapshot(queue_folder(installation.settings.data_dir)).in_progress == 0
+
+
+def test_a_claim_that_is_off_the_books_late_does_not_take_the_next_one_of_its_row_with_it() -> None:
+    holdings = Holdings()
+    first, second = ClaimedJob(1, {"scene_id": 1}, claim_no=1), ClaimedJob(1, {"scene_id": 1}, claim_no=2)
+    holdings.add([first])
+    holdings.add([second])
+    holdings.remove(first)
+    assert holdings.has(second)
+    assert not holdings.has(first)

@@ -139,7 +139,7 @@ def test_garbage_file_is_moved_aside_and_named(queue_path: Path, open_queue: Ope
     assert (queue_path / moved).read_bytes().startswith(b"this is no database")
     assert queue.damage.moved_to == moved
     assert moved in queue.damage.message
-    assert "reconcile" in queue.damage.message
+    assert "sync --all" in queue.damage.message
     queue.put_job(make_job(1))
     assert len(queue.claim()) == 1
 
