@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import threading
 import time
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ log = logging.getLogger(__name__)
 
 LOOK_AT_FILES_EVERY_S: Final = 2.0
 LOOK_AT_PLUGIN_EVERY_S: Final = 60.0
+LONGEST_GOODBYE_S: Final = 8.0
+"""A stop is over within ten seconds, whatever hangs."""
 HOOK_FILE: Final = "hook.json"
 PLUGIN_DATA_FOLDER: Final = "data"
 NO_POLL_REFRESH_S: Final = 300.0
@@ -124,7 +127,15 @@ class Daemon:
     def _work(self, loaded: LoadedSettings) -> None:
         """Work in rounds: each has its own settings, and ends when they change or at a signal."""
         end_of_round = threading.Event()
-        with stopping_on_signals(end_of_round.set) as stop:
+
+        def leave() -> None:
+            end_of_round.set()
+            # A request that hangs must not keep the system waiting. Its job is safe: who works next takes it over.
+            goodbye = threading.Timer(LONGEST_GOODBYE_S, os._exit, args=(DONE,))
+            goodbye.daemon = True
+            goodbye.start()
+
+        with stopping_on_signals(leave) as stop:
             while True:
                 end_of_round.clear()
                 if stop.is_set():  # asked after clearing: a signal sets both
@@ -164,7 +175,7 @@ class SettingsWatch:
         self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         self._end_of_round.set()
-        self._thread.join()
+        self._thread.join(timeout=1.0)  # it may be asking a Stash that does not answer
 
     def _run(self) -> None:
         while not self._end_of_round.wait(LOOK_AT_FILES_EVERY_S):

@@ -24,7 +24,7 @@ from scenesync.store.errors import StoreError
 from scenesync.worker.attempts import Running, describe
 from scenesync.worker.circuit_breaker import CircuitState
 from scenesync.worker.holdings import Holdings
-from scenesync.worker.proof import Claim
+from scenesync.worker.proof import Unproven
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -243,7 +243,14 @@ class WorkLoop:
         if job.session.proofs not in self._desks:
             self._desks.append(job.session.proofs)
         self._holdings.wait_for_proof(job.claim)
-        job.session.proofs.add(Claim(job.claim.scene_id, job.result, lambda error: self._settle(job, error)))
+        job.session.proofs.add(
+            Unproven(
+                job.claim.scene_id,
+                job.result,
+                on_settled=lambda error: self._settle(job, error),
+                still_ours=lambda: self._still_ours(job.claim),
+            )
+        )
 
     def _still_ours(self, claim: ClaimedJob) -> bool:
         return self._holdings.has(claim) and self._worker.jobs.confirm_owned(claim)

@@ -36,12 +36,13 @@ UNDER_WAY_S: Final = 30.0
 
 
 @dataclass(slots=True, eq=False)
-class Claim:
+class Unproven:
     """A finished attempt that waits for its proof; ``on_settled`` is called once, with None or what went wrong."""
 
     scene_id: int
     result: SyncResult
     on_settled: Callable[[Exception | None], None]
+    still_ours: Callable[[], bool]
     is_settled: bool = False
     handed_in_at: float = field(default_factory=time.monotonic)
 
@@ -59,11 +60,11 @@ class ProofDesk:
         self._baselines = baselines
         self._images = images
         self._lock = threading.Lock()
-        self._waiting: list[Claim] = []
+        self._waiting: list[Unproven] = []
         self._oldest_at = 0.0
         self._learned_at: float | None = None
 
-    def add(self, claim: Claim) -> None:
+    def add(self, claim: Unproven) -> None:
         """Take an edit in; its job stays claimed until the proof."""
         with self._lock:
             if not self._waiting:
@@ -89,17 +90,17 @@ class ProofDesk:
                     if not claim.is_settled:
                         claim.settle(error)
 
-    def _take_batches(self) -> list[list[Claim]]:
+    def _take_batches(self) -> list[list[Unproven]]:
         with self._lock:
             waiting, self._waiting = self._waiting, []
-        batches: list[list[Claim]] = [[]]
+        batches: list[list[Unproven]] = [[]]
         for claim in waiting:
             if sum(len(other.result.written) for other in batches[-1]) >= BATCH_ITEMS:
                 batches.append([])
             batches[-1].append(claim)
         return batches
 
-    def _check_batch(self, batch: list[Claim], stop: threading.Event) -> None:
+    def _check_batch(self, batch: list[Unproven], stop: threading.Event) -> None:
         outstanding = self._unproven(batch)
         if outstanding:
             self._wait_for_tags(stop)
@@ -116,7 +117,7 @@ class ProofDesk:
             for claim in still:
                 claim.settle(self._ignored(claim))
 
-    def _is_from_before(self, claim: Claim) -> bool:
+    def _is_from_before(self, claim: Unproven) -> bool:
         """Say whether the edit may have been written before the present dialect was learned: then that is the cure."""
         return self._learned_at is not None and claim.handed_in_at < self._learned_at + UNDER_WAY_S
 
@@ -126,7 +127,7 @@ class ProofDesk:
                 "SceneSync is stopping; what could not be proven yet is looked at again at the next start."
             )
 
-    def _unproven(self, claims: list[Claim]) -> list[Claim]:
+    def _unproven(self, claims: list[Unproven]) -> list[Unproven]:
         """Read the claims' items once, settle those that show what was written, return the rest."""
         keys = [written.edit.rating_key for claim in claims for written in claim.result.written]
         items = self._server.read_items(list(dict.fromkeys(keys)))
@@ -152,7 +153,7 @@ class ProofDesk:
         """Return the change as this server could be sent it: the edit itself may have taught how long a text may be."""
         return replace(change, after=self._server.fit(change.field, change.after))
 
-    def _remember_texts(self, claim: Claim, items: Mapping[str, Item]) -> None:
+    def _remember_texts(self, claim: Unproven, items: Mapping[str, Item]) -> None:
         for written in claim.result.written:
             item = items.get(written.edit.rating_key)
             if item is not None:
@@ -162,7 +163,7 @@ class ProofDesk:
                 }
                 self._baselines.write(item.rating_key, claim.scene_id, shown)
 
-    def _settle_proven(self, claim: Claim, items: Mapping[str, Item]) -> None:
+    def _settle_proven(self, claim: Unproven, items: Mapping[str, Item]) -> None:
         try:
             for written in claim.result.written:
                 item = items.get(written.edit.rating_key)
@@ -174,11 +175,11 @@ class ProofDesk:
         else:
             claim.settle(None)
 
-    def _send_again(self, claim: Claim, *, in_other_dialect: bool) -> None:
+    def _send_again(self, claim: Unproven, *, in_other_dialect: bool) -> None:
         """Send what did not stick once more, from what the item shows now."""
         send = self._server.apply_in_other_dialect if in_other_dialect else self._server.apply_edit
         items = self._server.read_items([written.edit.rating_key for written in claim.result.written])
-        for written in claim.result.written:
+        for written in claim.result.written if claim.still_ours() else ():
             missing = self._missing(written, items)
             if missing:
                 item = items[written.edit.rating_key]
@@ -192,7 +193,7 @@ class ProofDesk:
                 again = tuple(replace(change, before=item.value(change.field)) for change in missing)
                 send(Edit(written.edit.rating_key, written.edit.library_key, again, written.edit.lock))
 
-    def _ignored(self, claim: Claim) -> EditIgnored:
+    def _ignored(self, claim: Unproven) -> EditIgnored:
         items = self._server.read_items([written.edit.rating_key for written in claim.result.written])
         fields = sorted(
             {change.field.value for written in claim.result.written for change in self._missing(written, items)}
@@ -204,7 +205,7 @@ class ProofDesk:
         )
 
 
-def _removes_names(claim: Claim) -> bool:
+def _removes_names(claim: Unproven) -> bool:
     return any(change.removed for written in claim.result.written for change in written.edit.changes)
 
 

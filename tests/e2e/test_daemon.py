@@ -64,6 +64,22 @@ def test_sigterm_ends_the_daemon_within_10_s_while_plex_says_nothing(world: Live
     assert world.jobs() == 1
 
 
+def test_sigterm_ends_the_daemon_within_10_s_while_stash_says_nothing(world: LiveWorld) -> None:
+    scene = world.add_scene("Harbour at dawn")
+    daemon = world.daemon()
+    world.stash.latency_s = 60
+    world.stash.save(scene, title="Harbour at dusk")
+    eventually(lambda: world.queue().in_progress > 0, "the scene being asked for")
+
+    started = time.monotonic()
+    assert daemon.stop(within_s=15) == 0
+    assert time.monotonic() - started < 10
+    world.stash.latency_s = 0
+    world.daemon()
+    world.settle()
+    assert world.item_of(scene).title == "Harbour at dusk"
+
+
 def test_a_scene_saved_while_it_is_being_written_runs_once_more(world: LiveWorld) -> None:
     scene = world.add_scene("Harbour at dawn")
     daemon = world.daemon()
