@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench bench-quick run reference clean
+.PHONY: help setup demo test reliability check format bench bench-quick run reference clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -24,6 +24,9 @@ demo: $(READY) ## the main job against simulated servers: 300 scenes, an outage,
 
 test: $(READY) ## all tests, in parallel, with coverage
 	$(BIN)/pytest -n $(WORKERS) --cov --cov-report=term
+
+reliability: $(READY) ## the long form of every proof in docs/RELIABILITY.md, with its figures
+	$(BIN)/pytest tests/reliability --long -n $(WORKERS) --timeout 3600
 
 check: $(READY) ## lint, format, types, import contracts
 	$(BIN)/ruff check .
