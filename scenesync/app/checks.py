@@ -18,6 +18,7 @@ from scenesync.app.installation import (
     stash_client,
     worker_lock,
 )
+from scenesync.app.mounts import network_share_type
 from scenesync.app.settings import SettingsError, not_yet_effective
 from scenesync.domain.errors import PermanentError, TransientError
 from scenesync.domain.matching import Ambiguous, Match, Rule, match_files
@@ -116,7 +117,15 @@ def _check_data_dir(settings: Settings) -> Check:
         )
     if damage is not None:
         return Check(
-            "data directory", Verdict.WARNING, damage.message, "Run `scenesync sync --all` to find what was lost."
+            "data directory", Verdict.WARNING, damage.message, "Nothing: the next run looks at every scene again."
+        )
+    share = network_share_type(folder)
+    if share is not None and not settings.network_share:
+        return Check(
+            "data directory",
+            Verdict.WARNING,
+            f"{folder} lies on a network share ({share}); a write-ahead log and locks are not safe there",
+            "Put it on a local disk (SCENESYNC_DATA_DIR), or set network_share = true.",
         )
     free = shutil.disk_usage(folder).free
     if free < LITTLE_ROOM_BYTES:

@@ -54,7 +54,14 @@ def _commands(group: click.Group, path: tuple[str, ...]) -> Iterator[tuple[tuple
 def _section(path: tuple[str, ...], command: click.Command) -> str:
     context: click.Context | None = None
     for name in path:
-        context = click.Context(command, info_name=name, parent=context, terminal_width=100, max_content_width=100)
+        context = click.Context(
+            command,
+            info_name=name,
+            parent=context,
+            terminal_width=100,
+            max_content_width=100,
+            help_option_names=cli.context_settings["help_option_names"],
+        )
     assert context is not None  # noqa: S101 - a path has at least one name
     return f"\n## {' '.join(path)}\n\n```text\n{command.get_help(context)}\n```\n"
 

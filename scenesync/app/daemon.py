@@ -7,19 +7,24 @@ import logging
 import os
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 import click
 
+from scenesync.app.background import beside, every
 from scenesync.app.exit_codes import DONE, FAILED
+from scenesync.app.housekeeping import TIDY_EVERY_S, tidy
 from scenesync.app.installation import make_data_dir, open_installation, worker_lock
 from scenesync.app.one_shot import stopping_on_signals
+from scenesync.app.second_look import make_good
 from scenesync.app.settings import SettingsError, not_yet_effective
 from scenesync.domain.errors import StashRefused, StashUnavailable
 from scenesync.domain.outcome import Attempt, Outcome
+from scenesync.queue.errors import QueueDamaged
 from scenesync.stash.client import StashClient
+from scenesync.store.errors import StoreDamaged
 from scenesync.worker.loop import LoopLimits
 
 if TYPE_CHECKING:
@@ -27,6 +32,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from scenesync.app.context import AppContext
+    from scenesync.app.installation import Installation
     from scenesync.app.settings import LoadedSettings, Settings
     from scenesync.stash.connection import PluginConnection
 
@@ -38,6 +44,7 @@ LONGEST_GOODBYE_S: Final = 8.0
 """A stop is over within ten seconds, whatever hangs."""
 HOOK_FILE: Final = "hook.json"
 PLUGIN_DATA_FOLDER: Final = "data"
+MOST_DAMAGE, DAMAGE_WITHIN_S = 3, 600.0
 NO_POLL_REFRESH_S: Final = 300.0
 """Without polling the path index is still brought up to date now and then."""
 
@@ -107,6 +114,7 @@ class Daemon:
 
     source: SettingsSource
     quiet_second: bool = False
+    damaged_at: list[float] = field(default_factory=list)
 
     def run(self) -> int:
         """Work until a signal and return the exit status. Raises SettingsError, QueueError, StoreError, OSError."""
@@ -141,8 +149,20 @@ class Daemon:
                 if stop.is_set():  # asked after clearing: a signal sets both
                     return
                 watch = SettingsWatch(self.source, loaded, end_of_round)
-                self._round(loaded.settings, end_of_round, watch)
+                try:
+                    self._round(loaded.settings, end_of_round, watch)
+                except (QueueDamaged, StoreDamaged) as error:
+                    self._survive_damage(error)
                 loaded = watch.latest
+
+    def _survive_damage(self, error: QueueDamaged | StoreDamaged) -> None:
+        """Start over, which moves the damaged file aside; give up on a disk that damages one file after the other."""
+        now = time.monotonic()
+        self.damaged_at = [at for at in self.damaged_at if now - at < DAMAGE_WITHIN_S]
+        self.damaged_at.append(now)
+        if len(self.damaged_at) > MOST_DAMAGE:
+            raise error
+        log.error("starting over, since a file turned out to be damaged while in use: %s", error)
 
     def _round(self, settings: Settings, end_of_round: threading.Event, watch: SettingsWatch) -> None:
         write_hook_file(settings)
@@ -153,7 +173,15 @@ class Daemon:
             limits = LoopLimits(
                 workers=settings.workers, refresh_index_every_s=settings.poll_interval or NO_POLL_REFRESH_S
             )
-            installation.work_loop(limits, [log_attempt]).run(end_of_round)
+            with (
+                beside("second look", lambda end: _look_again(installation, end), end_of_round),
+                beside("housekeeping", every(TIDY_EVERY_S, lambda: tidy(installation)), end_of_round),
+            ):
+                try:
+                    installation.work_loop(limits, [log_attempt]).run(end_of_round)
+                except QueueDamaged:
+                    installation.queue.recover()  # opening does not look through a large file
+                    raise
 
 
 class SettingsWatch:
@@ -207,6 +235,10 @@ class SettingsWatch:
         if changed:
             log.info("settings changed, starting over with the new ones")
         return changed
+
+
+def _look_again(installation: Installation, end: threading.Event) -> None:
+    make_good(installation, end)
 
 
 def file_times(files: Sequence[Path]) -> tuple[tuple[int, int] | None, ...]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from scenesync.app.times import moment
 from scenesync.domain.errors import AmbiguousMatch, PermanentError, SceneSkipped, StashRefused, TransientError
 from scenesync.plex.exceptions import PlexNotFound
 from scenesync.queue.dead_letters import LetterFilter
@@ -113,19 +113,15 @@ def _waiting_jobs(installation: Installation, scene_id: int) -> Iterator[Job]:
 
 
 def _waiting(job: Job) -> str:
-    text = f"since {_moment(job.get('enqueued_at') or 0.0)}"
+    text = f"since {moment(job.get('enqueued_at') or 0.0)}"
     if job.get("retry_count"):
         text += f", failed {job['retry_count']} times, last {job.get('last_error_type')}"
-        text += f", next try {_moment(job['next_retry_at'])}" if job.get("next_retry_at") else ", next try now"
+        text += f", next try {moment(job['next_retry_at'])}" if job.get("next_retry_at") else ", next try now"
     return text
 
 
 def _attempt(attempt: Attempt) -> str:
-    text = f"{_moment(attempt.started_at)} {attempt.outcome.value}"
+    text = f"{moment(attempt.started_at)} {attempt.outcome.value}"
     if attempt.changed_fields:
         text += f" {', '.join(attempt.changed_fields)}"
     return f"{text} {attempt.error_type}: {attempt.message}" if attempt.error_type else text
-
-
-def _moment(epoch_s: float) -> str:
-    return datetime.fromtimestamp(epoch_s, UTC).astimezone().isoformat(timespec="seconds")

@@ -64,6 +64,14 @@ def worker_lock(data_dir: Path) -> KernelLock:
     return KernelLock(data_dir / LOCK_FILE)
 
 
+def _queue_at(settings: Settings, *, auto_resume: bool) -> EmbeddedQueue:
+    return EmbeddedQueue(
+        queue_folder(settings.data_dir),
+        auto_resume=auto_resume,
+        journal="truncate" if settings.network_share else "wal",
+    )
+
+
 def make_data_dir(data_dir: Path) -> None:
     """Create the data directory, readable by its owner alone. Raises OSError with the path in it."""
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -73,7 +81,7 @@ def make_data_dir(data_dir: Path) -> None:
 def open_queue(settings: Settings) -> Iterator[EmbeddedQueue]:
     """Open the queue for reading and changing, without taking over anybody's jobs. Raises QueueError, OSError."""
     make_data_dir(settings.data_dir)
-    with contextlib.closing(EmbeddedQueue(queue_folder(settings.data_dir), auto_resume=False)) as queue:
+    with contextlib.closing(_queue_at(settings, auto_resume=False)) as queue:
         yield queue
 
 
@@ -186,7 +194,7 @@ def open_installation(settings: Settings, *, stash: StashClient | None = None) -
     require_plex(settings)
     make_data_dir(settings.data_dir)
     with contextlib.ExitStack() as stack:
-        queue = stack.enter_context(contextlib.closing(EmbeddedQueue(queue_folder(settings.data_dir))))
+        queue = stack.enter_context(contextlib.closing(_queue_at(settings, auto_resume=True)))
         database = stack.enter_context(open_database(database_file(settings.data_dir)))
         memory = Memory(database)
         yield Installation(

@@ -22,6 +22,7 @@ from scenesync.app.installation import (
     worker_lock,
 )
 from scenesync.app.progress import ProgressWatch
+from scenesync.app.second_look import make_good
 from scenesync.domain.errors import StashUnavailable
 from scenesync.domain.outcome import Attempt, Outcome
 from scenesync.plex.exceptions import PlexServerDown
@@ -136,6 +137,7 @@ def work_off(
             view as shown,
             ProgressWatch(shown, lambda: (tally.done(), _left(read_snapshot(folder)))),
         ):
+            make_good(installation, stop, give_up_after_s=unreachable_for_s)
             installation.work_loop(limits, [tally], unreachable_for_s=unreachable_for_s).run(stop)
     finally:
         lock.release()

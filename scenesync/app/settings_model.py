@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from scenesync.app.settings_values import (
     DatabaseUrl,
     DataDir,
+    Days,
     Folders,
     HostName,
     IntervalS,
@@ -73,6 +74,13 @@ class Settings(BaseSettings):
             "file; the hook knows only SCENESYNC_DATA_DIR."
         ),
     )
+    network_share: bool = Field(
+        default=False,
+        description=(
+            "The data directory lies on a network share (NFS, SMB). Then no write-ahead log is used, and the clock "
+            "tells whether another process still works, since the kernel's locks are not reliable there."
+        ),
+    )
     autostart: bool = Field(default=True, description="The Stash plugin starts the daemon when none runs.")
     path_map: PathMap = Field(
         default=(),
@@ -107,6 +115,9 @@ class Settings(BaseSettings):
     )
     strict_matching: bool = Field(
         default=True, description="Never take a Plex item for a scene's only because the file names are equal."
+    )
+    dead_letter_days: Days = Field(
+        default=30, description="After how many days a dead letter is deleted by itself. 0: never."
     )
     skip_not_found: bool = Field(
         default=False, description="Drop scenes whose file Plex does not have, instead of keeping them as dead letters."

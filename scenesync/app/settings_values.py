@@ -263,5 +263,6 @@ HostName = Annotated[
 Port = Annotated[int, _NUMBER, Field(ge=0, le=65_535)]
 Workers = Annotated[int, _NUMBER, Field(ge=1, le=64)]
 Retries = Annotated[int, _NUMBER, Field(ge=1, le=20)]
+Days = Annotated[int, _NUMBER, Field(ge=0, le=3650)]
 IntervalS = Annotated[float, _NUMBER, Field(ge=0, le=_DAY_S)]
 TimeoutS = Annotated[float, _NUMBER, Field(gt=0, le=600)]

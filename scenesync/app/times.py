@@ -1,4 +1,4 @@
-"""Read times as people type them: an age like 24h, or an ISO time."""
+"""Times as people read and type them: an age like 24h, or an ISO time."""
 
 from __future__ import annotations
 
@@ -24,6 +24,19 @@ def parse_age(_context: Context, _parameter: Parameter, text: str | None) -> flo
     if found is None:
         raise click.BadParameter(f"{text!r} is no age. Use a number and s, m, h, d or w, e.g. 90s, 24h, 7d.")
     return time.time() - int(found.group(1)) * _SECONDS[found.group(2)]
+
+
+def moment(epoch_s: float) -> str:
+    """Return a time as this machine's clocks show it, with its zone."""
+    return datetime.fromtimestamp(epoch_s, UTC).astimezone().isoformat(timespec="seconds")
+
+
+def span(seconds: float) -> str:
+    """Return a length of time in its largest fitting unit."""
+    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.1f} s"
 
 
 def parse_since(_context: Context, _parameter: Parameter, text: str | None) -> datetime | None:

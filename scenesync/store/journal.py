@@ -76,7 +76,8 @@ class JournalStore:
             for at, scene, item, field, before, after, cause in rows
         )
 
-    def prune(self, older_than: float) -> int:
-        """Drop entries from before ``older_than`` (epoch seconds); return how many."""
-        with self._database.transaction(durable=False) as connection:
-            return connection.execute(FORGET_OLD, {"before_time": older_than}).rowcount
+
+def forget_edits(database: Database, *, older_than: float) -> int:
+    """Drop the entries of all servers from before ``older_than`` (epoch seconds); return how many."""
+    with database.transaction(durable=False) as connection:
+        return connection.execute(FORGET_OLD, {"before_time": older_than}).rowcount

@@ -115,6 +115,12 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
     )
 
 
+def damaged_files(path: Path) -> tuple[str, ...]:
+    """Return the paths of files that stood at ``path`` and were moved aside, oldest first."""
+    found = (str(kept) for kept in path.parent.glob(f"{path.name}.damaged-*"))
+    return tuple(sorted(kept for kept in found if not kept.endswith(_SIDE_FILES)))
+
+
 def _create_private(path: Path) -> None:
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, _PRIVATE_FILE)

@@ -49,7 +49,7 @@ def test_a_command_that_needs_plex_says_how_to_name_it(world: LiveWorld) -> None
     [
         (("sync",), "Name scenes by id, or choose them with --since TIME, or take --all."),
         (("sync", "--since", "yesterday"), "'yesterday' is no time."),
-        (("dlq", "discard", "--all"), "Discarding several letters without a terminal needs --yes."),
+        (("dlq", "discard", "--all"), "Without a terminal this needs --yes."),
         (("dlq", "replay"), "Name letters by id, or by filter options, or all of them with --all."),
     ],
 )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
 import click
@@ -15,7 +13,7 @@ from scenesync.app.commands import options
 from scenesync.app.context import AppContext, print_json
 from scenesync.app.exit_codes import DONE, FAILED, LEFTOVERS
 from scenesync.app.installation import open_queue
-from scenesync.app.times import parse_age
+from scenesync.app.times import moment, parse_age
 from scenesync.queue.dead_letters import DeadLetterStore, LetterFilter
 
 if TYPE_CHECKING:
@@ -86,7 +84,7 @@ def show_letter(app: AppContext, *, letter_id: int, as_json: bool) -> int:
     if as_json:
         print_json(_document(letter))
         return DONE
-    click.echo(f"Dead letter {letter.id}, scene {letter.job.get('scene_id')}, failed {_moment(letter.failed_at)}")
+    click.echo(f"Dead letter {letter.id}, scene {letter.job.get('scene_id')}, failed {moment(letter.failed_at)}")
     click.echo(f"{letter.error_type} after {letter.attempts} attempts: {letter.message}")
     if letter.advice:
         click.echo(f"What would help: {letter.advice}")
@@ -125,7 +123,7 @@ def replay(
 @click.argument("letter_ids", type=int, nargs=-1)
 @_filters
 @click.option("--all", "every", is_flag=True, help="Every letter.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@options.yes
 @options.as_json
 @click.pass_obj
 def discard(
@@ -142,14 +140,35 @@ def discard(
 ) -> int:
     """Delete dead letters for good. Several at once need a yes."""
     which = _chosen(letter_ids, LetterFilter(error, scene_id, older_than, text), every=every)
-    if len(letter_ids) != 1 and not yes:
-        if not sys.stdin.isatty():
-            raise click.UsageError("Discarding several letters without a terminal needs --yes.")
-        click.confirm("Delete these dead letters for good?", abort=True)
+    options.confirm("Delete these dead letters for good?", yes=yes or len(letter_ids) == 1)
     with open_queue(app.load().settings) as queue:
         count = DeadLetterStore(queue).discard(which)
     _say_count("discarded", count, as_json=as_json)
     return _status_of(letter_ids, count)
+
+
+@dlq.command()
+@click.option(
+    "--older-than",
+    required=True,
+    metavar="AGE",
+    callback=parse_age,
+    help="Letters that failed before then: 90s, 2h, 7d, 1w.",
+)
+@options.yes
+@options.as_json
+@click.pass_obj
+def purge(app: AppContext, *, older_than: float, yes: bool, as_json: bool) -> int:
+    """Delete old dead letters for good.
+
+    The daemon does that by itself with those older than the setting dead_letter_days.
+    """
+    settings = app.load().settings
+    options.confirm(f"Delete all dead letters from before {moment(older_than)} for good?", yes=yes)
+    with open_queue(settings) as queue:
+        count = DeadLetterStore(queue).purge(older_than)
+    _say_count("purged", count, as_json=as_json)
+    return DONE
 
 
 def _chosen(letter_ids: Sequence[int], letters: LetterFilter, *, every: bool) -> Sequence[int] | LetterFilter:
@@ -174,17 +193,13 @@ def _document(letter: DeadLetter) -> dict[str, object]:
     return asdict(letter)
 
 
-def _moment(epoch_s: float) -> str:
-    return datetime.fromtimestamp(epoch_s, UTC).astimezone().isoformat(timespec="seconds")
-
-
 def _table(letters: Sequence[DeadLetter]) -> Table:
     table = Table("id", "scene", "failed", "tries", "error", "message", box=None)
     for letter in letters:
         table.add_row(
             str(letter.id),
             str(letter.job.get("scene_id")),
-            _moment(letter.failed_at),
+            moment(letter.failed_at),
             str(letter.attempts),
             letter.error_type,
             letter.message,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Final
 
 import click
@@ -9,6 +10,8 @@ import click
 from scenesync.app.one_shot import UNREACHABLE_FOR_S
 
 as_json: Final = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+
+yes: Final = click.option("--yes", is_flag=True, help="Do not ask.")
 
 wait: Final = click.option(
     "--wait",
@@ -19,3 +22,12 @@ wait: Final = click.option(
     show_default=True,
     help="Give up when Plex or Stash cannot be reached for so many seconds.",
 )
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask before something is deleted, unless ``yes``. Raises UsageError where nobody can answer, Abort on a no."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise click.UsageError("Without a terminal this needs --yes.")
+    click.confirm(question, abort=True)

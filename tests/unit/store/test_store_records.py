@@ -12,7 +12,7 @@ from scenesync.domain.outcome import Attempt, Outcome
 from scenesync.store.attempts import AttemptStore
 from scenesync.store.baselines import BaselineStore
 from scenesync.store.database import Database, open_database
-from scenesync.store.journal import JournalStore
+from scenesync.store.journal import JournalStore, forget_edits
 from scenesync.store.memory import Memory
 from scenesync.store.outages import Outage, OutageStore
 from scenesync.store.service_state import ServiceState, ServiceStateStore
@@ -75,7 +75,7 @@ def test_the_journal_gives_a_scenes_edits_newest_first(database: Database) -> No
 def test_the_journal_loses_only_what_is_too_old(database: Database) -> None:
     journal = JournalStore(database, SERVER)
     journal.append([entry(float(at), 7, str(at)) for at in range(5)])
-    assert journal.prune(3.0) == 3
+    assert forget_edits(database, older_than=3.0) == 3
     assert [found.after for found in journal.latest(7, 10)] == ["4", "3"]
 
 

@@ -1,0 +1,120 @@
+"""The queue itself: what waits, and how to empty it."""
+
+from __future__ import annotations
+
+import time
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from scenesync.app.commands import options
+from scenesync.app.context import AppContext, print_json
+from scenesync.app.exit_codes import DONE, LEFTOVERS
+from scenesync.app.installation import open_queue
+from scenesync.app.times import moment, parse_age, span
+from scenesync.domain.job import PRIORITY_BULK, PRIORITY_FANOUT, PRIORITY_PERSON
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from scenesync.queue.embedded import EmbeddedQueue
+    from scenesync.queue.records import PendingJob
+
+PAGE_SIZE: Final = 500
+LANES: Final = {PRIORITY_PERSON: "person", PRIORITY_BULK: "bulk", PRIORITY_FANOUT: "fan-out"}
+
+
+@click.group()
+def queue() -> None:
+    """Look at the jobs that wait, or drop them."""
+
+
+@queue.command("list")
+@click.option("--scene", "scene_id", type=int, help="Only jobs of this scene.")
+@click.option("--error", help="Only jobs that wait after this error, e.g. PlexNotFound.")
+@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="Show at most this many.")
+@options.as_json
+@click.pass_obj
+def list_jobs(app: AppContext, *, scene_id: int | None, error: str | None, limit: int, as_json: bool) -> int:
+    """List the jobs that wait, the oldest first. Exits 3 when there are any."""
+    with open_queue(app.load().settings) as waiting:
+        waiting.take_in_spool()
+        found = list(islice(_matching(waiting, scene_id, error), limit))
+    if as_json:
+        print_json([_document(pending) for pending in found])
+    elif found:
+        Console().print(_table(found))
+    else:
+        click.echo("No jobs wait.")
+    return LEFTOVERS if found else DONE
+
+
+@queue.command()
+@click.option("--scene", "scene_id", type=int, help="Only the job of this scene.")
+@click.option("--older-than", metavar="AGE", callback=parse_age, help="Only jobs older than 90s, 2h, 7d, 1w.")
+@click.option("--all", "every", is_flag=True, help="Every job that waits.")
+@options.yes
+@options.as_json
+@click.pass_obj
+def clear(
+    app: AppContext, *, scene_id: int | None, older_than: float | None, every: bool, yes: bool, as_json: bool
+) -> int:
+    """Drop jobs that wait: these changes will not reach Plex by themselves any more.
+
+    Jobs in hand go on, dead letters stay. A later change in Stash or `scenesync sync` brings a scene back.
+    """
+    if every == (scene_id is not None or older_than is not None):
+        raise click.UsageError("Say which jobs: --scene ID, --older-than AGE, or --all.")
+    settings = app.load().settings
+    options.confirm("Drop these jobs for good?", yes=yes)
+    with open_queue(settings) as waiting:
+        job_key = None if scene_id is None else f"scene_{scene_id}"
+        count = waiting.drop_pending(job_key=job_key, older_than=older_than)
+    if as_json:
+        print_json({"dropped": count})
+    else:
+        click.echo(f"{count} jobs dropped.")
+    return DONE
+
+
+def _matching(waiting: EmbeddedQueue, scene_id: int | None, error: str | None) -> Iterator[PendingJob]:
+    after = 0
+    while page := waiting.list_pending(PAGE_SIZE, after):
+        for pending in page:
+            if scene_id in {None, pending.job.get("scene_id")} and error in {None, pending.job.get("last_error_type")}:
+                yield pending
+        after = page[-1].row_id
+
+
+def _document(pending: PendingJob) -> dict[str, object]:
+    return {
+        **pending.job,
+        "pqid": pending.row_id,
+        "lane": _lane(pending),
+        "due_at": pending.due_at,
+        "deliveries": pending.deliveries,
+    }
+
+
+def _table(found: Sequence[PendingJob]) -> Table:
+    table = Table("job", "key", "lane", "waits for", "tries", "due", "last error", box=None)
+    now = time.time()
+    for pending in found:
+        job = pending.job
+        table.add_row(
+            str(pending.row_id),
+            str(job.get("job_key")),
+            _lane(pending),
+            span(max(0.0, now - pending.enqueued_timestamp)),
+            str(job.get("retry_count") or 0),
+            "now" if pending.due_at <= now else moment(pending.due_at),
+            str(job.get("last_error_type") or ""),
+        )
+    return table
+
+
+def _lane(pending: PendingJob) -> str:
+    return LANES.get(pending.priority, str(pending.priority))

@@ -1,0 +1,28 @@
+"""Keep what grows within bounds: dead letters and the journal of edits, each for its time."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Final
+
+from scenesync.store.journal import forget_edits
+
+if TYPE_CHECKING:
+    from scenesync.app.installation import Installation
+
+log = logging.getLogger(__name__)
+
+TIDY_EVERY_S: Final = 3600.0
+JOURNAL_KEPT_DAYS: Final = 365
+_DAY_S: Final = 86_400.0
+
+
+def tidy(installation: Installation) -> None:
+    """Drop what is older than it is to be kept. Raises QueueError, StoreError."""
+    now = time.time()
+    days = installation.settings.dead_letter_days
+    letters = installation.dead_letters.purge(now - days * _DAY_S) if days else 0
+    edits = forget_edits(installation.database, older_than=now - JOURNAL_KEPT_DAYS * _DAY_S)
+    if letters or edits:
+        log.info("tidied dead_letters=%d journal_entries=%d", letters, edits)
