@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from scenesync.app.settings import enabled_fields, require_plex
 from scenesync.app.version import VERSION
@@ -68,8 +68,12 @@ def _queue_at(settings: Settings, *, auto_resume: bool) -> EmbeddedQueue:
     return EmbeddedQueue(
         queue_folder(settings.data_dir),
         auto_resume=auto_resume,
-        journal="truncate" if settings.network_share else "wal",
+        journal=_journal(settings),
     )
+
+
+def _journal(settings: Settings) -> Literal["wal", "truncate"]:
+    return "truncate" if settings.network_share else "wal"
 
 
 def make_data_dir(data_dir: Path) -> None:
@@ -195,7 +199,7 @@ def open_installation(settings: Settings, *, stash: StashClient | None = None) -
     make_data_dir(settings.data_dir)
     with contextlib.ExitStack() as stack:
         queue = stack.enter_context(contextlib.closing(_queue_at(settings, auto_resume=True)))
-        database = stack.enter_context(open_database(database_file(settings.data_dir)))
+        database = stack.enter_context(open_database(database_file(settings.data_dir), journal=_journal(settings)))
         memory = Memory(database)
         yield Installation(
             settings=settings,

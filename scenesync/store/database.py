@@ -48,12 +48,15 @@ class Database:
     Used as a context manager it closes itself; connections of a pool that is not closed keep the file open.
     """
 
-    def __init__(self, readers: Engine, writer: Engine, *, path: Path | None = None) -> None:
+    def __init__(
+        self, readers: Engine, writer: Engine, *, path: Path | None = None, journal: sqlite_file.Journal = "wal"
+    ) -> None:
         self.path = path
         self._readers = readers
         self._writer = writer
         self._durable = writer.execution_options(**{_BEGIN: _BEGIN_DURABLE})
-        self._relaxed = writer.execution_options(**{_BEGIN: _BEGIN_RELAXED})
+        # Without a write-ahead log a relaxed commit could damage the file, not only be undone.
+        self._relaxed = writer.execution_options(**{_BEGIN: _BEGIN_RELAXED if journal == "wal" else _BEGIN_DURABLE})
         self._joined = threading.local()
 
     @contextmanager
@@ -123,16 +126,19 @@ class Database:
 
 
 @overload
-def open_database(path: Path, *, read_only: Literal[False] = False) -> Database: ...
+def open_database(
+    path: Path, *, read_only: Literal[False] = False, journal: sqlite_file.Journal = "wal"
+) -> Database: ...
 
 
 @overload
 def open_database(path: Path, *, read_only: Literal[True]) -> Database | None: ...
 
 
-def open_database(path: Path, *, read_only: bool = False) -> Database | None:
+def open_database(path: Path, *, read_only: bool = False, journal: sqlite_file.Journal = "wal") -> Database | None:
     """Open the state store; without ``read_only`` it is created, healed and migrated first.
 
+    ``journal`` is "truncate" on a network share.
     A damaged file is moved aside with a warning and a fresh one begun. With ``read_only`` nothing is created or
     changed, and the answer is None when there is nothing to read: no file, or one that today's code has yet to migrate.
     Raises StoreUnavailable, StoreTooNew, StoreForeign, and with ``read_only`` StoreDamaged.
@@ -141,8 +147,9 @@ def open_database(path: Path, *, read_only: bool = False) -> Database | None:
         return _open_existing(path)
     sqlite_file.make_folder(path.parent)
     with sqlite_file.only_opener(path):
-        sqlite_file.make_ready(path)
-        database = Database(_readers(lambda: sqlite_file.connect(path)), _writer(path), path=path)
+        sqlite_file.make_ready(path, journal)
+        readers, writer = _readers(lambda: sqlite_file.connect(path)), _writer(path, journal)
+        database = Database(readers, writer, path=path, journal=journal)
         with _closing_on_error(database):
             migrations.migrate(database, time.time)
     return database
@@ -166,11 +173,13 @@ def _readers(connect: Callable[[], sqlite3.Connection]) -> Engine:
     return _engine(connect, size=_READERS_KEPT, overflow=_READERS_MOST - _READERS_KEPT, timeout_s=_READER_TIMEOUT_S)
 
 
-def _writer(path: Path) -> Engine:
+def _writer(path: Path, journal: sqlite_file.Journal) -> Engine:
     # SQLite has one writer at a time, so one connection is enough, and its pool is the place to wait: it wakes the next
     # thread at once, where SQLite's own waiting polls. It also keeps this process from writing and checkpointing on two
     # connections at once, which before SQLite 3.51.3 may damage the file (facts/queue.md 2, rule 16).
-    return _engine(lambda: sqlite_file.connect_writer(path), size=1, overflow=0, timeout_s=sqlite_file.BUSY_TIMEOUT_S)
+    return _engine(
+        lambda: sqlite_file.connect_writer(path, journal), size=1, overflow=0, timeout_s=sqlite_file.BUSY_TIMEOUT_S
+    )
 
 
 def _engine(connect: Callable[[], sqlite3.Connection], *, size: int, overflow: int, timeout_s: float) -> Engine:

@@ -12,7 +12,7 @@ import sqlite3
 import stat
 import time
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from scenesync.store.errors import StoreDamaged, StoreUnavailable, is_damage, translated
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 logger = logging.getLogger(__name__)
+
+Journal = Literal["wal", "truncate"]
+"""``truncate`` is for disks on which a write-ahead log is not safe: network shares."""
 
 BUSY_TIMEOUT_S: Final = 10.0
 """How long a connection waits for another process's write."""
@@ -57,8 +60,8 @@ def only_opener(path: Path) -> Iterator[None]:
         yield
 
 
-def make_ready(path: Path) -> None:
-    """See to it that ``path`` is a sound, private database in WAL mode, empty if need be.
+def make_ready(path: Path, journal: Journal) -> None:
+    """See to it that ``path`` is a sound, private database in this journal mode, empty if need be.
 
     Raises StoreUnavailable if that cannot be.
     """
@@ -68,7 +71,7 @@ def make_ready(path: Path) -> None:
     except StoreDamaged as error:
         _move_aside(path, reason=error)
         _create_private(path)
-    _switch_to_wal(path)
+    _switch_journal(path, journal)
 
 
 def make_folder(path: Path) -> None:
@@ -90,9 +93,11 @@ def connect(path: Path) -> sqlite3.Connection:
     )
 
 
-def connect_writer(path: Path) -> sqlite3.Connection:
+def connect_writer(path: Path, journal: Journal) -> sqlite3.Connection:
     """Open the connection through which a process writes."""
     connection = connect(path)
+    if journal != "wal":  # WAL is a property of the file, the others of a connection
+        connection.execute(f"PRAGMA journal_mode={journal}")
     connection.execute("PRAGMA foreign_keys=ON")
     connection.execute(f"PRAGMA cache_size=-{_WRITER_CACHE_KIB}")
     connection.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
@@ -103,9 +108,10 @@ def connect_writer(path: Path) -> sqlite3.Connection:
 def connect_read_only(path: Path) -> sqlite3.Connection:
     """Open a connection that changes nothing in the folder.
 
-    A WAL database that nobody has open is read as immutable: the usual way would leave a ``-wal`` and a ``-shm`` file.
+    A database that nobody has open is read as immutable: the usual way would leave a ``-wal`` and a ``-shm`` file.
     """
-    mode = "mode=ro" if path.with_name(path.name + "-wal").exists() else "immutable=1"
+    in_use = any(path.with_name(path.name + log).exists() for log in ("-wal", "-journal"))
+    mode = "mode=ro" if in_use else "immutable=1"
     return sqlite3.connect(
         f"{path.absolute().as_uri()}?{mode}",
         uri=True,
@@ -181,14 +187,12 @@ def _free_name(path: Path) -> Path:
     return candidate
 
 
-def _switch_to_wal(path: Path) -> None:
+def _switch_journal(path: Path, journal: Journal) -> None:
     # The switch ignores the busy timeout (facts/queue.md 1), hence the lock around it; once made, it stays in the file.
     try:
         with closing(connect(path)) as connection:
-            mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+            mode = connection.execute(f"PRAGMA journal_mode={journal}").fetchone()[0]
     except sqlite3.Error as error:
         raise translated(error) or error from error
-    if mode != "wal":
-        logger.warning(
-            "store without write-ahead log mode=%s; this disk does not support it, work will be slower", mode
-        )
+    if mode != journal:
+        logger.warning("store in journal mode %s; this disk does not support %s, work will be slower", mode, journal)

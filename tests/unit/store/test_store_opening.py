@@ -17,6 +17,7 @@ from store_samples import SERVER, film, path_lookup
 from scenesync.store import sqlite_file
 from scenesync.store.database import Database, open_database
 from scenesync.store.errors import StoreDamaged, StoreForeign, StoreTooNew, StoreUnavailable
+from scenesync.store.memory import Memory
 from scenesync.store.migrations import MIGRATIONS, version_of
 from scenesync.store.path_index import PathIndexStore
 
@@ -265,3 +266,18 @@ def test_a_file_in_the_place_of_the_folder_is_reported(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("in the way", encoding="utf-8")
     with pytest.raises(StoreUnavailable, match="folder"):
         open_database(tmp_path / "data" / "scenesync.db")
+
+
+def test_on_a_network_share_there_is_no_write_ahead_log(database_path: Path) -> None:
+    with open_database(database_path) as database:
+        Memory(database).note("kept", "from the time with a log")
+    with open_database(database_path, journal="truncate") as database:
+        memory = Memory(database)
+        assert memory.recall("kept") == "from the time with a log"
+        memory.note("kept", "without a log")
+        with database.transaction(durable=False) as connection:
+            assert connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() == "truncate"
+            assert connection.exec_driver_sql("PRAGMA synchronous").scalar_one() == 2
+        assert not database_path.with_name("scenesync.db-wal").exists()
+    with open_database(database_path) as database:
+        assert Memory(database).recall("kept") == "without a log"
