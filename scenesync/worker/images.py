@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from scenesync.domain.diff import ConflictPolicy, ImageBaseline
 from scenesync.domain.errors import ImageTooLarge, PermanentError, TransientError
+from scenesync.plex.exceptions import PlexBusy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -88,14 +89,24 @@ class ImageSync:
         return ImageResult(tuple(changes), tuple(missing_locks), error)
 
     def confirm(self, item: Item, scene_id: int, change: ImageChange) -> None:
-        """Note under which path Plex now serves the picture, and select it if the upload alone did not."""
+        """Note under which path Plex now serves the picture, and select it if the upload alone did not.
+
+        Raises PlexBusy if Plex took the upload and has nothing to show for it: the next attempt sends it again.
+        """
         baseline = self._baselines.read_image(item.rating_key, change.field)
         if baseline is None:
             return
         shown = str(item.value(change.field))
         if shown in {"", change.before}:
             # Known bytes are not selected by a second upload (facts/plex.md 4), and one second may hold both paths.
-            self._select(item, change.field, baseline.sha1)
+            found = self._candidate(item, change.field, baseline.sha1)
+            if found is None:
+                raise PlexBusy(
+                    f"Plex answered 200 to the upload of a {change.field.value} and does not have it (item "
+                    f"{item.rating_key}); it is sent again."
+                )
+            if not found.selected:
+                self._send_selection(item, change.field, found)
             shown = ""
         self._baselines.write_image(item.rating_key, scene_id, change.field, replace(baseline, shown=shown))
 
@@ -145,11 +156,6 @@ class ImageSync:
     def _candidate(self, item: Item, field: Field, sha1: str) -> UploadedImage | None:
         candidates = self._server.uploaded_images(item.rating_key, field)
         return next((candidate for candidate in candidates if candidate.key.endswith(sha1)), None)
-
-    def _select(self, item: Item, field: Field, sha1: str) -> None:
-        found = self._candidate(item, field, sha1)
-        if found is not None and not found.selected:
-            self._send_selection(item, field, found)
 
     def _send_selection(self, item: Item, field: Field, candidate: UploadedImage) -> None:
         with self._writing.slot():
