@@ -5,12 +5,12 @@ from __future__ import annotations
 import io
 import logging
 import ssl
-import time
 from typing import TYPE_CHECKING, Final
 
 import urllib3
 from urllib3.exceptions import HTTPError, InsecureRequestWarning, LocationParseError
 
+from scenesync.plex.deadline import with_deadline
 from scenesync.plex.http_errors import EXCEPTION_CAUSES, Cause, NoAnswer
 from scenesync.plex.request import RawAnswer
 
@@ -25,8 +25,6 @@ logger: Final = logging.getLogger(__name__)
 _NO_RETRIES: Final = urllib3.Retry(total=False, redirect=False)
 _CHUNK_BYTES: Final = 64 * 1024
 _LARGEST_ANSWER_BYTES: Final = 256 * 1024 * 1024
-# The socket's time-out begins anew with every byte; a server that drips is left after this many read time-outs.
-_PATIENCE: Final = 4
 
 
 class PlexHttp:
@@ -52,14 +50,13 @@ class PlexHttp:
         self._connect_timeout_s = connect_timeout_s
         self._headers = _identity_headers(token, client_identifier, version)
         tls = _tls_options(ca_file, verify=verify) if url.lower().startswith("https") else {}
-        self._pool = urllib3.connection_from_url(url, maxsize=pool_size, block=True, **tls)
+        self._pool = with_deadline(urllib3.connection_from_url(url, maxsize=pool_size, block=True, **tls))
         # Probes have connections of their own: they must get through when all others hang.
-        self._probes = urllib3.connection_from_url(url, maxsize=pool_size, block=False, **tls)
+        self._probes = with_deadline(urllib3.connection_from_url(url, maxsize=pool_size, block=False, **tls))
         logging.getLogger("urllib3.connectionpool").addFilter(_drop_queries)
 
     def __call__(self, request: Request, *, read_timeout_s: float, probe: bool = False) -> RawAnswer:
         """Send ``request`` (see ``request.Send``). Raises NoAnswer."""
-        started = time.monotonic()
         connect_timeout_s = min(self._connect_timeout_s, read_timeout_s) if probe else self._connect_timeout_s
         answering = False
         try:
@@ -76,7 +73,7 @@ class PlexHttp:
                 preload_content=False,
             )
             answering = True
-            body = _whole_body(response, give_up_at=started + _PATIENCE * read_timeout_s + connect_timeout_s)
+            body = _whole_body(response)
         except HTTPError as error:
             cause = EXCEPTION_CAUSES.get(type(error), Cause.GARBLED)
             raise NoAnswer(cause, detail=_system_reason(error), answering=answering) from error
@@ -97,17 +94,15 @@ class PlexHttp:
         return {**headers, "Content-Type": request.content_type} if request.content_type else headers
 
 
-def _whole_body(response: urllib3.BaseHTTPResponse, *, give_up_at: float) -> bytes:
+def _whole_body(response: urllib3.BaseHTTPResponse) -> bytes:
     pieces, size_bytes = [], 0
     while piece := response.read1(_CHUNK_BYTES):
         pieces.append(piece)
         size_bytes += len(piece)
-        too_slow = time.monotonic() > give_up_at
-        if too_slow or size_bytes > _LARGEST_ANSWER_BYTES:
+        if size_bytes > _LARGEST_ANSWER_BYTES:
             response.close()
             response.release_conn()  # a blocking pool counts it as in use otherwise
-            detail = "the answer came too slowly" if too_slow else "the answer is too large"
-            raise NoAnswer(Cause.SILENT if too_slow else Cause.GARBLED, detail=detail, answering=True)
+            raise NoAnswer(Cause.GARBLED, detail="the answer is too large", answering=True)
     return b"".join(pieces)
 
 

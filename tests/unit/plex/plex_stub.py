@@ -47,7 +47,8 @@ class Reply:
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     fault: str = ""
-    """"reset" or "close" before an answer, "silence", "cut" and "stall" in the middle of the body, "drip", "chunk"."""
+    """"reset" or "close" before an answer, "silence", "cut" and "stall" in the middle of the body, "chunk";
+    "drip" and "drip body" send one byte after the other."""
 
 
 def json_reply(document: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:
@@ -149,9 +150,21 @@ class _Connection(socketserver.BaseRequestHandler):
         if not reply.fault:
             connection.sendall(head.encode() + b"\r\n" + reply.body)
             return True
-        connection.sendall(head.encode() + b"\r\n")
-        self._spoil_body(connection, reply)
+        if reply.fault == "drip":
+            self._drip(connection, head.encode() + b"\r\n" + reply.body)
+        elif reply.fault == "drip body":
+            connection.sendall(head.encode() + b"\r\n")
+            self._drip(connection, reply.body)
+        else:
+            connection.sendall(head.encode() + b"\r\n")
+            self._spoil_body(connection, reply)
         return False
+
+    def _drip(self, connection: socket.socket, content: bytes) -> None:
+        for byte in content:
+            connection.sendall(bytes([byte]))
+            if self.server.stopping.wait(0.05):
+                break
 
     def _spoil_body(self, connection: socket.socket, reply: Reply) -> None:
         half = reply.body[: len(reply.body) // 2]
@@ -160,11 +173,6 @@ class _Connection(socketserver.BaseRequestHandler):
         elif reply.fault == "stall":
             connection.sendall(half)
             self.server.stopping.wait(30)
-        elif reply.fault == "drip":
-            for byte in reply.body:
-                connection.sendall(bytes([byte]))
-                if self.server.stopping.wait(0.05):
-                    break
         elif reply.fault == "chunk":
             connection.sendall(b"%x\r\n" % len(reply.body) + half)
 

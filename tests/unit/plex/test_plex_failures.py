@@ -231,9 +231,10 @@ def test_an_answer_that_stops_in_the_middle(hasty: PlexClient, stub: PlexStub) -
     assert type(failure(write, hasty)) is PlexBusy
 
 
-def test_an_answer_that_drips_is_not_waited_for_to_the_end(stub: PlexStub, connect: Connect) -> None:
+@pytest.mark.parametrize("fault", ["drip", "drip body"])
+def test_an_answer_that_drips_is_not_waited_for_to_the_end(stub: PlexStub, connect: Connect, fault: str) -> None:
     client = connect(stub.url, read_timeout_s=0.1, connect_timeout_s=0.1)
-    stub.default = Reply(200, DOCUMENT.body, fault="drip")
+    stub.default = Reply(200, DOCUMENT.body, {"X-Long": "-" * 500}, fault=fault)
 
     started = time.monotonic()
     assert type(failure(read, client)) is PlexTemporaryError
@@ -242,7 +243,7 @@ def test_an_answer_that_drips_is_not_waited_for_to_the_end(stub: PlexStub, conne
 
 def test_failures_leave_no_connection_behind(stub: PlexStub, connect: Connect) -> None:
     client = connect(stub.url, pool_size=1, read_timeout_s=0.1, connect_timeout_s=0.1)
-    faults = ["silence", "reset", "close", "cut", "chunk", "stall", "drip"]
+    faults = ["silence", "reset", "close", "cut", "chunk", "stall", "drip", "drip body"]
     stub.replies.extend(Reply(200, DOCUMENT.body, fault=fault) for fault in faults)
     stub.default = DOCUMENT
 

@@ -1,0 +1,62 @@
+"""A deadline for a whole answer: a socket's time-out begins anew with every byte, and a server may drip."""
+
+from __future__ import annotations
+
+import io
+import time
+from http.client import HTTPResponse
+from typing import TYPE_CHECKING, Final
+
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+if TYPE_CHECKING:
+    from socket import socket
+
+    from urllib3 import HTTPConnectionPool
+
+PATIENCE: Final = 4
+"""An answer, from its first line to its last byte, is given this many read time-outs."""
+
+
+class _Until(io.RawIOBase):
+    """Reads from ``source`` until the deadline; then TimeoutError, which urllib3 takes for a read time-out."""
+
+    def __init__(self, source: io.RawIOBase, give_up_at: float) -> None:
+        self._source = source
+        self._give_up_at = give_up_at
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview, /) -> int | None:  # type: ignore[override]
+        if time.monotonic() > self._give_up_at:
+            raise TimeoutError("the answer came too slowly")
+        return self._source.readinto(buffer)
+
+    def close(self) -> None:
+        self._source.close()
+        super().close()
+
+
+class _TimedResponse(HTTPResponse):
+    """An answer that has to be complete before its deadline."""
+
+    def __init__(self, sock: socket, debuglevel: int = 0, method: str | None = None, url: str | None = None) -> None:
+        super().__init__(sock, debuglevel, method, url)
+        read_timeout_s = sock.gettimeout()
+        if read_timeout_s is not None:
+            self.fp = io.BufferedReader(_Until(self.fp.detach(), time.monotonic() + PATIENCE * read_timeout_s))
+
+
+class _TimedConnection(HTTPConnection):
+    response_class = _TimedResponse
+
+
+class _TimedTlsConnection(HTTPSConnection):
+    response_class = _TimedResponse
+
+
+def with_deadline(pool: HTTPConnectionPool) -> HTTPConnectionPool:
+    """Give all connections that ``pool`` will make the deadline; return the pool."""
+    pool.ConnectionCls = _TimedTlsConnection if pool.scheme == "https" else _TimedConnection
+    return pool
