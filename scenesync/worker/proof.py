@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from scenesync.domain.diff import Baseline, Edit, FieldChange
 from scenesync.domain.errors import AttemptCut, EditIgnored, PermanentError, TransientError
 from scenesync.domain.fields import Field, FieldValue, same_to_the_eye
+from scenesync.plex.exceptions import PlexNotFound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -110,7 +111,8 @@ class ProofDesk:
             for claim in outstanding:
                 self._send_again(claim, in_other_dialect=claim in in_other_dialect)
             self._wait_for_tags(stop)
-            still = self._unproven(outstanding)
+            # A lock that is not shown even now is no reason to give the scene up: the next look at it tries again.
+            still = self._unproven([claim for claim in outstanding if not claim.is_settled], with_locks=False)
             if any(_removes_names(claim) and claim not in still for claim in in_other_dialect):
                 self._server.adopt_other_dialect()
                 self._learned_at = time.monotonic()
@@ -127,11 +129,12 @@ class ProofDesk:
                 "SceneSync is stopping; what could not be proven yet is looked at again at the next start."
             )
 
-    def _unproven(self, claims: list[Unproven]) -> list[Unproven]:
+    def _unproven(self, claims: list[Unproven], *, with_locks: bool = True) -> list[Unproven]:
         """Read the claims' items once, settle those that show what was written, return the rest."""
         keys = [written.edit.rating_key for claim in claims for written in claim.result.written]
         items = self._server.read_items(list(dict.fromkeys(keys)))
-        rest = [claim for claim in claims if any(self._missing(written, items) for written in claim.result.written)]
+        claims = [claim for claim in claims if not self._settled_as_gone(claim, items)]
+        rest = [claim for claim in claims if self._is_unproven(claim, items, with_locks=with_locks)]
         proven = [claim for claim in claims if claim not in rest]
         # All in one transaction: each would wait for the disk by itself.
         with self._baselines.together():
@@ -141,13 +144,29 @@ class ProofDesk:
             self._settle_proven(claim, items)
         return rest
 
-    def _missing(self, written: WrittenItem, items: Mapping[str, Item]) -> tuple[FieldChange, ...]:
-        item = items.get(written.edit.rating_key)
-        if item is None:  # deleted meanwhile: there is nothing left to prove, the next look at the scene finds out
-            return ()
-        return tuple(
-            change for change in map(self._as_sent, written.edit.changes) if not stuck(change, item.value(change.field))
+    def _is_unproven(self, claim: Unproven, items: Mapping[str, Item], *, with_locks: bool) -> bool:
+        left = [self._left_of(written, items) for written in claim.result.written]
+        return any(edit if with_locks else edit.changes for edit in left)
+
+    def _settled_as_gone(self, claim: Unproven, items: Mapping[str, Item]) -> bool:
+        """Settle a claim whose item is no longer there: a rescan may have given its file a new one, still unwritten."""
+        gone = [key for written in claim.result.written if (key := written.edit.rating_key) not in items]
+        if gone:
+            claim.settle(
+                PlexNotFound(f"Plex item {gone[0]} of scene {claim.scene_id} vanished before its edit could be proven.")
+            )
+        return bool(gone)
+
+    def _left_of(self, written: WrittenItem, items: Mapping[str, Item]) -> Edit:
+        """Return what of an edit the item does not show yet, as an edit."""
+        edit, item = written.edit, items[written.edit.rating_key]
+        changes = tuple(
+            replace(change, before=item.value(change.field))
+            for change in map(self._as_sent, edit.changes)
+            if not stuck(change, item.value(change.field))
         )
+        locks = tuple(field for field in edit.also_lock if field.value not in item.locked)
+        return replace(edit, changes=changes, also_lock=locks)
 
     def _as_sent(self, change: FieldChange) -> FieldChange:
         """Return the change as this server could be sent it: the edit itself may have taught how long a text may be."""
@@ -179,24 +198,30 @@ class ProofDesk:
         """Send what did not stick once more, from what the item shows now."""
         send = self._server.apply_in_other_dialect if in_other_dialect else self._server.apply_edit
         items = self._server.read_items([written.edit.rating_key for written in claim.result.written])
-        for written in claim.result.written if claim.still_ours() else ():
-            missing = self._missing(written, items)
-            if missing:
-                item = items[written.edit.rating_key]
+        if self._settled_as_gone(claim, items) or not claim.still_ours():
+            return
+        for written in claim.result.written:
+            again = self._left_of(written, items)
+            if again:
                 log.warning(
-                    "edit did not stick, sending it in the %s dialect scene=%d item=%s fields=%s",
+                    "edit did not stick, sending it in the %s dialect scene=%d item=%s fields=%s locks=%s",
                     "other" if in_other_dialect else "learned",
                     claim.scene_id,
-                    item.rating_key,
-                    ",".join(change.field.value for change in missing),
+                    again.rating_key,
+                    ",".join(change.field.value for change in again.changes) or "-",
+                    ",".join(field.value for field in again.also_lock) or "-",
                 )
-                again = tuple(replace(change, before=item.value(change.field)) for change in missing)
-                send(Edit(written.edit.rating_key, written.edit.library_key, again, written.edit.lock))
+                send(again)
 
     def _ignored(self, claim: Unproven) -> EditIgnored:
         items = self._server.read_items([written.edit.rating_key for written in claim.result.written])
         fields = sorted(
-            {change.field.value for written in claim.result.written for change in self._missing(written, items)}
+            {
+                change.field.value
+                for written in claim.result.written
+                if written.edit.rating_key in items
+                for change in self._left_of(written, items).changes
+            }
         )
         return EditIgnored(
             f"Plex answered 200 to the edit of scene {claim.scene_id} and does not show it. "
