@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from scenesync.domain.diff import ConflictPolicy, ImageBaseline
-from scenesync.domain.errors import ImageTooLarge, PermanentError, TransientError
+from scenesync.domain.errors import ImageTooLarge, LeaseLost, PermanentError, TransientError
 from scenesync.plex.exceptions import PlexBusy
 
 if TYPE_CHECKING:
@@ -52,6 +52,19 @@ class ImageResult:
     error: Exception | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _PictureStep:
+    """What there is to do about one picture: what to note, and what to upload or select, if anything."""
+
+    note: ImageBaseline
+    upload: bytes = b""
+    select: UploadedImage | None = None
+
+    @property
+    def sends(self) -> bool:
+        return bool(self.upload) or self.select is not None
+
+
 class ImageSync:
     """Brings an item's pictures in line with the scene's cover."""
 
@@ -72,23 +85,31 @@ class ImageSync:
         self._policy = policy
         self._lock = lock
 
-    def bring_up_to_date(self, item: Item, scene_id: int, images: Mapping[Field, str]) -> ImageResult:
-        """Upload or select what differs. An error is returned, not raised: the rest of the edit must not suffer."""
+    def bring_up_to_date(
+        self, item: Item, scene_id: int, images: Mapping[Field, str], still_ours: Callable[[], bool]
+    ) -> ImageResult:
+        """Upload or select what differs. An error is returned, not raised: the rest of the edit must not suffer.
+
+        Only LeaseLost is raised: ``still_ours`` is asked before each picture is sent.
+        """
         fetch = functools.cache(lambda url, etag: self._source.image(url, known_etag=etag))
         changes: list[ImageChange] = []
         missing_locks: list[Field] = []
         error: Exception | None = None
         for field, url in images.items():
             try:
-                if self._update(item, scene_id, field, lambda etag, url=url: fetch(url, etag)):  # type: ignore[misc]
+                step = self._decide(item, scene_id, field, lambda etag, url=url: fetch(url, etag))  # type: ignore[misc]
+                if step is not None and self._carry_out(step, item, scene_id, field, still_ours):
                     changes.append(ImageChange(field, str(item.value(field))))
                 if self._lock and field.value not in item.locked and self._baselines.read_image(item.rating_key, field):
                     missing_locks.append(field)
+            except LeaseLost:
+                raise
             except (TransientError, PermanentError) as failure:
                 error = error or failure
         return ImageResult(tuple(changes), tuple(missing_locks), error)
 
-    def confirm(self, item: Item, scene_id: int, change: ImageChange) -> None:
+    def confirm(self, item: Item, scene_id: int, change: ImageChange, still_ours: Callable[[], bool]) -> None:
         """Note under which path Plex now serves the picture, and select it if the upload alone did not.
 
         Raises PlexBusy if Plex took the upload and has nothing to show for it: the next attempt sends it again.
@@ -106,19 +127,46 @@ class ImageSync:
                     f"{item.rating_key}); it is sent again."
                 )
             if not found.selected:
-                self._send_selection(item, change.field, found)
+                self._send_selection(item, change.field, found, still_ours)
             shown = ""
         self._baselines.write_image(item.rating_key, scene_id, change.field, replace(baseline, shown=shown))
 
-    def _update(self, item: Item, scene_id: int, field: Field, fetch: Callable[[str], Image | None]) -> bool:
-        """Put the cover there if it differs; say whether anything was sent."""
+    def plan(self, item: Item, scene_id: int, images: Mapping[Field, str]) -> tuple[Field, ...]:
+        """Return the pictures that ``bring_up_to_date`` would upload or select, changing nothing.
+
+        Raises what asking Stash and Plex raises, and ImageTooLarge.
+        """
+        fetch = functools.cache(lambda url, etag: self._source.image(url, known_etag=etag))
+        steps = {
+            field: self._decide(item, scene_id, field, lambda etag, url=url: fetch(url, etag))  # type: ignore[misc]
+            for field, url in images.items()
+        }
+        return tuple(field for field, step in steps.items() if step is not None and step.sends)
+
+    def _carry_out(
+        self, step: _PictureStep, item: Item, scene_id: int, field: Field, still_ours: Callable[[], bool]
+    ) -> bool:
+        """Do what was decided; say whether anything was sent."""
+        # Noted before it is sent: after a crash in between, the next attempt looks whether the upload arrived.
+        self._baselines.write_image(item.rating_key, scene_id, field, step.note)
+        if step.select is not None:
+            self._send_selection(item, field, step.select, still_ours)
+        if step.upload:
+            with self._writing.slot(still_ours):
+                self._server.upload_image(item.rating_key, field, step.upload)
+        return step.sends
+
+    def _decide(
+        self, item: Item, scene_id: int, field: Field, fetch: Callable[[str], Image | None]
+    ) -> _PictureStep | None:
+        """Return what there is to do about one picture, None for nothing at all."""
         baseline = self._baselines.read_image(item.rating_key, field)
         untouched = baseline is not None and baseline.shown != "" and baseline.shown == item.value(field)
         if not untouched and not self._may_write(item, field, baseline):
-            return False
+            return None
         image = fetch(baseline.etag if baseline and untouched else "")
         if image is None or not image.content:
-            return False
+            return None
         if len(image.content) > MAX_IMAGE_BYTES:
             raise ImageTooLarge(
                 f"The cover of scene {scene_id} has {len(image.content):,} bytes; "
@@ -127,22 +175,13 @@ class ImageSync:
         sha1 = hashlib.sha1(image.content, usedforsecurity=False).hexdigest()
         wanted = ImageBaseline(sha1, etag=image.etag)
         if baseline is not None and untouched and baseline.sha1 == sha1:
-            self._baselines.write_image(item.rating_key, scene_id, field, replace(baseline, etag=image.etag))
-            return False
+            return _PictureStep(replace(baseline, etag=image.etag))
         may_be_there = baseline.sha1 == sha1 if baseline else field.value in item.locked
         if may_be_there and (found := self._candidate(item, field, sha1)) is not None:
-            self._note(item, scene_id, field, replace(wanted, shown=str(item.value(field)) if found.selected else ""))
-            if not found.selected:
-                self._send_selection(item, field, found)
-            return not found.selected
-        # Noted before it is sent: after a crash in between, the next attempt looks whether the upload arrived.
-        self._note(item, scene_id, field, wanted)
-        with self._writing.slot():
-            self._server.upload_image(item.rating_key, field, image.content)
-        return True
-
-    def _note(self, item: Item, scene_id: int, field: Field, baseline: ImageBaseline) -> None:
-        self._baselines.write_image(item.rating_key, scene_id, field, baseline)
+            if found.selected:
+                return _PictureStep(replace(wanted, shown=str(item.value(field))))
+            return _PictureStep(wanted, select=found)
+        return _PictureStep(wanted, upload=image.content)
 
     def _may_write(self, item: Item, field: Field, baseline: ImageBaseline | None) -> bool:
         """Apply the conflict policy to a picture that is not the one SceneSync last saw there."""
@@ -157,6 +196,8 @@ class ImageSync:
         candidates = self._server.uploaded_images(item.rating_key, field)
         return next((candidate for candidate in candidates if candidate.key.endswith(sha1)), None)
 
-    def _send_selection(self, item: Item, field: Field, candidate: UploadedImage) -> None:
-        with self._writing.slot():
+    def _send_selection(
+        self, item: Item, field: Field, candidate: UploadedImage, still_ours: Callable[[], bool]
+    ) -> None:
+        with self._writing.slot(still_ours):
             self._server.select_image(item.rating_key, field, candidate.key)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, Protocol
 
 from scenesync.domain.desired import DEFAULT_FIELDS, DesiredFields, desired_fields
 from scenesync.domain.diff import Baseline, ConflictPolicy, Edit, plan_edit
-from scenesync.domain.errors import LeaseLost
+from scenesync.domain.errors import AttemptCut
 from scenesync.domain.fields import SHARED_LISTS
 from scenesync.domain.journal import JournalEntry
 
@@ -24,6 +25,13 @@ if TYPE_CHECKING:
     from scenesync.worker.images import ImageChange, ImageSync
     from scenesync.worker.locator import Locator
     from scenesync.worker.write_limit import WriteLimit
+
+
+_NOTHING: Final[Mapping[str, Item]] = MappingProxyType({})
+
+
+STALE_AFTER_S: Final = 5.0
+"""When an edit had to wait longer for others, the item is read again before it is written."""
 
 
 class Baselines(Protocol):
@@ -84,10 +92,11 @@ class SyncResult:
 
 @dataclass(frozen=True, slots=True)
 class PlannedItem:
-    """One item as it is, and the edit that would make it right."""
+    """One item as it is, the edit that would make it right, and the pictures that would be put there."""
 
     item: Item
     edit: Edit
+    pictures: tuple[Field, ...] = ()
 
 
 class SceneSync:
@@ -111,9 +120,20 @@ class SceneSync:
         self._options = options
         self._writing = writing
 
-    def plan(self, scene: Scene) -> tuple[Match, Sequence[PlannedItem]]:
-        """Return what would be written, writing nothing. Raises what ``sync`` raises before its first write."""
-        return self._plan(scene, self._desired(scene))
+    def read_ahead(self, scenes: Sequence[Scene]) -> Mapping[str, Item]:
+        """Read the items of many scenes together, for ``plan``."""
+        return self._locator.read_ahead(scenes)
+
+    def plan(self, scene: Scene, items: Mapping[str, Item] = _NOTHING) -> tuple[Match, Sequence[PlannedItem]]:
+        """Return what would be written, writing nothing; ``items`` may hold what ``read_ahead`` read.
+
+        Raises what ``sync`` raises before its first write.
+        """
+        desired = self._desired(scene)
+        match, planned = self._plan(scene, desired, items)
+        return match, [
+            replace(step, pictures=self._images.plan(step.item, scene.id, desired.images)) for step in planned
+        ]
 
     def sync(self, scene: Scene, still_ours: Callable[[], bool]) -> SyncResult:
         """Write what differs and return what was written.
@@ -122,18 +142,16 @@ class SceneSync:
         A failing image does not keep the text from being written: its error is raised afterwards.
         """
         desired = self._desired(scene)
-        match, planned = self._plan(scene, desired)
+        match, planned = self._plan(scene, desired, _NOTHING)
         written: list[WrittenItem] = []
         image_error: Exception | None = None
         for step in planned:
-            _require(still_ours)
             # Pictures go before the text: an upload onto a locked poster may be ignored (facts/plex.md 4).
-            pictures = self._images.bring_up_to_date(step.item, scene.id, desired.images)
+            pictures = self._images.bring_up_to_date(step.item, scene.id, desired.images, still_ours)
             image_error = image_error or pictures.error
             edit = replace(step.edit, also_lock=pictures.missing_locks)
             if edit:
-                _require(still_ours)
-                self._write(scene.id, edit)
+                self._write(scene.id, step.item, edit, still_ours)
             if edit or pictures.changes:
                 written.append(WrittenItem(edit, pictures.changes))
         if image_error is not None:
@@ -143,8 +161,10 @@ class SceneSync:
     def _desired(self, scene: Scene) -> DesiredFields:
         return desired_fields(scene, self._options.enabled)
 
-    def _plan(self, scene: Scene, desired: DesiredFields) -> tuple[Match, Sequence[PlannedItem]]:
-        match, items = self._locator.locate(scene)
+    def _plan(
+        self, scene: Scene, desired: DesiredFields, known: Mapping[str, Item]
+    ) -> tuple[Match, Sequence[PlannedItem]]:
+        match, items = self._locator.locate(scene, known)
         return match, [PlannedItem(item, self._plan_item(item, desired)) for item in items]
 
     def _plan_item(self, item: Item, desired: DesiredFields) -> Edit:
@@ -156,7 +176,7 @@ class SceneSync:
             lock=self._options.lock,
         )
 
-    def _write(self, scene_id: int, edit: Edit) -> None:
+    def _write(self, scene_id: int, item: Item, edit: Edit, still_ours: Callable[[], bool]) -> None:
         """Note what is about to be written, then send it.
 
         Noted first: after a crash, or a write that was carried out without an answer, our own text would pass for a
@@ -166,8 +186,16 @@ class SceneSync:
             with self._baselines.together():
                 self._journal.append(_entries(scene_id, edit, at=time.time()))
                 self._baselines.write(edit.rating_key, scene_id, self._unproven_baselines(edit))
-        with self._writing.slot():
+        with self._writing.slot(still_ours) as waited_s:
+            if waited_s > STALE_AFTER_S:
+                self._require_as_planned(item, edit)
             self._server.apply_edit(edit)
+
+    def _require_as_planned(self, item: Item, edit: Edit) -> None:
+        """Read the item once more; raise AttemptCut if it is not any more what the edit was made for."""
+        now = self._server.read_items([item.rating_key]).get(item.rating_key)
+        if now is None or now.parts != item.parts or any(now.value(c.field) != c.before for c in edit.changes):
+            raise AttemptCut("The item changed in Plex while its edit waited for others; it is looked at again.")
 
     def _unproven_baselines(self, edit: Edit) -> Mapping[Field, Baseline]:
         known = self._baselines.read(edit.rating_key)
@@ -194,8 +222,3 @@ def _entries(scene_id: int, edit: Edit, *, at: float) -> list[JournalEntry]:
         )
         for change in edit.changes
     ]
-
-
-def _require(still_ours: Callable[[], bool]) -> None:
-    if not still_ours():
-        raise LeaseLost("Another process has taken this job over; nothing more is written for it here.")
