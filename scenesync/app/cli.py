@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 from rich.console import Console
 
-from scenesync.app.commands import demo, dlq, doctor, drain, explain, queue, run, stash_task, status, sync
+from scenesync.app.commands import circuit, demo, dlq, doctor, drain, explain, queue, run, stash_task, status, sync
 from scenesync.app.context import AppContext
 from scenesync.app.exit_codes import FAILED, USAGE
 from scenesync.app.settings import SettingsError
@@ -56,6 +56,7 @@ for command in (
     drain.drain,
     sync.sync,
     status.status,
+    circuit.circuit,
     queue.queue,
     dlq.dlq,
     explain.explain,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
 from scenesync.app.settings import enabled_fields, require_plex
@@ -16,6 +18,7 @@ from scenesync.queue.owner_lock import KernelLock
 from scenesync.stash.client import StashClient
 from scenesync.store.attempts import AttemptStore
 from scenesync.store.baselines import BaselineStore
+from scenesync.store.circuits import CircuitStore
 from scenesync.store.database import Database, open_database
 from scenesync.store.journal import JournalStore
 from scenesync.store.memory import Memory
@@ -24,15 +27,18 @@ from scenesync.store.path_index import PathIndexStore
 from scenesync.store.service_state import ServiceStateStore
 from scenesync.worker.circuit_breaker import CircuitBreaker
 from scenesync.worker.gate import Gate
-from scenesync.worker.health import HealthRecorder
+from scenesync.worker.health import PLEX, STASH, HealthRecorder, log_circuit_change
 from scenesync.worker.images import ImageSync
 from scenesync.worker.library_index import LibraryIndex
 from scenesync.worker.locator import Locator
 from scenesync.worker.loop import LoopLimits, WorkLoop
+from scenesync.worker.pacing import Pacing
 from scenesync.worker.plex_connection import PlexConnection, PlexSession
 from scenesync.worker.processor import SyncWorker
 from scenesync.worker.proof import ProofDesk
 from scenesync.worker.scene_sync import SceneSync, SyncOptions
+from scenesync.worker.shared_circuit import SharedCircuit
+from scenesync.worker.stash_connection import StashConnection
 from scenesync.worker.waking import Waker
 from scenesync.worker.write_limit import WriteLimit
 
@@ -47,6 +53,7 @@ if TYPE_CHECKING:
 DATABASE_FILE: Final = "scenesync.db"
 LOCK_FILE: Final = "daemon.lock"
 QUEUE_FOLDER: Final = "queue"
+ATTEMPTS_IN_A_LETTER: Final = 20
 
 
 def queue_folder(data_dir: Path) -> Path:
@@ -174,7 +181,7 @@ class Installation:
     ) -> WorkLoop:
         """Return the loop that works the queue off; ``unreachable_for_s`` is as in ``Gate``."""
         health = HealthRecorder(self.services, self.outages, self.queue)
-        breaker = CircuitBreaker(on_change=health.circuit_changed)
+        breaker = self._breaker(PLEX)
         worker = SyncWorker(
             self.queue,
             self.dead_letters,
@@ -183,10 +190,40 @@ class Installation:
             self.settings.max_retries,
             circuit_breaker=breaker,
             skip_not_found=self.settings.skip_not_found,
+            attempts_of=lambda scene_id: self.attempts.latest(scene_id, ATTEMPTS_IN_A_LETTER),
         )
-        connection = PlexConnection(self.plex, breaker, self.session, health=health)
-        gate = Gate(connection, breaker, unreachable_for_s=unreachable_for_s, health=health)
+        pacing = self._pacing()
+        gate = Gate(
+            PlexConnection(self.plex, breaker, self.session, health=health, on_recovery=pacing.outage_ended),
+            breaker,
+            # The smallest question that is answered only by a Stash whose database works.
+            stash=StashConnection(
+                self._breaker(STASH, failure_threshold=1), lambda: self.stash.scene_ids_after(0, 1), health=health
+            ),
+            pacing=pacing,
+            unreachable_for_s=unreachable_for_s,
+        )
         return WorkLoop(worker, self.stash, gate, limits=limits, observers=(self.attempts.add, *observers))
+
+    def _pacing(self) -> Pacing:
+        """Return the pace of jobs, still slow if an earlier process or round saw an outage end a moment ago."""
+        now, ramp_s = time.time(), self.settings.recovery_ramp
+        pacing = Pacing(ramp_s)
+        ended = [outage.ended_at for outage in self.outages.of_service(PLEX, since=now - ramp_s) if outage.ended_at]
+        if ended:
+            pacing.outage_ended(now - max(ended))
+        return pacing
+
+    def _breaker(self, service: str, *, failure_threshold: int = 5) -> CircuitBreaker:
+        """Return the circuit breaker of a service as its state was left, in agreement with every other process."""
+        breaker = CircuitBreaker(
+            failure_threshold,
+            keeper=SharedCircuit(CircuitStore(self.database, service)),
+            on_change=partial(log_circuit_change, service),
+        )
+        # Whoever works holds the lock of the data directory, so a probe still out is one of a process that died.
+        breaker.abandon_probe()
+        return breaker
 
 
 @contextlib.contextmanager

@@ -7,13 +7,17 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 from scenesync.app.installation import LOCK_FILE, database_file, queue_folder
+from scenesync.domain import circuit as circuits
+from scenesync.domain.circuit import CircuitLimits
 from scenesync.queue.owner_lock import held_elsewhere
 from scenesync.queue.snapshot import read_snapshot
 from scenesync.store.attempts import AttemptStore
+from scenesync.store.circuits import CircuitStore
 from scenesync.store.database import open_database
 from scenesync.store.outages import OutageStore
 from scenesync.store.service_state import ServiceStateStore
-from scenesync.worker.health import PLEX, STASH
+from scenesync.worker.health import PLEX, SERVICES, STASH
+from scenesync.worker.reliability import WINDOW_S, Reliability, reliability
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,7 +32,10 @@ OUTAGES_SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """How things stand. ``plex`` and ``stash`` are up, down or unknown; ``rates`` counts outcomes of the last hour."""
+    """How things stand. ``plex`` and ``stash`` are up, down or unknown; ``rates`` counts outcomes of the last hour.
+
+    ``reliability`` looks at the last 30 days of each server.
+    """
 
     queue: QueueSnapshot
     daemon_running: bool
@@ -37,6 +44,7 @@ class Overview:
     circuit: str = "closed"
     rates: Mapping[str, int] = field(default_factory=dict)
     outages: Sequence[Outage] = ()
+    reliability: Mapping[str, Reliability] = field(default_factory=lambda: dict.fromkeys(SERVICES, Reliability()))
 
     def as_document(self) -> dict[str, object]:
         """Return it for ``--json``."""
@@ -49,6 +57,7 @@ class Overview:
             "stash": self.stash,
             "last_hour": dict(self.rates),
             "outages": [{**asdict(outage), "duration_s": outage.duration_s} for outage in self.outages],
+            "reliability": {service: _document(figures) for service, figures in self.reliability.items()},
         }
 
 
@@ -60,14 +69,27 @@ def read_overview(data_dir: Path) -> Overview:
     if database is None:
         return Overview(queue, running)
     with database:
-        services = ServiceStateStore(database)
-        plex, stash = services.read(PLEX), services.read(STASH)
+        now = time.time()
+        services, outages = ServiceStateStore(database), OutageStore(database)
+        circuit = circuits.at(CircuitStore(database, PLEX).read(), CircuitLimits(), now)
         return Overview(
             queue,
             running,
-            plex=plex.reachability,
-            stash=stash.reachability,
-            circuit=plex.circuit,
-            rates=AttemptStore(database).outcomes_since(time.time() - RATES_OVER_S),
-            outages=OutageStore(database).latest(OUTAGES_SHOWN),
+            plex=services.read(PLEX).reachability,
+            stash=services.read(STASH).reachability,
+            circuit=circuit.state.value,
+            rates=AttemptStore(database).outcomes_since(now - RATES_OVER_S),
+            outages=outages.latest(OUTAGES_SHOWN),
+            reliability={
+                service: reliability(outages.of_service(service, since=now - WINDOW_S), now=now) for service in SERVICES
+            },
         )
+
+
+def _document(figures: Reliability) -> dict[str, object]:
+    return {
+        "mttr_s": figures.mttr_s,
+        "mtbf_s": figures.mtbf_s,
+        "availability": figures.availability,
+        "outages_30d": figures.outages,
+    }

@@ -22,6 +22,7 @@ from scenesync.app.settings_values import (
     PathMap,
     PlexUrl,
     Port,
+    RampS,
     ReconcileInterval,
     ReconcileScope,
     Retries,
@@ -98,6 +99,13 @@ class Settings(BaseSettings):
     )
     max_retries: Retries = Field(
         default=5, description="How often a passing error is tried again before a job is a dead letter."
+    )
+    recovery_ramp: RampS = Field(
+        default=30,
+        description=(
+            "Seconds in which the rate of jobs grows from slow to full after Plex was away, so that it is not overrun "
+            "as it comes back. 0: full at once."
+        ),
     )
     poll_interval: IntervalS = Field(
         default=30,

@@ -6,34 +6,40 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
-from scenesync.queue import dead_letters, history, merging, owner_lock, salvage, transitions
-from scenesync.queue.errors import LeaseLost, QueueDamaged, QueueError, QueueUnwritable, primary_code, translated
+from scenesync.queue import dead_letters, history, listing, merging, owner_lock, salvage, transitions
+from scenesync.queue.errors import LeaseLost, QueueError, QueueUnwritable, primary_code, translated
+from scenesync.queue.lease import LEASE_S, LeaseOwner
+from scenesync.queue.open_file import OpenFile, Reading
 from scenesync.queue.records import (
     PRIORITY_BULK,
     PRIORITY_PERSON,
     BulkResult,
     ClaimedJob,
     EnqueueResult,
+    FoundJobs,
     Job,
     PendingJob,
+    WaitingForPlex,
 )
-from scenesync.queue.schema import COMPLETED, FAILED, Journal, open_queue_file, transaction
+from scenesync.queue.schema import COMPLETED, FAILED, Journal, transaction
 from scenesync.queue.signals import ChangeSignal
 from scenesync.queue.spool_intake import SpoolIntake
 
 _log = logging.getLogger(__name__)
 
-MAX_DELIVERIES: Final = 5  # a job whose worker died this often is taken for the cause
-_MAINTENANCE_EVERY: Final = 256  # finished jobs
-_BULK_PAUSE_S: Final = 0.003  # a hook that waits for the write lock looks every millisecond
-_DROP_BATCH: Final = 500  # as in the statement below
+Liveness = Literal["lock", "lease"]
 
-_CLAIMED_ROWS: Final = "SELECT _id, data, owner, claim_no, deliveries FROM ack_queue_default WHERE status = 2"
-_PENDING_ROWS: Final = """
-    SELECT _id, data, priority, due_at, deliveries, timestamp FROM ack_queue_default
-    WHERE _id > ? AND status < 2 ORDER BY _id LIMIT ?"""
+MAX_DELIVERIES: Final = 5  # a job whose worker died this often is taken for the cause
+SPOOL_LOOK_EVERY_S: Final = 0.05  # while there is work; who finds none looks at once
+TAKE_OVER_EVERY_S: Final = 1.0
+_MAINTENANCE_EVERY: Final = 256  # finished jobs
+_BULK_PAUSE_S: Final = 0.002  # a hook that waits for the write lock looks every millisecond
+_BATCH_ROWS: Final = 500  # as in the statement below
+
+_CLAIMED_ROWS: Final = """
+    SELECT _id, data, owner, claim_no, deliveries FROM ack_queue_default WHERE status = 2 ORDER BY _id"""
 _DROP: Final = """
     DELETE FROM ack_queue_default WHERE _id IN (
         SELECT _id FROM ack_queue_default
@@ -52,28 +58,46 @@ class QueueCore:
 
     _is_open = False
 
-    def __init__(self, folder: str, *, journal: Journal, timeout_s: float, keep_finished: int) -> None:
+    def __init__(
+        self,
+        folder: str,
+        *,
+        journal: Journal,
+        timeout_s: float,
+        keep_finished: int,
+        takes_over: bool,
+        liveness: Liveness = "lock",
+        lease_s: float = LEASE_S,
+    ) -> None:
         self.folder = folder
-        self.damage: salvage.DamageReport | None = None
-        self._journal: Journal = journal
-        self._timeout_s = timeout_s
         self._keep_finished = keep_finished
-        self._lock = threading.RLock()
-        self._owner = owner_lock.Owner(str(Path(folder) / salvage.OWNERS_FOLDER))
+        self._takes_over = takes_over
         self._claim_numbers = itertools.count(1)
         self._held: dict[int, int] = {}
         self._finished_since_maintenance = 0
+        self._file = OpenFile(folder, journal, timeout_s)
+        self._lock = self._file.lock
+        self._take_connections()
+        owners = str(Path(folder) / salvage.OWNERS_FOLDER)
+        self._owner = (
+            owner_lock.Owner(owners)
+            if liveness == "lock"
+            else LeaseOwner(owners, self.reading, self._file.working, lease_s)
+        )
         self._spool = SpoolIntake(folder)
+        self._spool_seen_at = float("-inf")
+        self._took_over_at = time.monotonic()
         self._signal = ChangeSignal(self._data_version, self._spool.has_arrivals)
-        self._puts, self._claims = self._open_or_recover()
         self._is_open = True
 
     # -- in
 
     def put_job(self, job: Mapping[str, Any], priority: int = PRIORITY_PERSON) -> EnqueueResult:
         """Store an event durably: as a new job, or merged into the one that waits under the same ``job_key``."""
+        now = time.time()
+        event = transitions.Event.of(job, now)
         with self.writing() as connection:
-            return transitions.enqueue(connection, job, priority=priority, now=time.time())
+            return transitions.enqueue(connection, event, priority=priority, now=now)
 
     def put_many(
         self, jobs: Iterable[Mapping[str, Any]], priority: int = PRIORITY_BULK, batch_rows: int = 500
@@ -81,19 +105,24 @@ class QueueCore:
         """Store any number of jobs in bounded memory and short transactions, so that others get their turn."""
         total = BulkResult()
         iterator = iter(jobs)
+        ended_at: float | None = None
         while batch := list(itertools.islice(iterator, batch_rows)):
-            if total != BulkResult():
-                time.sleep(_BULK_PAUSE_S)
+            # Encoded while nobody is kept waiting, which is most of the pause that others need to get their turn.
+            events = [transitions.Event.of(job, time.time()) for job in batch]
+            if ended_at is not None:
+                time.sleep(max(0.0, _BULK_PAUSE_S - (time.monotonic() - ended_at)))
             with self.writing() as connection:
-                total += transitions.enqueue_batch(connection, batch, priority=priority, now=time.time())
+                total += transitions.enqueue_batch(connection, events, priority=priority, now=time.time())
+            ended_at = time.monotonic()
         return total
 
     def take_in_spool(self) -> int:
         """Take in what hooks had to leave beside the queue; return how many events."""
+        self._spool_seen_at = time.monotonic()
         if not self._spool.has_arrivals():
             return 0
         with self._lock, translated(self.folder):
-            taken = self._spool.take_in(self._puts)
+            taken = self._spool.take_in(self._puts, self._file.look)
         if taken:
             self._signal.notify()
         return taken
@@ -105,16 +134,26 @@ class QueueCore:
 
         Never one whose key is being processed. What is not a job object is moved to ``foreign_rows``.
         """
-        self.take_in_spool()
-        state = self._signal.current()
         self._prove_alive()
-        with self._lock, translated(self.folder):
+        if time.monotonic() - self._spool_seen_at >= SPOOL_LOOK_EVERY_S:
+            self.take_in_spool()
+        return self._claim_up_to(limit) or self._claim_after_a_closer_look(limit)
+
+    def _claim_up_to(self, limit: int) -> list[ClaimedJob]:
+        with self._file.reading as connection:
             if limit == 1:
                 claimed = self._claim_next()
-                jobs = [] if claimed is None else [claimed]
-            else:
-                with transaction(self._claims):
-                    jobs = list(itertools.islice(iter(self._claim_next, None), limit))
+                return [] if claimed is None else [claimed]
+            with transaction(connection):
+                return list(itertools.islice(iter(self._claim_next, None), limit))
+
+    def _claim_after_a_closer_look(self, limit: int) -> list[ClaimedJob]:
+        """Look where a claim that finds something need not look: into the spool, and after the dead."""
+        self.take_in_spool()
+        if self._takes_over and time.monotonic() - self._took_over_at >= TAKE_OVER_EVERY_S:
+            self.take_over_dead_owners()
+        state = self._signal.current()
+        jobs = self._claim_up_to(limit)
         if not jobs:
             self._signal.nothing_found_at(state)
             if self._finished_since_maintenance:
@@ -162,7 +201,8 @@ class QueueCore:
         Dead is who no longer holds its kernel lock. Rows without an owner were claimed by a stock reader, which leaves
         no sign of life. A job that lost its worker MAX_DELIVERIES times becomes a dead letter instead.
         """
-        owner_lock.living_owners(self._owner.folder)  # clears away what the dead left
+        self._took_over_at = time.monotonic()
+        self._owner.sweep()
         with self.reading() as connection:
             rows = connection.execute(_CLAIMED_ROWS).fetchall()
         dead = {owner for owner in {row[2] for row in rows} if not self._is_alive(owner)}
@@ -183,8 +223,12 @@ class QueueCore:
 
     def wake(self, job_keys: Iterable[str], now: float) -> int:
         """Make due at once those of these jobs that wait because Plex did not know their file; return how many."""
-        with self._working() as connection:
-            return transitions.wake(connection, job_keys, now)
+        woken = 0
+        iterator = iter(job_keys)
+        while batch := list(itertools.islice(iterator, _BATCH_ROWS)):
+            with self._working() as connection:
+                woken += transitions.wake(connection, batch, now)
+        return woken
 
     def next_due_at(self) -> float | None:
         """Return when the next job can run: 0 for at once, epoch seconds for later, None for none."""
@@ -201,12 +245,17 @@ class QueueCore:
     def list_pending(self, limit: int = 100, after: int = 0) -> tuple[PendingJob, ...]:
         """Return waiting jobs in the order of their rows, those after row ``after``."""
         with self.reading() as connection:
-            rows = connection.execute(_PENDING_ROWS, (after, limit)).fetchall()
-        return tuple(
-            PendingJob(row_id, merging.decode_job(data), priority, due_at, deliveries, timestamp)
-            for row_id, data, priority, due_at, deliveries, timestamp in rows
-            if _is_job(data)
-        )
+            return listing.pending(connection, limit, after)
+
+    def find(self, job_key: str) -> FoundJobs:
+        """Return what waits and what is in hand under ``job_key``, whatever else there is."""
+        with self.reading() as connection:
+            return listing.find(connection, job_key)
+
+    def waiting_for_plex(self) -> tuple[WaitingForPlex, ...]:
+        """Return the jobs that wait, not due yet, because Plex did not know their file, with their paths in Stash."""
+        with self.reading() as connection:
+            return listing.waiting_for_plex(connection, time.time())
 
     def drop_pending(self, *, job_key: str | None = None, older_than: float | None = None) -> int:
         """Delete waiting jobs (spooled ones too), all or those that match; return how many. Jobs in hand go on."""
@@ -220,7 +269,7 @@ class QueueCore:
             with self.writing() as connection:
                 count = connection.execute(_DROP, values).rowcount
             dropped += count
-            if count < _DROP_BATCH:
+            if count < _BATCH_ROWS:
                 return dropped
 
     def totals(self) -> tuple[int, int]:
@@ -231,9 +280,9 @@ class QueueCore:
     def maintain(self) -> None:
         """Prune finished rows and checkpoint the write-ahead log; the worker's task, done by itself now and then."""
         self._finished_since_maintenance = 0
-        with self._lock, translated(self.folder):
-            with transaction(self._claims):
-                history.prune(self._claims, self._keep_finished)
+        with self._file.reading as connection:
+            with transaction(connection):
+                history.prune(connection, self._keep_finished)
             self._checkpoint()
 
     def _checkpoint(self) -> None:
@@ -244,15 +293,17 @@ class QueueCore:
             if primary_code(error) not in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
                 raise
 
-    def recover(self) -> salvage.DamageReport:
-        """Replace a file that turned out damaged while open; what can be read is saved. Raises QueueDamaged."""
+    def recover(self) -> salvage.DamageReport | None:
+        """Replace a file that turned out damaged while open; what can be read is saved. Jobs in hand are lost to us.
+
+        If somebody else replaced it, or deleted it, the one that is there now is opened, or made, and None returned.
+        Raises QueueDamaged while others work with the file.
+        """
+        self._owner.retire()
         with self._lock:
-            self._puts.close()
-            self._claims.close()
-            self._owner.retire()
             self._held.clear()
-            self.damage = salvage.recover(self.folder, "found while in use", self._journal)
-            self._puts, self._claims = self._open_connections()
+            self._file.recover("found while in use")
+            self._take_connections()
             return self.damage
 
     def close(self) -> None:
@@ -261,52 +312,33 @@ class QueueCore:
             return
         with self._lock:
             self._is_open = False
-            self._claims.close()
-            self._puts.close()
-            self._owner.retire()
+        self._owner.retire()
+        self._file.close()
 
     # -- for the dead letters and other tables in the same file
 
-    @contextlib.contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
-        """Give a connection to read from. Raises the errors of QueueError."""
-        with self._lock, translated(self.folder):
-            yield self._claims
+    def reading(self) -> Reading:
+        """Give a connection to read from, as a context. Raises the errors of QueueError."""
+        return self._file.reading
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """Give a connection inside a transaction that is on disk when the block has ended. Raises QueueError."""
-        with self._lock, translated(self.folder), transaction(self._puts):
-            yield self._puts
+        with self._file.writing() as connection:
+            yield connection
         self._signal.notify()
 
     @contextlib.contextmanager
     def _working(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, translated(self.folder), transaction(self._claims):
-            yield self._claims
+        with self._file.working() as connection:
+            yield connection
         self._signal.notify()
 
     # -- parts
 
-    def _open_or_recover(self) -> tuple[sqlite3.Connection, sqlite3.Connection]:
-        try:
-            return self._open_connections()
-        except QueueDamaged as error:
-            self.damage = salvage.recover(self.folder, error.reason, self._journal)
-            return self._open_connections()
-
-    def _open_connections(self) -> tuple[sqlite3.Connection, sqlite3.Connection]:
-        puts = open_queue_file(self.folder, synchronous="FULL", journal=self._journal, timeout_s=self._timeout_s)
-        try:
-            with translated(self.folder):
-                salvage.require_sound(puts, self.folder)
-            claims = open_queue_file(
-                self.folder, synchronous="NORMAL", journal=self._journal, timeout_s=self._timeout_s
-            )
-        except BaseException:
-            puts.close()
-            raise
-        return puts, claims
+    def _take_connections(self) -> None:
+        self.damage = self._file.damage
+        self._puts, self._claims = self._file.puts, self._file.claims
 
     def _claim_next(self) -> ClaimedJob | None:
         while (row := self._claim_row()) is not None:
@@ -335,8 +367,8 @@ class QueueCore:
             transitions.move_aside(self._claims, row_id, reason=reason, now=time.time())
 
     def _finish(self, row_id: int, claim_no: int, status: int) -> None:
-        with self._lock, translated(self.folder):
-            transitions.finish(self._claims, row_id, self._owner.name, claim_no, status)
+        with self._file.reading as connection:
+            transitions.finish(connection, row_id, self._owner.name, claim_no, status)
         self._forget(row_id)
         self._count_finished()
 
@@ -373,7 +405,7 @@ class QueueCore:
         if owner == self._owner.name:
             return True
         try:
-            return owner_lock.is_alive(self._owner.folder, owner)
+            return self._owner.is_alive(owner)
         except OSError as error:
             _log.warning("cannot tell whether a worker lives, its jobs stay: owner=%s reason=%s", owner, error)
             return True
@@ -396,11 +428,3 @@ def _crash_letter(data: object, deliveries: int) -> dead_letters.DeadLetter:
         failed_at=time.time(),
         advice="Look at the log of these times (memory, a crashing library), then: scenesync dlq replay ID",
     )
-
-
-def _is_job(data: object) -> bool:
-    try:
-        merging.decode_job(data)
-    except ValueError:
-        return False
-    return True

@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol
 
 from scenesync.domain.dead_letter import DeadLetter
 from scenesync.queue import merging, transitions
-from scenesync.queue.records import PRIORITY_PERSON
+from scenesync.queue.records import PRIORITY_PERSON, Job
 
 __all__ = ["ALL", "DeadLetter", "DeadLetterStore", "LetterFilter", "insert"]
 
@@ -129,8 +129,7 @@ class DeadLetterStore:
                     if row is None:
                         continue
                     if replay:
-                        job = merging.without_retry_state(merging.decode_job(row[0]))
-                        transitions.enqueue(connection, job, priority=PRIORITY_PERSON, now=time.time(), newest=False)
+                        _replay(connection, merging.decode_job(row[0]))
                     connection.execute("DELETE FROM dead_letters WHERE id = ?", (letter_id,))
                     ended += 1
         return ended
@@ -142,6 +141,12 @@ class DeadLetterStore:
             which = [letter_id for (letter_id,) in rows]
         for start in range(0, len(which), _BATCH):
             yield which[start : start + _BATCH]
+
+
+def _replay(connection: sqlite3.Connection, job: Job) -> None:
+    now = time.time()
+    event = transitions.Event.of(merging.without_retry_state(job), now)
+    transitions.enqueue(connection, event, priority=PRIORITY_PERSON, now=now, newest=False)
 
 
 def _from_row(row: tuple[Any, ...]) -> DeadLetter:

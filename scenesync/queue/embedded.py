@@ -10,8 +10,9 @@ from persistqueue.serializers import json as json_serializer
 from persistqueue.sqlackqueue import SQLiteAckQueue
 
 from scenesync.queue import history, merging, transitions
-from scenesync.queue.core import QueueCore
+from scenesync.queue.core import Liveness, QueueCore
 from scenesync.queue.errors import LeaseLost
+from scenesync.queue.lease import LEASE_S
 from scenesync.queue.records import PRIORITY_BULK, ClaimedJob
 from scenesync.queue.schema import COMPLETED, FAILED, Journal
 
@@ -27,8 +28,14 @@ class EmbeddedQueue(QueueCore, SQLiteAckQueue):
     lost a job can no longer end it (``ack`` and the like then return None); ``get`` passes over jobs that are not due;
     sizes count the file, not this process's own steps; the serialiser is always JSON.
 
-    ``auto_resume`` lets jobs of processes that died wait again. ``journal="truncate"`` is for disks on which SQLite's
-    WAL is not safe (network shares). ``damage`` tells if the file was found damaged and replaced. Raises QueueError.
+    ``auto_resume`` lets jobs of processes that died wait again, now and whenever a claim finds nothing else. ``damage``
+    tells if the file was found damaged and replaced. Raises QueueError.
+
+    For a disk that is a network share there are two options, to be given alike by all who open the queue:
+    ``journal="truncate"``, since SQLite's WAL is not safe there, and ``liveness="lease"``, since its locks may not tell
+    whether their holder lives. A worker then proves its life by renewing a lease of ``lease_s`` seconds; the jobs of a
+    dead one come back when that has run out (see ``lease``), not at once. A worker that was only stopped or cut off for
+    so long finds its jobs gone, and whatever it still does to them is refused.
     """
 
     def __init__(
@@ -39,9 +46,20 @@ class EmbeddedQueue(QueueCore, SQLiteAckQueue):
         journal: Journal = "wal",
         timeout_s: float = 10.0,
         keep_finished: int = history.KEEP_FINISHED,
+        liveness: Liveness = "lock",
+        lease_s: float = LEASE_S,
     ) -> None:
         self._getter = self._putter = None  # the stock __del__ looks at them, also when opening fails
-        QueueCore.__init__(self, os.fspath(path), journal=journal, timeout_s=timeout_s, keep_finished=keep_finished)
+        QueueCore.__init__(
+            self,
+            os.fspath(path),
+            journal=journal,
+            timeout_s=timeout_s,
+            keep_finished=keep_finished,
+            takes_over=auto_resume,
+            liveness=liveness,
+            lease_s=lease_s,
+        )
         SQLiteAckQueue.__init__(
             self,
             self.folder,
@@ -51,13 +69,17 @@ class EmbeddedQueue(QueueCore, SQLiteAckQueue):
             serializer=json_serializer,
         )
 
-    def _init(self) -> None:
+    def _take_connections(self) -> None:
+        super()._take_connections()
         # The stock class declares None and plain locks.
         self._conn = self._getter = self._claims  # type: ignore[assignment]
         self._putter = self._puts  # type: ignore[assignment]
+        self._unack_cache: dict[int, Any] = {}
+
+    def _init(self) -> None:
+        self._take_connections()
         self.tran_lock = self.action_lock = self._lock  # type: ignore[assignment]
         self.put_event = threading.Event()
-        self._unack_cache: dict[int, Any] = {}
 
     # -- persist-queue's methods
 
@@ -66,7 +88,7 @@ class EmbeddedQueue(QueueCore, SQLiteAckQueue):
         now = time.time()
         happened = merging.event_time(item, now) if isinstance(item, dict) else now
         with self.writing() as connection:
-            values = (merging.encode(item), now, PRIORITY_BULK, happened)
+            values = (merging.encode(item), now, PRIORITY_BULK, happened, None, None)
             row_id = connection.execute(transitions.INSERT, values).lastrowid or 0
         self.put_event.set()
         return row_id
@@ -189,11 +211,11 @@ class EmbeddedQueue(QueueCore, SQLiteAckQueue):
         return int(row_id)
 
     def _remember(self, row_id: int, claim_no: int, item: object) -> None:
-        super()._remember(row_id, claim_no, item)
+        self._held[row_id] = claim_no
         self._unack_cache[row_id] = item
 
     def _forget(self, row_id: int) -> None:
-        super()._forget(row_id)
+        self._held.pop(row_id, None)
         self._unack_cache.pop(row_id, None)
 
     def _seconds_until_due(self) -> float:

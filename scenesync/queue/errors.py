@@ -15,6 +15,7 @@ class QueueError(Exception):
     ├── QueueLocked       another process held the file for too long
     ├── QueueDiskFailed   the disk reported an error
     ├── QueueDamaged      the file is not a (whole) database
+    │   └── QueueReplaced the path leads to another file, or to none, while this process has the file open
     ├── QueueUnsupported  this SQLite, this disk or this version of SceneSync cannot use the file
     └── LeaseLost         the job was no longer held by whoever wanted to finish it
     """
@@ -65,6 +66,18 @@ class QueueDamaged(QueueError):
             f"The queue file in {path} is damaged ({reason}). Stop every SceneSync that uses it and start one again: "
             "the file is then moved aside, what can be read is saved, and `scenesync sync --all` finds the rest."
         )
+
+
+class QueueReplaced(QueueDamaged):
+    """Somebody moved or deleted the file while this process had it open: what it writes there nobody would read."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        message = (
+            f"The queue file in {path} was {reason} while this SceneSync used it. Start it again: it then works with "
+            "the file that is there, or makes a new one; `scenesync sync --all` finds what the old one held."
+        )
+        self.args = (message,)
 
 
 class QueueUnsupported(QueueError):

@@ -5,7 +5,7 @@ job. Whatever goes wrong with the queue, the event is kept in the spool; whoever
 """
 
 # pathlib costs more than all the rest of the hook, which imports this.
-# ruff: noqa: PTH103, PTH110, PTH116, PTH118, PTH120, PTH123
+# ruff: noqa: PTH103, PTH116, PTH118, PTH120, PTH123
 
 from __future__ import annotations  # Stash may bring a Python older than ours
 
@@ -90,16 +90,20 @@ _BUILD = """
         'scene_id', ?1, 'update_type', ?2,
         'data', json_patch('{}', json_object('path', ?3, 'title', substr(?4, 1, 500))),
         'enqueued_at', json(?5), 'job_key', 'scene_' || ?1)"""
-# The same rules as merging.merge() for an event of a person: newest content, earliest time, no retry state.
+# The same rules as merging.merge() for an event of a person: newest content, earliest time, no retry state. The time
+# goes in as JSON text, since json_set would cut a float to 15 digits.
 _MERGE = """
     UPDATE ack_queue_default
-    SET data = CAST(json_set(
-            json_insert(
-                json_remove(CAST(data AS TEXT), '$.retry_count', '$.next_retry_at', '$.last_error_type'),
-                '$.enqueued_at', ?3),
-            '$.scene_id', json_extract(?1, '$.scene_id'),
-            '$.update_type', json_extract(?1, '$.update_type'),
-            '$.data', json_extract(?1, '$.data')) AS BLOB),
+    SET data = CAST(json_remove(
+            json_set(
+                CASE WHEN json_type(CAST(data AS TEXT), '$.enqueued_at') IN ('integer', 'real')
+                      AND json_extract(CAST(data AS TEXT), '$.enqueued_at') <= ?3
+                     THEN CAST(data AS TEXT)
+                     ELSE json_set(CAST(data AS TEXT), '$.enqueued_at', json(?4)) END,
+                '$.scene_id', json_extract(?1, '$.scene_id'),
+                '$.update_type', json_extract(?1, '$.update_type'),
+                '$.data', json_extract(?1, '$.data')),
+            '$.retry_count', '$.next_retry_at', '$.last_error_type') AS BLOB),
         priority = MIN(priority, 0), event_at = ?3
     WHERE _id = (SELECT _id FROM ack_queue_default WHERE job_key = ?2 AND status < 2 ORDER BY _id DESC LIMIT 1)"""
 _INSERT = """
@@ -280,8 +284,13 @@ def _answer_error(problem: str | None) -> None:
 
 
 def _enqueue(path: str, job: str, job_key: str, now: float) -> bool:
-    """Put ``job`` into the queue file in one synced transaction; return False if that is not possible right now."""
-    if not os.path.exists(path):  # made by the worker, which knows the schema
+    """Put ``job`` into the queue file in one synced transaction; return False if that is not possible right now.
+
+    If the file is moved aside in this very moment, it may have been read before our event was in it: the event counts
+    as stored only if the path led to one and the same file all the time.
+    """
+    file = _identity(path)
+    if file is None:  # made by the worker, which knows the schema
         return False
     try:
         connection = sqlite.connect(path, timeout=0, isolation_level=None)
@@ -290,7 +299,9 @@ def _enqueue(path: str, job: str, job_key: str, now: float) -> bool:
             # No checkpoint here, and none on closing either: the hook leaves by os._exit.
             connection.execute("PRAGMA wal_autocheckpoint = 0")
             _begin(connection)
-            if connection.execute(_MERGE, (job, job_key, now)).rowcount == 0:
+            if _identity(path) != file:  # its write-ahead log may be that of another file by now
+                return False
+            if connection.execute(_MERGE, (job, job_key, now, repr(now))).rowcount == 0:
                 connection.execute(_INSERT, (job, now))
             connection.execute("COMMIT")
         finally:
@@ -299,7 +310,15 @@ def _enqueue(path: str, job: str, job_key: str, now: float) -> bool:
             _LEFT_OPEN.append(connection)
     except sqlite.Error:
         return False
-    return True
+    return _identity(path) == file
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        info = os.stat(path)
+    except OSError:
+        return None
+    return info.st_dev, info.st_ino
 
 
 def _begin(connection: sqlite.Connection) -> None:

@@ -8,6 +8,9 @@ from scenesync.queue.records import PRIORITY_BULK, Job
 
 RETRY_FIELDS: Final = ("retry_count", "next_retry_at", "last_error_type")
 _ROW_ID_FIELD: Final = "pqid"
+# Kept: `json.dumps` with separators makes an encoder per call, and `json.loads` asks many questions first.
+_to_json: Final = json.JSONEncoder(separators=(",", ":")).encode
+_from_json: Final = json.JSONDecoder().decode
 
 
 def merge(waiting: Mapping[str, Any], event: Mapping[str, Any], *, event_is_newest: bool, by_person: bool) -> Job:
@@ -47,15 +50,15 @@ def encode(job: object) -> bytes:
     """Return ``job`` as persist-queue's JSON serialiser stores it; ``pqid`` is the row's own id and not stored."""
     if isinstance(job, dict) and _ROW_ID_FIELD in job:
         job = {name: value for name, value in job.items() if name != _ROW_ID_FIELD}
-    return json.dumps(job, separators=(",", ":")).encode("ascii")
+    return _to_json(job).encode("ascii")
 
 
 def decode(data: object) -> object:
     """Return what a row holds. Raises ValueError if that is not JSON in UTF-8."""
     if isinstance(data, bytes):
-        return json.loads(data.decode("utf-8"))
+        data = data.decode("utf-8")
     if isinstance(data, str):
-        return json.loads(data)
+        return _from_json(data)
     raise ValueError(f"a row holds {type(data).__name__}, not JSON")
 
 

@@ -143,6 +143,14 @@ class Owner:
         """Stop being alive: whatever is still claimed under this name can be taken over."""
         self._lock.release(remove=True)
 
+    def is_alive(self, owner: str) -> bool:
+        """Return whether ``owner`` still lives. Raises OSError if that cannot be told."""
+        return is_alive(self.folder, owner)
+
+    def sweep(self) -> None:
+        """Delete what the dead left behind."""
+        living_owners(self.folder)
+
 
 def is_alive(folder: str, owner_name: str) -> bool:
     """Return whether the owner of a claimed row still lives."""

@@ -1,4 +1,5 @@
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from scenesync.domain.job import PRIORITY_BULK, PRIORITY_FANOUT, PRIORITY_PERSON, ClaimedJob, Job
 
@@ -9,9 +10,11 @@ __all__ = [
     "BulkResult",
     "ClaimedJob",
     "EnqueueResult",
+    "FoundJobs",
     "Job",
     "PendingJob",
     "QueueSnapshot",
+    "WaitingForPlex",
 ]
 
 
@@ -44,6 +47,21 @@ class PendingJob:
     due_at: float
     deliveries: int
     enqueued_timestamp: float
+
+
+@dataclass(frozen=True, slots=True)
+class FoundJobs:
+    """What the queue has under one key; of each at most one, unless a stock writer put more."""
+
+    waiting: tuple[PendingJob, ...] = ()
+    running: tuple[PendingJob, ...] = ()
+
+
+class WaitingForPlex(NamedTuple):
+    """A job that waits for Plex to know its file; ``path`` is Stash's, None if the job does not say."""
+
+    job_key: str
+    path: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,13 +13,17 @@ from pathlib import Path
 from typing import Any, Final
 
 from scenesync.queue import dead_letters, merging, owner_lock, transitions
-from scenesync.queue.errors import QueueDamaged, QueueUnwritable
+from scenesync.queue.errors import QueueDamaged, QueueLocked, QueueUnwritable
 from scenesync.queue.records import PRIORITY_BULK
-from scenesync.queue.schema import FILE_NAME, TABLE, Journal, open_queue_file, transaction
+from scenesync.queue.schema import FILE_NAME, TABLE, Journal, make_private_folder, open_queue_file, transaction
 
 _log = logging.getLogger(__name__)
 
 OWNERS_FOLDER: Final = "owners"
+_OPENING_LOCK: Final = "opening.lock"
+_NOTE: Final = "recovery.note"  # which file is being moved aside, and why
+_NOTE_SAVED: Final = "INSERT INTO counters (name, value) VALUES ('saved from ' || ?, 1) ON CONFLICT DO NOTHING"
+_DAMAGED: Final = f"{FILE_NAME}.damaged-"
 _COMPANIONS: Final = ("", "-wal", "-shm", "-journal")
 _CHECK_LIMIT_BYTES: Final = 64 * 1024 * 1024
 _GAP_LIMIT: Final = 20_000  # single look-ups between the last row readable from either end
@@ -58,44 +62,105 @@ def require_sound(connection: sqlite3.Connection, folder: str) -> None:
 
 def damaged_files(folder: str) -> tuple[str, ...]:
     """Return the paths of the queue files of ``folder`` that were moved aside, oldest first."""
-    found = map(str, Path(folder).glob(f"{FILE_NAME}.damaged-*"))
+    found = map(str, Path(folder).glob(f"{_DAMAGED}*"))
     return tuple(sorted(path for path in found if not path.endswith(_COMPANIONS[1:])))
 
 
-def recover(folder: str, reason: str, journal: Journal = "wal") -> DamageReport:
+@contextlib.contextmanager
+def alone(folder: str, patience_s: float) -> Iterator[None]:
+    """Keep all other openers out, so that nobody makes a file where one is just being moved aside.
+
+    Raises QueueLocked. Where there are no locks, openers are not kept out.
+    """
+    make_private_folder(folder)
+    lock = owner_lock.KernelLock(Path(folder, _OPENING_LOCK))
+    try:
+        held = lock.acquire(patience_s)
+    except OSError as error:
+        _log.debug("the queue is opened without a lock: reason=%s", error)
+        held = True
+    if not held:
+        raise QueueLocked(folder)
+    try:
+        yield
+    finally:
+        lock.release(remove=True)
+
+
+def recover(folder: str, reason: str, journal: Journal = "wal") -> DamageReport | None:
     """Move the damaged file of ``folder`` aside, make a fresh one and put into it what could be read.
 
-    Raises QueueDamaged while another process works with the file: it would go on in the old one.
+    The caller keeps others out (``alone``). Raises QueueDamaged while another process works with the file: it would go
+    on in the old one.
     """
     living = owner_lock.living_owners(str(Path(folder, OWNERS_FOLDER)))
     if living:
         raise QueueDamaged(folder, f"{reason}; {len(living)} SceneSync process(es) still work with it")
+    note = Path(folder, _NOTE)
+    with _unwritable_if_refused(folder, reason):
+        _write_durably(note, f"{_name_for_damaged(folder)}\n{reason}\n")
     try:
-        moved_to = _move_aside(folder)
-    except OSError as error:
-        raise QueueUnwritable(folder, f"damaged ({reason}), and not to be moved aside: {error}") from error
-    fresh = open_queue_file(folder, synchronous="FULL", journal=journal)
+        return resume(folder, journal)
+    except QueueUnwritable:  # nothing was moved
+        note.unlink(missing_ok=True)
+        raise
+
+
+def resume(folder: str, journal: Journal = "wal") -> DamageReport | None:
+    """Do the recovery that is noted in ``folder``, from where a crash left it; return None if there is none.
+
+    The database goes first: while there is none, hooks write to the spool, and one that was in the middle of writing
+    sees it gone and does so too. Its companions follow before anything is made in its place, since a fresh database
+    must never meet the old write-ahead log.
+    """
+    note, path = Path(folder, _NOTE), Path(folder, FILE_NAME)
     try:
-        jobs, letters = _save_rows(fresh, folder, moved_to)
-    finally:
-        fresh.close()
-    report = DamageReport(reason, moved_to, jobs, letters)
+        text = note.read_text("utf-8")
+    except FileNotFoundError:
+        return None
+    name, _, reason = text.rstrip("\n").partition("\n")
+    moved_to = Path(folder, name)
+    is_whole = text.endswith("\n") and name.startswith(_DAMAGED)
+    if is_whole and not moved_to.exists() and path.exists():
+        with _unwritable_if_refused(folder, reason):
+            path.rename(moved_to)
+    if not (is_whole and moved_to.exists()):  # the note was cut short, or somebody tidied up: the file is judged anew
+        note.unlink()
+        return None
+    if not path.exists():
+        for companion in _COMPANIONS[1:]:
+            with contextlib.suppress(FileNotFoundError):
+                Path(f"{path}{companion}").rename(f"{moved_to}{companion}")
+    with contextlib.closing(open_queue_file(folder, synchronous="FULL", journal=journal)) as fresh:
+        jobs, letters = _save_rows(fresh, folder, str(moved_to))
+    note.unlink()
+    report = DamageReport(reason, str(moved_to), jobs, letters)
     _log.error("queue file damaged: %s", report.message)
     return report
 
 
-def _move_aside(folder: str) -> str:
-    path = Path(folder, FILE_NAME)
+@contextlib.contextmanager
+def _unwritable_if_refused(folder: str, reason: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise QueueUnwritable(folder, f"damaged ({reason}), and not to be moved aside: {error}") from error
+
+
+def _write_durably(path: Path, text: str) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _name_for_damaged(folder: str) -> str:
     stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(time.time()))
-    target, number = f"{path}.damaged-{stamp}", 1
-    while Path(target).exists():
+    name, number = f"{_DAMAGED}{stamp}", 1
+    while Path(folder, name).exists():
         number += 1
-        target = f"{path}.damaged-{stamp}.{number}"
-    # The companions first: a fresh database must never meet the old write-ahead log.
-    for companion in reversed(_COMPANIONS):
-        with contextlib.suppress(FileNotFoundError):
-            Path(f"{path}{companion}").rename(f"{target}{companion}")
-    return target
+        name = f"{_DAMAGED}{stamp}.{number}"
+    return name
 
 
 def _save_rows(fresh: sqlite3.Connection, folder: str, damaged: str) -> tuple[int, int]:
@@ -111,7 +176,10 @@ def _save_rows(fresh: sqlite3.Connection, folder: str, damaged: str) -> tuple[in
                 source.execute(
                     "SELECT COUNT(*) FROM sqlite_master"
                 ).fetchone()  # no use going on if not even this works
-                return _save_jobs(fresh, source), _save_letters(fresh, source)
+                with transaction(fresh):  # all or nothing, so that a crash does not save a letter twice
+                    if fresh.execute(_NOTE_SAVED, (Path(damaged).name,)).rowcount == 0:
+                        return 0, 0
+                    return _save_jobs(fresh, source), _save_letters(fresh, source)
     except (OSError, sqlite3.Error) as error:
         _log.warning("nothing more could be saved from the damaged queue file: reason=%s", error)
         return 0, 0
@@ -139,8 +207,8 @@ def _save_jobs(fresh: sqlite3.Connection, source: sqlite3.Connection) -> int:
             job = merging.decode_job(data)
         except ValueError:
             continue
-        with transaction(fresh):
-            transitions.enqueue(fresh, job, priority=PRIORITY_BULK, now=time.time(), newest=False)
+        now = time.time()
+        transitions.enqueue(fresh, transitions.Event.of(job, now), priority=PRIORITY_BULK, now=now, newest=False)
         saved += 1
     return saved
 
@@ -152,8 +220,7 @@ def _save_letters(fresh: sqlite3.Connection, source: sqlite3.Connection) -> int:
             letter = _letter(row)
         except (ValueError, TypeError):
             continue
-        with transaction(fresh):
-            dead_letters.insert(fresh, letter)
+        dead_letters.insert(fresh, letter)
         saved += 1
     return saved
 

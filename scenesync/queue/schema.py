@@ -1,8 +1,10 @@
 """The queue's file: persist-queue's table, our additions to it, and how to open it.
 
 A stock ``persistqueue.SQLiteAckQueue`` (JSON serialiser) can read and write the same file: the first four columns and
-the status codes are its own, everything else is nullable, has a default or is computed from ``data``.
+the status codes are its own, everything else is nullable, has a default or is kept up to date by triggers.
 """
+
+# ruff: noqa: S608 (statements here are put together from names of this module, never from a value)
 
 import contextlib
 import sqlite3
@@ -18,9 +20,9 @@ Journal = Literal["wal", "truncate"]
 FILE_NAME: Final = "data.db"
 TABLE: Final = "ack_queue_default"
 READY, CLAIMED, COMPLETED, FAILED = 1, 2, 5, 9  # persistqueue.sqlackqueue.AckStatus; 0 (new) and 1 are both waiting
-SCHEMA_VERSION: Final = 1
-# RETURNING came with 3.35, generated columns with 3.31.
-MINIMUM_SQLITE: Final = (3, 35, 0)
+SCHEMA_VERSION: Final = 2
+# RETURNING and DROP COLUMN came with 3.35, the latter without faults with 3.35.5.
+MINIMUM_SQLITE: Final = (3, 35, 5)
 _CREATE_PATIENCE = 200
 _JOURNAL_SIZE_LIMIT_BYTES: Final = 16 * 1024 * 1024
 
@@ -32,6 +34,11 @@ DUE_AT_EXPRESSION: Final = (
     f"CASE WHEN json_valid({_TEXT}) AND json_type({_TEXT}, '$.next_retry_at') IN ('integer', 'real') "
     f"THEN json_extract({_TEXT}, '$.next_retry_at') ELSE 0 END"
 )
+ERROR_EXPRESSION: Final = (
+    f"CASE WHEN json_valid({_TEXT}) AND json_type({_TEXT}, '$.last_error_type') = 'text' "
+    f"THEN json_extract({_TEXT}, '$.last_error_type') END"
+)
+_DERIVED: Final = f"job_key = {JOB_KEY_EXPRESSION}, due_at = {DUE_AT_EXPRESSION}, last_error_type = {ERROR_EXPRESSION}"
 
 # SQLite uses a partial index only if the query repeats its WHERE term literally: queries say `status < 2`,
 # `status = 2` and so on, never something equivalent. tests/unit/queue/test_queue_plans.py guards it.
@@ -71,7 +78,35 @@ _TO_VERSION_1: Final = (
         FROM ack_queue_default WHERE NOT json_valid(CAST(data AS TEXT))""",
     "DELETE FROM ack_queue_default WHERE NOT json_valid(CAST(data AS TEXT))",
 )
-MIGRATIONS: Final = (_TO_VERSION_1,)
+# What indexes need of a job stands in real columns: to look into the JSON at each step of a row costs more than the
+# step. The triggers serve whoever writes `data` alone: the stock class, the hook, people's scripts.
+_TO_VERSION_2: Final = (
+    "DROP INDEX waiting_by_lane",
+    "DROP INDEX waiting_by_key",
+    "DROP INDEX claimed_by_key",
+    "ALTER TABLE ack_queue_default DROP COLUMN job_key",
+    "ALTER TABLE ack_queue_default DROP COLUMN due_at",
+    "ALTER TABLE ack_queue_default ADD COLUMN job_key TEXT",
+    "ALTER TABLE ack_queue_default ADD COLUMN due_at REAL",
+    "ALTER TABLE ack_queue_default ADD COLUMN last_error_type TEXT",
+    f"UPDATE ack_queue_default SET {_DERIVED}",
+    f"""CREATE TRIGGER derive_on_insert AFTER INSERT ON ack_queue_default WHEN NEW.due_at IS NULL BEGIN
+        UPDATE ack_queue_default SET {_DERIVED} WHERE _id = NEW._id;
+    END""",
+    f"""CREATE TRIGGER derive_on_update AFTER UPDATE OF data ON ack_queue_default BEGIN
+        UPDATE ack_queue_default SET {_DERIVED} WHERE _id = NEW._id;
+    END""",
+    "CREATE INDEX waiting_by_lane ON ack_queue_default (priority, due_at, _id) WHERE status < 2",
+    # Of all rows: it is then touched neither by a claim nor by an end. Finished rows are few.
+    "CREATE INDEX rows_by_key ON ack_queue_default (job_key)",
+    "CREATE INDEX claimed_by_key ON ack_queue_default (job_key) WHERE status = 2",
+    """CREATE INDEX waiting_for_plex ON ack_queue_default (due_at)
+        WHERE status < 2 AND last_error_type = 'PlexNotFound'""",
+    # Signs of life where the disk has no locks to rely on (lease.py).
+    """CREATE TABLE leases (
+        owner TEXT PRIMARY KEY, beat INTEGER NOT NULL, renewed_at REAL NOT NULL) WITHOUT ROWID""",
+)
+MIGRATIONS: Final = (_TO_VERSION_1, _TO_VERSION_2)
 
 
 def open_queue_file(

@@ -17,13 +17,17 @@ class ChangeSignal:
         self._has_arrivals = has_arrivals
         self._condition = threading.Condition()
         self._own_changes = 0
+        self._waiting = 0
         self._seen: tuple[int, int] | None = None
 
     def notify(self) -> None:
         """Tell all waiting threads that this process changed the queue."""
-        with self._condition:
-            self._own_changes += 1
-            self._condition.notify_all()
+        # Who begins to wait looks at the number after having said that it waits, so none sleeps through this; two
+        # changes at once may count as one, which is a change as well.
+        self._own_changes += 1
+        if self._waiting:
+            with self._condition:
+                self._condition.notify_all()
 
     def current(self) -> tuple[int, int]:
         """Return the present state."""
@@ -50,6 +54,8 @@ class ChangeSignal:
                 return False
             slice_s = min(POLL_S, remaining_s)
             with self._condition:
+                self._waiting += 1
                 if self._own_changes == seen[0]:
                     self._condition.wait(slice_s)
+                self._waiting -= 1
             remaining_s -= slice_s

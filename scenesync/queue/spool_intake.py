@@ -1,7 +1,9 @@
 import contextlib
 import logging
+import os
 import sqlite3
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +24,7 @@ class SpoolIntake:
     def __init__(self, queue_folder: str) -> None:
         self._queue_folder = queue_folder
         self._given_up: set[Path] = set()
+        self._beside = _EventFolder(spool.spool_beside(queue_folder))
         self._temporary = _TemporaryFolders(queue_folder)
 
     def count(self) -> int:
@@ -32,29 +35,27 @@ class SpoolIntake:
         """Return whether an event waits that was not found unreadable before."""
         return bool(self._paths())
 
-    def take_in(self, connection: sqlite3.Connection) -> int:
+    def take_in(self, connection: sqlite3.Connection, still_there: Callable[[], None]) -> int:
         """Put up to BATCH_FILES waiting events into the queue; return how many.
 
         The names of the files are stored in the same transaction as their jobs and forgotten once the files are gone,
-        so a crash at any point repeats nothing. The files are listed under the write lock: who comes second sees either
-        the name that the first one stored, or no file.
+        so a crash at any point repeats nothing. The files are looked at under the write lock: who comes second sees
+        either the name that the first one stored, or no file. ``still_there`` raises if the queue's file, with these
+        jobs in it, is not the one that others will read; then the events stay.
         """
         if not self.has_arrivals():
             return 0
         with transaction(connection):
             paths = self._paths()[:BATCH_FILES]
             taken = [path for path in paths if self._take(connection, path)]
+        still_there()
         removed = [path for path in taken if self._remove(path)]
         with transaction(connection):
             connection.executemany("DELETE FROM taken_in_events WHERE event_id = ?", [(path.name,) for path in removed])
         return len(taken)
 
     def _paths(self) -> list[Path]:
-        paths = [
-            Path(folder, name)
-            for folder in (spool.spool_beside(self._queue_folder), *self._temporary.find())
-            for name in spool.event_files(folder)
-        ]
+        paths = [path for folder in (self._beside, *self._temporary.find()) for path in folder.events()]
         return sorted((path for path in paths if path not in self._given_up), key=lambda path: path.name)
 
     def _take(self, connection: sqlite3.Connection, path: Path) -> bool:
@@ -68,7 +69,9 @@ class SpoolIntake:
         except (OSError, ValueError) as error:
             self._give_up(path, error)
             return False
-        transitions.enqueue(connection, job, priority=PRIORITY_PERSON, now=time.time(), newest=False)
+        now = time.time()
+        event = transitions.Event.of(job, now)
+        transitions.enqueue(connection, event, priority=PRIORITY_PERSON, now=now, newest=False)
         connection.execute("INSERT INTO taken_in_events (event_id) VALUES (?)", (event_id,))
         return True
 
@@ -92,27 +95,78 @@ class SpoolIntake:
         return True
 
 
-class _TemporaryFolders:
-    """Finds this queue's folders in the temporary folder, and lists that one (it may be long) only when it changed."""
+class _Watched:
+    """Tells whether a folder may have changed since it was listed, by one look at its time stamp.
 
-    _CHECKS_BETWEEN_LISTINGS: Final = 200  # a change within the file system's time stamp granularity is seen by then
+    Two changes within the stamp's granularity (up to 2 s on some disks) look like one. So a listing counts only if it
+    was made long enough after the stamp was first seen, and never for longer than a minute. Measured by our own clock:
+    that of the disk may be another, and both may be set.
+    """
+
+    __slots__ = ("_listed_at", "_path", "_seen_at", "_stamp")
+    _SETTLED_AFTER_S: Final = 2.5
+    _NEVER_TRUSTED_LONGER_THAN_S: Final = 60.0
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._stamp: int | None = None
+        self._seen_at = self._listed_at = 0.0
+
+    def must_be_listed(self) -> bool:
+        """Return whether to list the folder now; whoever is told so does it."""
+        now = time.monotonic()
+        try:
+            stamp = os.stat(self._path).st_mtime_ns  # noqa: PTH116 (every claim may pass here)
+        except OSError:
+            stamp = -1
+        if stamp != self._stamp:
+            self._stamp, self._seen_at = stamp, now
+        elif (
+            self._listed_at - self._seen_at > self._SETTLED_AFTER_S
+            and now - self._listed_at < self._NEVER_TRUSTED_LONGER_THAN_S
+        ):
+            return False
+        self._listed_at = now
+        return True
+
+
+class _EventFolder:
+    """The events in one folder."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._watched = _Watched(folder)
+        self._paths: list[Path] = []
+
+    def events(self) -> list[Path]:
+        if self._watched.must_be_listed():
+            self._paths = [Path(self._folder, name) for name in spool.event_files(self._folder)]
+        return self._paths
+
+
+class _TemporaryFolders:
+    """Finds this queue's folders in the temporary folder, which may be long and change often: not at every look."""
+
+    _LOOK_EVERY_S: Final = 0.5
 
     def __init__(self, queue_folder: str) -> None:
         self._queue_folder = queue_folder
-        self._seen_change: int | None = None
-        self._checks = 0
-        self._folders: list[str] = []
+        self._root: str | None = None
+        with contextlib.suppress(FileNotFoundError):  # no folder for temporary files can be written
+            self._root = spool.temporary_root()
+        self._watched = _Watched(self._root or "")
+        self._looked_at: float | None = None
+        self._folders: list[_EventFolder] = []
 
-    def find(self) -> list[str]:
-        root = spool.temporary_root()
-        try:
-            change = Path(root).stat().st_mtime_ns
-        except OSError:
+    def find(self) -> list[_EventFolder]:
+        if self._root is None:
             return []
-        self._checks += 1
-        if change != self._seen_change or self._checks % self._CHECKS_BETWEEN_LISTINGS == 0:
-            self._folders = spool.temporary_folders(self._queue_folder, root)
-            self._seen_change = change
+        now = time.monotonic()
+        if self._looked_at is None or now - self._looked_at > self._LOOK_EVERY_S:
+            self._looked_at = now
+            if self._watched.must_be_listed():
+                found = spool.temporary_folders(self._queue_folder, self._root)
+                self._folders = [_EventFolder(folder) for folder in found]
         return self._folders
 
 

@@ -8,7 +8,7 @@ Steps that leave *claimed* are fenced: they touch the row only while this owner 
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, Self
 
 from scenesync.queue import merging
 from scenesync.queue.errors import LeaseLost
@@ -41,12 +41,17 @@ _MARK_CLAIMED: Final = """
     UPDATE ack_queue_default
     SET status = 2, owner = :owner, claim_no = :claim_no, claimed_at = :now, deliveries = deliveries + 1"""
 _CLAIMED_ROW: Final = "RETURNING _id, data, timestamp, deliveries, priority"
+# The first lane has something due nearly always: a plain seek, before all lanes are gone through.
 CLAIM: Final = f"""
     {_MARK_CLAIMED}
-    WHERE _id = (
-        WITH {LANES}
+    WHERE _id = COALESCE(
+        (SELECT waiting._id FROM ack_queue_default AS waiting
+        WHERE waiting.status < 2 AND waiting.due_at <= :now AND {_FREE}
+          AND waiting.priority = (SELECT MIN(priority) FROM ack_queue_default WHERE status < 2)
+        ORDER BY waiting.due_at, waiting._id LIMIT 1),
+        (WITH {LANES}
         SELECT COALESCE(({_first_in_lane("_id", "<= :now")}), ({_first_in_lane("_id", "> :jumped")})) AS row_id
-        FROM lane WHERE row_id IS NOT NULL LIMIT 1)
+        FROM lane WHERE row_id IS NOT NULL LIMIT 1))
     {_CLAIMED_ROW}"""
 CLAIM_BY_ID: Final = f"{_MARK_CLAIMED} WHERE _id = :row_id AND status < 2 {_CLAIMED_ROW}"
 CLAIM_AFTER_ID: Final = f"""
@@ -64,7 +69,10 @@ GIVE_BACK: Final = """
 WAITING_BY_KEY: Final = """
     SELECT _id, data, priority, COALESCE(event_at, timestamp), deliveries
     FROM ack_queue_default WHERE job_key = ? AND status < 2 ORDER BY _id DESC LIMIT 1"""
-INSERT: Final = "INSERT INTO ack_queue_default (data, timestamp, status, priority, event_at) VALUES (?, ?, 0, ?, ?)"
+# Without a due time (NULL) a trigger looks into the data for it, and for the key.
+INSERT: Final = """
+    INSERT INTO ack_queue_default (data, timestamp, status, priority, event_at, job_key, due_at)
+    VALUES (?, ?, 0, ?, ?, ?, ?)"""
 REPLACE: Final = "UPDATE ack_queue_default SET data = ?, priority = ?, event_at = ? WHERE _id = ?"
 NEXT_DUE: Final = f"""
     WITH {LANES}
@@ -76,59 +84,71 @@ NEXT_DUE: Final = f"""
 WAKE: Final = """
     UPDATE ack_queue_default
     SET data = CAST(json_set(CAST(data AS TEXT), '$.next_retry_at', json(:now_json)) AS BLOB)
-    WHERE job_key = :job_key AND status < 2 AND due_at > :now
-      AND json_extract(CAST(data AS TEXT), '$.last_error_type') = 'PlexNotFound'"""
+    WHERE job_key = :job_key AND status < 2 AND due_at > :now AND last_error_type = 'PlexNotFound'"""
 MOVE_ASIDE: Final = """
     INSERT INTO foreign_rows (row_id, data, timestamp, status, reason, moved_at)
     SELECT _id, data, timestamp, status, ?, ? FROM ack_queue_default WHERE _id = ?"""
 DELETE: Final = "DELETE FROM ack_queue_default WHERE _id = ?"
 
 Row = tuple[Any, ...]
+_RETRY_FIELDS: Final = frozenset(merging.RETRY_FIELDS)
+
+
+class Event(NamedTuple):
+    """A job on its way in, encoded before the write lock is taken. ``happened_at`` is in epoch seconds."""
+
+    job: Mapping[str, Any]
+    data: bytes
+    happened_at: float
+
+    @classmethod
+    def of(cls, job: Mapping[str, Any], now: float) -> Self:
+        """Return the event of ``job``, which happened ``now`` if it does not say when."""
+        return cls(job, merging.encode(job), merging.event_time(job, now))
+
+    def row(self, priority: int, now: float) -> Row:
+        """Return the values of INSERT."""
+        key = self.job.get("job_key")
+        plain = (key is None or isinstance(key, str)) and _RETRY_FIELDS.isdisjoint(self.job)
+        return (self.data, now, priority, self.happened_at, key if plain else None, 0.0 if plain else None)
 
 
 def enqueue(
-    connection: sqlite3.Connection, job: Mapping[str, Any], *, priority: int, now: float, newest: bool = True
+    connection: sqlite3.Connection, event: Event, *, priority: int, now: float, newest: bool = True
 ) -> EnqueueResult:
-    """Add ``job``, or merge it into the job that waits under its key.
+    """Add the event's job, or merge it into the job that waits under its key.
 
     ``newest`` is False for events that may come late (spool, replay): then the times of the events decide.
     """
-    happened = merging.event_time(job, now)
-    row = waiting_under_key(connection, job.get("job_key"))
+    row = waiting_under_key(connection, event.job.get("job_key"))
     if row is None:
-        cursor = connection.execute(INSERT, (merging.encode(job), now, priority, happened))
-        return EnqueueResult(cursor.lastrowid or 0, merged=False)
+        return EnqueueResult(connection.execute(INSERT, event.row(priority, now)).lastrowid or 0, merged=False)
     row_id, data, old_priority, last_event, _ = row
-    event_is_newest = newest or happened >= last_event
+    event_is_newest = newest or event.happened_at >= last_event
     merged = merging.merge(
-        merging.decode_job(data), job, event_is_newest=event_is_newest, by_person=merging.is_by_person(priority)
+        merging.decode_job(data), event.job, event_is_newest=event_is_newest, by_person=merging.is_by_person(priority)
     )
     # The arrival order of live events outranks their clocks, which may have been set back.
-    latest = happened if newest else max(happened, last_event)
+    latest = event.happened_at if newest else max(event.happened_at, last_event)
     connection.execute(REPLACE, (merging.encode(merged), min(priority, old_priority), latest, row_id))
     return EnqueueResult(row_id, merged=True)
 
 
-def enqueue_batch(
-    connection: sqlite3.Connection, jobs: Sequence[Mapping[str, Any]], *, priority: int, now: float
-) -> BulkResult:
+def enqueue_batch(connection: sqlite3.Connection, events: Sequence[Event], *, priority: int, now: float) -> BulkResult:
     """Add many jobs by one look-up and one insert; those that wait already are merged one by one."""
-    unique: dict[str, Mapping[str, Any]] = {}
-    keyless = []
-    for job in jobs:
-        key = job.get("job_key")
-        if key is None:
-            keyless.append(job)
-        elif key in unique:
-            unique[key] = merging.merge(unique[key], job, event_is_newest=True, by_person=False)
+    waiting = _waiting_keys(connection, [event.job.get("job_key") for event in events])
+    new: list[Event] = []
+    one_by_one: list[Event] = []
+    for event in events:
+        key = event.job.get("job_key")
+        if key is None or (isinstance(key, str) and key not in waiting):
+            waiting.add(key)
+            new.append(event)
         else:
-            unique[key] = job
-    waiting = _waiting_keys(connection, list(unique))
-    for key in waiting:
-        enqueue(connection, unique[key], priority=priority, now=now)
-    new = [*keyless, *(job for key, job in unique.items() if key not in waiting)]
-    connection.executemany(INSERT, [(merging.encode(job), now, priority, merging.event_time(job, now)) for job in new])
-    return BulkResult(created=len(new), merged=len(jobs) - len(new))
+            one_by_one.append(event)
+    connection.executemany(INSERT, [event.row(priority, now) for event in new])
+    merged = sum(enqueue(connection, event, priority=priority, now=now).merged for event in one_by_one)
+    return BulkResult(created=len(events) - merged, merged=merged)
 
 
 def waiting_under_key(connection: sqlite3.Connection, job_key: object) -> Row | None:
@@ -219,7 +239,7 @@ def wake(connection: sqlite3.Connection, job_keys: Iterable[str], now: float) ->
     )
 
 
-def _waiting_keys(connection: sqlite3.Connection, keys: list[str]) -> set[str]:
+def _waiting_keys(connection: sqlite3.Connection, keys: Sequence[object]) -> set[object]:
     if not keys:
         return set()
     places = ",".join("?" * len(keys))

@@ -91,10 +91,11 @@ class Hang:
 
 @dataclass(frozen=True, slots=True)
 class Trickle:
-    """The head at once, the body at ``bytes_per_s``."""
+    """The head at once, or with ``from_head`` drop by drop as well, then the body at ``bytes_per_s``."""
 
     response: Response
     bytes_per_s: float
+    from_head: bool = False
 
 
 Answer = Response | Reset | Cut | Hang | Trickle
@@ -372,8 +373,8 @@ class _Connection(asyncio.Protocol):
             case Hang(seconds):
                 await asyncio.sleep(seconds)
                 self._transport.close()
-            case Trickle(response, bytes_per_s):
-                await self._drip(response, bytes_per_s)
+            case Trickle(response, bytes_per_s, from_head):
+                await self._drip(response, bytes_per_s, from_head=from_head)
             case _:
                 assert_never(answer)
 
@@ -398,13 +399,15 @@ class _Connection(asyncio.Protocol):
             self._transport.write(self._encode_head(response) + response.body[:body_bytes])
             await asyncio.sleep(_DELIVERY_S)
 
-    async def _drip(self, response: Response, bytes_per_s: float) -> None:
-        self._transport.write(self._encode_head(response))
+    async def _drip(self, response: Response, bytes_per_s: float, *, from_head: bool) -> None:
+        head, body = self._encode_head(response), self._send(h11.Data(data=response.body))
+        whole, start = head + body, 0 if from_head else len(head)
+        self._transport.write(whole[:start])
         step = max(1, int(bytes_per_s / _DRIPS_PER_S))
-        for start in range(0, len(response.body), step):
-            piece = response.body[start : start + step]
+        for begin in range(start, len(whole), step):
+            piece = whole[begin : begin + step]
             await asyncio.sleep(len(piece) / bytes_per_s)
             if self._transport.is_closing():
                 return
-            self._transport.write(self._send(h11.Data(data=piece)))
+            self._transport.write(piece)
         self._transport.write(self._send(h11.EndOfMessage()))

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from scenesync.store.database import Database
 
 KEPT: Final = 20_000
+KEPT_PER_SCENE: Final = 100
+"""One scene that is tried again and again must not push out what is known of all others."""
 PRUNE_EVERY: Final = 500
 
 # The latest attempts at one scene.
@@ -49,9 +51,21 @@ OUTCOMES_SINCE: Final = (
 # All but the last KEPT rows.
 FORGET_OLD: Final = delete(attempt).where(attempt.c.id <= select(func.max(attempt.c.id)).scalar_subquery() - KEPT)
 
+# The attempt of a scene that is as old as one may be: it and those before it go.
+OLDEST_OF_SCENE: Final = (
+    select(attempt.c.id)
+    .where(attempt.c.scene_id == bindparam("scene"))
+    .order_by(attempt.c.id.desc())
+    .limit(1)
+    .offset(KEPT_PER_SCENE)
+)
+FORGET_OLD_OF_SCENE: Final = delete(attempt).where(
+    attempt.c.scene_id == bindparam("scene"), attempt.c.id <= OLDEST_OF_SCENE.scalar_subquery()
+)
+
 
 class AttemptStore:
-    """The history of attempts. Every method may raise StoreError."""
+    """The history of attempts: the last KEPT, KEPT_PER_SCENE of each scene. Every method may raise StoreError."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -78,6 +92,7 @@ class AttemptStore:
         }
         with self._database.transaction(durable=False) as connection:
             connection.execute(insert(attempt), row)
+            connection.execute(FORGET_OLD_OF_SCENE, {"scene": made.scene_id})
             if prune:
                 connection.execute(FORGET_OLD)
 

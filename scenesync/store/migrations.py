@@ -203,6 +203,45 @@ MIGRATIONS: Final = (
             """,
         ),
     ),
+    Migration(
+        2,
+        "circuits that processes share, jobs waiting at the end of an outage",
+        (
+            # A circuit breaker with everything that decides what it does next.
+            """
+            CREATE TABLE circuit (
+                service TEXT NOT NULL PRIMARY KEY,
+                state TEXT NOT NULL,
+                failures BIGINT NOT NULL,
+                successes BIGINT NOT NULL,
+                opened_at DOUBLE PRECISION NOT NULL,
+                generation BIGINT NOT NULL,
+                probe TEXT NOT NULL,
+                probe_expires_at DOUBLE PRECISION NOT NULL,
+                revision BIGINT NOT NULL
+            )
+            """,
+            # What was known of each: the state alone, and at best since when.
+            """
+            INSERT INTO circuit
+            SELECT service, circuit, failures, 0, COALESCE(opened_at, since, 0), 1, '', 0, 1 FROM service_state
+            """,
+            # Leaves those columns out; by way of a new table, since SQLite before 3.35 cannot drop a column.
+            "ALTER TABLE service_state RENAME TO service_state_1",
+            """
+            CREATE TABLE service_state (
+                service TEXT NOT NULL PRIMARY KEY,
+                reachability TEXT NOT NULL,
+                since DOUBLE PRECISION,
+                message TEXT NOT NULL
+            )
+            """,
+            "INSERT INTO service_state SELECT service, reachability, since, message FROM service_state_1",
+            "DROP TABLE service_state_1",
+            # Not known of outages that are over.
+            "ALTER TABLE outage ADD COLUMN jobs_waiting_at_end BIGINT",
+        ),
+    ),
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, delete, func, or_, select, update
 
 from scenesync.store.dialect import insert_or_keep
 from scenesync.store.tables import outage
@@ -13,30 +13,59 @@ from scenesync.store.tables import outage
 if TYPE_CHECKING:
     from scenesync.store.database import Database
 
+KEPT: Final = 1_000
+KEPT_FOR_S: Final = 365 * 24 * 3600.0
+
+_COLUMNS: Final = (
+    outage.c.service,
+    outage.c.cause,
+    outage.c.began_at,
+    outage.c.ended_at,
+    outage.c.jobs_waiting,
+    outage.c.jobs_waiting_at_end,
+)
+
 # The latest outages, of all services.
-LATEST: Final = (
-    select(outage.c.service, outage.c.cause, outage.c.began_at, outage.c.ended_at, outage.c.jobs_waiting)
-    .order_by(outage.c.id.desc())
-    .limit(bindparam("most"))
+LATEST: Final = select(*_COLUMNS).order_by(outage.c.id.desc()).limit(bindparam("most"))
+
+# The outages of a service that had not ended at a time.
+OF_SERVICE_SINCE: Final = (
+    select(*_COLUMNS)
+    .where(outage.c.service == bindparam("whose"))
+    .where(or_(outage.c.ended_at.is_(None), outage.c.ended_at >= bindparam("since")))
+    .order_by(outage.c.id)
 )
 
 # Ends the outage of a service that is still open.
 END: Final = (
     update(outage)
     .where(outage.c.service == bindparam("whose"), outage.c.ended_at.is_(None))
-    .values(ended_at=bindparam("at"))
+    .values(ended_at=bindparam("at"), jobs_waiting_at_end=bindparam("waiting"))
+)
+
+# All that are over and either too old or not among the last KEPT.
+FORGET_OLD: Final = delete(outage).where(
+    outage.c.ended_at.is_not(None),
+    or_(
+        outage.c.ended_at < bindparam("too_old"),
+        outage.c.id <= select(func.max(outage.c.id)).scalar_subquery() - KEPT,
+    ),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """One outage; times in epoch seconds, ``ended_at`` None while it lasts, ``jobs_waiting`` as it began."""
+    """One outage; times in epoch seconds, ``ended_at`` None while it lasts.
+
+    ``jobs_waiting`` as it began and as it ended (None while it lasts, or if nobody counted them).
+    """
 
     service: str
     cause: str
     began_at: float
     ended_at: float | None
     jobs_waiting: int
+    jobs_waiting_at_end: int | None = None
 
     @property
     def duration_s(self) -> float | None:
@@ -45,7 +74,7 @@ class Outage:
 
 
 class OutageStore:
-    """The history of outages. Every method may raise StoreError."""
+    """The history of outages, the last KEPT of a year. Every method may raise StoreError."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -55,13 +84,21 @@ class OutageStore:
         row = {"service": service, "cause": cause, "began_at": at, "ended_at": None, "jobs_waiting": jobs_waiting}
         with self._database.transaction(durable=False) as connection:
             connection.execute(insert_or_keep(connection, outage), row)
+            connection.execute(FORGET_OLD, {"too_old": at - KEPT_FOR_S})
 
-    def end(self, service: str, *, at: float) -> bool:
+    def end(self, service: str, *, at: float, jobs_waiting: int | None = None) -> bool:
         """Note that the open outage of a service is over; False if there was none."""
         with self._database.transaction(durable=False) as connection:
-            return connection.execute(END, {"whose": service, "at": at}).rowcount > 0
+            ended = connection.execute(END, {"whose": service, "at": at, "waiting": jobs_waiting})
+            return ended.rowcount > 0
 
     def latest(self, limit: int) -> tuple[Outage, ...]:
         """Return the latest outages, newest first."""
         with self._database.reading() as connection:
             return tuple(Outage(*row) for row in connection.execute(LATEST, {"most": limit}))
+
+    def of_service(self, service: str, *, since: float) -> tuple[Outage, ...]:
+        """Return the outages of a service that still lasted at ``since`` (epoch seconds) or began later."""
+        with self._database.reading() as connection:
+            rows = connection.execute(OF_SERVICE_SINCE, {"whose": service, "since": since})
+            return tuple(Outage(*row) for row in rows)

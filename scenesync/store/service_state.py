@@ -1,4 +1,4 @@
-"""The last known state of Plex and Stash, for commands that ask no server."""
+"""Whether Plex and Stash could be reached when they were last asked, for commands that ask no server."""
 
 from __future__ import annotations
 
@@ -23,9 +23,6 @@ STATE_OF: Final = select(service_state).where(service_state.c.service == bindpar
 class ServiceState:
     """A service as it was last seen: ``reachability`` is up, down or unknown, ``since`` epoch seconds."""
 
-    circuit: str = "closed"
-    failures: int = 0
-    opened_at: float | None = None
     reachability: str = UNKNOWN
     since: float | None = None
     message: str = ""
@@ -41,20 +38,10 @@ class ServiceStateStore:
         """Return what is known, all unknown for one never seen."""
         with self._database.reading() as connection:
             row = connection.execute(STATE_OF, {"whose": service}).one_or_none()
-        if row is None:
-            return ServiceState()
-        return ServiceState(row.circuit, row.failures, row.opened_at, row.reachability, row.since, row.message)
+        return ServiceState() if row is None else ServiceState(row.reachability, row.since, row.message)
 
     def write(self, service: str, state: ServiceState) -> None:
         """Replace what is known."""
-        row = {
-            "service": service,
-            "circuit": state.circuit,
-            "failures": state.failures,
-            "opened_at": state.opened_at,
-            "reachability": state.reachability,
-            "since": state.since,
-            "message": state.message,
-        }
+        row = {"service": service, "reachability": state.reachability, "since": state.since, "message": state.message}
         with self._database.transaction(durable=False) as connection:
             connection.execute(insert_or_update(connection, service_state), row)

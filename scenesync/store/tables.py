@@ -153,6 +153,7 @@ outage: Final = Table(
     Column("began_at", DOUBLE_PRECISION, nullable=False),
     Column("ended_at", DOUBLE_PRECISION),
     Column("jobs_waiting", BigInteger, nullable=False),
+    Column("jobs_waiting_at_end", BigInteger),
 )
 Index(
     "outage_open",
@@ -167,12 +168,24 @@ service_state: Final = Table(
     "service_state",
     metadata,
     Column("service", Text, primary_key=True),
-    Column("circuit", Text, nullable=False),
-    Column("failures", BigInteger, nullable=False),
-    Column("opened_at", DOUBLE_PRECISION),
     Column("reachability", Text, nullable=False),
     Column("since", DOUBLE_PRECISION),
     Column("message", Text, nullable=False),
+)
+
+# The circuit breaker of each service (``domain.circuit``), apart from the above: others write it, and more often.
+circuit: Final = Table(
+    "circuit",
+    metadata,
+    Column("service", Text, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("failures", BigInteger, nullable=False),
+    Column("successes", BigInteger, nullable=False),
+    Column("opened_at", DOUBLE_PRECISION, nullable=False),
+    Column("generation", BigInteger, nullable=False),
+    Column("probe", Text, nullable=False),
+    Column("probe_expires_at", DOUBLE_PRECISION, nullable=False),
+    Column("revision", BigInteger, nullable=False),
 )
 
 # Small facts by name; ``server_id`` is "" for those that are not about a server.

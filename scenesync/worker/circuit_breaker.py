@@ -3,42 +3,76 @@
 The specification's surface (``state``, ``can_execute``, ``record_*``, ``reset``) is permissive: it may be asked as
 often as one likes. Work that must not stampede takes a *permit* with ``try_acquire`` and hands it back with its result,
 so that half-open lets one probe through, and a call that began in an earlier state says nothing about the present one.
+
+What follows from what is ``domain.circuit``; who shares the state is decided by the keeper: this breaker alone, or with
+``shared_circuit`` every process of an installation.
 """
 
 from __future__ import annotations
 
 import threading
 import time
+import uuid
 from collections import deque
-from contextlib import contextmanager
-from dataclasses import dataclass
-from enum import Enum
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+from scenesync.domain import circuit as steps
+from scenesync.domain.circuit import Circuit, CircuitLimits, CircuitState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-
-class CircuitState(Enum):
-    """CLOSED: work flows. OPEN: nothing is sent. HALF_OPEN: one probe decides."""
-
-    CLOSED = "closed"
-    OPEN = "open"
-    HALF_OPEN = "half_open"
+__all__ = ["CircuitBreaker", "CircuitInMemory", "CircuitKeeper", "CircuitState", "Permit"]
 
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """The right to make one call, valid for the state in which it was given."""
+    """The right to make one call, valid for the state in which it was given; ``probe`` names the one of half-open."""
 
     generation: int
+    probe: str = ""
+
+
+class CircuitKeeper(Protocol):
+    """Where a circuit's state is kept. Neither method fails: what cannot be kept is at least remembered."""
+
+    def read(self) -> Circuit:
+        """Return the state, which may be some tenths of a second old; asked before every call, so it must be cheap."""
+        ...
+
+    def update(self, change: Callable[[Circuit], Circuit]) -> Circuit:
+        """Replace the state by ``change(state)`` in one step for all who share it, and return it."""
+        ...
+
+
+class CircuitInMemory:
+    """Keeps the state of one breaker, for as long as it lives."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._circuit = Circuit()
+
+    def read(self) -> Circuit:
+        """Return the state."""
+        with self._lock:
+            return self._circuit
+
+    def update(self, change: Callable[[Circuit], Circuit]) -> Circuit:
+        """Replace the state."""
+        with self._lock:
+            new = change(self._circuit)
+            if new != self._circuit:
+                self._circuit = replace(new, revision=self._circuit.revision + 1)
+            return self._circuit
 
 
 class CircuitBreaker:
     """Opens after ``failure_threshold`` consecutive failures, for ``recovery_timeout`` seconds.
 
     ``success_threshold`` successes in half-open close it. A probe that never reports back expires after
-    ``probe_timeout`` seconds. ``on_change(old, new)`` is called after each change of state, without any lock held.
+    ``probe_timeout`` seconds. ``on_change(old, new)`` is called after each change of state that is seen here, also one
+    that another process made, without any lock held. Thread-safe.
     """
 
     def __init__(
@@ -48,33 +82,28 @@ class CircuitBreaker:
         success_threshold: int = 1,
         *,
         probe_timeout: float = 120.0,
+        keeper: CircuitKeeper | None = None,
         on_change: Callable[[CircuitState, CircuitState], None] | None = None,
     ) -> None:
         self.failure_threshold = failure_threshold
         self.recovery_timeout = recovery_timeout
         self.success_threshold = success_threshold
         self._probe_timeout = probe_timeout
+        self._keeper = keeper or CircuitInMemory()
         self._on_change = on_change
-        self._lock = threading.Lock()
-        self._state = CircuitState.CLOSED
-        self._failures = 0
-        self._successes = 0
-        self._opened_at = 0.0
-        self._generation = 0
-        self._probe_expires_at: float | None = None
+        self._telling = threading.Lock()
+        self._seen = self._keeper.read()
         self._untold: deque[tuple[CircuitState, CircuitState]] = deque()
 
     @property
     def state(self) -> CircuitState:
         """The present state; OPEN becomes HALF_OPEN by itself once the recovery time-out has passed."""
-        with self._telling():
-            return self._present_state()
+        return self._present().state
 
     @property
     def failure_count(self) -> int:
         """Consecutive failures counted so far in CLOSED."""
-        with self._lock:
-            return self._failures
+        return self._present().failures
 
     def can_execute(self) -> bool:
         """Say whether a call is allowed; asking has no effect."""
@@ -82,91 +111,83 @@ class CircuitBreaker:
 
     def try_acquire(self) -> Permit | None:
         """Take the right to make a call, or None; half-open gives out one at a time."""
-        with self._telling():
-            state = self._present_state()
-            if state is CircuitState.OPEN:
-                return None
-            if state is CircuitState.HALF_OPEN:
-                now = time.time()
-                if self._probe_expires_at is not None and now < self._probe_expires_at <= now + self._probe_timeout:
-                    return None
-                self._probe_expires_at = now + self._probe_timeout
-            return Permit(self._generation)
+        circuit = self._present()
+        if circuit.state is CircuitState.HALF_OPEN:
+            probe = uuid.uuid4().hex
+            circuit = self._change(lambda now, kept: steps.with_probe(kept, self._limits, now, probe))
+            if circuit.state is CircuitState.HALF_OPEN:
+                return Permit(circuit.generation, probe) if circuit.probe == probe else None
+        return Permit(circuit.generation) if circuit.state is CircuitState.CLOSED else None
 
     def return_permit(self, permit: Permit) -> None:
         """Give a permit back unused, so that another call may be the probe."""
-        with self._telling():
-            if permit.generation == self._generation:
-                self._probe_expires_at = None
+        if permit.probe:
+            self._change(lambda _, kept: steps.without_probe(kept, permit.probe), permit)
+
+    def abandon_probe(self) -> None:
+        """Let another call be the probe: the process that made the last one is known to be gone."""
+        self._change(lambda _, kept: steps.without_probe(kept))
 
     def record_success(self, permit: Permit | None = None) -> None:
         """Note that a call worked: in CLOSED the count starts again, in HALF_OPEN the circuit closes."""
-        with self._telling():
-            state = self._present_state()
-            if self._is_stale(permit):
-                return
-            if state is CircuitState.CLOSED:
-                self._failures = 0
-            elif state is CircuitState.HALF_OPEN:
-                self._successes += 1
-                self._probe_expires_at = None
-                if self._successes >= self.success_threshold:
-                    self._change_to(CircuitState.CLOSED)
+        self._change(lambda _, kept: steps.succeeded(kept, self._limits), permit)
 
     def record_failure(self, permit: Permit | None = None) -> None:
         """Note that a call failed: the last of ``failure_threshold`` opens, one in HALF_OPEN opens again."""
-        with self._telling():
-            state = self._present_state()
-            if self._is_stale(permit):
-                return
-            if state is CircuitState.HALF_OPEN:
-                self._change_to(CircuitState.OPEN)
-            elif state is CircuitState.CLOSED:
-                self._failures += 1
-                if self._failures >= self.failure_threshold:
-                    self._change_to(CircuitState.OPEN)
+        self._change(lambda now, kept: steps.failed(kept, self._limits, now), permit)
 
     def allow_probe(self) -> None:
         """Move from OPEN to HALF_OPEN now: the server was heard to answer."""
-        with self._telling():
-            if self._present_state() is CircuitState.OPEN:
-                self._change_to(CircuitState.HALF_OPEN)
+        self._change(lambda _, kept: steps.heard(kept))
 
     def reset(self) -> None:
         """Close the circuit and forget what was counted."""
-        with self._telling():
-            self._change_to(CircuitState.CLOSED)
+        self._change(lambda _, kept: steps.closed(kept))
 
-    def _present_state(self) -> CircuitState:
-        if self._state is CircuitState.OPEN:
+    @property
+    def _limits(self) -> CircuitLimits:
+        return CircuitLimits(self.failure_threshold, self.recovery_timeout, self.success_threshold, self._probe_timeout)
+
+    def _present(self) -> Circuit:
+        circuit = self._keeper.read()
+        if circuit.state is CircuitState.OPEN:
+            limits = self._limits
+            if steps.at(circuit, limits, time.time()) != circuit:
+                circuit = self._keeper.update(lambda kept: steps.at(kept, limits, time.time()))
+        self._tell(circuit)
+        return circuit
+
+    def _change(self, step: Callable[[float, Circuit], Circuit], permit: Permit | None = None) -> Circuit:
+        """Take a step, unless it would change nothing or the permit is of an earlier state."""
+
+        def change(kept: Circuit) -> Circuit:
+            # Not before: whoever had to wait for the state would find what others did meanwhile in the future.
             now = time.time()
-            # A clock that was set back must not prolong the outage beyond one time-out from now.
-            self._opened_at = min(self._opened_at, now)
-            if now - self._opened_at >= self.recovery_timeout:
-                self._change_to(CircuitState.HALF_OPEN)
-        return self._state
+            present = steps.at(kept, self._limits, now)
+            if permit is not None and permit.generation != present.generation:
+                return present
+            return step(now, present)
 
-    @contextmanager
-    def _telling(self) -> Iterator[None]:
-        """Hold the lock for the block; changes are told after it, since a listener may be slow."""
-        with self._lock:
-            yield
+        circuit = self._present()
+        # Asked first: nearly always a success in CLOSED has nothing to change, and then costs no write.
+        if change(circuit) != circuit:
+            circuit = self._keeper.update(change)
+            self._tell(circuit)
+        return circuit
+
+    def _tell(self, circuit: Circuit) -> None:
+        """Tell the listener if the state is another than the one seen last; after it, since a listener may be slow."""
+        if circuit is self._seen:
+            return
+        with self._telling:
+            if circuit.revision < self._seen.revision:  # another thread has seen a later one
+                return
+            before, self._seen = self._seen.state, circuit
+            if self._on_change is not None and before is not circuit.state:
+                self._untold.append((before, circuit.state))
         while self._on_change is not None:
             try:
                 old, new = self._untold.popleft()
             except IndexError:  # nothing left, or another thread tells it
                 return
             self._on_change(old, new)
-
-    def _is_stale(self, permit: Permit | None) -> bool:
-        return permit is not None and permit.generation != self._generation
-
-    def _change_to(self, state: CircuitState) -> None:
-        old, self._state = self._state, state
-        self._generation += 1
-        self._failures = self._successes = 0
-        self._probe_expires_at = None
-        if state is CircuitState.OPEN:
-            self._opened_at = time.time()
-        if self._on_change is not None and old is not state:
-            self._untold.append((old, state))

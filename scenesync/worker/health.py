@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol
 
+from scenesync.domain.circuit import CircuitState
+from scenesync.queue.errors import QueueError
 from scenesync.store.errors import StoreError
+from scenesync.store.service_state import ServiceState
 
 if TYPE_CHECKING:
     from scenesync.store.outages import OutageStore
-    from scenesync.store.service_state import ServiceState, ServiceStateStore
-    from scenesync.worker.circuit_breaker import CircuitState
+    from scenesync.store.service_state import ServiceStateStore
 
 log = logging.getLogger(__name__)
 
 PLEX: Final = "plex"
 STASH: Final = "stash"
+SERVICES: Final = (PLEX, STASH)
 
 
 class HealthListener:
-    """Hears about the two servers; this one keeps nothing."""
+    """Hears about the two servers, from any thread; this one keeps nothing."""
 
     def plex_up(self) -> None:
         """Plex can be worked with."""
@@ -35,9 +36,6 @@ class HealthListener:
 
     def stash_down(self, cause: str) -> None:
         """Stash does not answer."""
-
-    def circuit_changed(self, old: CircuitState, new: CircuitState) -> None:
-        """Plex's circuit breaker moved."""
 
 
 class WaitingJobs(Protocol):
@@ -56,7 +54,6 @@ class HealthRecorder(HealthListener):
         self._services = services
         self._outages = outages
         self._queue = queue
-        self._changing = threading.Lock()
 
     def plex_up(self) -> None:
         """Note that Plex can be worked with; an outage of it is over."""
@@ -74,31 +71,31 @@ class HealthRecorder(HealthListener):
         """Note that an outage of Stash began."""
         self._down(STASH, cause)
 
-    def circuit_changed(self, old: CircuitState, new: CircuitState) -> None:
-        """Note the state of Plex's circuit breaker."""
-        log.info("circuit %s -> %s", old.value, new.value)
-        self._change(PLEX, circuit=new.value)
-
     def _up(self, service: str) -> None:
         now = time.time()
-        self._change(service, reachability="up", since=now, message="")
         try:
-            self._outages.end(service, at=now)
+            self._services.write(service, ServiceState("up", now))
+            self._outages.end(service, at=now, jobs_waiting=self._jobs_waiting())
         except StoreError as error:
-            log.warning("outage history not kept: %s", error)
+            log.warning("the end of an outage of %s could not be noted: %s", service, error)
 
     def _down(self, service: str, cause: str) -> None:
         now = time.time()
-        self._change(service, reachability="down", since=now, message=cause)
         try:
-            self._outages.begin(service, cause, at=now, jobs_waiting=self._queue.total)
+            self._services.write(service, ServiceState("down", now, cause))
+            self._outages.begin(service, cause, at=now, jobs_waiting=self._jobs_waiting() or 0)
         except StoreError as error:
-            log.warning("outage history not kept: %s", error)
+            log.warning("an outage of %s could not be noted: %s", service, error)
 
-    def _change(self, service: str, **changes: object) -> None:
+    def _jobs_waiting(self) -> int | None:
         try:
-            with self._changing:  # several threads hear of the same outage, each of another side of it
-                state: ServiceState = self._services.read(service)
-                self._services.write(service, replace(state, **changes))  # type: ignore[arg-type]
-        except StoreError as error:
-            log.warning("state of %s not kept: %s", service, error)
+            return self._queue.total
+        except QueueError as error:
+            log.debug("waiting jobs not counted: %s", error)
+            return None
+
+
+def log_circuit_change(service: str, old: CircuitState, new: CircuitState) -> None:
+    """Log that a circuit moved; an outage of days is not worth a line for every probe."""
+    level = logging.INFO if CircuitState.CLOSED in {old, new} else logging.DEBUG
+    log.log(level, "circuit of %s %s -> %s", service, old.value, new.value)

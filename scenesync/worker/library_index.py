@@ -71,19 +71,36 @@ class LibraryIndex:
     def refresh(self) -> None:
         """Bring the index up to date. Raises the errors of ``plex.exceptions`` and LibraryNotFound."""
         with self._lock:
-            libraries = choose_libraries(self._server.libraries(), self._wanted)
-            self._store.drop_libraries_except([library.key for library in libraries])
-            new_names = frozenset[str]().union(*(self._refresh_library(library) for library in libraries))
-            self._refreshed_at = time.monotonic()
-        if new_names and self._on_new_files is not None:
-            self._on_new_files(new_names)
+            new_names = self._refresh()
+        self._tell(new_names)
 
     def refresh_after_miss(self) -> bool:
-        """Refresh unless that was done a moment ago; say whether it was."""
-        if self._refreshed_at is not None and time.monotonic() - self._refreshed_at < MISS_REFRESH_EVERY_S:
-            return False
-        self.refresh()
+        """Refresh unless that was done a moment ago; say whether there may be something new since the miss.
+
+        Threads that miss side by side refresh once: those that had to wait for it look again, too.
+        """
+        missed_at = time.monotonic()
+        with self._lock:
+            if self._refreshed_at is not None:
+                if self._refreshed_at >= missed_at:
+                    return True
+                if time.monotonic() - self._refreshed_at < MISS_REFRESH_EVERY_S:
+                    return False
+            new_names = self._refresh()
+        self._tell(new_names)
         return True
+
+    def _refresh(self) -> frozenset[str]:
+        """Refresh every library and return the name keys of files that appeared."""
+        libraries = choose_libraries(self._server.libraries(), self._wanted)
+        self._store.drop_libraries_except([library.key for library in libraries])
+        new_names = frozenset[str]().union(*(self._refresh_library(library) for library in libraries))
+        self._refreshed_at = time.monotonic()
+        return new_names
+
+    def _tell(self, new_names: frozenset[str]) -> None:
+        if new_names and self._on_new_files is not None:
+            self._on_new_files(new_names)
 
     def _refresh_library(self, library: Library) -> frozenset[str]:
         """Return the name keys of files that appeared."""

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from scenesync.domain.errors import (
-    LeaseLost,
     PermanentError,
     SceneGone,
     StashRefused,
@@ -18,13 +17,13 @@ from scenesync.domain.errors import (
     TransientError,
 )
 from scenesync.domain.job import DESTROY, METADATA
-from scenesync.plex.exceptions import PlexNotFound
-from scenesync.queue.errors import QueueDamaged, QueueError
+from scenesync.queue.errors import QueueError
 from scenesync.store.errors import StoreError
-from scenesync.worker.attempts import Running, describe
+from scenesync.worker.attempts import Running
 from scenesync.worker.circuit_breaker import CircuitState
 from scenesync.worker.holdings import Holdings
 from scenesync.worker.proof import Unproven
+from scenesync.worker.settling import Settling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -43,6 +42,8 @@ log = logging.getLogger(__name__)
 
 IDLE_WAIT_S: Final = 1.0
 SHORT_WAIT_S: Final = 0.05
+LOOK_FOR_DEAD_EVERY_S: Final = 2.0
+MAINTAIN_EVERY_S: Final = 60.0
 JOBS_AHEAD_PER_WORKER: Final = 4
 """Few enough that a scene which a person saves overtakes a bulk, enough to fetch scenes from Stash in batches."""
 
@@ -78,15 +79,14 @@ class WorkLoop:
         self._source = source
         self._gate = gate
         self._limits = limits
-        self._observers = tuple(observers)
         self._work: handoff.SimpleQueue[Running | None] = handoff.SimpleQueue()
         self._holdings = Holdings()
+        self._settling = Settling(worker, gate, self._holdings, observers, until_idle=limits.until_idle)
         self._stop = threading.Event()
         self._last_edits_in = threading.Event()
         self._desks: list[ProofDesk] = []
-        self._unsettled: handoff.SimpleQueue[tuple[Running, Exception | None]] = handoff.SimpleQueue()
-        self._broken: Exception | None = None
         self._index_refreshed_at = time.monotonic()
+        self._looked_for_dead_at = self._maintained_at = time.monotonic()
 
     def run(self, stop: threading.Event) -> None:
         """Work until ``stop`` is set, or until idle or the deadline if the limits say so.
@@ -94,6 +94,7 @@ class WorkLoop:
         Jobs in hand are finished or given back before this returns. Raises what the gate raises.
         """
         self._stop = stop
+        self._settling.begin(stop)
         proven = threading.Event()
         threads = [
             threading.Thread(target=self._work_off, name=f"sync-{number}", daemon=True)
@@ -114,19 +115,18 @@ class WorkLoop:
         while not stop.is_set():
             if self._limits.deadline_s is not None and time.monotonic() - started >= self._limits.deadline_s:
                 return
-            if self._broken is not None:
-                raise self._broken
+            if self._settling.broken is not None:
+                raise self._settling.broken
             try:
                 if self._turn(stop):
                     return
-            except QueueDamaged:
-                raise
             except (QueueError, StoreError) as error:
-                self._disk_failed(error)
+                self._settling.disk_failed(error)
 
     def _turn(self, stop: threading.Event) -> bool:
         """Do what there is to do now, or wait for it; say whether the run is at its end."""
-        self._settle_the_unsettled()
+        self._settling.settle_the_unsettled()
+        self._look_after_the_queue()
         session = self._gate.session()
         if session is None:
             stop.wait(self._gate.pause_s())
@@ -144,6 +144,16 @@ class WorkLoop:
             self._worker.jobs.wait_for_change(self._idle_wait_s(), stop)
         return False
 
+    def _look_after_the_queue(self) -> None:
+        """Take over what dead workers left, and keep the queue's files small, also while Plex is away."""
+        now = time.monotonic()
+        if now - self._looked_for_dead_at >= LOOK_FOR_DEAD_EVERY_S:
+            self._looked_for_dead_at = now
+            self._worker.jobs.take_over_dead_owners()
+        if now - self._maintained_at >= MAINTAIN_EVERY_S:
+            self._maintained_at = now
+            self._worker.jobs.maintain()
+
     def _refresh_index_if_due(self, session: PlexSession) -> None:
         if time.monotonic() - self._index_refreshed_at < self._limits.refresh_index_every_s:
             return
@@ -159,7 +169,11 @@ class WorkLoop:
         room = self._holdings.room(self._limits.workers * JOBS_AHEAD_PER_WORKER)
         if room < self._limits.workers:  # refill in batches: one request to Stash for several scenes
             return False
-        claims = self._worker.jobs.claim(room)
+        allowed = self._gate.may_begin(room)
+        if allowed < 1:  # what may not begin yet stays in the queue, where everybody sees it
+            return False
+        claims = self._worker.jobs.claim(allowed)
+        self._gate.begun(len(claims))
         self._holdings.add(claims)
         for running in self._fetch([Running(claim, session) for claim in claims]):
             self._work.put(running)
@@ -177,29 +191,22 @@ class WorkLoop:
                 # One scene that Stash cannot answer for must not take the others with it.
                 return [fetched for job in sound for fetched in self._fetch([job])]
             for job in sound:
-                self._settle(job, error)
+                self._settling.settle(job, error)
             return []
         self._gate.stash_answered()
         return [job for job in sound if self._has_scene(job, scenes)]
-
-    def _disk_failed(self, error: QueueError | StoreError) -> None:
-        """Wait for the disk or a lock to come back; a run that is to end instead raises the error."""
-        if self._limits.until_idle:
-            raise error
-        log.error("queue or state cannot be used now, trying again: %s", error)
-        self._stop.wait(IDLE_WAIT_S)
 
     def _is_sound(self, job: Running) -> bool:
         scene_id, update_type = job.claim.job.get("scene_id"), job.claim.job.get("update_type", METADATA)
         if isinstance(scene_id, int) and scene_id > 0 and update_type in (METADATA, DESTROY):
             return True
-        self._settle(job, PermanentError(f"This is no job that SceneSync knows: {scene_id=} {update_type=}."))
+        self._settling.settle(job, PermanentError(f"This is no job that SceneSync knows: {scene_id=} {update_type=}."))
         return False
 
     def _has_scene(self, job: Running, scenes: Mapping[int, Scene]) -> bool:
         job.scene = scenes.get(job.claim.scene_id)
         if job.scene is None:
-            self._settle(job, SceneGone(f"Scene {job.claim.scene_id} no longer exists in Stash."))
+            self._settling.settle(job, SceneGone(f"Scene {job.claim.scene_id} no longer exists in Stash."))
         return job.scene is not None
 
     def _nothing_due(self) -> bool:
@@ -217,11 +224,13 @@ class WorkLoop:
             try:
                 self._attempt_if_allowed(job)
             except Exception as error:  # noqa: BLE001 - a thread that dies in silence leaves a daemon that does nothing
-                self._broken = error
+                self._settling.broken = error
 
     def _attempt_if_allowed(self, job: Running) -> None:
         breaker = self._worker.circuit_breaker
-        permit = None if self._stop.is_set() else breaker.try_acquire()
+        # In half-open the connection's own probe decides, not a job.
+        may_begin = not self._stop.is_set() and breaker.state is CircuitState.CLOSED
+        permit = breaker.try_acquire() if may_begin else None
         if permit is None or breaker.state is not CircuitState.CLOSED:
             if permit is not None:
                 breaker.return_permit(permit)
@@ -235,10 +244,10 @@ class WorkLoop:
         try:
             job.result = job.session.scene_sync.sync(job.scene, lambda: self._still_ours(job.claim))
         except Exception as error:  # noqa: BLE001 - one job's failure, whatever it is, goes to the table
-            self._settle(job, error)
+            self._settling.settle(job, error)
             return
         if not job.result.written:
-            self._settle(job, None)
+            self._settling.settle(job, None)
             return
         if job.session.proofs not in self._desks:
             self._desks.append(job.session.proofs)
@@ -247,7 +256,7 @@ class WorkLoop:
             Unproven(
                 job.claim.scene_id,
                 job.result,
-                on_settled=lambda error: self._settle(job, error),
+                on_settled=lambda error: self._settling.settle(job, error),
                 still_ours=lambda: self._still_ours(job.claim),
             )
         )
@@ -267,42 +276,7 @@ class WorkLoop:
                     try:
                         desk.check(self._stop)
                     except Exception as error:  # noqa: BLE001 - as in _work_off
-                        self._broken = error
-
-    def _settle(self, job: Running, error: Exception | None) -> None:
-        """Carry out what follows from an attempt; tell the gate and the observers."""
-        if not self._holdings.has(job.claim):
-            return  # given back at a stop: whoever has it now settles it
-        if isinstance(error, PlexNotFound) and job.scene is not None and job.scene.files:
-            # Kept with the job, so that it can be woken when this file appears.
-            data = job.claim.job.get("data")
-            known = data if isinstance(data, dict) else {}
-            job.claim.job["data"] = {**known, "path": job.scene.files[0].path}
-        if isinstance(error, (QueueError, StoreError)) and not isinstance(error, LeaseLost):
-            self._stop.wait(IDLE_WAIT_S)  # the disk is in trouble: the job goes back, but not round and round
-        try:
-            decision = self._worker.settle(job.claim, error)
-        except LeaseLost:
-            log.warning("job was taken over by another process scene=%s", job.claim.job.get("scene_id"))
-            self._holdings.remove(job.claim)
-            return
-        except QueueError as failure:
-            log.error("a job could not be settled, trying again: %s", failure)  # noqa: TRY400 - the cause is in the text
-            self._unsettled.put((job, error))
-            return
-        self._gate.note(error, job.permit)
-        self._holdings.remove(job.claim)
-        attempt = describe(job, decision, error)
-        for observer in self._observers:
-            try:
-                observer(attempt)
-            except StoreError as failure:
-                log.warning("an attempt could not be noted: %s", failure)
-
-    def _settle_the_unsettled(self) -> None:
-        """Try again what the queue could not take; meanwhile these jobs stay in hand."""
-        for _ in range(self._unsettled.qsize()):
-            self._settle(*self._unsettled.get())
+                        self._settling.broken = error
 
     # -- stopping --------------------------------------------------------------------------------------------------
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from scenesync.domain.dead_letter import DeadLetter
 from scenesync.domain.errors import AmbiguousMatch, PermanentError, TransientError
 from scenesync.domain.job import ClaimedJob, Job, retry_count
+from scenesync.domain.outcome import Outcome
 from scenesync.plex.exceptions import PlexNotFound
 from scenesync.queue.embedded import EmbeddedQueue
+from scenesync.store.errors import StoreError
 from scenesync.worker.circuit_breaker import CircuitBreaker
 from scenesync.worker.decision import (
     DEFAULT_MAX_RETRIES,
@@ -27,18 +30,26 @@ from scenesync.worker.stock_queue import StockQueue
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Callable, Mapping, Sequence
 
+    from scenesync.domain.outcome import Attempt
     from scenesync.domain.ports import JobQueue
 
 __all__ = ["PermanentError", "SyncWorker", "TransientError"]
+
+log = logging.getLogger(__name__)
+
+LONGEST_NOTED_ERROR: Final = 300
+"""Characters of an attempt's message that a dead letter repeats; its own last one it has whole."""
 
 
 class SyncWorker:
     """Takes jobs from a queue and knows what to do with each after an attempt.
 
     ``queue`` may be any queue with ``put/get/ack/nack``; ours gets the atomic ways. ``dlq`` is where jobs go that are
-    given up, ``config`` the settings, ``data_dir`` where state is kept. Constructing a worker starts nothing: no
-    thread, no connection, no lock. The loop that feeds it is ``worker.loop``.
+    given up, ``config`` the settings, ``data_dir`` where state is kept. ``attempts_of`` returns the last attempts at a
+    scene, newest first, to be kept with a job that is given up; it may raise StoreError. Constructing a worker starts
+    nothing: no thread, no connection, no lock. The loop that feeds it is ``worker.loop``.
     """
 
     def __init__(
@@ -51,6 +62,7 @@ class SyncWorker:
         *,
         circuit_breaker: CircuitBreaker | None = None,
         skip_not_found: bool = False,
+        attempts_of: Callable[[int], Sequence[Attempt]] | None = None,
     ) -> None:
         self.queue = queue
         self.dlq = dlq
@@ -58,6 +70,7 @@ class SyncWorker:
         self.data_dir = data_dir
         self.max_retries = max_retries
         self.skip_not_found = skip_not_found
+        self._attempts_of = attempts_of
         self.circuit_breaker = circuit_breaker or CircuitBreaker()
         # By class, never by attribute: a mock has every attribute.
         self.jobs: JobQueue = queue if isinstance(queue, EmbeddedQueue) else StockQueue(queue, dlq)
@@ -79,7 +92,7 @@ class SyncWorker:
             case Dead(PlexNotFound()) if self.skip_not_found:
                 self.jobs.complete(claimed)
             case Dead(cause, advice):
-                self.jobs.bury(claimed, _letter(claimed, cause, advice))
+                self.jobs.bury(claimed, self._letter(claimed, cause, advice))
         return decision
 
     def _prepare_for_retry(self, job: Job, error: Exception) -> Job:
@@ -106,7 +119,35 @@ class SyncWorker:
         """Return after how many failures a job that met ``error`` is given up."""
         return retry_limit(error, self.max_retries)
 
+    def _letter(self, claimed: ClaimedJob, error: Exception, advice: str) -> DeadLetter:
+        failed_at = time.time()
+        details: dict[str, Any] = {"candidates": list(error.candidates)} if isinstance(error, AmbiguousMatch) else {}
+        details["attempts"] = [
+            *self._earlier_attempts(claimed.job),
+            {"at": failed_at, "outcome": Outcome.DEAD.value, "error": _short(type(error).__name__, str(error))},
+        ]
+        return DeadLetter.from_error(claimed.job, error, failed_at=failed_at, advice=advice, details=details)
 
-def _letter(claimed: ClaimedJob, error: Exception, advice: str) -> DeadLetter:
-    candidates = {"candidates": list(error.candidates)} if isinstance(error, AmbiguousMatch) else {}
-    return DeadLetter.from_error(claimed.job, error, failed_at=time.time(), advice=advice, details=candidates)
+    def _earlier_attempts(self, job: Job) -> list[Mapping[str, Any]]:
+        """Return the attempts before the present one, oldest first."""
+        scene_id = job.get("scene_id")
+        if self._attempts_of is None or not isinstance(scene_id, int):
+            return []
+        try:
+            attempts = self._attempts_of(scene_id)
+        except StoreError as error:  # the letter matters more than its history
+            log.warning("a dead letter goes without its earlier attempts: %s", error)
+            return []
+        return [
+            {
+                "at": attempt.started_at,
+                "outcome": attempt.outcome.value,
+                "error": _short(attempt.error_type, attempt.message),
+            }
+            for attempt in reversed(attempts)
+        ]
+
+
+def _short(error_type: str, message: str) -> str:
+    text = f"{error_type}: {message}" if message else error_type
+    return text if len(text) <= LONGEST_NOTED_ERROR else text[: LONGEST_NOTED_ERROR - 1] + "…"

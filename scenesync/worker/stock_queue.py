@@ -70,6 +70,13 @@ class StockQueue:
         """Say yes: a stock queue knows no owners, whoever has the job holds it."""
         return True
 
+    def take_over_dead_owners(self) -> int:
+        """Do nothing: a stock queue does not know whose a job is."""
+        return 0
+
+    def maintain(self) -> None:
+        """Do nothing: a stock queue tidies when it is told to by its own methods."""
+
     def next_due_at(self) -> float | None:
         """Return now if anything is there: a stock queue has no due times."""
         return time.time() if getattr(self._queue, "size", 0) > 0 else None

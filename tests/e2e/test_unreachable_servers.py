@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from live_world import PLEX_TOKEN, eventually
+from live_world import LOCKED, PLEX_TOKEN, LiveWorld, eventually
 
 from scenesync.simulators.http_server import HttpServer, Request, Response
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from live_world import LiveWorld
+    from pathlib import Path
 
     from scenesync.simulators.stash.records import Scene
 
@@ -181,3 +180,24 @@ def test_a_token_that_is_refused_while_work_goes_on_makes_no_dead_letters(world:
     world.settle()
     assert {world.item_of(scene).summary for scene in scenes} == {"Recorded in one take."}
     assert world.queue().dead_letters == 0
+
+
+def test_a_new_api_key_for_stash_ends_the_pause_of_a_refused_daemon(tmp_path: Path) -> None:
+    with LiveWorld(tmp_path, login=LOCKED) as world:
+        scene = world.add_scene("Harbour at dawn")
+        world.stash.save(scene, title="Harbour at dusk")
+        assert world.jobs() == 1
+        settings = world.data_dir / "scenesync.toml"
+        settings.write_text('stash_api_key = "stale-fake-key-2718"\n')
+        daemon = world.daemon(stash_api_key=None)
+        daemon.wait_for_log("paused until the settings change")
+        assert "stash_api_key" in daemon.log
+        assert (world.jobs(), world.queue().dead_letters) == (1, 0)
+
+        settings.write_text(f'stash_api_key = "{LOCKED.api_key}"\n')
+        eventually(lambda: world.item_of(scene).title == "Harbour at dusk", "the title in Plex after the change")
+        world.settle()
+        assert daemon.stop() == 0
+        assert daemon.log.count("paused until") == 1
+        assert "stale-fake-key-2718" not in daemon.log
+        assert LOCKED.api_key not in daemon.log

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -14,12 +15,14 @@ from scenesync.app.overview import Overview, read_overview
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from scenesync.worker.reliability import Reliability
+
 
 @click.command()
 @options.as_json
 @click.pass_obj
 def status(app: AppContext, *, as_json: bool) -> int:
-    """Show queue, dead letters, circuit breaker and outages.
+    """Show queue, dead letters, circuit breaker, outages, and how dependable both servers were over 30 days.
 
     Asks no server and changes nothing; without a data directory everything is zero and unknown.
     """
@@ -47,9 +50,24 @@ def _lines(overview: Overview) -> Iterator[str]:
     yield f"daemon        {'running' if overview.daemon_running else 'not running'}"
     yield f"plex          {overview.plex}, circuit {overview.circuit}"
     yield f"stash         {overview.stash}"
+    for service, figures in overview.reliability.items():
+        yield f"{'':14}{service}: {_judged(figures)}"
     for outage in overview.outages:
         length = "still going on" if outage.duration_s is None else f"lasted {_span(outage.duration_s)}"
-        yield f"outage        {outage.service} since {_moment(outage.began_at)}, {length}: {outage.cause}"
+        waiting = max(outage.jobs_waiting, outage.jobs_waiting_at_end or 0)
+        jobs = f", {waiting} jobs waited" if waiting else ""
+        yield f"outage        {outage.service} since {_moment(outage.began_at)}, {length}{jobs}: {outage.cause}"
+
+
+def _judged(figures: Reliability) -> str:
+    if figures.mttr_s is None or figures.mtbf_s is None:
+        return "no outage within 30 days"
+    # Rounded down: "100 %" next to an outage would be a lie.
+    percent = math.floor(figures.availability * 10_000) / 100
+    return (
+        f"{percent:.2f} % available over 30 days, outages {figures.outages}, "
+        f"{_span(figures.mttr_s)} to recover and {_span(figures.mtbf_s)} between them on average"
+    )
 
 
 def _moment(epoch_s: float) -> str:

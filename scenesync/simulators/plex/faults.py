@@ -4,7 +4,7 @@ import json
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from scenesync.simulators.http_server import Answer, Cut, Hang, Request, Reset, Response, Trickle
 from scenesync.simulators.plex import rendering
@@ -40,6 +40,14 @@ class ArmedFault:
     fits: Callable[[Request, str], bool]
     spared: int = 0
     """So many fitting requests go unharmed first."""
+
+
+class Misfortune(Protocol):
+    """Decides which requests go wrong, and how."""
+
+    def pick(self, request: Request, kind: str) -> Fault | None:
+        """Return the fault for a request (``kind`` as in ``Kind``), None if it goes well."""
+        ...
 
 
 class Flakiness:
@@ -113,9 +121,9 @@ def slow(seconds: float) -> Fault:
     return Fault(lambda answer: answer, carries_out=True, delay_s=seconds)
 
 
-def trickle(bytes_per_s: float) -> Fault:
-    """Answer as usual, drop by drop."""
-    return Fault(lambda answer: Trickle(answer, bytes_per_s), carries_out=True)
+def trickle(bytes_per_s: float, *, from_head: bool = False) -> Fault:
+    """Answer as usual, drop by drop: the body, or with ``from_head`` already the status line and the headers."""
+    return Fault(lambda answer: Trickle(answer, bytes_per_s, from_head), carries_out=True)
 
 
 def maintenance() -> Fault:

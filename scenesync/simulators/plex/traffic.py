@@ -13,7 +13,7 @@ from scenesync.simulators.http_server import Answer, Cut, Request, Response, Tri
 from scenesync.simulators.plex.faults import (
     ArmedFault,
     Fault,
-    Flakiness,
+    Misfortune,
     maintenance_answer,
     still_starting_answer,
 )
@@ -67,7 +67,7 @@ class Traffic:
     deaf: bool = False
     busy_writer: BusyWriter | None = None
     pause: WritePause | None = None
-    flakiness: Flakiness | None = None
+    flakiness: Misfortune | None = None
     armed: list[ArmedFault] = field(default_factory=list)
     writes_in_flight: int = 0
     peak_writes_in_flight: int = 0
@@ -91,7 +91,7 @@ class Traffic:
         match answer:
             case Response(status):
                 pass
-            case Trickle(response, _):
+            case Trickle(response):
                 status = response.status
             case _:
                 status = 0

@@ -38,6 +38,7 @@ DEFAULTS = {
     "path_map": (),
     "workers": 4,
     "max_retries": 5,
+    "recovery_ramp": 30,
     "poll_interval": 30,
     "reconcile_interval": "daily",
     "reconcile_scope": "7d",

@@ -1,11 +1,12 @@
 import time
+import tracemalloc
 from collections.abc import Callable
 
 import pytest
 
 from scenesync.queue import transitions
 from scenesync.queue.embedded import EmbeddedQueue
-from scenesync.queue.records import PRIORITY_BULK, PRIORITY_FANOUT, BulkResult
+from scenesync.queue.records import PRIORITY_BULK, PRIORITY_FANOUT, PRIORITY_PERSON, BulkResult
 
 MakeJob = Callable[..., dict[str, object]]
 RunSql = Callable[..., list[tuple[object, ...]]]
@@ -65,6 +66,48 @@ def test_bulk_event_neither_clears_the_retry_state_nor_brings_its_own(queue: Emb
     assert [claimed.job["scene_id"] for claimed in queue.claim(5)] == [2]
 
 
+@pytest.mark.parametrize("priority", [PRIORITY_PERSON, PRIORITY_BULK])
+@pytest.mark.parametrize("newest", [True, False])
+def test_no_event_whatever_it_brings_delays_a_job_that_is_due(
+    queue: EmbeddedQueue, make_job: MakeJob, priority: int, *, newest: bool
+) -> None:
+    later = {"retry_count": 9, "next_retry_at": time.time() + 300, "last_error_type": "PlexBusy"}
+    queue.put_job(make_job(1), priority=PRIORITY_BULK)
+    with queue.writing() as connection:
+        event = transitions.Event.of(make_job(1, enqueued_at=time.time() + 5, **later), now=time.time())
+        transitions.enqueue(connection, event, priority=priority, now=time.time(), newest=newest)
+    assert queue.next_due_at() == 0
+    assert len(queue.claim()) == 1
+
+
+def test_requeue_does_not_delay_a_newer_event_that_is_due(queue: EmbeddedQueue, make_job: MakeJob) -> None:
+    queue.put_job(make_job(1))
+    [claimed] = queue.claim()
+    queue.put_job(make_job(1, data={"title": "newer"}))
+    queue.requeue(claimed, {**claimed.job, "retry_count": 1, "next_retry_at": time.time() + 300})
+    assert [one.job["data"] for one in queue.claim()] == [{"title": "newer"}]
+
+
+def test_bulk_and_hook_and_single_puts_agree_on_which_event_was_last(queue: EmbeddedQueue, make_job: MakeJob) -> None:
+    queue.put_many([make_job(1, enqueued_at=50.0), make_job(1, update_type="destroy", enqueued_at=90.0)])
+    with queue.writing() as connection:
+        late = transitions.Event.of(make_job(1, enqueued_at=70.0), now=100.0)
+        transitions.enqueue(connection, late, priority=PRIORITY_PERSON, now=100.0, newest=False)
+    [job] = pending(queue)
+    assert (job["update_type"], job["enqueued_at"]) == ("destroy", 50.0)
+
+
+def test_a_hundred_thousand_jobs_go_in_with_bounded_memory(queue: EmbeddedQueue, make_job: MakeJob) -> None:
+    tracemalloc.start()
+    try:
+        created = queue.put_many(make_job(number) for number in range(100_000)).created
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert created == 100_000
+    assert peak_bytes < 4_000_000, "a few batches of 500, whatever the number of jobs"
+
+
 def test_event_while_its_scene_is_processed_runs_once_more_afterwards(queue: EmbeddedQueue, make_job: MakeJob) -> None:
     queue.put_job(make_job(1, data={"title": "old"}))
     [running] = queue.claim()
@@ -99,9 +142,8 @@ def test_late_events_are_put_in_order_by_their_times(
     queue.put_job(make_job(1, update_type=second, enqueued_at=20.0))
     queue.put(make_job(2))
     with queue.writing() as connection:
-        transitions.enqueue(
-            connection, make_job(1, update_type=first, enqueued_at=10.0), priority=0, now=30.0, newest=False
-        )
+        event = transitions.Event.of(make_job(1, update_type=first, enqueued_at=10.0), now=30.0)
+        transitions.enqueue(connection, event, priority=0, now=30.0, newest=False)
     job = pending(queue)[0]
     assert (job["update_type"], job["enqueued_at"]) == (second, 10.0)
 
@@ -109,12 +151,15 @@ def test_late_events_are_put_in_order_by_their_times(
 def test_bulk_enqueue_counts_new_and_merged_jobs_and_keeps_transactions_short(
     queue: EmbeddedQueue, make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pauses = []
+    pauses, begun = [], []
     monkeypatch.setattr("scenesync.queue.core.time.sleep", pauses.append)
+    with queue.writing() as connection:
+        connection.set_trace_callback(lambda text: begun.append(text) if text.startswith("BEGIN") else None)
     queue.put_job(make_job(3, data={"title": "by hand"}))
     jobs = [make_job(number % 1200) for number in range(1, 1301)]
     assert queue.put_many(iter(jobs)) == BulkResult(created=1199, merged=101)
     assert queue.size == 1200
+    assert len(begun) == 1 + 3, "one put, and three transactions of 500 jobs at most"
     assert len(pauses) == 2
     assert queue.put_many(make_job(number) for number in range(1200)) == BulkResult(created=0, merged=1200)
     assert queue.size == 1200

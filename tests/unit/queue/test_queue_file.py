@@ -10,6 +10,7 @@ from scenesync.queue import history, salvage, schema
 from scenesync.queue.dead_letters import DeadLetter, DeadLetterStore
 from scenesync.queue.embedded import EmbeddedQueue
 from scenesync.queue.errors import (
+    LeaseLost,
     QueueDamaged,
     QueueDiskFailed,
     QueueDiskFull,
@@ -200,11 +201,15 @@ def test_damaged_file_is_left_alone_while_another_process_works_with_it(
 
 def test_damage_found_in_use_can_be_recovered_without_a_restart(queue: EmbeddedQueue, make_job: MakeJob) -> None:
     queue.put_many(make_job(number) for number in range(100))
-    queue.claim()
+    [claimed, *_] = queue.claim(5)
     report = queue.recover()
+    assert report is not None
     assert report.saved_jobs == 100
     assert len(queue.claim(200)) == 100
     assert queue.damage is report
+    assert queue.unack_count() == 100
+    with pytest.raises(LeaseLost):
+        queue.complete(claimed)
 
 
 def test_folder_that_is_a_file_is_explained(open_queue: OpenQueue, queue_path: Path) -> None:

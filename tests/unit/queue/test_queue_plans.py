@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from scenesync.queue import transitions
+from scenesync.queue import listing, transitions
 from scenesync.queue.embedded import EmbeddedQueue
 from scenesync.queue.inbox import _INSERT, _MERGE
 
@@ -21,7 +21,11 @@ STATEMENTS = {
     "next due": (transitions.NEXT_DUE, NOW),
     "waiting by key": (transitions.WAITING_BY_KEY, ("k",)),
     "wake": (transitions.WAKE, NOW),
-    "hook merges": (_MERGE, ("{}", "k", 1.0)),
+    "find waiting": (listing.WAITING_UNDER_KEY, ("k",)),
+    "find running": (listing.RUNNING_UNDER_KEY, ("k",)),
+    "waiting for Plex": (listing.WAITING_FOR_PLEX, (1.0,)),
+    "list a page": (listing.PENDING, (10, 5)),
+    "hook merges": (_MERGE, ("{}", "k", 1.0, "1.0")),
     "hook inserts": (_INSERT, ("{}", 1.0)),
 }
 
@@ -62,14 +66,15 @@ def claim_and_complete(queue: EmbeddedQueue) -> Callable[[], None]:
     return work
 
 
-def test_claim_costs_the_same_with_twenty_thousand_jobs_in_back_off(queue: EmbeddedQueue, make_job: MakeJob) -> None:
-    queue.put_many(make_job(number) for number in range(20))
-    alone = vm_steps(queue, claim_and_complete(queue))
+def test_claim_costs_the_same_with_fifty_thousand_jobs_in_back_off(queue: EmbeddedQueue, make_job: MakeJob) -> None:
     later = time.time() + 300
+    queue.put_many(make_job(number) for number in range(20))
+    queue.put_job(make_job(999, next_retry_at=later))
+    alone = vm_steps(queue, claim_and_complete(queue))
     queue.put_many(
-        (make_job(number, next_retry_at=later) for number in range(1000, 21_000)), batch_rows=5000, priority=0
+        (make_job(number, next_retry_at=later) for number in range(1000, 51_000)), batch_rows=5000, priority=0
     )
-    queue.put_many((make_job(number) for number in range(30_000, 35_000)), batch_rows=5000)
+    queue.put_many((make_job(number) for number in range(60_000, 65_000)), batch_rows=5000)
     crowded = vm_steps(queue, claim_and_complete(queue))
     assert crowded <= alone * 1.5
     assert vm_steps(queue, queue.next_due_at) <= alone

@@ -53,8 +53,8 @@ def test_everything_is_counted(queue: EmbeddedQueue, queue_path: Path, make_job:
 def test_reading_leaves_no_trace_whether_the_queue_is_open_or_not(
     queue: EmbeddedQueue, queue_path: Path, make_job: MakeJob
 ) -> None:
-    def state() -> dict[str, bytes]:
-        return {path.name: path.read_bytes() for path in queue_path.iterdir() if path.is_file()}
+    def state() -> dict[str, tuple[bytes, int]]:
+        return {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in queue_path.iterdir()}
 
     queue.put_job(make_job(1))
     before = state()
@@ -63,10 +63,11 @@ def test_reading_leaves_no_trace_whether_the_queue_is_open_or_not(
         name: before[name] for name in ("data.db", "data.db-wal")
     }
     queue.close()
-    before = state()
+    before, folder = state(), queue_path.stat().st_mtime_ns
     assert list(before) == ["data.db"]
     assert read_snapshot(queue_path).pending == 1
     assert state() == before
+    assert queue_path.stat().st_mtime_ns == folder
 
 
 def test_log_left_by_a_crash_is_read(queue_path: Path, make_job: MakeJob) -> None:

@@ -67,6 +67,7 @@ def test_crash_between_storing_and_deleting_takes_nothing_in_twice(
         crash.setattr(SpoolIntake, "_remove", die)
         with pytest.raises(KeyboardInterrupt):
             queue.take_in_spool()
+    queue.take_in_spool()
     [claimed] = queue.claim()
     assert spooled_names(queue_path) == []
     queue.complete(claimed)

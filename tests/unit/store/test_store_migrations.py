@@ -12,16 +12,30 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.schema import CreateIndex, CreateTable
 from store_samples import SERVER, path_lookup
 
-from scenesync.store import attempts, baselines, journal, memory, migrations, outages, path_index, service_state
+from scenesync.domain.circuit import Circuit, CircuitState
+from scenesync.store import (
+    attempts,
+    baselines,
+    circuits,
+    journal,
+    memory,
+    migrations,
+    outages,
+    path_index,
+    service_state,
+)
+from scenesync.store.circuits import CircuitStore
 from scenesync.store.database import Database, open_database
 from scenesync.store.migrations import MIGRATIONS, Migration, migrate
+from scenesync.store.outages import OutageStore
 from scenesync.store.path_index import PathIndexStore
+from scenesync.store.service_state import ServiceState, ServiceStateStore
 from scenesync.store.tables import metadata
 
 POSTGRESQL: Dialect = make_url("postgresql://").get_dialect()()
 LATEST = MIGRATIONS[-1].version
 OLD_DATABASES = sorted((Path(__file__).parent / "old_databases").glob("*.sql"))
-STATEMENT_MODULES = (attempts, baselines, journal, memory, migrations, outages, path_index, service_state)
+STATEMENT_MODULES = (attempts, baselines, circuits, journal, memory, migrations, outages, path_index, service_state)
 
 
 def schema_of(path: Path) -> dict[str, Any]:
@@ -114,6 +128,23 @@ def test_todays_code_opens_yesterdays_database(script: Path, database_path: Path
         assert (found.rating_key, found.library_key, found.size_bytes) == ("101", "1", 4_000)
     open_database(tmp_path / "fresh.db").close()
     assert schema_of(database_path) == schema_of(tmp_path / "fresh.db")
+
+
+@pytest.mark.parametrize("state", ["closed", "open", "half_open"])
+def test_a_circuit_of_the_first_version_goes_on_as_it_was(database_path: Path, state: str) -> None:
+    database_path.parent.mkdir()
+    with closing(sqlite3.connect(database_path)) as connection:
+        connection.executescript(OLD_DATABASES[0].read_text(encoding="utf-8"))
+        with connection:
+            connection.execute(
+                "UPDATE service_state SET circuit = ?, reachability = 'down', message = 'refused'", (state,)
+            )
+    with open_database(database_path) as database:
+        kept = CircuitStore(database, "plex").read()
+        assert kept == Circuit(CircuitState(state), opened_at=1_700_000_060.0, generation=1, revision=1)
+        assert ServiceStateStore(database).read("plex") == ServiceState("down", 1_700_000_060.0, "refused")
+        (outage,) = OutageStore(database).latest(5)
+        assert (outage.cause, outage.jobs_waiting, outage.jobs_waiting_at_end) == ("refused", 3, None)
 
 
 def test_there_is_a_database_of_every_version() -> None:

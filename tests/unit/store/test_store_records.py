@@ -1,20 +1,24 @@
 from __future__ import annotations
 
 import uuid
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from store_samples import OTHER_SERVER, SERVER
 
+from scenesync.domain.circuit import Circuit, CircuitState
 from scenesync.domain.diff import Baseline, ImageBaseline
 from scenesync.domain.fields import Field
 from scenesync.domain.journal import JournalEntry
 from scenesync.domain.outcome import Attempt, Outcome
-from scenesync.store.attempts import AttemptStore
+from scenesync.store.attempts import KEPT_PER_SCENE, AttemptStore
 from scenesync.store.baselines import BaselineStore
+from scenesync.store.circuits import CircuitStore
 from scenesync.store.database import Database, open_database
 from scenesync.store.journal import JournalStore, forget_edits
 from scenesync.store.memory import Memory
-from scenesync.store.outages import Outage, OutageStore
+from scenesync.store.outages import KEPT, KEPT_FOR_S, Outage, OutageStore
 from scenesync.store.service_state import ServiceState, ServiceStateStore
 
 if TYPE_CHECKING:
@@ -101,22 +105,83 @@ def test_an_outage_that_begins_twice_is_one(database: Database) -> None:
     outages.begin("plex", "refused", at=10.0, jobs_waiting=3)
     outages.begin("plex", "timed out", at=11.0, jobs_waiting=5)
     outages.begin("stash", "refused", at=12.0, jobs_waiting=5)
-    assert outages.end("plex", at=70.0)
+    assert outages.end("plex", at=70.0, jobs_waiting=9)
     assert not outages.end("plex", at=80.0)
     outages.begin("plex", "again", at=90.0, jobs_waiting=0)
     assert outages.latest(10) == (
         Outage("plex", "again", 90.0, None, 0),
         Outage("stash", "refused", 12.0, None, 5),
-        Outage("plex", "refused", 10.0, 70.0, 3),
+        Outage("plex", "refused", 10.0, 70.0, 3, 9),
     )
+
+
+def test_the_outages_of_a_window_are_those_that_reach_into_it(database: Database) -> None:
+    outages = OutageStore(database)
+    for begin, end in ((10.0, 20.0), (30.0, 50.0), (60.0, 70.0)):
+        outages.begin("plex", "refused", at=begin, jobs_waiting=0)
+        outages.end("plex", at=end)
+    outages.begin("plex", "refused", at=80.0, jobs_waiting=0)
+    outages.begin("stash", "refused", at=80.0, jobs_waiting=0)
+    assert [outage.began_at for outage in outages.of_service("plex", since=40.0)] == [30.0, 60.0, 80.0]
+
+
+def test_the_history_of_outages_is_bounded_in_number_and_in_time(database: Database) -> None:
+    outages = OutageStore(database)
+    outages.begin("stash", "open for ever", at=0.0, jobs_waiting=0)
+    with database.transaction():
+        for number in range(KEPT + 20):
+            outages.begin("plex", "refused", at=float(number), jobs_waiting=0)
+            outages.end("plex", at=number + 0.5)
+    outages.begin("plex", "refused", at=float(KEPT + 20), jobs_waiting=0)
+    found = outages.latest(2 * KEPT)
+    assert len(found) == KEPT + 1
+    assert [outage.cause for outage in found if outage.ended_at is None] == ["refused", "open for ever"]
+    outages.end("plex", at=KEPT + 21.0)
+    outages.begin("plex", "a year later", at=KEPT_FOR_S + KEPT + 22.0, jobs_waiting=0)
+    assert [outage.cause for outage in outages.latest(2 * KEPT)] == ["a year later", "open for ever"]
+
+
+def test_a_scenes_attempts_are_bounded_whatever_becomes_of_them(database: Database) -> None:
+    store = AttemptStore(database)
+    store.add(attempt(8, 0.0))
+    with database.transaction():
+        for at in range(KEPT_PER_SCENE + 30):
+            store.add(attempt(7, float(at), Outcome.RETRY if at % 2 else Outcome.SYNCED))
+    assert [made.started_at for made in store.latest(7, 1000)] == [float(at) for at in range(129, 29, -1)]
+    assert len(store.latest(8, 10)) == 1
+
+
+class TestCircuits:
+    def test_one_never_seen_is_closed_and_asking_writes_nothing(self, database: Database) -> None:
+        store = CircuitStore(database, "plex")
+        assert store.read() == Circuit()
+        assert store.update(lambda kept: kept) == Circuit()
+
+    def test_a_change_is_there_for_every_other_handle_and_service_by_service(
+        self, database: Database, database_path: Path
+    ) -> None:
+        changed = CircuitStore(database, "plex").update(
+            lambda kept: replace(kept, state=CircuitState.HALF_OPEN, failures=1, opened_at=9.5, probe="mine")
+        )
+        assert changed.revision == 1
+        with open_database(database_path) as beside:
+            assert CircuitStore(beside, "plex").read() == changed
+            assert CircuitStore(beside, "stash").read() == Circuit()
+
+    def test_decisions_of_many_threads_come_one_after_the_other(self, database: Database) -> None:
+        store = CircuitStore(database, "plex")
+        with ThreadPoolExecutor(8) as pool:
+            for _ in range(160):
+                pool.submit(store.update, lambda kept: replace(kept, failures=kept.failures + 1))
+        assert (store.read().failures, store.read().revision) == (160, 160)
 
 
 def test_a_service_is_unknown_until_its_state_was_noted(database: Database) -> None:
     states = ServiceStateStore(database)
     assert states.read("plex") == ServiceState()
-    states.write("plex", ServiceState("open", 5, 10.0, "down", 9.0, "refused"))
-    states.write("plex", ServiceState("half_open", 5, 10.0, "down", 9.0, "refused"))
-    assert states.read("plex") == ServiceState("half_open", 5, 10.0, "down", 9.0, "refused")
+    states.write("plex", ServiceState("up", 8.0))
+    states.write("plex", ServiceState("down", 9.0, "refused"))
+    assert states.read("plex") == ServiceState("down", 9.0, "refused")
     assert states.read("stash") == ServiceState()
 
 

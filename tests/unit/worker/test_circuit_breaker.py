@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, TypeVar
 import pytest
 from freezegun import freeze_time
 
-from scenesync.worker.circuit_breaker import CircuitBreaker, CircuitState, Permit
+from scenesync.worker.circuit_breaker import CircuitBreaker, CircuitInMemory, CircuitState, Permit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from scenesync.domain.circuit import Circuit
 
 T = TypeVar("T")
 CLOSED, OPEN, HALF_OPEN = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN
@@ -113,6 +115,38 @@ class TestProbes:
         breaker.allow_probe()
         breaker.record_success()
         assert breaker.state is HALF_OPEN
+
+    def test_who_had_to_wait_for_the_state_does_not_take_the_probe_of_who_came_first(self) -> None:
+        shared = CircuitInMemory()
+        with freeze_time(START) as clock:
+            first = CircuitBreaker(failure_threshold=1, recovery_timeout=0.0, keeper=shared)
+            first.record_failure()
+            assert first.state is HALF_OPEN
+            given: list[Permit | None] = []
+
+            class Crowded(CircuitInMemory):
+                """Lets the first one through whenever somebody else is about to change the state."""
+
+                def read(self) -> Circuit:
+                    return shared.read()
+
+                def update(self, change: Callable[[Circuit], Circuit]) -> Circuit:
+                    clock.tick(0.5)
+                    given.append(first.try_acquire())
+                    return shared.update(change)
+
+            second = CircuitBreaker(failure_threshold=1, recovery_timeout=0.0, keeper=Crowded())
+            assert second.try_acquire() is None
+            assert [permit is not None for permit in given] == [True]
+
+    def test_clocks_of_two_machines_need_not_agree_to_the_second(self) -> None:
+        shared = CircuitInMemory()
+        with freeze_time(START) as clock:
+            ahead = CircuitBreaker(failure_threshold=1, recovery_timeout=0.0, keeper=shared)
+            ahead.record_failure()
+            assert ahead.try_acquire() is not None
+            clock.move_to("2024-05-01 11:59:30")
+            assert CircuitBreaker(failure_threshold=1, recovery_timeout=0.0, keeper=shared).try_acquire() is None
 
     def test_a_probe_that_is_not_made_lets_another_be_it(self) -> None:
         breaker = opened()

@@ -1,0 +1,119 @@
+"""The circuit breakers of Plex and Stash: look at them, close them by hand."""
+
+from __future__ import annotations
+
+import time
+from contextlib import nullcontext
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from scenesync.app.commands import options
+from scenesync.app.context import AppContext, print_json
+from scenesync.app.exit_codes import DONE
+from scenesync.app.installation import database_file
+from scenesync.domain import circuit as steps
+from scenesync.domain.circuit import Circuit, CircuitLimits, CircuitState
+from scenesync.store.circuits import CircuitStore
+from scenesync.store.database import open_database
+from scenesync.worker.health import SERVICES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+Command = TypeVar("Command", bound="Callable[..., object]")
+
+LIMITS = CircuitLimits()
+
+
+@click.group()
+def circuit() -> None:
+    """Look at the circuit breakers of Plex and Stash, or close them.
+
+    A circuit opens when its server fails several times in a row. While it is open no job is tried, and the server is
+    asked about twice a second whether it is back: then the circuit closes by itself.
+    """
+
+
+def _which(command: Command) -> Command:
+    return click.argument("services", metavar="[plex|stash]", nargs=-1, type=click.Choice(SERVICES))(command)
+
+
+@circuit.command()
+@_which
+@options.as_json
+@click.pass_obj
+def show(app: AppContext, *, services: Sequence[str], as_json: bool) -> int:
+    """Show the state of both circuits, or of one.
+
+    closed: jobs flow; open: jobs wait; half_open: one request decides. Asks no server and changes nothing.
+    """
+    known = _read(app.load().settings.data_dir, services or SERVICES)
+    if as_json:
+        print_json({service: _document(known[service]) for service in known})
+    else:
+        for service, kept in known.items():
+            click.echo(f"{service:<7}{_line(kept)}")
+    return DONE
+
+
+@circuit.command()
+@_which
+@options.as_json
+@click.pass_obj
+def reset(app: AppContext, *, services: Sequence[str], as_json: bool) -> int:
+    """Close both circuits, or one, and forget the failures counted.
+
+    A running daemon sees it within a second and asks the server at once. If that still fails, jobs wait as before: none
+    is lost or spent by a reset.
+    """
+    path = database_file(app.load().settings.data_dir)
+    before = _read(path.parent, services or SERVICES)
+    if path.is_file():
+        with open_database(path) as database:
+            for service in before:
+                CircuitStore(database, service).update(steps.closed)
+    if as_json:
+        closed = CircuitState.CLOSED.value
+        print_json({service: {"before": kept.state.value, "state": closed} for service, kept in before.items()})
+    else:
+        for service, kept in before.items():
+            click.echo(f"{service:<7}closed (was {kept.state.value})")
+    return DONE
+
+
+def _read(data_dir: Path, services: Sequence[str]) -> Mapping[str, Circuit]:
+    """Return the circuits as they are now; closed where nothing was noted yet."""
+    now = time.time()
+    with open_database(database_file(data_dir), read_only=True) or nullcontext() as database:
+        return {
+            service: Circuit() if database is None else steps.at(CircuitStore(database, service).read(), LIMITS, now)
+            for service in dict.fromkeys(services)
+        }
+
+
+def _document(kept: Circuit) -> dict[str, object]:
+    is_open = kept.state is CircuitState.OPEN
+    return {
+        "state": kept.state.value,
+        "failures": kept.failures,
+        "opened_at": kept.opened_at if is_open else None,
+        "half_open_at": kept.opened_at + LIMITS.recovery_timeout_s if is_open else None,
+        "probe_under_way": bool(kept.probe),
+    }
+
+
+def _line(kept: Circuit) -> str:
+    match kept.state:
+        case CircuitState.CLOSED:
+            return f"closed, {kept.failures} failures in a row" if kept.failures else "closed"
+        case CircuitState.OPEN:
+            return f"open since {_moment(kept.opened_at)}"
+        case CircuitState.HALF_OPEN:
+            return "half_open, " + ("a probe is under way" if kept.probe else "the next request decides")
+
+
+def _moment(epoch_s: float) -> str:
+    return datetime.fromtimestamp(epoch_s, UTC).astimezone().isoformat(timespec="seconds")

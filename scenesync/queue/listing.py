@@ -1,0 +1,57 @@
+"""What waits and what is in hand, for people and for those who look for one thing: nothing is decoded in vain."""
+
+# ruff: noqa: S608 (statements here are put together from names of this module, never from a value)
+
+import sqlite3
+from typing import Final
+
+from scenesync.queue import merging
+from scenesync.queue.records import FoundJobs, PendingJob, WaitingForPlex
+
+_COLUMNS: Final = "_id, data, priority, due_at, deliveries, timestamp"
+PENDING: Final = f"SELECT {_COLUMNS} FROM ack_queue_default WHERE _id > ? AND status < 2 ORDER BY _id LIMIT ?"
+WAITING_UNDER_KEY: Final = f"SELECT {_COLUMNS} FROM ack_queue_default WHERE job_key = ? AND status < 2 ORDER BY _id"
+RUNNING_UNDER_KEY: Final = f"SELECT {_COLUMNS} FROM ack_queue_default WHERE job_key = ? AND status = 2 ORDER BY _id"
+# A job that is due needs no waking. Only the rows of an index of its own are touched, however many others wait.
+WAITING_FOR_PLEX: Final = """
+    SELECT job_key,
+        CASE WHEN json_type(CAST(data AS TEXT), '$.data.path') = 'text'
+             THEN json_extract(CAST(data AS TEXT), '$.data.path') END
+    FROM ack_queue_default
+    WHERE status < 2 AND last_error_type = 'PlexNotFound' AND due_at > ? AND job_key IS NOT NULL
+    ORDER BY due_at"""
+
+_Row = tuple[int, object, int, float, int, float]
+
+
+def pending(connection: sqlite3.Connection, limit: int, after: int) -> tuple[PendingJob, ...]:
+    """Return waiting jobs in the order of their rows, those after row ``after``; what is no job is left out."""
+    return _as_jobs(connection.execute(PENDING, (after, limit)).fetchall())
+
+
+def find(connection: sqlite3.Connection, job_key: str) -> FoundJobs:
+    """Return what waits and what is in hand under ``job_key``."""
+    connection.execute("BEGIN")  # both at one moment: a claim in between would show the job twice, or not at all
+    try:
+        return FoundJobs(
+            waiting=_as_jobs(connection.execute(WAITING_UNDER_KEY, (job_key,)).fetchall()),
+            running=_as_jobs(connection.execute(RUNNING_UNDER_KEY, (job_key,)).fetchall()),
+        )
+    finally:
+        connection.execute("COMMIT")
+
+
+def waiting_for_plex(connection: sqlite3.Connection, now: float) -> tuple[WaitingForPlex, ...]:
+    """Return what is not due by ``now`` because Plex did not know the file, the soonest due first."""
+    return tuple(WaitingForPlex(key, path) for key, path in connection.execute(WAITING_FOR_PLEX, (now,)))
+
+
+def _as_jobs(rows: list[_Row]) -> tuple[PendingJob, ...]:
+    found = []
+    for row_id, data, priority, due_at, deliveries, timestamp in rows:
+        try:
+            job = merging.decode_job(data)
+        except ValueError:
+            continue
+        found.append(PendingJob(row_id, job, priority, due_at, deliveries, timestamp))
+    return tuple(found)

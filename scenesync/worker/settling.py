@@ -1,0 +1,122 @@
+"""End attempts: carry out what the decision table says, tell who has to know, survive a disk in trouble."""
+
+from __future__ import annotations
+
+import logging
+import queue as handoff
+import threading
+from typing import TYPE_CHECKING, Final
+
+from scenesync.domain.errors import LeaseLost
+from scenesync.plex.exceptions import PlexNotFound
+from scenesync.queue.errors import QueueDamaged, QueueError
+from scenesync.store.errors import StoreDamaged, StoreError
+from scenesync.worker.attempts import Running, describe
+from scenesync.worker.disk_trouble import DiskTrouble
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from scenesync.domain.outcome import Attempt
+    from scenesync.worker.gate import Gate
+    from scenesync.worker.holdings import Holdings
+    from scenesync.worker.processor import SyncWorker
+
+log = logging.getLogger(__name__)
+
+DISK_PAUSE_S: Final = 1.0
+
+
+class Settling:
+    """Settles jobs, from whichever thread attempted them.
+
+    ``broken`` is what ends the run: a damaged file, a bug in a thread or, with ``until_idle``, a disk that cannot be
+    used. A job that the queue could not take stays in hand and is settled later.
+    """
+
+    def __init__(
+        self,
+        worker: SyncWorker,
+        gate: Gate,
+        holdings: Holdings,
+        observers: Sequence[Callable[[Attempt], None]],
+        *,
+        until_idle: bool,
+    ) -> None:
+        self.broken: Exception | None = None
+        self._worker = worker
+        self._gate = gate
+        self._holdings = holdings
+        self._observers = tuple(observers)
+        self._until_idle = until_idle
+        self._stop = threading.Event()
+        self._unsettled: handoff.SimpleQueue[tuple[Running, Exception | None]] = handoff.SimpleQueue()
+        self._queue_trouble = DiskTrouble("queue")
+        self._state_trouble = DiskTrouble("state store")
+
+    def begin(self, stop: threading.Event) -> None:
+        """Let pauses end when ``stop`` is set."""
+        self._stop = stop
+
+    def settle(self, job: Running, error: Exception | None) -> None:
+        """End an attempt that ended with ``error`` (None: it worked)."""
+        if not self._holdings.has(job.claim):
+            return  # given back at a stop: whoever has it now settles it
+        if isinstance(error, PlexNotFound):
+            _note_file(job)
+        if isinstance(error, (QueueError, StoreError)) and not isinstance(error, LeaseLost):
+            self._met_in_an_attempt(error)
+        try:
+            decision = self._worker.settle(job.claim, error)
+        except LeaseLost:
+            log.warning("job was taken over by another process scene=%s", job.claim.job.get("scene_id"))
+            self._holdings.remove(job.claim)
+        except QueueError as failure:
+            self._queue_trouble.met(failure)
+            self._unsettled.put((job, error))
+            if self._until_idle or isinstance(failure, QueueDamaged):
+                self.broken = failure  # the job goes back at the end
+        else:
+            self._queue_trouble.over()
+            self._gate.note(error, job.permit)
+            self._holdings.remove(job.claim)
+            self._tell(describe(job, decision, error))
+
+    def _met_in_an_attempt(self, error: QueueError | StoreError) -> None:
+        """Let the job go back, but not round and round; or end the run."""
+        (self._queue_trouble if isinstance(error, QueueError) else self._state_trouble).met(error)
+        if self._until_idle or isinstance(error, (QueueDamaged, StoreDamaged)):
+            self.broken = error
+        else:
+            self._stop.wait(DISK_PAUSE_S)
+
+    def settle_the_unsettled(self) -> None:
+        """Try again what the queue could not take."""
+        for _ in range(self._unsettled.qsize()):
+            self.settle(*self._unsettled.get())
+
+    def disk_failed(self, error: QueueError | StoreError) -> None:
+        """Wait for the disk or a lock to come back; raise the error if it is damage, or if the run is to end."""
+        if self._until_idle or isinstance(error, (QueueDamaged, StoreDamaged)):
+            raise error
+        (self._queue_trouble if isinstance(error, QueueError) else self._state_trouble).met(error)
+        self._stop.wait(DISK_PAUSE_S)
+
+    def _tell(self, attempt: Attempt) -> None:
+        noted = True
+        for observer in self._observers:
+            try:
+                observer(attempt)
+            except StoreError as failure:
+                self._state_trouble.met(failure)
+                noted = False
+        if noted:
+            self._state_trouble.over()
+
+
+def _note_file(job: Running) -> None:
+    """Keep with the job which file it waits for, so that it can be woken when this file appears."""
+    if job.scene is not None and job.scene.files:
+        data = job.claim.job.get("data")
+        known = data if isinstance(data, dict) else {}
+        job.claim.job["data"] = {**known, "path": job.scene.files[0].path}

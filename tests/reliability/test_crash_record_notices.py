@@ -1,0 +1,134 @@
+"""The record must convict a queue that does wrong: each of these damages a queue behind its back, as a defect would."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from typing import TYPE_CHECKING, Final
+
+import pytest
+from crash_nursery import World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from crash_recorded_queue import RecordedQueue
+
+pytestmark = pytest.mark.reliability
+
+_COPY: Final = """
+    INSERT INTO ack_queue_default (data, timestamp, status, priority, event_at)
+    SELECT data, timestamp, 0, priority, event_at FROM ack_queue_default WHERE _id = ?"""
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with contextlib.closing(World(tmp_path / "world")) as world:
+        yield world
+
+
+@pytest.fixture
+def box(world: World) -> Iterator[RecordedQueue]:
+    box = world.open()
+    box.put(1)
+    box.put(2)
+    (claimed,) = box.claim()
+    assert claimed.scene_id == 1
+    yield box
+    box.close()
+
+
+def _sql(box: RecordedQueue, statement: str, *values: object) -> None:
+    with box.queue.writing() as connection:
+        connection.execute(statement, values)
+
+
+def _acknowledge_then_die_before_put(box: RecordedQueue) -> None:
+    claimed = box.held[0]
+    box.record.write("requeue", "begin", 900, row=claimed.row_id, claim_no=claimed.claim_no, retry_count=1)
+    box.queue.complete(claimed)
+
+
+def _put_then_die_before_acknowledge(box: RecordedQueue) -> None:
+    _sql(box, _COPY, box.held[0].row_id)
+
+
+def _fail_then_die_before_adding_to_the_dead_letters(box: RecordedQueue) -> None:
+    claimed = box.held[0]
+    box.record.write("bury", "begin", 900, row=claimed.row_id, claim_no=claimed.claim_no)
+    box.queue.ack_failed(id=claimed.row_id)
+
+
+def _refuse_an_event_because_its_scene_is_processed(box: RecordedQueue) -> None:
+    with box._putting("refused", [1]):
+        pass
+
+
+def _refuse_an_event_because_its_scene_waits(box: RecordedQueue) -> None:
+    with box._putting("refused", [2]):
+        pass
+
+
+def _write_an_older_event_last(box: RecordedQueue) -> None:
+    (data,) = box.queue.list_pending()
+    box.put(2)
+    with box.queue.writing() as connection:
+        connection.execute(
+            "UPDATE ack_queue_default SET data = json_set(CAST(data AS TEXT), '$.data.title', ?) WHERE _id = ?",
+            (data.job["data"]["title"], data.row_id),
+        )
+
+
+def _let_a_completed_job_come_again(box: RecordedQueue) -> None:
+    row_id = box.held[0].row_id
+    box.complete(box.held[0])
+    _sql(box, "UPDATE ack_queue_default SET status = 1 WHERE _id = ?", row_id)
+
+
+def _take_a_job_from_one_that_lives(box: RecordedQueue) -> None:
+    _sql(box, "UPDATE ack_queue_default SET status = 1, owner = NULL WHERE _id = ?", box.held[0].row_id)
+    other = box.record.named("another")
+    mine, box.record = box.record, other
+    box.claim()
+    box.record = mine
+
+
+def _forget_the_retry_count(box: RecordedQueue) -> None:
+    row_id = box.held[0].row_id
+    box.requeue(box.held[0])
+    _sql(
+        box,
+        "UPDATE ack_queue_default SET data = json_remove(CAST(data AS TEXT), '$.retry_count') WHERE _id = ?",
+        row_id,
+    )
+
+
+def _leave_a_job_in_dead_hands(box: RecordedQueue) -> None:
+    # Process 1 lives, but is none of ours; a take-over that believes it leaves the job.
+    box.queue._is_alive = lambda owner: owner is not None  # type: ignore[method-assign]
+    _sql(box, "UPDATE ack_queue_default SET owner = '1-feed' WHERE _id = ?", box.held[0].row_id)
+
+
+@pytest.mark.parametrize(
+    ("defect", "what"),
+    [
+        (_acknowledge_then_die_before_put, "lost: "),
+        (_put_then_die_before_acknowledge, "doubled: "),
+        (_fail_then_die_before_adding_to_the_dead_letters, "lost: "),
+        (_refuse_an_event_because_its_scene_is_processed, "lost: "),
+        (_refuse_an_event_because_its_scene_waits, "broken: "),
+        (_write_an_older_event_last, "broken: "),
+        (_let_a_completed_job_come_again, "doubled: "),
+        (_take_a_job_from_one_that_lives, "doubled: "),
+        (_forget_the_retry_count, "broken: "),
+        (_leave_a_job_in_dead_hands, "broken: "),
+    ],
+)
+def test_record_convicts_a_queue_that_would(
+    world: World, box: RecordedQueue, defect: Callable[[RecordedQueue], None], what: str
+) -> None:
+    assert not world.judge(box, set()), "all is well before"
+    defect(box)
+    assert str(world.judge(box, set())).startswith(what)

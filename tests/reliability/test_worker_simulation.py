@@ -1,0 +1,161 @@
+"""The worker in a simulated world: thousands of histories drawn from seeds, each checked for the promises of DESIGN 3.
+
+A failing history prints its seed; ``pytest tests/reliability/test_worker_simulation.py --seed N`` plays it first, and
+exactly as it was. The parts stand beside this file: ``sim_kernel`` (time and turns), ``sim_threading`` (stand-ins),
+``sim_plex``, ``sim_stash``, ``sim_process`` (the product's own installation), ``sim_history`` and ``sim_promises``.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pytest
+from sim_history import play
+from sim_process import simulated_installation
+from sim_threading import kernel, simulated_modules
+
+from scenesync.queue.embedded import EmbeddedQueue
+from scenesync.store.database import open_database
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from proofs import Bounds, Figures
+    from sim_household import Account
+
+pytestmark = pytest.mark.reliability
+
+CHUNKS: Final = 4
+HISTORIES: Final = (50, 2_500)
+LONGEST_S: Final = (40, 600)
+TOLD_STORIES: Final = 3
+MEMORY: Final = Path("/dev/shm")  # noqa: S108 - nothing is fsynced to a disk for nothing; a private folder in it
+
+
+@pytest.fixture
+def template(tmp_path: Path) -> Path:
+    """A data directory with an empty queue and an empty state store."""
+    folder = tmp_path / "template"
+    folder.mkdir(mode=0o700)
+    EmbeddedQueue(folder / "queue").close()
+    open_database(folder / "scenesync.db").close()
+    return folder
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Iterator[Path]:
+    """Where a history's files lie."""
+    if not MEMORY.is_dir():
+        yield tmp_path / "history"
+        return
+    folder = MEMORY / f"scenesync-simulation-{os.getpid()}"
+    yield folder
+    assert not folder.exists()
+
+
+@pytest.fixture
+def simulated(template: Path) -> Iterator[None]:
+    """The product's modules with stand-ins for time, threads and chance; on one core, where turns change fastest."""
+    assert template.is_dir()  # made before, by the real modules
+    affinity = os.sched_getaffinity(0) if hasattr(os, "sched_setaffinity") else None
+    if affinity:
+        os.sched_setaffinity(0, {sorted(affinity)[os.getpid() % len(affinity)]})
+    try:
+        with simulated_modules(), simulated_installation(kernel):
+            yield
+    finally:
+        if affinity:
+            os.sched_setaffinity(0, affinity)
+
+
+@pytest.mark.timeout(1_500)
+@pytest.mark.parametrize("chunk", range(CHUNKS))
+@pytest.mark.usefixtures("simulated")
+def test_no_history_breaks_a_promise(chunk: int, bounds: Bounds, figures: Figures, template: Path, room: Path) -> None:
+    histories, longest_s = bounds.pick(*HISTORIES), bounds.pick(*LONGEST_S)
+    first = bounds.first_seed + chunk * histories
+    accounts: list[Account] = []
+    broken: list[Account] = []
+    end = time.monotonic() + longest_s
+    for seed in range(first, first + histories):
+        account = play(seed, template, room)
+        accounts.append(account)
+        if account.broken:
+            broken.append(account)
+        account.trace = account.trace if account.broken else []
+        if time.monotonic() > end or len(broken) >= TOLD_STORIES:
+            break
+
+    happened: Counter[str] = sum((account.happened for account in accounts), Counter())
+    figures(
+        f"worker simulation {chunk + 1}/{CHUNKS}",
+        f"{len(accounts):,} histories from seed {first}",
+        jobs=sum(account.jobs for account in accounts),
+        lost=sum(account.lost for account in accounts),
+        doubled=sum(account.doubled for account in accounts),
+        remarks=_remarks(accounts, happened),
+    )
+    again = "\n".join(f"pytest tests/reliability/test_worker_simulation.py --seed {one.seed}" for one in broken)
+    assert not broken, "\n\n".join(account.story() for account in broken) + f"\n\nto play again:\n{again}"
+    # A simulation in which nothing goes wrong proves nothing.
+    assert happened["crash"] > len(accounts) / 4
+    assert happened["plex_down"] > len(accounts) / 4
+    assert sum(account.writes for account in accounts) > len(accounts)
+
+
+@pytest.mark.usefixtures("simulated")
+def test_one_seed_is_one_history(bounds: Bounds, template: Path, room: Path) -> None:
+    for seed in range(bounds.first_seed, bounds.first_seed + bounds.pick(6, 60)):
+        first, second = play(seed, template, room), play(seed, template, room)
+
+        assert first.trace == second.trace
+        assert (first.digest, first.points, first.happened) == (second.digest, second.points, second.happened)
+
+
+def test_another_process_plays_the_same_history(bounds: Bounds, template: Path, room: Path) -> None:
+    # Another process has another hash seed, other file descriptors, another order of folders.
+    script = (
+        "import sys; from pathlib import Path; from sim_threading import *; from sim_process import *;"
+        "from sim_history import play\n"
+        "with simulated_modules(), simulated_installation(kernel):\n"
+        f"    print(*(play(seed, Path({str(template)!r}), Path({str(room)!r})).digest\n"
+        f"            for seed in range({bounds.first_seed}, {bounds.first_seed} + 5)))\n"
+    )
+
+    def digests(hash_seed: str) -> str:
+        return subprocess.run(
+            [sys.executable, "-c", script],
+            cwd=Path(__file__).parent,
+            env={"PYTHONHASHSEED": hash_seed, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=100,
+        ).stdout
+
+    assert digests("1") == digests("2") != ""
+
+
+@pytest.mark.usefixtures("simulated")
+def test_different_seeds_are_different_histories(bounds: Bounds, template: Path, room: Path) -> None:
+    digests = {play(seed, template, room).digest for seed in range(bounds.first_seed, bounds.first_seed + 8)}
+
+    assert len(digests) == 8
+
+
+def _remarks(accounts: list[Account], happened: Counter[str]) -> str:
+    faults = sum(count for name, count in happened.items() if name.startswith("fault: "))
+    days = sum(account.virtual_s for account in accounts) / 86_400
+    return (
+        f"{happened['crash']:,} kills, {happened['restart']:,} stops, {happened['plex_down']:,} outages of Plex, "
+        f"{happened['stash_down']:,} of Stash, {happened['unauthorized']:,} refused tokens, "
+        f"{faults:,} failed requests, "
+        f"{happened['jump_clock']:,} clock jumps, {sum(account.writes for account in accounts):,} writes, "
+        f"{happened['dead letters']:,} dead letters, {days:,.1f} virtual days"
+    )
