@@ -43,6 +43,7 @@ else:
 
 
 _RETRY_S = 0.01
+_LOOK_EVERY_S = 0.5
 
 
 class KernelLock:
@@ -56,6 +57,10 @@ class KernelLock:
     def held(self) -> bool:
         """Whether this object holds the lock."""
         return self._fd is not None
+
+    def is_at_its_path(self) -> bool:
+        """Whether the lock is held and others who look for it find it."""
+        return self._fd is not None and _is_still_at(self._fd, self.path)
 
     def acquire(self, patience_s: float = 0.25) -> bool:
         """Take the lock and return True, or False if somebody else holds it.
@@ -74,10 +79,11 @@ class KernelLock:
         if self._fd is None:
             return
         fd, self._fd = self._fd, None
-        if remove:
-            _remove(self.path)
-        _unlock(fd)
-        os.close(fd)
+        try:
+            if remove:
+                _remove(self.path)
+        finally:  # whatever the disk says: who keeps the descriptor keeps the lock, and its owner passes for alive
+            os.close(fd)
 
     def _try(self) -> bool:
         if self._fd is not None:
@@ -119,7 +125,8 @@ def _is_still_at(fd: int, path: str) -> bool:
 def _remove(path: str) -> None:
     try:
         os.unlink(path)
-    except (FileNotFoundError, PermissionError):  # Windows refuses while somebody looks at it: an empty file stays
+    except OSError:
+        # Windows refuses while somebody looks at it, a disk in trouble always: an empty file stays and locks nothing.
         return
 
 
@@ -128,16 +135,30 @@ class Owner:
 
     def __init__(self, folder: str) -> None:
         self.folder = folder
-        self.name = f"{os.getpid()}-{os.urandom(6).hex()}"
-        self._lock = KernelLock(_lock_file(folder, self.name))
+        self._looked_at = 0.0
+        self._take_name()
 
     def prove_alive(self) -> None:
-        """Hold the lock; must precede the first claim. Raises OSError if that is impossible here."""
+        """Hold the lock; must precede each claim. Raises OSError if that is impossible here.
+
+        Whose file was swept away passes for dead, and its jobs are others' by now: it goes on under a new name.
+        """
         if self._lock.held:
-            return
+            now = time.monotonic()
+            if now - self._looked_at < _LOOK_EVERY_S:
+                return
+            self._looked_at = now
+            if self._lock.is_at_its_path():
+                return
+            self._lock.release()
+            self._take_name()
         os.makedirs(self.folder, mode=0o700, exist_ok=True)
         if not self._lock.acquire():
             raise OSError(f"{self._lock.path} is locked by somebody else")
+
+    def _take_name(self) -> None:
+        self.name = f"{os.getpid()}-{os.urandom(6).hex()}"
+        self._lock = KernelLock(_lock_file(self.folder, self.name))
 
     def retire(self) -> None:
         """Stop being alive: whatever is still claimed under this name can be taken over."""

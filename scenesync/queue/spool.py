@@ -95,7 +95,7 @@ def _write(folder: str, event: bytes) -> str:
     except OSError:
         os.unlink(unfinished)
         raise
-    _sync_folder(folder)
+    sync_folder(folder)
     return path
 
 
@@ -104,7 +104,8 @@ def _write_all(fd: int, data: bytes) -> None:
         data = data[os.write(fd, data) :]
 
 
-def _sync_folder(folder: str) -> None:
+def sync_folder(folder: str) -> None:
+    """Make the names in ``folder``, new ones and removed ones, survive a power cut. Raises OSError."""
     if sys.platform == "win32":  # a folder cannot be opened there; NTFS journals its names
         return
     fd = os.open(folder, os.O_RDONLY)

@@ -106,11 +106,12 @@ class Event(NamedTuple):
         """Return the event of ``job``, which happened ``now`` if it does not say when."""
         return cls(job, merging.encode(job), merging.event_time(job, now))
 
-    def row(self, priority: int, now: float) -> Row:
-        """Return the values of INSERT."""
+    def row(self, priority: int, now: float, *, newest: bool = True) -> Row:
+        """Return the values of INSERT. Of a live event it counts when it arrived, not when its sender says it was."""
         key = self.job.get("job_key")
         plain = (key is None or isinstance(key, str)) and _RETRY_FIELDS.isdisjoint(self.job)
-        return (self.data, now, priority, self.happened_at, key if plain else None, 0.0 if plain else None)
+        event_at = now if newest else self.happened_at
+        return (self.data, now, priority, event_at, key if plain else None, 0.0 if plain else None)
 
 
 def enqueue(
@@ -122,14 +123,15 @@ def enqueue(
     """
     row = waiting_under_key(connection, event.job.get("job_key"))
     if row is None:
-        return EnqueueResult(connection.execute(INSERT, event.row(priority, now)).lastrowid or 0, merged=False)
+        values = event.row(priority, now, newest=newest)
+        return EnqueueResult(connection.execute(INSERT, values).lastrowid or 0, merged=False)
     row_id, data, old_priority, last_event, _ = row
     event_is_newest = newest or event.happened_at >= last_event
     merged = merging.merge(
         merging.decode_job(data), event.job, event_is_newest=event_is_newest, by_person=merging.is_by_person(priority)
     )
     # The arrival order of live events outranks their clocks, which may have been set back.
-    latest = event.happened_at if newest else max(event.happened_at, last_event)
+    latest = now if newest else max(event.happened_at, last_event)
     connection.execute(REPLACE, (merging.encode(merged), min(priority, old_priority), latest, row_id))
     return EnqueueResult(row_id, merged=True)
 
@@ -196,26 +198,34 @@ def give_back(
 ) -> None:
     """Make a claimed row wait again, with ``job`` as its new content or unchanged. Raises LeaseLost.
 
-    If a newer event waits under the same key, that one stays as it is (content, and due at once) and the old row ends:
-    never two waiting rows, never an older content written last.
+    If another event waits under the same key, the row that waits stands for both, due when it was, and the old row
+    ends: never two waiting rows, never an older content written last (what waits may be older: a replay, a late event).
     """
     row = is_held(connection, row_id, owner, claim_no)
     if row is None:
         raise LeaseLost(row_id)
-    data, priority, _, timestamp, deliveries = row
+    data, priority, last_event, timestamp, deliveries = row
     old = _job_or_none(data) if job is None else job
-    newer = waiting_under_key(connection, old.get("job_key")) if old is not None else None
+    other = waiting_under_key(connection, old.get("job_key")) if old is not None else None
     kept_deliveries = deliveries if keep_deliveries else 0
-    if old is None or newer is None:
+    if old is None or other is None:
         values = {"row_id": row_id, "data": data if job is None else merging.encode(job), "deliveries": kept_deliveries}
         connection.execute(GIVE_BACK, values)
         return
-    newer_id, newer_data, newer_priority, _, newer_deliveries = newer
-    content = merging.decode_job(newer_data)
-    content["enqueued_at"] = min(merging.event_time(old, timestamp), merging.event_time(content, timestamp))
+    other_id, other_data, other_priority, other_event, other_deliveries = other
+    # By a person or not is no question here: the retry state stays that of the row that waits.
+    content = merging.merge(
+        merging.decode_job(other_data), old, event_is_newest=(last_event or timestamp) > other_event, by_person=False
+    )
     connection.execute(
-        "UPDATE ack_queue_default SET data = ?, priority = ?, deliveries = ? WHERE _id = ?",
-        (merging.encode(content), min(priority, newer_priority), max(kept_deliveries, newer_deliveries), newer_id),
+        "UPDATE ack_queue_default SET data = ?, priority = ?, deliveries = ?, event_at = ? WHERE _id = ?",
+        (
+            merging.encode(content),
+            min(priority, other_priority),
+            max(kept_deliveries, other_deliveries),
+            max(last_event or timestamp, other_event),
+            other_id,
+        ),
     )
     connection.execute(DELETE, (row_id,))
 

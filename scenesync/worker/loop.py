@@ -42,7 +42,6 @@ log = logging.getLogger(__name__)
 
 IDLE_WAIT_S: Final = 1.0
 SHORT_WAIT_S: Final = 0.05
-LOOK_FOR_DEAD_EVERY_S: Final = 2.0
 MAINTAIN_EVERY_S: Final = 60.0
 JOBS_AHEAD_PER_WORKER: Final = 4
 """Few enough that a scene which a person saves overtakes a bulk, enough to fetch scenes from Stash in batches."""
@@ -86,7 +85,7 @@ class WorkLoop:
         self._last_edits_in = threading.Event()
         self._desks: list[ProofDesk] = []
         self._index_refreshed_at = time.monotonic()
-        self._looked_for_dead_at = self._maintained_at = time.monotonic()
+        self._maintained_at = time.monotonic()
 
     def run(self, stop: threading.Event) -> None:
         """Work until ``stop`` is set, or until idle or the deadline if the limits say so.
@@ -145,11 +144,8 @@ class WorkLoop:
         return False
 
     def _look_after_the_queue(self) -> None:
-        """Take over what dead workers left, and keep the queue's files small, also while Plex is away."""
+        """Keep the queue's files small, also while Plex is away and nothing is claimed."""
         now = time.monotonic()
-        if now - self._looked_for_dead_at >= LOOK_FOR_DEAD_EVERY_S:
-            self._looked_for_dead_at = now
-            self._worker.jobs.take_over_dead_owners()
         if now - self._maintained_at >= MAINTAIN_EVERY_S:
             self._maintained_at = now
             self._worker.jobs.maintain()

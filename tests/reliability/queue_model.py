@@ -106,7 +106,7 @@ class QueueModel:
         row = self.waiting_under(event.get("job_key"))
         if row is None:
             self.last_row_id += 1
-            self.rows.append(Row(self.last_row_id, dict(event), lane, happened, now))
+            self.rows.append(Row(self.last_row_id, dict(event), lane, happened if late else now, now))
             return self.last_row_id, False
         was_due_at = row.due_at
         is_newest = not late or happened >= row.event_at
@@ -117,7 +117,7 @@ class QueueModel:
         row.job["enqueued_at"] = earliest
         if not (lane < BULK and is_newest):
             row.job |= state
-        row.event_at = max(happened, row.event_at) if late else happened
+        row.event_at = max(happened, row.event_at) if late else now
         row.lane = min(row.lane, lane)
         assert row.due_at <= was_due_at, "a merge must never delay"
         return row.row_id, True
@@ -150,18 +150,24 @@ class QueueModel:
         self.letters.append(Letter(self.last_letter_id, dict(job), error_type, now))
 
     def give_back(self, row_id: int, job: Job | None = None, *, count_deliveries: bool = False) -> None:
-        """Let a job wait again; a newer event that waits already stays as it is and stands for both."""
+        """Let a job wait again; an event that waits already stands for both, with the content of the newer one."""
         row = self.row(row_id)
         kept = row.deliveries if count_deliveries else 0
         content = row.job if job is None else job
-        newer = self.waiting_under(row.key)
-        if newer is None:
+        other = self.waiting_under(row.key)
+        if other is None:
             row.holder, row.job, row.deliveries = None, dict(content), kept
             return
         self.rows.remove(row)
-        newer.job["enqueued_at"] = min(newer.job["enqueued_at"], content["enqueued_at"])
-        newer.lane = min(newer.lane, row.lane)
-        newer.deliveries = max(newer.deliveries, kept)
+        earliest = min(other.job["enqueued_at"], content["enqueued_at"])
+        state = {name: other.job[name] for name in RETRY_STATE if name in other.job}
+        came_late = row.event_at > other.event_at  # a replay, an event from the spool
+        merged = {**other.job, **content} if came_late else {**content, **other.job}
+        other.job = {name: value for name, value in merged.items() if name not in RETRY_STATE} | state
+        other.job["enqueued_at"] = earliest
+        other.event_at = max(row.event_at, other.event_at)
+        other.lane = min(other.lane, row.lane)
+        other.deliveries = max(other.deliveries, kept)
 
     def take_over(self, dead: set[str], now: float) -> int:
         orphans = [row for row in self.rows if row.holder in dead]

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 import scenesync.queue
-from scenesync.queue import core
+from scenesync.queue import core, owner_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,6 +48,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> MovedTime:
     """
     monkeypatch.setattr(core, "SPOOL_LOOK_EVERY_S", 0.0)
     monkeypatch.setattr(core, "TAKE_OVER_EVERY_S", 0.0)
+    monkeypatch.setattr(owner_lock, "_LOOK_EVERY_S", 0.0)
     clock = MovedTime()
     modules = list(_modules_with_time())
     assert len(modules) > 4, "the queue's modules no longer import `time` as a module: the clock would not reach them"

@@ -152,6 +152,8 @@ class QueueMachine(RuleBasedStateMachine):
     def claim(self, pick: int, limit: int) -> None:
         handle = self.handle(pick)
         claimed = handle.queue.claim(limit)
+        if not handle.is_locked:
+            self.goes_on_under_a_new_name(handle)
         expected = self.model.claim(handle.name, limit, self.now)
         if handle.resumes and not expected:
             self.lose_orphans(except_for=handle.name)
@@ -321,7 +323,7 @@ class QueueMachine(RuleBasedStateMachine):
         assert sorted(one.job_key for one in self.handles[-1].queue.waiting_for_plex()) == sorted(
             str(row.key)
             for row in waiting
-            if row.due_at > self.now and row.job.get("last_error_type") == "PlexNotFound"
+            if row.key and row.due_at > self.now and row.job.get("last_error_type") == "PlexNotFound"
         )
         for handle in self.handles:
             assert handle.queue.next_due_at() == self.model.next_due_at(self.now)
@@ -407,6 +409,13 @@ class QueueMachine(RuleBasedStateMachine):
                 self.stale += [(handle, claim) for claim in handle.claims]
                 handle.claims.clear()
         return self.model.take_over(dead, self.now)
+
+    def goes_on_under_a_new_name(self, handle: Handle) -> None:
+        """A queue that finds its lock gone passes for dead: what it held is lost to it, what it claims now is not."""
+        assert handle.queue._owner.name != handle.name
+        self.stale += [(handle, claim) for claim in handle.claims]
+        handle.claims.clear()
+        handle.name, handle.is_locked = handle.queue._owner.name, True
 
     def bury_handle(self, handle: Handle) -> None:
         self.handles.remove(handle)
