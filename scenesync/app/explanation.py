@@ -11,8 +11,6 @@ from scenesync.plex.exceptions import PlexNotFound
 from scenesync.queue.dead_letters import LetterFilter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from scenesync.app.installation import Installation
     from scenesync.domain.diff import FieldChange
     from scenesync.domain.job import Job
@@ -61,7 +59,11 @@ class Explanation:
 def explain_scene(installation: Installation, scene_id: int) -> Explanation:
     """Ask Stash, Plex and the stores about a scene. A server that does not answer is part of the explanation."""
     explanation = Explanation(scene_id)
-    explanation.waiting = [_waiting(job) for job in _waiting_jobs(installation, scene_id)]
+    found = installation.queue.find(f"scene_{scene_id}")
+    explanation.waiting = [
+        *(f"in hand {_waiting(pending.job)}" for pending in found.running),
+        *(_waiting(pending.job) for pending in found.waiting),
+    ]
     explanation.dead_letters = [
         f"{letter.id}: {letter.error_type}: {letter.message} {letter.advice}".rstrip()
         for letter in installation.dead_letters.list(LetterFilter(scene_id=scene_id))
@@ -103,13 +105,6 @@ def _compare(installation: Installation, scene: Scene, explanation: Explanation)
         explanation.verdict = (
             f"differs in {', '.join(differing)}." if differing else "is in sync (pictures not compared)."
         )
-
-
-def _waiting_jobs(installation: Installation, scene_id: int) -> Iterator[Job]:
-    after = 0
-    while page := installation.queue.list_pending(1000, after):
-        yield from (pending.job for pending in page if pending.job.get("scene_id") == scene_id)
-        after = page[-1].row_id
 
 
 def _waiting(job: Job) -> str:

@@ -46,11 +46,14 @@ class Unproven:
     on_settled: Callable[[Exception | None], None]
     still_ours: Callable[[], bool]
     is_settled: bool = False
+    is_proven: bool = False
+    arrived: bool = False
+    """Something of the edit is shown, if not all of it."""
     handed_in_at: float = field(default_factory=time.monotonic)
 
     def settle(self, error: Exception | None) -> None:
         """End the attempt."""
-        self.is_settled = True
+        self.is_settled, self.is_proven = True, error is None
         self.on_settled(error)
 
 
@@ -104,21 +107,34 @@ class ProofDesk:
 
     def _check_batch(self, batch: list[Unproven], stop: threading.Event) -> None:
         outstanding = self._unproven(batch)
-        if outstanding:
-            self._wait_for_tags(stop)
-            outstanding = self._unproven(outstanding)
-        if outstanding:
-            in_other_dialect = [claim for claim in outstanding if not self._is_from_before(claim)]
-            for claim in outstanding:
-                self._send_again(claim, in_other_dialect=claim in in_other_dialect)
-            self._wait_for_tags(stop)
-            # A lock that is not shown even now is no reason to give the scene up: the next look at it tries again.
-            still = self._unproven([claim for claim in outstanding if not claim.is_settled], with_locks=False)
-            if any(_removes_names(claim) and claim not in still for claim in in_other_dialect):
-                self._server.adopt_other_dialect()
-                self._learned_at = time.monotonic()
-            for claim in still:
-                claim.settle(self._ignored(claim))
+        if not outstanding:
+            return
+        self._wait_for_tags(stop)
+        outstanding = self._unproven(outstanding)
+        # An edit of which nothing at all is shown was swallowed whole, which says nothing about dialects.
+        misunderstood = [claim for claim in outstanding if claim.arrived and not self._is_from_before(claim)]
+        swallowed = [claim for claim in outstanding if claim not in misunderstood]
+        left = [*self._try_again(misunderstood, stop, in_other_dialect=True), *self._try_again(swallowed, stop)]
+        twice_ignored = [claim for claim in left if claim in swallowed and _removes_names(claim)]
+        given_up = [claim for claim in left if claim not in twice_ignored]
+        for claim in (*given_up, *self._try_again(twice_ignored, stop, in_other_dialect=True)):
+            claim.settle(self._ignored(claim))
+
+    def _try_again(
+        self, claims: list[Unproven], stop: threading.Event, *, in_other_dialect: bool = False
+    ) -> list[Unproven]:
+        """Send once more what is not shown, and return the claims that are not proven even then."""
+        if not claims:
+            return []
+        for claim in claims:
+            self._send_again(claim, in_other_dialect=in_other_dialect)
+        self._wait_for_tags(stop)
+        # A lock that is not shown even now is no reason to give the scene up: the next look at it tries again.
+        still = self._unproven([claim for claim in claims if not claim.is_settled], with_locks=False)
+        if in_other_dialect and any(_removes_names(claim) and claim.is_proven for claim in claims):
+            self._server.adopt_other_dialect()
+            self._learned_at = time.monotonic()
+        return still
 
     def _is_from_before(self, claim: Unproven) -> bool:
         """Say whether the edit may have been written before the present dialect was learned: then that is the cure."""
@@ -136,6 +152,8 @@ class ProofDesk:
         items = self._server.read_items(list(dict.fromkeys(keys)))
         claims = [claim for claim in claims if not self._settled_as_gone(claim, items)]
         rest = [claim for claim in claims if self._is_unproven(claim, items, with_locks=with_locks)]
+        for claim in rest:
+            claim.arrived = any(_shows_some_of(written.edit, items) for written in claim.result.written)
         proven = [claim for claim in claims if claim not in rest]
         # All in one transaction: each would wait for the disk by itself.
         with self._baselines.together():
@@ -234,6 +252,20 @@ class ProofDesk:
             f"Fields that did not stick: {', '.join(fields)}.",
             fields=fields,
         )
+
+
+def _shows_some_of(edit: Edit, items: Mapping[str, Item]) -> bool:
+    item = items[edit.rating_key]
+    return any(
+        stuck(change, item.value(change.field)) or not _added_names(change).isdisjoint(item.value(change.field))
+        for change in edit.changes
+    )
+
+
+def _added_names(change: FieldChange) -> frozenset[str]:
+    if isinstance(change.after, str) or isinstance(change.before, str):
+        return frozenset()
+    return frozenset(change.after) - frozenset(change.before)
 
 
 def _removes_names(claim: Unproven) -> bool:

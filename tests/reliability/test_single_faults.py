@@ -168,7 +168,6 @@ def test_an_item_that_was_replaced_before_its_proof_is_synced_under_its_new_key(
         eventually(lambda: new.title == "Harbour at dawn")
 
 
-@pytest.mark.xfail(strict=True, reason="what stuck at the second sending is taken for understood in the other dialect")
 def test_a_swallowed_edit_teaches_no_other_dialect(world: SyncWorld) -> None:
     live, winter, *marked = (world.stash.add_tag(name) for name in ("Live", "Winter", "Rock 'n' Roll", "Award: Gold"))
     one, _ = world.pair(title="One", tags=[live, winter])

@@ -42,7 +42,8 @@ def list_jobs(app: AppContext, *, scene_id: int | None, error: str | None, limit
     """List the jobs that wait, the oldest first. Exits 3 when there are any."""
     with open_queue(app.load().settings) as waiting:
         waiting.take_in_spool()
-        found = list(islice(_matching(waiting, scene_id, error), limit))
+        jobs = _every(waiting) if scene_id is None else waiting.find(f"scene_{scene_id}").waiting
+        found = list(islice((job for job in jobs if error in {None, job.job.get("last_error_type")}), limit))
     if as_json:
         print_json([_document(pending) for pending in found])
     elif found:
@@ -80,12 +81,10 @@ def clear(
     return DONE
 
 
-def _matching(waiting: EmbeddedQueue, scene_id: int | None, error: str | None) -> Iterator[PendingJob]:
+def _every(waiting: EmbeddedQueue) -> Iterator[PendingJob]:
     after = 0
     while page := waiting.list_pending(PAGE_SIZE, after):
-        for pending in page:
-            if scene_id in {None, pending.job.get("scene_id")} and error in {None, pending.job.get("last_error_type")}:
-                yield pending
+        yield from page
         after = page[-1].row_id
 
 
