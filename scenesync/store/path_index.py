@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import bindparam, delete, func, select, update
 
+from scenesync.domain.batches import batched
 from scenesync.domain.matching import IndexedFile
 from scenesync.domain.paths import name_key, path_key
-from scenesync.store.batches import batched
 from scenesync.store.compiled import execute_many
 from scenesync.store.dialect import insert_or_keep, insert_or_update
 from scenesync.store.tables import plex_file, plex_item, plex_library

@@ -52,6 +52,19 @@ class ImageResult:
     error: Exception | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _PictureStep:
+    """What there is to do about one picture: what to note, and what to upload or select, if anything."""
+
+    note: ImageBaseline
+    upload: bytes = b""
+    select: UploadedImage | None = None
+
+    @property
+    def sends(self) -> bool:
+        return bool(self.upload) or self.select is not None
+
+
 class ImageSync:
     """Brings an item's pictures in line with the scene's cover."""
 
@@ -110,15 +123,43 @@ class ImageSync:
             shown = ""
         self._baselines.write_image(item.rating_key, scene_id, change.field, replace(baseline, shown=shown))
 
+    def plan(self, item: Item, scene_id: int, images: Mapping[Field, str]) -> tuple[Field, ...]:
+        """Return the pictures that ``bring_up_to_date`` would upload or select, changing nothing.
+
+        Raises what asking Stash and Plex raises, and ImageTooLarge.
+        """
+        fetch = functools.cache(lambda url, etag: self._source.image(url, known_etag=etag))
+        steps = {
+            field: self._decide(item, scene_id, field, lambda etag, url=url: fetch(url, etag))  # type: ignore[misc]
+            for field, url in images.items()
+        }
+        return tuple(field for field, step in steps.items() if step is not None and step.sends)
+
     def _update(self, item: Item, scene_id: int, field: Field, fetch: Callable[[str], Image | None]) -> bool:
         """Put the cover there if it differs; say whether anything was sent."""
+        step = self._decide(item, scene_id, field, fetch)
+        if step is None:
+            return False
+        # Noted before it is sent: after a crash in between, the next attempt looks whether the upload arrived.
+        self._baselines.write_image(item.rating_key, scene_id, field, step.note)
+        if step.select is not None:
+            self._send_selection(item, field, step.select)
+        if step.upload:
+            with self._writing.slot():
+                self._server.upload_image(item.rating_key, field, step.upload)
+        return step.sends
+
+    def _decide(
+        self, item: Item, scene_id: int, field: Field, fetch: Callable[[str], Image | None]
+    ) -> _PictureStep | None:
+        """Return what there is to do about one picture, None for nothing at all."""
         baseline = self._baselines.read_image(item.rating_key, field)
         untouched = baseline is not None and baseline.shown != "" and baseline.shown == item.value(field)
         if not untouched and not self._may_write(item, field, baseline):
-            return False
+            return None
         image = fetch(baseline.etag if baseline and untouched else "")
         if image is None or not image.content:
-            return False
+            return None
         if len(image.content) > MAX_IMAGE_BYTES:
             raise ImageTooLarge(
                 f"The cover of scene {scene_id} has {len(image.content):,} bytes; "
@@ -127,22 +168,13 @@ class ImageSync:
         sha1 = hashlib.sha1(image.content, usedforsecurity=False).hexdigest()
         wanted = ImageBaseline(sha1, etag=image.etag)
         if baseline is not None and untouched and baseline.sha1 == sha1:
-            self._baselines.write_image(item.rating_key, scene_id, field, replace(baseline, etag=image.etag))
-            return False
+            return _PictureStep(replace(baseline, etag=image.etag))
         may_be_there = baseline.sha1 == sha1 if baseline else field.value in item.locked
         if may_be_there and (found := self._candidate(item, field, sha1)) is not None:
-            self._note(item, scene_id, field, replace(wanted, shown=str(item.value(field)) if found.selected else ""))
-            if not found.selected:
-                self._send_selection(item, field, found)
-            return not found.selected
-        # Noted before it is sent: after a crash in between, the next attempt looks whether the upload arrived.
-        self._note(item, scene_id, field, wanted)
-        with self._writing.slot():
-            self._server.upload_image(item.rating_key, field, image.content)
-        return True
-
-    def _note(self, item: Item, scene_id: int, field: Field, baseline: ImageBaseline) -> None:
-        self._baselines.write_image(item.rating_key, scene_id, field, baseline)
+            if found.selected:
+                return _PictureStep(replace(wanted, shown=str(item.value(field))))
+            return _PictureStep(wanted, select=found)
+        return _PictureStep(wanted, upload=image.content)
 
     def _may_write(self, item: Item, field: Field, baseline: ImageBaseline | None) -> bool:
         """Apply the conflict policy to a picture that is not the one SceneSync last saw there."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, Protocol
 
 from scenesync.domain.desired import DEFAULT_FIELDS, DesiredFields, desired_fields
 from scenesync.domain.diff import Baseline, ConflictPolicy, Edit, plan_edit
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from scenesync.worker.images import ImageChange, ImageSync
     from scenesync.worker.locator import Locator
     from scenesync.worker.write_limit import WriteLimit
+
+
+_NOTHING: Final[Mapping[str, Item]] = MappingProxyType({})
 
 
 class Baselines(Protocol):
@@ -84,10 +88,11 @@ class SyncResult:
 
 @dataclass(frozen=True, slots=True)
 class PlannedItem:
-    """One item as it is, and the edit that would make it right."""
+    """One item as it is, the edit that would make it right, and the pictures that would be put there."""
 
     item: Item
     edit: Edit
+    pictures: tuple[Field, ...] = ()
 
 
 class SceneSync:
@@ -111,9 +116,20 @@ class SceneSync:
         self._options = options
         self._writing = writing
 
-    def plan(self, scene: Scene) -> tuple[Match, Sequence[PlannedItem]]:
-        """Return what would be written, writing nothing. Raises what ``sync`` raises before its first write."""
-        return self._plan(scene, self._desired(scene))
+    def read_ahead(self, scenes: Sequence[Scene]) -> Mapping[str, Item]:
+        """Read the items of many scenes together, for ``plan``."""
+        return self._locator.read_ahead(scenes)
+
+    def plan(self, scene: Scene, items: Mapping[str, Item] = _NOTHING) -> tuple[Match, Sequence[PlannedItem]]:
+        """Return what would be written, writing nothing; ``items`` may hold what ``read_ahead`` read.
+
+        Raises what ``sync`` raises before its first write.
+        """
+        desired = self._desired(scene)
+        match, planned = self._plan(scene, desired, items)
+        return match, [
+            replace(step, pictures=self._images.plan(step.item, scene.id, desired.images)) for step in planned
+        ]
 
     def sync(self, scene: Scene, still_ours: Callable[[], bool]) -> SyncResult:
         """Write what differs and return what was written.
@@ -122,7 +138,7 @@ class SceneSync:
         A failing image does not keep the text from being written: its error is raised afterwards.
         """
         desired = self._desired(scene)
-        match, planned = self._plan(scene, desired)
+        match, planned = self._plan(scene, desired, _NOTHING)
         written: list[WrittenItem] = []
         image_error: Exception | None = None
         for step in planned:
@@ -143,8 +159,10 @@ class SceneSync:
     def _desired(self, scene: Scene) -> DesiredFields:
         return desired_fields(scene, self._options.enabled)
 
-    def _plan(self, scene: Scene, desired: DesiredFields) -> tuple[Match, Sequence[PlannedItem]]:
-        match, items = self._locator.locate(scene)
+    def _plan(
+        self, scene: Scene, desired: DesiredFields, known: Mapping[str, Item]
+    ) -> tuple[Match, Sequence[PlannedItem]]:
+        match, items = self._locator.locate(scene, known)
         return match, [PlannedItem(item, self._plan_item(item, desired)) for item in items]
 
     def _plan_item(self, item: Item, desired: DesiredFields) -> Edit:

@@ -1,4 +1,4 @@
-"""Work cut to sizes that keep write transactions short and statements within every database's limits."""
+"""Work cut to sizes that keep requests, statements and transactions within their limits."""
 
 from __future__ import annotations
 
