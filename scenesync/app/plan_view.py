@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from scenesync.domain.diff import FieldChange
-    from scenesync.domain.fields import FieldValue
+    from scenesync.domain.fields import Field, FieldValue
     from scenesync.reconciliation.planning import PlannedScene, Totals
 
 LONGEST_TEXT: Final = 60
-_FIELD_WIDTH: Final = 22
+_FIELD_WIDTH: Final = 12
 _MARKS: Final = {
     Verdict.CHANGE: ("~", "yellow", ""),
     Verdict.UNMATCHED: ("?", "magenta", "not in Plex"),
@@ -46,7 +46,7 @@ def scene_lines(planned: PlannedScene) -> Iterator[Text]:
         for change in item.changes:
             yield _change(change)
         for field in item.pictures:
-            yield Text.assemble(_name(field.value), ("new picture", ADDED))
+            yield Text.assemble(_name(field), ("new picture", ADDED))
 
 
 def summary(totals: Totals) -> str:
@@ -72,26 +72,26 @@ def _sizes(totals: Totals) -> str:
 def _change(change: FieldChange) -> Text:
     if isinstance(change.before, str) and isinstance(change.after, str):
         return Text.assemble(
-            _name(change.field.value),
+            _name(change.field),
             (_quoted(change.before), REMOVED),
             " → ",
             (_quoted(change.after), ADDED),
         )
     before, after = _names(change.before), _names(change.after)
     kept = {name.casefold() for name in before}
-    line = Text.assemble(_name(change.field.value))
+    line = Text.assemble(_name(change.field))
     for name in change.removed:
         line.append(f"-{name} ", style=REMOVED)
     for name in after:
         if name.casefold() not in kept:
             line.append(f"+{name} ", style=ADDED)
-    if line.plain == _name(change.field.value):
+    if line.plain == _name(change.field):
         line.append("another order: " + ", ".join(after), style=ADDED)
     return line
 
 
-def _name(field: str) -> str:
-    return f"    {field:<{_FIELD_WIDTH}} "
+def _name(field: Field) -> str:
+    return f"    {field.name.lower().replace('_', ' '):<{_FIELD_WIDTH}} "
 
 
 def _names(value: FieldValue) -> tuple[str, ...]:
