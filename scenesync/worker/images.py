@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from scenesync.domain.diff import ConflictPolicy, ImageBaseline
-from scenesync.domain.errors import ImageTooLarge, PermanentError, TransientError
+from scenesync.domain.errors import ImageTooLarge, LeaseLost, PermanentError, TransientError
 from scenesync.plex.exceptions import PlexBusy
 
 if TYPE_CHECKING:
@@ -85,23 +85,31 @@ class ImageSync:
         self._policy = policy
         self._lock = lock
 
-    def bring_up_to_date(self, item: Item, scene_id: int, images: Mapping[Field, str]) -> ImageResult:
-        """Upload or select what differs. An error is returned, not raised: the rest of the edit must not suffer."""
+    def bring_up_to_date(
+        self, item: Item, scene_id: int, images: Mapping[Field, str], still_ours: Callable[[], bool]
+    ) -> ImageResult:
+        """Upload or select what differs. An error is returned, not raised: the rest of the edit must not suffer.
+
+        Only LeaseLost is raised: ``still_ours`` is asked before each picture is sent.
+        """
         fetch = functools.cache(lambda url, etag: self._source.image(url, known_etag=etag))
         changes: list[ImageChange] = []
         missing_locks: list[Field] = []
         error: Exception | None = None
         for field, url in images.items():
             try:
-                if self._update(item, scene_id, field, lambda etag, url=url: fetch(url, etag)):  # type: ignore[misc]
+                step = self._decide(item, scene_id, field, lambda etag, url=url: fetch(url, etag))  # type: ignore[misc]
+                if step is not None and self._carry_out(step, item, scene_id, field, still_ours):
                     changes.append(ImageChange(field, str(item.value(field))))
                 if self._lock and field.value not in item.locked and self._baselines.read_image(item.rating_key, field):
                     missing_locks.append(field)
+            except LeaseLost:
+                raise
             except (TransientError, PermanentError) as failure:
                 error = error or failure
         return ImageResult(tuple(changes), tuple(missing_locks), error)
 
-    def confirm(self, item: Item, scene_id: int, change: ImageChange) -> None:
+    def confirm(self, item: Item, scene_id: int, change: ImageChange, still_ours: Callable[[], bool]) -> None:
         """Note under which path Plex now serves the picture, and select it if the upload alone did not.
 
         Raises PlexBusy if Plex took the upload and has nothing to show for it: the next attempt sends it again.
@@ -119,7 +127,7 @@ class ImageSync:
                     f"{item.rating_key}); it is sent again."
                 )
             if not found.selected:
-                self._send_selection(item, change.field, found)
+                self._send_selection(item, change.field, found, still_ours)
             shown = ""
         self._baselines.write_image(item.rating_key, scene_id, change.field, replace(baseline, shown=shown))
 
@@ -135,17 +143,16 @@ class ImageSync:
         }
         return tuple(field for field, step in steps.items() if step is not None and step.sends)
 
-    def _update(self, item: Item, scene_id: int, field: Field, fetch: Callable[[str], Image | None]) -> bool:
-        """Put the cover there if it differs; say whether anything was sent."""
-        step = self._decide(item, scene_id, field, fetch)
-        if step is None:
-            return False
+    def _carry_out(
+        self, step: _PictureStep, item: Item, scene_id: int, field: Field, still_ours: Callable[[], bool]
+    ) -> bool:
+        """Do what was decided; say whether anything was sent."""
         # Noted before it is sent: after a crash in between, the next attempt looks whether the upload arrived.
         self._baselines.write_image(item.rating_key, scene_id, field, step.note)
         if step.select is not None:
-            self._send_selection(item, field, step.select)
+            self._send_selection(item, field, step.select, still_ours)
         if step.upload:
-            with self._writing.slot():
+            with self._writing.slot(still_ours):
                 self._server.upload_image(item.rating_key, field, step.upload)
         return step.sends
 
@@ -189,6 +196,8 @@ class ImageSync:
         candidates = self._server.uploaded_images(item.rating_key, field)
         return next((candidate for candidate in candidates if candidate.key.endswith(sha1)), None)
 
-    def _send_selection(self, item: Item, field: Field, candidate: UploadedImage) -> None:
-        with self._writing.slot():
+    def _send_selection(
+        self, item: Item, field: Field, candidate: UploadedImage, still_ours: Callable[[], bool]
+    ) -> None:
+        with self._writing.slot(still_ours):
             self._server.select_image(item.rating_key, field, candidate.key)

@@ -188,7 +188,7 @@ class ProofDesk:
                 item = items.get(written.edit.rating_key)
                 if item is not None:
                     for change in written.images:
-                        self._images.confirm(item, claim.scene_id, change)
+                        self._images.confirm(item, claim.scene_id, change, claim.still_ours)
         except (TransientError, PermanentError) as error:
             claim.settle(error)
         else:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from scenesync.domain.desired import DEFAULT_FIELDS, DesiredFields, desired_fields
 from scenesync.domain.diff import Baseline, ConflictPolicy, Edit, plan_edit
-from scenesync.domain.errors import LeaseLost
 from scenesync.domain.fields import SHARED_LISTS
 from scenesync.domain.journal import JournalEntry
 
@@ -142,14 +141,12 @@ class SceneSync:
         written: list[WrittenItem] = []
         image_error: Exception | None = None
         for step in planned:
-            _require(still_ours)
             # Pictures go before the text: an upload onto a locked poster may be ignored (facts/plex.md 4).
-            pictures = self._images.bring_up_to_date(step.item, scene.id, desired.images)
+            pictures = self._images.bring_up_to_date(step.item, scene.id, desired.images, still_ours)
             image_error = image_error or pictures.error
             edit = replace(step.edit, also_lock=pictures.missing_locks)
             if edit:
-                _require(still_ours)
-                self._write(scene.id, edit)
+                self._write(scene.id, edit, still_ours)
             if edit or pictures.changes:
                 written.append(WrittenItem(edit, pictures.changes))
         if image_error is not None:
@@ -174,7 +171,7 @@ class SceneSync:
             lock=self._options.lock,
         )
 
-    def _write(self, scene_id: int, edit: Edit) -> None:
+    def _write(self, scene_id: int, edit: Edit, still_ours: Callable[[], bool]) -> None:
         """Note what is about to be written, then send it.
 
         Noted first: after a crash, or a write that was carried out without an answer, our own text would pass for a
@@ -184,7 +181,7 @@ class SceneSync:
             with self._baselines.together():
                 self._journal.append(_entries(scene_id, edit, at=time.time()))
                 self._baselines.write(edit.rating_key, scene_id, self._unproven_baselines(edit))
-        with self._writing.slot():
+        with self._writing.slot(still_ours):
             self._server.apply_edit(edit)
 
     def _unproven_baselines(self, edit: Edit) -> Mapping[Field, Baseline]:
@@ -212,8 +209,3 @@ def _entries(scene_id: int, edit: Edit, *, at: float) -> list[JournalEntry]:
         )
         for change in edit.changes
     ]
-
-
-def _require(still_ours: Callable[[], bool]) -> None:
-    if not still_ours():
-        raise LeaseLost("Another process has taken this job over; nothing more is written for it here.")

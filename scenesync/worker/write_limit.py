@@ -14,10 +14,11 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
+from scenesync.domain.errors import LeaseLost
 from scenesync.plex.exceptions import PlexBusy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 TOLERATED_GROWTH: Final = 1.5
 NOISE_S: Final = 0.005
@@ -46,13 +47,17 @@ class WriteLimit:
             return self._limit
 
     @contextmanager
-    def slot(self) -> Iterator[None]:
-        """Wait for a slot and hold it for the block, which makes one write; its time and failure are learned from."""
+    def slot(self, still_ours: Callable[[], bool]) -> Iterator[None]:
+        """Wait for a slot and hold it for the block, which makes one write; its time and failure are learned from.
+
+        Whoever had to wait may have lost its job meanwhile: ``still_ours`` is asked last, and LeaseLost raised on a no.
+        """
         with self._changed:
             self._changed.wait_for(lambda: self._under_way < self._limit)
             self._under_way += 1
-        started = time.monotonic()
         try:
+            _require(still_ours)
+            started = time.monotonic()
             yield
         except PlexBusy:
             self._ended(None)
@@ -91,3 +96,8 @@ class WriteLimit:
     def _begin_round(self, samples_per_writer: int) -> None:
         self._times_s.clear()
         self._wanted = samples_per_writer * self._limit
+
+
+def _require(still_ours: Callable[[], bool]) -> None:
+    if not still_ours():
+        raise LeaseLost("Another process has taken this job over; nothing more is written for it here.")
