@@ -4,7 +4,7 @@
     ├── TransientError            trying again later may help
     │   ├── StashUnavailable      Stash does not answer: wait
     │   ├── LeaseLost             another process owns the job now
-    │   ├── AttemptCut            SceneSync is stopping: the job goes back as it was
+    │   ├── AttemptCut            a stop, or Plex moved on meanwhile: the job goes back as it was
     │   └── plex.exceptions: PlexServerDown, PlexTemporaryError, PlexBusy, PlexNotFound, PlexUnauthorized
     └── PermanentError            trying again without a change is useless
         ├── AmbiguousMatch        several Plex items fit: never guess
@@ -90,7 +90,7 @@ class EditIgnored(PermanentError):
 
 
 class AttemptCut(TransientError):
-    """SceneSync is stopping before the attempt could end; the job goes back as it was."""
+    """The attempt ended before it was decided (a stop, or Plex moved on under it); the job goes back as it was."""
 
 
 class LeaseLost(TransientError):

@@ -15,6 +15,7 @@ from scenesync.domain.paths import PathRule, file_name, is_windows_path, map_pat
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from scenesync.domain.item import Item
     from scenesync.domain.scene import SceneFile
 
 DURATION_TOLERANCE_S: Final = 1.0
@@ -115,6 +116,12 @@ def same_path(left: str, right: str) -> bool:
     if is_windows_path(left) and is_windows_path(right):
         return path_key(left).casefold() == path_key(right).casefold()
     return path_key(left) == path_key(right)
+
+
+def plays(item: Item, match: Match) -> bool:
+    """Say whether the item, as it was read just now, plays the file for which it was matched."""
+    files = [file.path for file in match.files if file.rating_key == item.rating_key]
+    return any(same_path(part.file, path) for part in item.parts for path in files)
 
 
 def _at_path(file: SceneFile, index: PathIndex, path_map: Sequence[PathRule]) -> list[IndexedFile]:

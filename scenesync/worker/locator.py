@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from scenesync.domain.batches import batched
 from scenesync.domain.errors import AmbiguousMatch, SceneSkipped
-from scenesync.domain.matching import Ambiguous, Match, MatchResult, NoMatch, match_files, same_path
+from scenesync.domain.matching import Ambiguous, Match, MatchResult, NoMatch, match_files, plays
 from scenesync.plex.exceptions import PlexNotFound
 
 if TYPE_CHECKING:
@@ -84,11 +84,7 @@ class Locator:
         items = known if in_hand else self._server.read_items(matched.rating_keys)
         # The path is checked in the read that the edit is based on: after a rebuild of Plex's database the same key
         # may be a different film.
-        good = {
-            file.rating_key
-            for file in matched.files
-            if (item := items.get(file.rating_key)) and any(same_path(part.file, file.path) for part in item.parts)
-        }
+        good = {key for key in matched.rating_keys if key in items and plays(items[key], matched)}
         for key in matched.rating_keys:
             if key not in good:
                 self._index.forget_item(key)

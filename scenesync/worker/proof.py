@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from scenesync.domain.diff import Baseline, Edit, FieldChange
 from scenesync.domain.errors import AttemptCut, EditIgnored, PermanentError, TransientError
 from scenesync.domain.fields import Field, FieldValue, same_to_the_eye
+from scenesync.domain.matching import plays
 from scenesync.plex.exceptions import PlexNotFound
 
 if TYPE_CHECKING:
@@ -149,8 +150,13 @@ class ProofDesk:
         return any(edit if with_locks else edit.changes for edit in left)
 
     def _settled_as_gone(self, claim: Unproven, items: Mapping[str, Item]) -> bool:
-        """Settle a claim whose item is no longer there: a rescan may have given its file a new one, still unwritten."""
-        gone = [key for written in claim.result.written if (key := written.edit.rating_key) not in items]
+        """Settle a claim whose item is no longer there, or plays another film by now.
+
+        A rescan may have given its file a new item, which is still unwritten.
+        """
+        match = claim.result.match
+        keys = (written.edit.rating_key for written in claim.result.written)
+        gone = [key for key in keys if key not in items or not plays(items[key], match)]
         if gone:
             claim.settle(
                 PlexNotFound(f"Plex item {gone[0]} of scene {claim.scene_id} vanished before its edit could be proven.")

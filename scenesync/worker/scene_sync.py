@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from scenesync.domain.desired import DEFAULT_FIELDS, DesiredFields, desired_fields
 from scenesync.domain.diff import Baseline, ConflictPolicy, Edit, plan_edit
+from scenesync.domain.errors import AttemptCut
 from scenesync.domain.fields import SHARED_LISTS
 from scenesync.domain.journal import JournalEntry
 
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 
 
 _NOTHING: Final[Mapping[str, Item]] = MappingProxyType({})
+
+
+STALE_AFTER_S: Final = 5.0
+"""When an edit had to wait longer for others, the item is read again before it is written."""
 
 
 class Baselines(Protocol):
@@ -146,7 +151,7 @@ class SceneSync:
             image_error = image_error or pictures.error
             edit = replace(step.edit, also_lock=pictures.missing_locks)
             if edit:
-                self._write(scene.id, edit, still_ours)
+                self._write(scene.id, step.item, edit, still_ours)
             if edit or pictures.changes:
                 written.append(WrittenItem(edit, pictures.changes))
         if image_error is not None:
@@ -171,7 +176,7 @@ class SceneSync:
             lock=self._options.lock,
         )
 
-    def _write(self, scene_id: int, edit: Edit, still_ours: Callable[[], bool]) -> None:
+    def _write(self, scene_id: int, item: Item, edit: Edit, still_ours: Callable[[], bool]) -> None:
         """Note what is about to be written, then send it.
 
         Noted first: after a crash, or a write that was carried out without an answer, our own text would pass for a
@@ -181,8 +186,16 @@ class SceneSync:
             with self._baselines.together():
                 self._journal.append(_entries(scene_id, edit, at=time.time()))
                 self._baselines.write(edit.rating_key, scene_id, self._unproven_baselines(edit))
-        with self._writing.slot(still_ours):
+        with self._writing.slot(still_ours) as waited_s:
+            if waited_s > STALE_AFTER_S:
+                self._require_as_planned(item, edit)
             self._server.apply_edit(edit)
+
+    def _require_as_planned(self, item: Item, edit: Edit) -> None:
+        """Read the item once more; raise AttemptCut if it is not any more what the edit was made for."""
+        now = self._server.read_items([item.rating_key]).get(item.rating_key)
+        if now is None or now.parts != item.parts or any(now.value(c.field) != c.before for c in edit.changes):
+            raise AttemptCut("The item changed in Plex while its edit waited for others; it is looked at again.")
 
     def _unproven_baselines(self, edit: Edit) -> Mapping[Field, Baseline]:
         known = self._baselines.read(edit.rating_key)

@@ -47,18 +47,20 @@ class WriteLimit:
             return self._limit
 
     @contextmanager
-    def slot(self, still_ours: Callable[[], bool]) -> Iterator[None]:
+    def slot(self, still_ours: Callable[[], bool]) -> Iterator[float]:
         """Wait for a slot and hold it for the block, which makes one write; its time and failure are learned from.
 
         Whoever had to wait may have lost its job meanwhile: ``still_ours`` is asked last, and LeaseLost raised on a no.
+        Yields for how many seconds there was no slot.
         """
+        wanted = time.monotonic()
         with self._changed:
             self._changed.wait_for(lambda: self._under_way < self._limit)
             self._under_way += 1
         try:
             _require(still_ours)
             started = time.monotonic()
-            yield
+            yield started - wanted
         except PlexBusy:
             self._ended(None)
             raise
