@@ -9,7 +9,20 @@ from typing import TYPE_CHECKING, Final
 import click
 from rich.console import Console
 
-from scenesync.app.commands import circuit, demo, dlq, doctor, drain, explain, queue, run, stash_task, status, sync
+from scenesync.app.commands import (
+    circuit,
+    demo,
+    dlq,
+    doctor,
+    drain,
+    explain,
+    plan,
+    queue,
+    run,
+    stash_task,
+    status,
+    sync,
+)
 from scenesync.app.context import AppContext
 from scenesync.app.exit_codes import FAILED, USAGE
 from scenesync.app.settings import SettingsError
@@ -55,6 +68,8 @@ for command in (
     run.run,
     drain.drain,
     sync.sync,
+    plan.plan,
+    plan.apply,
     status.status,
     circuit.circuit,
     queue.queue,

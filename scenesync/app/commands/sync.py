@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from scenesync.app.choosing import require_one, selectors
 from scenesync.app.commands import options
 from scenesync.app.commands.drain import tell, view_for
+from scenesync.app.commands.plan import show_plan
 from scenesync.app.context import AppContext, print_json
 from scenesync.app.exit_codes import DONE
 from scenesync.app.installation import open_queue, stash_client
 from scenesync.app.one_shot import work_off
 from scenesync.app.settings import require_plex
-from scenesync.app.times import parse_since
 from scenesync.intake.selection import enqueue_all, enqueue_ids, enqueue_since
 
 if TYPE_CHECKING:
@@ -25,15 +26,9 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("scene_ids", type=click.IntRange(min=1), nargs=-1)
-@click.option("--all", "every", is_flag=True, help="Every scene that Stash has.")
-@click.option(
-    "--since",
-    metavar="TIME",
-    callback=parse_since,
-    help="Scenes changed in Stash since then: an age (90s, 24h, 7d, 1w) or an ISO time.",
-)
+@selectors
 @click.option("--no-wait", is_flag=True, help="Only enqueue; the daemon or a later drain does the work.")
+@click.option("--dry-run", is_flag=True, help="Only show what would change, like `scenesync plan`.")
 @options.wait
 @options.as_json
 @click.pass_obj
@@ -44,6 +39,7 @@ def sync(
     every: bool,
     since: datetime | None,
     no_wait: bool,
+    dry_run: bool,
     wait_s: float,
     as_json: bool,
 ) -> int:
@@ -51,9 +47,10 @@ def sync(
 
     Exits 3 when jobs still wait or dead letters are left.
     """
-    if [bool(scene_ids), every, since is not None].count(True) != 1:
-        raise click.UsageError("Name scenes by id, or choose them with --since TIME, or take --all.")
+    require_one(scene_ids, every=every, since=since)
     settings = app.load().settings
+    if dry_run:
+        return show_plan(settings, scene_ids, since=since, as_json=as_json)
     if not no_wait:
         require_plex(settings)
     result = enqueue(settings, scene_ids, since=since)

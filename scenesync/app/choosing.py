@@ -1,0 +1,65 @@
+"""The selectors that several commands share: scenes by id, changed since, or all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import click
+
+from scenesync.app.times import parse_since
+from scenesync.domain.batches import batched
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from datetime import datetime
+
+    from scenesync.domain.scene import Scene
+    from scenesync.stash.client import StashClient
+
+Command = TypeVar("Command", bound="Callable[..., object]")
+
+PAGE_SIZE: Final = 100
+
+
+def selectors(command: Command) -> Command:
+    """Add the arguments ``scene_ids``, ``every`` and ``since``."""
+    for option in (
+        click.option(
+            "--since",
+            metavar="TIME",
+            callback=parse_since,
+            help="Scenes changed in Stash since then: an age (90s, 24h, 7d, 1w) or an ISO time.",
+        ),
+        click.option("--all", "every", is_flag=True, help="Every scene that Stash has."),
+        click.argument("scene_ids", type=click.IntRange(min=1), nargs=-1),
+    ):
+        command = option(command)
+    return command
+
+
+def require_one(scene_ids: Sequence[int], *, every: bool, since: datetime | None) -> None:
+    """Raise UsageError unless scenes were chosen in exactly one way."""
+    if [bool(scene_ids), every, since is not None].count(True) != 1:
+        raise click.UsageError("Name scenes by id, or choose them with --since TIME, or take --all.")
+
+
+def chosen_scenes(stash: StashClient, scene_ids: Sequence[int], *, since: datetime | None) -> Iterator[Scene]:
+    """Yield the chosen scenes in full, page by page; those that Stash does not have are left out."""
+    for page in batched(_ids(stash, scene_ids, since), PAGE_SIZE):
+        scenes = stash.scenes(page)
+        yield from (scenes[scene_id] for scene_id in page if scene_id in scenes)
+
+
+def _ids(stash: StashClient, scene_ids: Sequence[int], since: datetime | None) -> Iterable[int]:
+    if scene_ids:
+        return dict.fromkeys(scene_ids)
+    if since is not None:
+        return (scene.id for scene in stash.scenes_updated_since(since, overlap_s=0))
+    return _all_ids(stash)
+
+
+def _all_ids(stash: StashClient) -> Iterator[int]:
+    last_id = 0
+    while page := stash.scene_hints_after(last_id, PAGE_SIZE):
+        yield from (scene.id for scene in page)
+        last_id = page[-1].id

@@ -1,0 +1,152 @@
+"""What would change in Plex, and carrying out exactly that."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+
+from scenesync.app.choosing import chosen_scenes, require_one, selectors
+from scenesync.app.commands import options
+from scenesync.app.commands.drain import tell, view_for
+from scenesync.app.context import AppContext, print_json
+from scenesync.app.exit_codes import DONE, FAILED
+from scenesync.app.installation import open_installation, open_queue
+from scenesync.app.one_shot import work_off
+from scenesync.app.plan_view import scene_lines, summary
+from scenesync.app.settings import require_plex
+from scenesync.intake.selection import enqueue_ids
+from scenesync.reconciliation import plan_file
+from scenesync.reconciliation.planning import PlannedScene, Totals, Verdict, plan_scenes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    from scenesync.app.installation import Installation
+    from scenesync.app.settings import Settings
+    from scenesync.domain.item import ServerIdentity
+
+
+@click.command()
+@selectors
+@click.option(
+    "--out",
+    "out_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Keep the plan in this file, for `scenesync apply`.",
+)
+@options.as_json
+@click.pass_obj
+def plan(
+    app: AppContext,
+    *,
+    scene_ids: Sequence[int],
+    every: bool,
+    since: datetime | None,
+    out_file: Path | None,
+    as_json: bool,
+) -> int:
+    """Show what would change in Plex, field by field; nothing is written there.
+
+    Exits 0 with or without changes.
+    """
+    require_one(scene_ids, every=every, since=since)
+    return show_plan(app.load().settings, scene_ids, since=since, out_file=out_file, as_json=as_json)
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--dry-run", is_flag=True, help="Only check whether the plan still holds.")
+@options.wait
+@options.as_json
+@click.pass_obj
+def apply(app: AppContext, *, file: Path, dry_run: bool, wait_s: float, as_json: bool) -> int:
+    """Carry out a plan that `scenesync plan --out FILE` made.
+
+    Refuses, with status 1 and nothing written, if Plex or Stash have moved on since, so that something else would be
+    done now than the plan says.
+    """
+    settings = app.load().settings
+    require_plex(settings)
+    try:
+        header, planned = plan_file.read(file)
+    except plan_file.PlanFileError as error:
+        raise click.UsageError(str(error)) from error
+    changed = list(_moved_on(settings, header, planned))
+    if changed:
+        click.echo(
+            f"scenesync: {len(changed)} of {len(planned)} scenes have moved on since the plan was made:", err=True
+        )
+        for scene, difference in changed[:20]:
+            click.echo(f"  scene {scene.scene_id} {scene.title}: {difference}", err=True)
+        click.echo("Nothing was written. Make a new plan.", err=True)
+        return FAILED
+    if dry_run:
+        if as_json:
+            print_json({"scenes": len(planned), "moved_on": 0})
+        else:
+            click.echo(f"The plan still holds for all of its {len(planned)} scenes.")
+        return DONE
+    with open_queue(settings) as queue:
+        enqueue_ids(queue, [scene.scene_id for scene in planned])
+    report = work_off(settings, view_for("applying", as_json=as_json), unreachable_for_s=wait_s)
+    return tell(report, as_json=as_json)
+
+
+def show_plan(
+    settings: Settings,
+    scene_ids: Sequence[int],
+    *,
+    since: datetime | None,
+    out_file: Path | None = None,
+    as_json: bool,
+) -> int:
+    """Make a plan and print it, while it is made; return the exit status."""
+    console = Console(highlight=False, soft_wrap=True)
+    totals, shown = Totals(), []
+    with ExitStack() as stack:
+        installation = stack.enter_context(open_installation(settings))
+        identity = installation.plex.identity()
+        writer = None
+        if out_file is not None:
+            header = plan_file.PlanHeader(identity.machine_identifier, time.time())
+            writer = stack.enter_context(plan_file.writing(out_file, header))
+        for planned in _plans(installation, identity, scene_ids, since):
+            totals.count(planned)
+            if writer is not None:
+                writer.add(planned)
+            if as_json:
+                if planned.verdict is not Verdict.UNCHANGED:
+                    shown.append(plan_file.to_document(planned))
+            else:
+                for line in scene_lines(planned):
+                    console.print(line)
+    if as_json:
+        print_json({"totals": totals.as_document(), "scenes": shown})
+    else:
+        console.print(summary(totals))
+    return DONE
+
+
+def _plans(
+    installation: Installation, identity: ServerIdentity, scene_ids: Sequence[int], since: datetime | None
+) -> Iterator[PlannedScene]:
+    session = installation.session(identity)
+    session.index.refresh()
+    return plan_scenes(session.scene_sync, chosen_scenes(installation.stash, scene_ids, since=since))
+
+
+def _moved_on(
+    settings: Settings, header: plan_file.PlanHeader, planned: Sequence[PlannedScene]
+) -> Iterator[tuple[PlannedScene, str]]:
+    with open_installation(settings) as installation:
+        identity = installation.plex.identity()
+        if identity.machine_identifier != header.server_id:
+            raise click.UsageError("This plan was made for another Plex server.")
+        now = _plans(installation, identity, [scene.scene_id for scene in planned], None)
+        yield from plan_file.moved_on(planned, now)

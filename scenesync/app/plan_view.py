@@ -1,0 +1,105 @@
+"""A plan as people read it: one block per scene, the difference in colour, a summary line at the end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from rich.text import Text
+
+from scenesync.reconciliation.planning import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from scenesync.domain.diff import FieldChange
+    from scenesync.domain.fields import Field, FieldValue
+    from scenesync.reconciliation.planning import PlannedScene, Totals
+
+LONGEST_TEXT: Final = 60
+_FIELD_WIDTH: Final = 12
+_MARKS: Final = {
+    Verdict.CHANGE: ("~", "yellow", ""),
+    Verdict.UNMATCHED: ("?", "magenta", "not in Plex"),
+    Verdict.AMBIGUOUS: ("!", "red", "ambiguous"),
+    Verdict.LEFT_OUT: ("-", "dim", "left out"),
+    Verdict.REFUSED: ("!", "red", "refused"),
+}
+ADDED, REMOVED = "green", "red"
+
+
+def scene_lines(planned: PlannedScene) -> Iterator[Text]:
+    """Yield the lines for one scene; none for a scene that is right already."""
+    if planned.verdict is Verdict.UNCHANGED:
+        return
+    mark, colour, label = _MARKS[planned.verdict]
+    head = Text(f"{mark} {planned.scene_id} ", style=colour)
+    head.append(planned.title or "(no title)", style="bold")
+    if planned.rule:
+        keys = ", ".join(item.rating_key for item in planned.items)
+        head.append(f"  (matched by {planned.rule}: {keys})", style="dim")
+    yield head
+    if planned.reason:
+        yield Text(f"    {label}: {planned.reason}")
+    for item in planned.items:
+        if len(planned.items) > 1:
+            yield Text(f"  item {item.rating_key}", style="dim")
+        for change in item.changes:
+            yield _change(change)
+        for field in item.pictures:
+            yield Text.assemble(_name(field), ("new picture", ADDED))
+
+
+def summary(totals: Totals) -> str:
+    """Return the plan's totals in one sentence."""
+    count = totals.verdicts
+    parts = [
+        f"{count[Verdict.CHANGE]} scenes to change ({_sizes(totals)})",
+        f"{count[Verdict.UNCHANGED]} unchanged",
+        f"{count[Verdict.UNMATCHED]} not in Plex",
+        f"{count[Verdict.AMBIGUOUS]} ambiguous",
+    ]
+    if count[Verdict.REFUSED]:
+        parts.append(f"{count[Verdict.REFUSED]} refused")
+    if count[Verdict.LEFT_OUT]:
+        parts.append(f"{count[Verdict.LEFT_OUT]} left out")
+    return "Plan: " + ", ".join(parts) + "."
+
+
+def _sizes(totals: Totals) -> str:
+    return f"{totals.fields} fields, {totals.cleared} of them emptied, {totals.pictures} pictures"
+
+
+def _change(change: FieldChange) -> Text:
+    if isinstance(change.before, str) and isinstance(change.after, str):
+        return Text.assemble(
+            _name(change.field),
+            (_quoted(change.before), REMOVED),
+            " → ",
+            (_quoted(change.after), ADDED),
+        )
+    before, after = _names(change.before), _names(change.after)
+    kept = {name.casefold() for name in before}
+    line = Text.assemble(_name(change.field))
+    for name in change.removed:
+        line.append(f"-{name} ", style=REMOVED)
+    for name in after:
+        if name.casefold() not in kept:
+            line.append(f"+{name} ", style=ADDED)
+    if line.plain == _name(change.field):
+        line.append("another order: " + ", ".join(after), style=ADDED)
+    return line
+
+
+def _name(field: Field) -> str:
+    return f"    {field.name.lower().replace('_', ' '):<{_FIELD_WIDTH}} "
+
+
+def _names(value: FieldValue) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else value
+
+
+def _quoted(text: str) -> str:
+    if not text:
+        return "(empty)"
+    flat = text.replace("\n", "⏎")
+    return f"“{flat if len(flat) <= LONGEST_TEXT else flat[: LONGEST_TEXT - 1] + '…'}”"

@@ -1,0 +1,132 @@
+"""What would change in Plex, scene by scene; nothing is written."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final, Protocol
+
+from scenesync.domain.batches import batched
+from scenesync.domain.desired import shown_title
+from scenesync.domain.errors import AmbiguousMatch, ImageTooLarge, SceneSkipped
+from scenesync.plex.exceptions import PlexNotFound, PlexPermanentError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from scenesync.domain.diff import FieldChange
+    from scenesync.domain.fields import Field
+    from scenesync.domain.item import Item
+    from scenesync.domain.matching import Match
+    from scenesync.domain.scene import Scene
+    from scenesync.worker.scene_sync import PlannedItem
+
+SCENES_AT_ONCE: Final = 50
+
+
+class Verdict(StrEnum):
+    """What a plan says of a scene."""
+
+    CHANGE = "change"
+    UNCHANGED = "unchanged"
+    UNMATCHED = "unmatched"
+    AMBIGUOUS = "ambiguous"
+    LEFT_OUT = "left_out"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class ItemChanges:
+    """What would change on one item: texts and lists, pictures that would be sent, locks that would be set."""
+
+    rating_key: str
+    changes: tuple[FieldChange, ...] = ()
+    pictures: tuple[Field, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedScene:
+    """What would become of one scene; ``reason`` says why nothing can be done, "" where something can."""
+
+    scene_id: int
+    title: str
+    verdict: Verdict
+    rule: str = ""
+    items: tuple[ItemChanges, ...] = ()
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class Totals:
+    """How many scenes met which verdict, how many fields would be written, and how many of these emptied."""
+
+    verdicts: Counter[Verdict] = field(default_factory=Counter)
+    left_out: Counter[str] = field(default_factory=Counter)
+    fields: int = 0
+    cleared: int = 0
+    pictures: int = 0
+
+    def count(self, planned: PlannedScene) -> None:
+        """Add one scene."""
+        self.verdicts[planned.verdict] += 1
+        if planned.verdict is Verdict.LEFT_OUT:
+            self.left_out[planned.reason] += 1
+        for item in planned.items:
+            self.fields += len(item.changes)
+            self.cleared += sum(not change.after and bool(change.before) for change in item.changes)
+            self.pictures += len(item.pictures)
+
+    def as_document(self) -> dict[str, object]:
+        """Return the totals for ``--json``."""
+        return {
+            **{verdict.value: self.verdicts[verdict] for verdict in Verdict},
+            "fields": self.fields,
+            "cleared_fields": self.cleared,
+            "pictures": self.pictures,
+            "left_out_by_reason": dict(self.left_out),
+        }
+
+
+class Syncing(Protocol):
+    """What a plan needs of the part that would do the work (``worker.scene_sync``)."""
+
+    def read_ahead(self, scenes: Sequence[Scene]) -> Mapping[str, Item]:
+        """Read the items of many scenes together."""
+        ...
+
+    def plan(self, scene: Scene, items: Mapping[str, Item]) -> tuple[Match, Sequence[PlannedItem]]:
+        """Return what would be written."""
+        ...
+
+
+def plan_scenes(syncing: Syncing, scenes: Iterable[Scene]) -> Iterator[PlannedScene]:
+    """Yield a plan for each scene, in order and in bounded memory.
+
+    Raises what the requests to Plex and Stash raise: a plan with holes would not be one.
+    """
+    for batch in batched(scenes, SCENES_AT_ONCE):
+        items = syncing.read_ahead(batch)
+        for scene in batch:
+            yield _plan(syncing, scene, items)
+
+
+def _plan(syncing: Syncing, scene: Scene, items: Mapping[str, Item]) -> PlannedScene:
+    title = shown_title(scene)
+    try:
+        match, steps = syncing.plan(scene, items)
+    except SceneSkipped as error:
+        return PlannedScene(scene.id, title, Verdict.LEFT_OUT, reason=str(error))
+    except AmbiguousMatch as error:
+        return PlannedScene(scene.id, title, Verdict.AMBIGUOUS, reason=str(error))
+    except PlexNotFound as error:
+        return PlannedScene(scene.id, title, Verdict.UNMATCHED, reason=str(error))
+    except (ImageTooLarge, PlexPermanentError) as error:
+        return PlannedScene(scene.id, title, Verdict.REFUSED, reason=str(error))
+    changed = tuple(
+        ItemChanges(step.item.rating_key, step.edit.changes, step.pictures)
+        for step in steps
+        if step.edit.changes or step.pictures
+    )
+    verdict = Verdict.CHANGE if changed else Verdict.UNCHANGED
+    return PlannedScene(scene.id, title, verdict, match.rule.value, changed)
