@@ -203,6 +203,15 @@ MIGRATIONS: Final = (
             """,
         ),
     ),
+    Migration(
+        2,
+        "whose lock it is",
+        (
+            # Whether SceneSync locked the field with what it last wrote; any other lock is a person's. Before, it did
+            # unless lock_fields was off.
+            "ALTER TABLE baseline ADD COLUMN locked BIGINT NOT NULL DEFAULT 1",
+        ),
+    ),
 )
 
 

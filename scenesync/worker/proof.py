@@ -12,13 +12,14 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from scenesync.domain.diff import Baseline, Edit, FieldChange
+from scenesync.domain.diff import Baseline
 from scenesync.domain.errors import AttemptCut, EditIgnored, PermanentError, TransientError
-from scenesync.domain.fields import Field, FieldValue, same_to_the_eye
+from scenesync.domain.fields import SHARED_LISTS, Field, FieldValue, shown_as
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from scenesync.domain.diff import Edit, FieldChange
     from scenesync.domain.item import Item
     from scenesync.domain.ports import MediaServer
     from scenesync.worker.images import ImageSync
@@ -107,12 +108,14 @@ class ProofDesk:
             outstanding = self._unproven(outstanding)
         if outstanding:
             in_other_dialect = [claim for claim in outstanding if not self._is_from_before(claim)]
-            for claim in outstanding:
-                self._send_again(claim, in_other_dialect=claim in in_other_dialect)
+            sent = {
+                id(claim): self._send_again(claim, in_other_dialect=claim in in_other_dialect) for claim in outstanding
+            }
             self._wait_for_tags(stop)
             still = self._unproven(outstanding)
-            if any(_removes_names(claim) and claim not in still for claim in in_other_dialect):
-                self._server.adopt_other_dialect()
+            understood = [edit for claim in in_other_dialect if claim not in still for edit in sent[id(claim)]]
+            if any(map(_depends_on_dialect, understood)):
+                self._server.adopt_other_dialect(understood)
                 self._learned_at = time.monotonic()
             for claim in still:
                 claim.settle(self._ignored(claim))
@@ -158,7 +161,9 @@ class ProofDesk:
             item = items.get(written.edit.rating_key)
             if item is not None:
                 shown: dict[Field, Baseline] = {
-                    change.field: Baseline(change.written, item.value(change.field))
+                    change.field: Baseline(
+                        change.written, item.value(change.field), locked=written.edit.locks(change.field)
+                    )
                     for change in map(self._as_sent, written.edit.changes)
                 }
                 self._baselines.write(item.rating_key, claim.scene_id, shown)
@@ -175,8 +180,9 @@ class ProofDesk:
         else:
             claim.settle(None)
 
-    def _send_again(self, claim: Unproven, *, in_other_dialect: bool) -> None:
-        """Send what did not stick once more, from what the item shows now."""
+    def _send_again(self, claim: Unproven, *, in_other_dialect: bool) -> list[Edit]:
+        """Send what did not stick once more, from what the item shows now; return what was sent."""
+        sent: list[Edit] = []
         send = self._server.apply_in_other_dialect if in_other_dialect else self._server.apply_edit
         items = self._server.read_items([written.edit.rating_key for written in claim.result.written])
         for written in claim.result.written if claim.still_ours() else ():
@@ -191,7 +197,10 @@ class ProofDesk:
                     ",".join(change.field.value for change in missing),
                 )
                 again = tuple(replace(change, before=item.value(change.field)) for change in missing)
-                send(Edit(written.edit.rating_key, written.edit.library_key, again, written.edit.lock))
+                edit = replace(written.edit, changes=again, also_lock=())
+                send(edit)
+                sent.append(edit)
+        return sent
 
     def _ignored(self, claim: Unproven) -> EditIgnored:
         items = self._server.read_items([written.edit.rating_key for written in claim.result.written])
@@ -205,12 +214,17 @@ class ProofDesk:
         )
 
 
-def _removes_names(claim: Unproven) -> bool:
-    return any(change.removed for written in claim.result.written for change in written.edit.changes)
+def _depends_on_dialect(edit: Edit) -> bool:
+    return any(change.removed or change.field is Field.RATING for change in edit.changes)
 
 
 def stuck(change: FieldChange, shown: FieldValue) -> bool:
     """Say whether ``shown`` is what the change asked for, as far as a server may have its own way of showing it."""
     if change.field is Field.DATE and change.after == "":
         return True  # whether a server can be left without a date is not known (facts/plex.md 3.2)
-    return same_to_the_eye(shown, change.after)
+    if change.field in SHARED_LISTS:
+        # What a person adds or takes away meanwhile says nothing about our edit.
+        names = {name.casefold() for name in shown}
+        gone = {name.casefold() for name in change.removed}
+        return {name.casefold() for name in change.written} <= names and not gone & names
+    return shown_as(change.field, shown, change.after)
