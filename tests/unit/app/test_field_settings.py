@@ -104,73 +104,40 @@ def test_the_environment_is_read_as_text(
     assert getattr(load_settings().settings, key) == expected
 
 
+PLACEHOLDERS = "{title}, {studio}, {parent_studio}, {date}, {year}, {performers}, {director}, {code}, {group}"
+RULES = "a list of old => new, where old may be a pattern"
+PATTERNS = "a list of names, with * and ? as wildcards, or /regular expressions/"
+GENDERS = "a list of male, female, transgender_male, transgender_female, intersex, non_binary"
+POLICIES = f"a list of field => policy, with the fields {', '.join(FIELD_NAMES)}"
+
+
 @pytest.mark.parametrize(
-    ("line", "words"),
+    ("line", "reason", "allowed"),
     [
         (
             'title_template = "{titel}"',
-            (
-                'title_template = "{titel}" (file DIR/scenesync.toml): there is no placeholder {titel}. It must be '
-                "text with placeholders out of {title}, {studio}, {parent_studio}, {date}, {year}, {performers}, {director}, {code}, "
-                "{group}."
-            ),
+            "there is no placeholder {titel}",
+            f"text with placeholders out of {PLACEHOLDERS}",
         ),
+        ("title_template = 5", "", f"text with placeholders out of {PLACEHOLDERS}"),
         (
             'tag_exclude = ["/a(/"]',
-            (
-                'tag_exclude = ["/a(/"] (file DIR/scenesync.toml): /a(/ is no regular expression (missing ), unterminated '
-                "subpattern at position 1). It must be a list of names, with * and ? as wildcards, or /regular "
-                "expressions/."
-            ),
+            "/a(/ is no regular expression (missing ), unterminated subpattern at position 1)",
+            PATTERNS,
         ),
-        (
-            'tag_rename = ["Sea"]',
-            (
-                'tag_rename = ["Sea"] (file DIR/scenesync.toml): there is no "=>" in the rule Sea. It must be a list of '
-                "old => new, where old may be a pattern."
-            ),
-        ),
-        (
-            'tag_rename = ["Sea =>"]',
-            (
-                'tag_rename = ["Sea =>"] (file DIR/scenesync.toml): one side is empty in the rule Sea =>. It must be a '
-                "list of old => new, where old may be a pattern."
-            ),
-        ),
-        (
-            'skip_performer_genders = ["men"]',
-            (
-                'skip_performer_genders = ["men"] (file DIR/scenesync.toml): Stash knows no gender men. It must be a '
-                "list of male, female, "
-                "transgender_male, transgender_female, intersex, non_binary."
-            ),
-        ),
-        (
-            'conflict_policy_fields = ["name => plex"]',
-            (
-                'conflict_policy_fields = ["name => plex"] (file DIR/scenesync.toml): there is no field name. '
-                f"It must be a list of field => policy, with the fields "
-                f"{', '.join(FIELD_NAMES)}."
-            ),
-        ),
-        (
-            'studio_name = "mother"',
-            'studio_name = "mother" (file DIR/scenesync.toml): must be one of own, parent, root, path.',
-        ),
-        ("max_tags = -1", "max_tags = -1 (file DIR/scenesync.toml): must be a whole number from 0 to 1000."),
-        (
-            "title_template = 5",
-            (
-                "title_template = 5 (file DIR/scenesync.toml): must be text with placeholders out of {title}, {studio}, "
-                "{parent_studio}, {date}, {year}, {performers}, {director}, {code}, {group}."
-            ),
-        ),
+        ('tag_rename = ["Sea"]', 'there is no "=>" in the rule Sea', RULES),
+        ('tag_rename = ["Sea =>"]', "one side is empty in the rule Sea =>", RULES),
+        ('skip_performer_genders = ["men"]', "Stash knows no gender men", GENDERS),
+        ('conflict_policy_fields = ["name => plex"]', "there is no field name", POLICIES),
+        ('studio_name = "mother"', "", "one of own, parent, root, path"),
+        ("max_tags = -1", "", "a whole number from 0 to 1000"),
     ],
 )
-def test_what_cannot_be_meant_is_refused_in_words(data_dir: Path, line: str, words: str) -> None:
+def test_what_cannot_be_meant_is_refused_in_words(data_dir: Path, line: str, reason: str, allowed: str) -> None:
     with pytest.raises(SettingsError) as caught:
         load(data_dir, line)
-    assert str(caught.value) == words.replace("DIR", str(data_dir))
+    must = f"{reason}. It must be" if reason else "must be"
+    assert str(caught.value) == f"{line} (file {data_dir}/scenesync.toml): {must} {allowed}."
 
 
 @pytest.mark.parametrize(
