@@ -228,7 +228,8 @@ class Settings(BaseSettings):
     )
     max_performers: Maximum = Field(default=0, description="At most so many actors, the first ones. 0: no limit.")
     organized_label: ShortText = Field(
-        default="Organized", description="The label of scenes that are organized in Stash. Empty: none."
+        default="Organized",
+        description="The label of scenes that are organized in Stash. Empty (in scenesync.toml): none.",
     )
     label_tags: Patterns = Field(default=(), description="The tags that become labels.")
     fixed_labels: Names = Field(default=(), description="Labels that every scene gets.")
