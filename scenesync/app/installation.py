@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
-from scenesync.app.settings import enabled_fields, require_plex
+from scenesync.app.field_settings import conflict_policies, enabled_fields, field_rules
+from scenesync.app.settings import require_plex
 from scenesync.app.version import VERSION
 from scenesync.plex import dialect
 from scenesync.plex.client import PlexClient
@@ -149,9 +150,23 @@ class Installation:
             wanted_libraries=settings.plex_libraries,
             on_new_files=Waker(self.queue).wake,
         )
-        options = SyncOptions(enabled_fields(settings), settings.conflict_policy, settings.lock_fields)
+        options = SyncOptions(
+            enabled=enabled_fields(settings),
+            policy=settings.conflict_policy,
+            policies=conflict_policies(settings),
+            lock=settings.lock_fields,
+            rules=field_rules(settings),
+        )
         writing = WriteLimit(settings.workers)
-        images = ImageSync(self.stash, self.plex, baselines, policy=options.policy, lock=options.lock, writing=writing)
+        images = ImageSync(
+            self.stash,
+            self.plex,
+            baselines,
+            policy=options.policy,
+            policies=options.policies,
+            lock=options.lock,
+            writing=writing,
+        )
         scene_sync = SceneSync(
             self.plex,
             Locator(self.plex, index, settings.path_map, strict=settings.strict_matching),
@@ -238,11 +253,13 @@ def open_installation(settings: Settings, *, stash: StashClient | None = None) -
         queue = stack.enter_context(contextlib.closing(_queue_at(settings, auto_resume=True)))
         database = stack.enter_context(open_database(database_file(settings.data_dir), journal=_journal(settings)))
         memory = Memory(database)
+        source = stash or stack.enter_context(stash_client(settings))
+        source.tag_parents = settings.tag_parents and settings.sync_tags
         yield Installation(
             settings=settings,
             queue=queue,
             database=database,
-            stash=stash or stack.enter_context(stash_client(settings)),
+            stash=source,
             plex=stack.enter_context(plex_client(settings, memory.client_identifier())),
             dead_letters=DeadLetterStore(queue),
             attempts=AttemptStore(database),

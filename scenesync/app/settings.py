@@ -38,7 +38,6 @@ from scenesync.app.settings_sources import (
     unknown_variable,
 )
 from scenesync.app.settings_values import ARROW, Refused, local_path
-from scenesync.domain.fields import Field
 from scenesync.domain.paths import PathRule
 
 if TYPE_CHECKING:
@@ -49,7 +48,6 @@ __all__ = [
     "PlexConnection",
     "Settings",
     "SettingsError",
-    "enabled_fields",
     "load_settings",
     "masked",
     "not_yet_effective",
@@ -58,19 +56,6 @@ __all__ = [
 
 CONFIG_FILE_NAME: Final = "scenesync.toml"
 DEFAULT: Final = "default"
-
-_SWITCHES: Final = {
-    "sync_title": (Field.TITLE, Field.SORT_TITLE),
-    "sync_summary": (Field.SUMMARY,),
-    "sync_date": (Field.DATE,),
-    "sync_studio": (Field.STUDIO,),
-    "sync_performers": (Field.ACTORS,),
-    "sync_tags": (Field.GENRES,),
-    "sync_director": (Field.DIRECTORS,),
-    "sync_collection": (Field.COLLECTIONS,),
-    "sync_poster": (Field.POSTER,),
-    "sync_background": (Field.BACKGROUND,),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +122,6 @@ def require_plex(settings: Settings) -> PlexConnection:
     examples = {"plex_url": "http://192.0.2.7:32400", "plex_token": "your-token"}
     missing = [key for key in examples if getattr(settings, key) is None]
     raise SettingsError([_how_to_set(key, examples[key], settings.data_dir) for key in missing])
-
-
-def enabled_fields(settings: Settings) -> frozenset[Field]:
-    """Return the fields of a Plex item that SceneSync is to write."""
-    return frozenset(field for key, fields in _SWITCHES.items() if getattr(settings, key) for field in fields)
 
 
 def not_yet_effective(settings: Settings) -> tuple[str, ...]:

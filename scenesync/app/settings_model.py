@@ -9,30 +9,39 @@ from pydantic import BeforeValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from scenesync.app.settings_values import (
+    ContentRatings,
     DatabaseUrl,
     DataDir,
     Days,
+    FieldPolicies,
     Folders,
+    Genders,
     HostName,
     IntervalS,
     LogFormat,
     LogLevel,
+    Maximum,
     Names,
     OptionalFile,
     PathMap,
+    Patterns,
     PlexUrl,
     Port,
     RampS,
     ReconcileInterval,
     ReconcileScope,
+    RenameRules,
     Retries,
     Secret,
+    ShortText,
     StashUrl,
+    Template,
     TimeoutS,
     Workers,
     lower_case,
 )
 from scenesync.domain.diff import ConflictPolicy
+from scenesync.domain.field_rules import DEFAULT_TITLE, Disambiguation, PartialDates, PerformerOrder, StudioName
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -137,8 +146,15 @@ class Settings(BaseSettings):
             "empty fields only."
         ),
     )
+    conflict_policy_fields: FieldPolicies = Field(
+        default=(), description="Another policy for single fields, such as `title => plex`."
+    )
     lock_fields: bool = Field(
-        default=True, description="Lock the edited fields in Plex, so that a metadata refresh there does not undo them."
+        default=True,
+        description=(
+            "Lock the edited fields in Plex, so that a metadata refresh there does not undo them. Without it nothing "
+            "is locked, and no lock is taken off."
+        ),
     )
     only_organized: bool = Field(default=False, description="Only scenes marked as organized in Stash take part.")
     only_tags: Names = Field(default=(), description="Only scenes with one of these tags take part.")
@@ -157,10 +173,78 @@ class Settings(BaseSettings):
     sync_background: bool = Field(default=True, description="Upload the cover as background art.")
     sync_collection: bool = Field(default=False, description="Put the item into a collection named after its studio.")
     sync_performer_photos: bool = Field(default=False, description="Give the actors their photos from Stash.")
-    sync_rating: bool = Field(default=False, description="Write the rating as user rating.")
+    sync_rating: bool = Field(
+        default=False,
+        description="Write the rating as user rating, that of the token's owner. An unrated scene clears only ours.",
+    )
     sync_tagline: bool = Field(default=False, description="Write the studio's code as tagline.")
-    sync_labels: bool = Field(default=False, description="Write labels, for example for organized scenes.")
-    sync_content_rating: bool = Field(default=False, description="Write the content rating.")
+    sync_labels: bool = Field(
+        default=False, description="Write labels; organized_label, label_tags and fixed_labels say which."
+    )
+    sync_content_rating: bool = Field(
+        default=False, description="Write the content rating; content_rating and content_rating_tags say which."
+    )
+    title_template: Template = Field(
+        default=DEFAULT_TITLE,
+        description=(
+            "What the title is made of, such as `{studio} - {title} ({year})`. What a scene lacks is left out together "
+            "with the text before it, or with its brackets."
+        ),
+    )
+    partial_dates: Annotated[PartialDates, _CHOICE] = Field(
+        default=PartialDates.COMPLETE,
+        description="A date without day or month: complete makes it the first one, drop leaves the date alone.",
+    )
+    studio_name: Annotated[StudioName, _CHOICE] = Field(
+        default=StudioName.OWN,
+        description=(
+            "The studio that is shown: the scene's own, its parent, the root of its parents, or the whole path "
+            "(`Root / Parent / Own`)."
+        ),
+    )
+    tag_include: Patterns = Field(default=(), description="Only these tags become genres.")
+    tag_exclude: Patterns = Field(default=(), description="These tags do not become genres, even if they are included.")
+    tag_rename: RenameRules = Field(
+        default=(),
+        description=(
+            "What tags are called in Plex: the first rule that fits decides. With a regular expression, `\\1` stands "
+            "for its first group."
+        ),
+    )
+    tag_parents: bool = Field(default=False, description="The tags above a scene's tags become genres too.")
+    max_tags: Maximum = Field(default=0, description="At most so many genres, the scene's own tags first. 0: no limit.")
+    performer_include: Patterns = Field(default=(), description="Only these performers become actors.")
+    performer_exclude: Patterns = Field(
+        default=(), description="These performers do not become actors, even if they are included."
+    )
+    performer_rename: RenameRules = Field(
+        default=(), description="What performers are called in Plex, like tag_rename."
+    )
+    skip_performer_genders: Genders = Field(
+        default=(), description="Performers of these genders do not become actors; one of unknown gender does."
+    )
+    performer_disambiguation: Annotated[Disambiguation, _CHOICE] = Field(
+        default=Disambiguation.NEEDED,
+        description=(
+            "When a performer's name has the disambiguation behind it: needed where a scene has two of that name, "
+            "always, or never."
+        ),
+    )
+    performer_order: Annotated[PerformerOrder, _CHOICE] = Field(
+        default=PerformerOrder.STASH,
+        description="The order of the actors: stash (by age of the entry there), favorites first, or by name.",
+    )
+    max_performers: Maximum = Field(default=0, description="At most so many actors, the first ones. 0: no limit.")
+    organized_label: ShortText = Field(
+        default="Organized",
+        description="The label of scenes that are organized in Stash. Empty (in scenesync.toml): none.",
+    )
+    label_tags: Patterns = Field(default=(), description="The tags that become labels.")
+    fixed_labels: Names = Field(default=(), description="Labels that every scene gets.")
+    content_rating: ShortText = Field(default="", description="The content rating that every scene gets. Empty: none.")
+    content_rating_tags: ContentRatings = Field(
+        default=(), description="The content rating of scenes with certain tags: the first rule that fits decides."
+    )
     connect_timeout: TimeoutS = Field(default=5, description="Seconds to wait for a connection to Plex or Stash.")
     read_timeout: TimeoutS = Field(default=30, description="Seconds to wait for an answer of Plex or Stash.")
     plex_ca_file: OptionalFile = Field(
@@ -208,6 +292,9 @@ PATH_KEYS: Final = frozenset({"data_dir", "plex_ca_file"}) | SECRET_FILE_KEYS
 LIST_SEPARATORS: Final = {
     "path_map": ";",
     **dict.fromkeys(("plex_libraries", "only_tags", "skip_tags", "only_studios", "only_paths", "skip_paths"), ","),
+    **dict.fromkeys(("tag_rename", "performer_rename", "content_rating_tags", "conflict_policy_fields"), ";"),
+    **dict.fromkeys(("tag_include", "tag_exclude", "performer_include", "performer_exclude"), ","),
+    **dict.fromkeys(("label_tags", "fixed_labels", "skip_performer_genders"), ","),
 }
 """What separates the members of a list where it has to be written as one text."""
 
@@ -221,10 +308,6 @@ LATER_KEYS: Final = (
     "only_paths",
     "skip_paths",
     "sync_performer_photos",
-    "sync_rating",
-    "sync_tagline",
-    "sync_labels",
-    "sync_content_rating",
     "http_host",
     "http_port",
     "http_api_key",

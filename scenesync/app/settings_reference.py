@@ -29,6 +29,7 @@ _SECTIONS: Final = {
     "reconcile_interval": "Matching and conflicts",
     "only_organized": "Which scenes take part",
     "sync_title": "Which fields are written",
+    "title_template": "What the fields say",
     "connect_timeout": "Connections and output",
 }
 """The heading before each key that begins a section."""
@@ -50,6 +51,10 @@ path_map = [
 workers = 4
 conflict_policy = "stash"
 sync_collection = true
+
+title_template = "{studio} - {title} ({year})"
+tag_exclude = ["To do *", "/^internal/"]
+tag_rename = ['/^Genre: (.+)$/ => \\1', "Sci-Fi => Science Fiction"]
 log_level = "info"
 """
 
@@ -71,12 +76,14 @@ What to know about them:
 - Unknown keys and values that are not allowed are errors (exit code 2), all reported at once. An unknown `{ENV_PREFIX}`
   variable and an unknown key in Stash's plugin settings are warnings.
 - In `scenesync.toml` every key stands at the top level, and a relative path begins at the file's own folder.
-- In the environment and in Stash's plugin settings a list is one text: names separated by commas, rules of `path_map`
+- In the environment and in Stash's plugin settings a list is one text: names separated by commas, rules with `=>`
   by `;`. Switches are `true`, `1`, `yes`, `on` or `false`, `0`, `no`, `off`. An empty variable counts as not set.
 - The secrets {", ".join(f"`{key}`" for key in KEYS if key in SECRET_KEYS)} can stand in a file
   of their own: name it in `<key>_file`, in the environment `{ENV_PREFIX}<KEY>_FILE`. Both in one place are an error.
 - `data_dir` is needed to find the file, so only the command line, the environment and a file named by
   `{CONFIG_VARIABLE}` can set it.
+- A pattern for names is the whole name, whatever its capitals, with `*` and `?` as wildcards; or, between slashes, a
+  regular expression that fits a part of it: `/^(draft|test)/`. One with a comma can stand in `scenesync.toml` only.
 - Keys marked with * are known and checked, but have no effect yet; `scenesync doctor` names those that you changed.
 """
 
@@ -109,7 +116,7 @@ def _row(key: str, field: FieldInfo) -> str:
 
 def _default(value: object) -> str:
     match value:
-        case None | ():
+        case None | () | "":
             return "none"
         case bool():
             return f"`{str(value).lower()}`"

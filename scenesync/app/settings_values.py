@@ -12,9 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Final
 from urllib.parse import urlsplit
 
 from annotated_types import Ge, Gt, Le
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints
 
+from scenesync.domain.diff import ConflictPolicy
+from scenesync.domain.field_rules import Gender
+from scenesync.domain.name_rules import name_pattern, rename_rule
 from scenesync.domain.paths import PathRule, is_windows_path, path_key
+from scenesync.domain.title_template import PLACEHOLDERS, title_template
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +26,11 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 ARROW: Final = "=>"
+FIELD_NAMES: Final = (
+    *("title", "summary", "date", "studio", "performers", "tags", "director", "poster", "background"),
+    *("collection", "rating", "tagline", "labels", "content_rating"),
+)
+"""What fields are called in settings: the switch of each has ``sync_`` before it."""
 _DAY_S: Final = 86_400
 
 # What people copy from the browser's address bar behind the server's own address.
@@ -165,6 +174,74 @@ def path_rules(value: object) -> tuple[PathRule, ...]:
     return tuple(dict.fromkeys(rules))
 
 
+def patterns(value: object) -> tuple[str, ...]:
+    """Return a list of patterns for names, each of which can be understood."""
+    texts = names(value)
+    for text in texts:
+        _understood(name_pattern, text)
+    return texts
+
+
+def rename_rules(value: object) -> tuple[str, ...]:
+    """Return the rules ``pattern => name`` in the order given, each of which can be understood."""
+    texts = names(value)
+    for text in texts:
+        _understood(rename_rule, *sides_of(text))
+    return texts
+
+
+def field_policies(value: object) -> tuple[str, ...]:
+    """Return the rules ``field => policy`` in the order given; one field has one policy."""
+    texts = names(value)
+    seen: dict[str, str] = {}
+    for text in texts:
+        field, policy = (side.lower() for side in sides_of(text))
+        if field not in FIELD_NAMES:
+            raise Refused(f"there is no field {field}")
+        if policy not in set(ConflictPolicy):
+            raise Refused(f"there is no policy {policy}; there are {', '.join(ConflictPolicy)}")
+        if seen.setdefault(field, policy) != policy:
+            raise Refused(f"two rules are about {field}")
+    return texts
+
+
+def genders(value: object) -> tuple[str, ...]:
+    """Return a list of genders in Stash's words, in lower case."""
+    found = tuple(dict.fromkeys(name.lower().replace("-", "_").replace(" ", "_") for name in names(value)))
+    unknown = next((name for name in found if name not in set(Gender)), None)
+    if unknown is not None:
+        raise Refused(f"Stash knows no gender {unknown}")
+    return found
+
+
+def template(value: object) -> object:
+    """Return a title's template without outer blanks that can be understood."""
+    if not isinstance(value, str):
+        return value
+    text = value.strip()
+    _understood(title_template, text)
+    return text
+
+
+def sides_of(rule: str) -> tuple[str, str]:
+    """Return what stands left and right of a rule's arrow, without outer blanks."""
+    sides = [side.strip() for side in rule.split(ARROW)]
+    if len(sides) != 2:  # noqa: PLR2004 - two sides of one arrow
+        wrong = f'no "{ARROW}"' if len(sides) < 2 else f'more than one "{ARROW}"'  # noqa: PLR2004
+        raise Refused(f"there is {wrong} in the rule {rule.strip()}")
+    left, right = sides
+    if not left or not right:
+        raise Refused(f"one side is empty in the rule {rule.strip()}")
+    return left, right
+
+
+def _understood(read: Callable[..., object], *texts: str) -> None:
+    try:
+        read(*texts)
+    except ValueError as error:
+        raise Refused(str(error)) from None
+
+
 def path_rule(value: object) -> PathRule:
     """Return one rule from ``stash_prefix => plex_prefix``."""
     if not isinstance(value, str):
@@ -249,6 +326,32 @@ DatabaseUrl = Annotated[
     Allowed("an address that begins with postgresql://"),
 ]
 Names = Annotated[tuple[str, ...], BeforeValidator(names), Allowed("a list of names")]
+Patterns = Annotated[
+    tuple[str, ...],
+    BeforeValidator(patterns),
+    Allowed("a list of names, with * and ? as wildcards, or /regular expressions/"),
+]
+RenameRules = Annotated[
+    tuple[str, ...], BeforeValidator(rename_rules), Allowed(f"a list of old {ARROW} new, where old may be a pattern")
+]
+ContentRatings = Annotated[
+    tuple[str, ...],
+    BeforeValidator(rename_rules),
+    Allowed(f"a list of tag {ARROW} content rating, where tag may be a pattern"),
+]
+FieldPolicies = Annotated[
+    tuple[str, ...],
+    BeforeValidator(field_policies),
+    Allowed(f"a list of field {ARROW} policy, with the fields {', '.join(FIELD_NAMES)}"),
+]
+Genders = Annotated[tuple[str, ...], BeforeValidator(genders), Allowed(f"a list of {', '.join(Gender)}")]
+Template = Annotated[
+    str,
+    BeforeValidator(template),
+    Allowed(f"text with placeholders out of {', '.join(f'{{{name}}}' for name in PLACEHOLDERS)}"),
+]
+ShortText = Annotated[str, StringConstraints(strip_whitespace=True, max_length=100), Allowed("up to 100 characters")]
+Maximum = Annotated[int, _NUMBER, Field(ge=0, le=1000)]
 Folders = Annotated[tuple[str, ...], BeforeValidator(names), Allowed("a list of folders as Stash calls them")]
 PathMap = Annotated[
     tuple[PathRule, ...], BeforeValidator(path_rules), Allowed(f"a list of stash_prefix {ARROW} plex_prefix")

@@ -3,56 +3,92 @@
 from __future__ import annotations
 
 import re
+import sys
+from collections import Counter
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from datetime import date as calendar_date
 from typing import TYPE_CHECKING, Final
 
-from scenesync.domain.fields import Field, FieldValue
+from scenesync.domain.field_rules import (
+    DEFAULT_TITLE,
+    Disambiguation,
+    FieldRules,
+    PartialDates,
+    PerformerOrder,
+    StudioName,
+)
+from scenesync.domain.fields import Field, FieldValue, rating_text
+from scenesync.domain.name_rules import any_fits
 from scenesync.domain.paths import file_name
 from scenesync.domain.text import NAME_LIMIT, SUMMARY_LIMIT, TITLE_LIMIT, clean_line, clean_paragraphs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from scenesync.domain.scene import Performer, Scene
+    from scenesync.domain.field_rules import LabelRules, PerformerRules, TagRules
+    from scenesync.domain.scene import Performer, Scene, Studio, Tag
 
-DEFAULT_FIELDS: Final = frozenset(Field) - {Field.COLLECTIONS}
+DEFAULT_FIELDS: Final = frozenset(Field) - {
+    *(Field.COLLECTIONS, Field.RATING, Field.TAGLINE, Field.LABELS, Field.CONTENT_RATING),
+}
+
+DEFAULT_RULES: Final = FieldRules()
 
 _DATE: Final = re.compile(r"(\d{4})(?:-(\d{2}))?(?:-(\d{2}))?")
+_STEP_IN_A_PATH: Final = " / "
+_NAMES_IN_A_TITLE: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """What did not fit: ``kept`` of ``of`` characters of a text, or names of a list."""
+
+    field: Field
+    kept: int
+    of: int
 
 
 @dataclass(frozen=True, slots=True)
 class DesiredFields:
-    """The wanted value of every field that takes part, and where its images come from.
+    """The wanted value of every field that takes part, where its images come from, and what of it had to be cut.
 
     ``images`` maps an image field to the picture's URL at Stash.
     """
 
     values: Mapping[Field, FieldValue]
     images: Mapping[Field, str]
+    cuts: tuple[Cut, ...] = ()
 
 
-def desired_fields(scene: Scene, enabled: frozenset[Field] = DEFAULT_FIELDS) -> DesiredFields:
+def desired_fields(
+    scene: Scene, enabled: frozenset[Field] = DEFAULT_FIELDS, rules: FieldRules = DEFAULT_RULES
+) -> DesiredFields:
     """Return what Plex should show for ``scene``, restricted to the ``enabled`` fields."""
-    title = shown_title(scene)
+    fitted = _Fitted()
+    actors = fitted.names(Field.ACTORS, _cast(scene.performers, rules.performers), rules.performers.names.maximum)
+    studio = fitted.line(Field.STUDIO, studio_name(scene.studio, rules.studio), NAME_LIMIT)
     values: dict[Field, FieldValue] = {
-        Field.TITLE: title,
-        Field.SORT_TITLE: title,
-        Field.SUMMARY: clean_paragraphs(scene.details, SUMMARY_LIMIT),
-        Field.DATE: complete_date(scene.date),
-        Field.STUDIO: clean_line(scene.studio.name, NAME_LIMIT) if scene.studio else "",
-        Field.ACTORS: _names(_performer_name(performer, scene.performers) for performer in scene.performers),
-        Field.GENRES: _names(tag.name for tag in scene.tags),
-        Field.DIRECTORS: _names([scene.director]),
-        Field.COLLECTIONS: _names([scene.studio.name] if scene.studio else []),
+        Field.SUMMARY: fitted.paragraphs(Field.SUMMARY, scene.details, SUMMARY_LIMIT),
+        Field.TAGLINE: fitted.line(Field.TAGLINE, scene.code, NAME_LIMIT),
+        Field.DATE: complete_date(scene.date, rules.partial_dates),
+        Field.STUDIO: studio,
+        Field.CONTENT_RATING: clean_line(rules.content_rating.of(_tag_names(scene.tags)), NAME_LIMIT),
+        Field.RATING: "" if scene.rating100 is None else rating_text(scene.rating100 / 10),
+        Field.ACTORS: actors,
+        Field.GENRES: fitted.names(Field.GENRES, _genres(scene.tags, rules.tags), rules.tags.names.maximum),
+        Field.DIRECTORS: distinct_names([scene.director]),
+        Field.COLLECTIONS: studio_line(scene.studio)[:1],
+        Field.LABELS: _labels(scene, rules.labels),
     }
-    if not title:
+    if title := _title(scene, rules, studio, actors, fitted):
         # An item must have a title; a scene without title and without file name has nothing to say about it.
-        del values[Field.TITLE], values[Field.SORT_TITLE]
+        values[Field.TITLE] = values[Field.SORT_TITLE] = title
     images = {field: scene.screenshot_url for field in (Field.POSTER, Field.BACKGROUND) if scene.screenshot_url}
     return DesiredFields(
-        values={field: value for field, value in values.items() if field in enabled},
+        values={field: values[field] for field in Field if field in enabled and field in values},
         images={field: url for field, url in images.items() if field in enabled},
+        cuts=tuple(cut for cut in fitted.cuts if cut.field in enabled),
     )
 
 
@@ -66,10 +102,10 @@ def shown_title(scene: Scene) -> str:
     return clean_line(stem if dot and stem else name, TITLE_LIMIT)
 
 
-def complete_date(date: str) -> str:
+def complete_date(date: str, partial: PartialDates = PartialDates.COMPLETE) -> str:
     """Return an ISO day for Stash's full or partial date (2024, 2024-05), "" for anything else."""
     found = _DATE.fullmatch(date.strip())
-    if found is None:
+    if found is None or (partial is PartialDates.DROP and found[3] is None):
         return ""
     year, month, day = (int(part) if part else 1 for part in found.groups())
     try:
@@ -78,20 +114,32 @@ def complete_date(date: str) -> str:
         return ""
 
 
-def _performer_name(performer: Performer, cast: Sequence[Performer]) -> str:
-    """Name the performer, with the disambiguation only where the cast has two of that name."""
-    if performer.disambiguation and _namesakes(performer, cast) > 1:
-        return f"{performer.name} ({performer.disambiguation})"
-    return performer.name
+def studio_line(studio: Studio | None) -> tuple[str, ...]:
+    """Return the names from the studio itself up to the last one that it belongs to; blank ones are left out."""
+    names: list[str] = []
+    while studio is not None:
+        names.append(clean_line(studio.name, NAME_LIMIT))
+        studio = studio.parent
+    return tuple(name for name in names if name)
 
 
-def _namesakes(performer: Performer, cast: Sequence[Performer]) -> int:
-    """Count who would share the performer's tag in Plex, the performer included."""
-    name = clean_line(performer.name, NAME_LIMIT).casefold()
-    return sum(clean_line(other.name, NAME_LIMIT).casefold() == name for other in cast)
+def studio_name(studio: Studio | None, which: StudioName) -> str:
+    """Return the name that is shown for the studio, "" if there is none."""
+    line = studio_line(studio)
+    if not line:
+        return ""
+    match which:
+        case StudioName.OWN:
+            return line[0]
+        case StudioName.PARENT:
+            return line[min(1, len(line) - 1)]
+        case StudioName.ROOT:
+            return line[-1]
+        case StudioName.PATH:
+            return _STEP_IN_A_PATH.join(reversed(line))
 
 
-def _names(raw: Iterable[str]) -> tuple[str, ...]:
+def distinct_names(raw: Iterable[str]) -> tuple[str, ...]:
     """Return the cleaned, non-empty names in order, each once (Plex tags are one per name, whatever their case)."""
     seen: dict[str, str] = {}
     for name in raw:
@@ -99,3 +147,104 @@ def _names(raw: Iterable[str]) -> tuple[str, ...]:
         if cleaned:
             seen.setdefault(cleaned.casefold(), cleaned)
     return tuple(seen.values())
+
+
+@dataclass(slots=True)
+class _Fitted:
+    """Makes values fit and remembers what was left out."""
+
+    cuts: list[Cut] = dataclass_field(default_factory=list)
+
+    def line(self, field: Field, text: str, limit: int) -> str:
+        return self._text(field, text, limit, clean_line)
+
+    def paragraphs(self, field: Field, text: str, limit: int) -> str:
+        return self._text(field, text, limit, clean_paragraphs)
+
+    def names(self, field: Field, names: tuple[str, ...], maximum: int) -> tuple[str, ...]:
+        if not maximum or len(names) <= maximum:
+            return names
+        self.cuts.append(Cut(field, maximum, len(names)))
+        return names[:maximum]
+
+    def _text(self, field: Field, text: str, limit: int, clean: Callable[[str, int], str]) -> str:
+        kept = clean(text, limit)
+        if len(text) > limit and (whole := len(clean(text, sys.maxsize))) > len(kept):
+            self.cuts.append(Cut(field, len(kept), whole))
+        return kept
+
+
+def _title(scene: Scene, rules: FieldRules, studio: str, actors: Sequence[str], fitted: _Fitted) -> str:
+    """Return the title that the template makes; the plain one where it makes none."""
+    plain = shown_title(scene)
+    if rules.title.text == DEFAULT_TITLE:  # nearly everybody's
+        return fitted.line(Field.TITLE, scene.title, TITLE_LIMIT) or plain
+    line = studio_line(scene.studio)
+    day = complete_date(scene.date)
+    facts = {
+        "title": plain,
+        "studio": studio,
+        "parent_studio": line[1] if len(line) > 1 else "",
+        "date": scene.date.strip() if day else "",  # as partial as Stash has it: nobody wants an invented day to read
+        "year": day[:4],
+        "performers": _listed(actors),
+        "director": clean_line(scene.director, NAME_LIMIT),
+        "code": clean_line(scene.code, NAME_LIMIT),
+        "group": _listed(distinct_names(group.name for group in scene.groups)),
+    }
+    return fitted.line(Field.TITLE, rules.title.render(facts), TITLE_LIMIT) or plain
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names if len(names) <= _NAMES_IN_A_TITLE else [*names[: _NAMES_IN_A_TITLE - 1], "…"])
+
+
+def _cast(performers: Sequence[Performer], rules: PerformerRules) -> tuple[str, ...]:
+    """Return the names of the performers who take part, in the order that was asked for."""
+    shown = [
+        performer
+        for performer in performers
+        if performer.gender not in rules.skip_genders and rules.names.shows(clean_line(performer.name, NAME_LIMIT))
+    ]
+    if rules.order is PerformerOrder.FAVORITES:
+        shown.sort(key=lambda performer: not performer.favorite)
+    elif rules.order is PerformerOrder.NAME:
+        shown.sort(key=lambda performer: performer.name.casefold())
+    names = [rules.names.renamed(clean_line(performer.name, NAME_LIMIT)) for performer in shown]
+    bearers = Counter(name.casefold() for name in names)
+    return distinct_names(
+        f"{name} ({performer.disambiguation})"
+        if performer.disambiguation and _is_told_apart(rules.disambiguation, bearers[name.casefold()])
+        else name
+        for performer, name in zip(shown, names, strict=True)
+    )
+
+
+def _is_told_apart(when: Disambiguation, bearers: int) -> bool:
+    """Say whether a name that so many in the cast would share as one tag in Plex gets its disambiguation."""
+    return when is Disambiguation.ALWAYS or (when is Disambiguation.NEEDED and bearers > 1)
+
+
+def _genres(tags: Sequence[Tag], rules: TagRules) -> tuple[str, ...]:
+    names = _tag_names(_with_parents(tags) if rules.parents else tags)
+    return distinct_names(rules.names.renamed(name) for name in names if rules.names.shows(name))
+
+
+def _with_parents(tags: Sequence[Tag]) -> list[Tag]:
+    """Return the tags and behind them those above them, level by level, each once."""
+    found: dict[int, Tag] = {}
+    level = list(tags)
+    while level:
+        new = [tag for tag in level if found.setdefault(tag.id, tag) is tag]
+        level = [parent for tag in new for parent in tag.parents]
+    return list(found.values())
+
+
+def _tag_names(tags: Iterable[Tag]) -> list[str]:
+    return [clean_line(tag.name, NAME_LIMIT) for tag in tags]
+
+
+def _labels(scene: Scene, rules: LabelRules) -> tuple[str, ...]:
+    organized = [rules.organized] if scene.organized else []
+    tags = [name for name in _tag_names(scene.tags) if any_fits(rules.tags, name)]
+    return distinct_names([*rules.always, *organized, *tags])

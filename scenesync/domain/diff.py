@@ -6,7 +6,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from scenesync.domain.fields import LIST_FIELDS, SHARED_LISTS, Field, FieldValue, empty_value, same_to_the_eye
+from scenesync.domain.fields import (
+    FILLED_BY_OTHERS,
+    LIST_FIELDS,
+    NEVER_LOCKED,
+    SHARED_LISTS,
+    Field,
+    FieldValue,
+    empty_value,
+    shown_as,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -28,11 +37,13 @@ class Baseline:
 
     Of a list that people fill too, ``written`` has only the names that SceneSync put there (``FieldChange.written``).
     ``replaced`` is what the field showed before a write that is not proven yet: it may have been carried out or not.
+    ``locked`` says whether that write locked the field: any other lock there is a person's.
     """
 
     written: FieldValue
     shown: FieldValue | None = None
     replaced: FieldValue | None = None
+    locked: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +88,8 @@ class FieldChange:
 class Edit:
     """The changes to one item; with ``lock`` each changed field is locked, so that it survives a metadata refresh.
 
-    ``also_lock`` names fields to lock whose value does not travel with the edit (pictures).
+    ``also_lock`` names fields to lock whose value does not travel with the edit (pictures). ``locked_before`` names the
+    locks that the item has: an edit says for every field whether it is locked, and must take none of these off.
     """
 
     rating_key: str
@@ -85,6 +97,15 @@ class Edit:
     changes: tuple[FieldChange, ...]
     lock: bool = True
     also_lock: tuple[Field, ...] = ()
+    locked_before: frozenset[str] = frozenset()
+
+    def locks(self, field: Field) -> bool:
+        """Say whether SceneSync itself locks this field with the edit."""
+        return self.lock and field not in NEVER_LOCKED
+
+    def leaves_locked(self, field: Field) -> bool:
+        """Say whether the field is to be locked after the edit, whoever locked it."""
+        return self.locks(field) or field.value in self.locked_before
 
     def __bool__(self) -> bool:
         """Say whether there is anything to send."""
@@ -97,35 +118,51 @@ def plan_edit(
     baselines: Mapping[Field, Baseline],
     *,
     policy: ConflictPolicy = ConflictPolicy.STASH,
+    policies: Mapping[Field, ConflictPolicy] | None = None,
     lock: bool = True,
 ) -> Edit:
-    """Return the edit that makes ``item`` show ``desired``; it has no changes when nothing differs."""
+    """Return the edit that makes ``item`` show ``desired``; it has no changes when nothing differs.
+
+    ``policies`` says who wins in single fields, ``policy`` who does in all others.
+    """
+    by_field = policies or {}
     changes: list[FieldChange] = []
     refused: set[Field] = set()
     for field, wanted in desired.items():
         baseline = baselines.get(field)
-        change = _step(field, item.value(field), wanted, baseline)
+        who_wins = by_field.get(field, policy)
+        change = _step(field, item.value(field), wanted, baseline, who_wins)
         if _is_right(field, change.before, change.after, baseline):
             continue
-        if _may_write(item, field, change.before, baseline, policy):
+        if _may_write(item, field, change.before, baseline, who_wins):
             changes.append(change)
         else:
             refused.add(field)
     if Field.SORT_TITLE not in refused:
         changes = _with_sort_title(changes, item, desired)
-    return Edit(item.rating_key, item.library_key, tuple(changes), lock)
+    return Edit(item.rating_key, item.library_key, tuple(changes), lock, locked_before=item.locked)
 
 
-def _step(field: Field, shown: FieldValue, wanted: FieldValue, baseline: Baseline | None) -> FieldChange:
-    """Return the step to what is wanted; in a shared list all that SceneSync did not put there itself stays."""
+def _step(
+    field: Field, shown: FieldValue, wanted: FieldValue, baseline: Baseline | None, policy: ConflictPolicy
+) -> FieldChange:
+    """Return the step to what is wanted; in a shared list all that SceneSync did not put there itself stays.
+
+    What a person took out of a shared list stays out, if persons win.
+    """
     if field not in SHARED_LISTS:
         return FieldChange(field, before=shown, after=wanted)
     ours = _folded(baseline.written if baseline else ())
     unwanted = ours - _folded(wanted)
     kept = tuple(name for name in shown if name.casefold() not in unwanted)
-    added = tuple(name for name in wanted if name.casefold() not in _folded(kept))
+    refused = ours - _folded(shown) if policy is not ConflictPolicy.STASH and _is_proven(baseline) else frozenset()
+    added = tuple(name for name in wanted if name.casefold() not in _folded(kept) | refused)
     owned = tuple(name for name in wanted if name in added or name.casefold() in ours)
     return FieldChange(field, before=shown, after=(*kept, *added), owned=owned)
+
+
+def _is_proven(baseline: Baseline | None) -> bool:
+    return baseline is not None and baseline.shown is not None
 
 
 def _folded(names: Iterable[str]) -> frozenset[str]:
@@ -137,34 +174,45 @@ def _is_right(field: Field, shown: FieldValue, wanted: FieldValue, baseline: Bas
         return True
     if field in LIST_FIELDS - {Field.ACTORS} and set(shown) == set(wanted):
         return True
+    if wanted == empty_value(field) and field in FILLED_BY_OTHERS:
+        return _is_not_ours(field, shown, baseline)
     if baseline is None:
-        # Plex fills an unset date with the day the file was added (facts/plex.md 3.2): not ours to clear.
-        return field is Field.DATE and wanted == empty_value(field)
+        return False
     # The server may show our text in its own way (trimmed, other capitals or order); writing it again changes nothing.
-    if field is Field.DATE and wanted == empty_value(field):
-        return baseline.written == wanted and shown == baseline.shown
-    return baseline.written == wanted and shown == baseline.shown and same_to_the_eye(shown, wanted)
+    return baseline.written == wanted and shown == baseline.shown and shown_as(field, shown, wanted)
+
+
+def _is_not_ours(field: Field, shown: FieldValue, baseline: Baseline | None) -> bool:
+    """Say whether a value that Stash does not have is one to leave alone, since SceneSync did not write it."""
+    if baseline is None:
+        return True
+    if baseline.written != empty_value(field):
+        return False
+    # Emptied by us: a date that could not be is left as it is, and what somebody entered since then is theirs.
+    return shown == baseline.shown if field is Field.DATE else shown != baseline.replaced
 
 
 def _may_write(item: Item, field: Field, shown: FieldValue, baseline: Baseline | None, policy: ConflictPolicy) -> bool:
     if policy is ConflictPolicy.STASH:
         return True
+    if _locked_by_a_person(item, field, baseline):
+        return False
+    if field in SHARED_LISTS and policy is ConflictPolicy.PLEX:
+        return True  # nothing of theirs is touched there (`_step`)
     if policy is ConflictPolicy.FILL:
-        return shown == empty_value(field) or _is_ours(shown, baseline)
-    return not _edited_by_a_person(item, field, shown, baseline)
+        return shown == empty_value(field) or _is_ours(field, shown, baseline)
+    return baseline is None or _is_ours(field, shown, baseline)
 
 
-def _edited_by_a_person(item: Item, field: Field, shown: FieldValue, baseline: Baseline | None) -> bool:
-    if baseline is None:
-        # A lock that SceneSync did not set was set by somebody who cared.
-        return field.value in item.locked
-    return not _is_ours(shown, baseline)
+def _locked_by_a_person(item: Item, field: Field, baseline: Baseline | None) -> bool:
+    """Say whether the field has a lock that SceneSync did not set: somebody cared."""
+    return field.value in item.locked and not (baseline is not None and baseline.locked)
 
 
-def _is_ours(shown: FieldValue, baseline: Baseline | None) -> bool:
+def _is_ours(field: Field, shown: FieldValue, baseline: Baseline | None) -> bool:
     if baseline is None:
         return False
-    return shown in (baseline.shown, baseline.replaced) or same_to_the_eye(shown, baseline.written)
+    return shown in (baseline.shown, baseline.replaced) or shown_as(field, shown, baseline.written)
 
 
 def _with_sort_title(changes: list[FieldChange], item: Item, desired: Mapping[Field, FieldValue]) -> list[FieldChange]:

@@ -120,8 +120,8 @@ class MediaServer(Protocol):
         """Send an edit the other way that servers are known to understand, after the first one did not stick."""
         ...
 
-    def adopt_other_dialect(self) -> None:
-        """Speak the other way from now on: it was seen to work."""
+    def adopt_other_dialect(self, edits: Sequence[Edit]) -> None:
+        """Speak the other way from now on about what these edits have: with them it was seen to work."""
         ...
 
     def uploaded_images(self, rating_key: str, field: Field) -> Sequence[UploadedImage]:

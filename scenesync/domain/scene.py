@@ -16,7 +16,7 @@ class SceneFile:
 
 @dataclass(frozen=True, slots=True)
 class Studio:
-    """A studio and, if it has one, its parent."""
+    """A studio and, if it has one, its parent, which may have one itself."""
 
     id: int
     name: str
@@ -25,19 +25,22 @@ class Studio:
 
 @dataclass(frozen=True, slots=True)
 class Performer:
-    """A performer; ``disambiguation`` tells two of the same name apart."""
+    """A performer; ``disambiguation`` tells two of the same name apart, ``gender`` is Stash's word in lower case."""
 
     id: int
     name: str
     disambiguation: str = ""
+    gender: str = ""
+    favorite: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """A tag."""
+    """A tag with the tags above it, as far as they were asked for."""
 
     id: int
     name: str
+    parents: tuple[Tag, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

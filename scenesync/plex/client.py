@@ -17,8 +17,16 @@ from urllib.parse import quote
 
 from scenesync.domain.fields import Field, FieldValue
 from scenesync.plex import image_request, parse
-from scenesync.plex.dialect import SURE_LINE_BYTES, Dialect, after_long_edit, after_long_id_list, other_minus_encoding
-from scenesync.plex.edit_request import edit_requests, fitting_summary
+from scenesync.plex.dialect import (
+    SURE_LINE_BYTES,
+    Dialect,
+    after_long_edit,
+    after_long_id_list,
+    other_minus_encoding,
+    other_rating_request,
+    other_way,
+)
+from scenesync.plex.edit_request import edit_requests, fitting_names, fitting_summary, sliced_lists
 from scenesync.plex.exceptions import PlexBusy, PlexError, PlexNotFound
 from scenesync.plex.exchange import Exchange, LineTooLong, RequestRecord, Timeouts, parsed
 from scenesync.plex.http import PlexHttp
@@ -29,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from scenesync.domain.diff import Edit
+    from scenesync.domain.diff import Edit, FieldChange
     from scenesync.domain.item import Item, ItemPage, Library, ServerIdentity, UploadedImage
     from scenesync.plex.request import Send
 
@@ -184,13 +192,11 @@ class PlexClient:
         return {key: found[key] for key in wanted if key in found}
 
     def fit(self, field: Field, value: FieldValue) -> FieldValue:
-        """Return what of ``value`` this server can be sent: long summaries are cut, all else stays.
+        """Return what of ``value`` this server can be sent: long summaries are cut, and lists if it replaces lists.
 
-        To be applied to wanted values before they are compared, so that a cut text counts as right.
+        To be applied to wanted values before they are compared, so that what was cut counts as right.
         """
-        if field is Field.SUMMARY and isinstance(value, str):
-            return fitting_summary(value, self._dialect.item_line_bytes)
-        return value
+        return _fitting(field, value, self._dialect)
 
     def apply_edit(self, edit: Edit) -> None:
         """Send an edit. A success says that Plex took it, not that it did it: only reading back does.
@@ -200,16 +206,20 @@ class PlexClient:
         self._apply(edit, self._dialect)
 
     def apply_in_other_dialect(self, edit: Edit) -> None:
-        """Send an edit the other way that servers are known to understand removed names."""
-        self._apply(edit, other_minus_encoding(self._dialect))
+        """Send an edit the other way that servers are known to understand removed names and ratings."""
+        self._apply(edit, other_way(self._dialect))
 
-    def adopt_other_dialect(self) -> None:
-        """Speak the other way from now on: reading back has shown that this server understands it."""
-        self._learn(minus_encoding=other_minus_encoding(self._dialect).minus_encoding)
+    def adopt_other_dialect(self, edits: Sequence[Edit]) -> None:
+        """Speak the other way from now on about what these edits have: reading back has shown that it is understood."""
+        changes = [change for edit in edits for change in edit.changes]
+        if any(change.removed for change in changes):
+            self._learn(minus_encoding=other_minus_encoding(self._dialect).minus_encoding)
+        if any(change.field is Field.RATING for change in changes):
+            self._learn(rating_request=other_rating_request(self._dialect).rating_request)
 
     def _apply(self, edit: Edit, dialect: Dialect) -> None:
         while True:
-            requests = edit_requests(edit, dialect)
+            requests = edit_requests(_fitted(edit, dialect), dialect)
             try:
                 for request in requests:
                     self._write_fields(request)
@@ -220,10 +230,27 @@ class PlexClient:
                 dialect = shorter
             else:
                 break
-        _warn_of_cuts(edit, dialect)
         if dialect.item_line_bytes < self._dialect.item_line_bytes:
             # Only now, since a connection that broke twice by chance must not shorten texts for ever.
             self._learn(item_line_bytes=dialect.item_line_bytes)
+        if dialect.long_lists == "unknown" and (long := sliced_lists(edit, requests)):
+            dialect = self._learn_of_long_lists(edit, long, dialect)
+        _warn_of_cuts(edit, dialect)
+
+    def _learn_of_long_lists(self, edit: Edit, changes: Sequence[FieldChange], dialect: Dialect) -> Dialect:
+        """Look whether the requests for a long list added to each other or replaced each other; mend the latter."""
+        item = self.read_items([edit.rating_key]).get(edit.rating_key)
+        shown = {change.field: _folded(item.value(change.field)) for change in changes} if item else {}
+        # A server that replaces shows the end of a list alone; one whose lists lag (facts/plex.md 3.2) not even that.
+        told = [change for change in changes if change.after[-1].casefold() in shown.get(change.field, ())]
+        if not told:
+            return dialect
+        replaced = any(change.after[0].casefold() not in shown[change.field] for change in told)
+        known = replace(dialect, long_lists="replaced" if replaced else "added")
+        self._learn(long_lists=known.long_lists)
+        if replaced:
+            self._apply(replace(edit, changes=tuple(changes), also_lock=()), known)
+        return known
 
     def uploaded_images(self, rating_key: str, field: Field) -> Sequence[UploadedImage]:
         """Return the candidates for the item's poster or background, uploaded or not."""
@@ -296,11 +323,26 @@ def _may_be_too_long(request: Request, error: PlexError) -> bool:
     return broken and request.line_bytes > SURE_LINE_BYTES
 
 
+def _fitting(field: Field, value: FieldValue, dialect: Dialect) -> FieldValue:
+    if isinstance(value, str):
+        return fitting_summary(value, dialect.item_line_bytes) if field is Field.SUMMARY else value
+    return fitting_names(field, value, dialect.item_line_bytes) if dialect.long_lists == "replaced" else value
+
+
+def _fitted(edit: Edit, dialect: Dialect) -> Edit:
+    changes = tuple(replace(change, after=_fitting(change.field, change.after, dialect)) for change in edit.changes)
+    return replace(edit, changes=changes)
+
+
+def _folded(value: FieldValue) -> frozenset[str]:
+    return frozenset(name.casefold() for name in value)
+
+
 def _warn_of_cuts(edit: Edit, dialect: Dialect) -> None:
     for change in edit.changes:
-        if change.field is Field.SUMMARY and isinstance(change.after, str):
-            sent = fitting_summary(change.after, dialect.item_line_bytes)
-            if sent != change.after:
-                logger.warning(
-                    "summary cut for item=%s characters=%d of=%d", edit.rating_key, len(sent), len(change.after)
-                )
+        sent = _fitting(change.field, change.after, dialect)
+        if len(sent) < len(change.after):
+            logger.warning(
+                "cut to what fits into a request item=%s field=%s kept=%d of=%d",
+                *(edit.rating_key, change.field.value, len(sent), len(change.after)),
+            )

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Final, Literal
 
 MinusEncoding = Literal["double", "plain"]
+RatingRequest = Literal["edit", "rate"]
+LongLists = Literal["unknown", "added", "replaced"]
 
 _EDIT_STEPS: Final = (6_000, 4_000, 3_000, 2_000, 1_000)
 _ID_LIST_STEPS: Final = (2_000, 1_000, 500, 250, 100)
@@ -23,7 +25,10 @@ class Dialect:
     ids. ``minus_encoding``: names to remove are percent-encoded once more before the query is encoded ("double", as
     plexapi does) or not; the evidence is contradictory (facts/plex.md 3.3). ``lean_listing``: a listing may be asked
     to leave out what is not needed. ``omits_missing``: it is proven that a read of several ids just leaves out the
-    missing ones, so a 404 means that none of them exists.
+    missing ones, so a 404 means that none of them exists. ``rating_request``: the owner's rating travels with the
+    other fields, or in the request that Plex has for it alone (3.2). ``long_lists``: what becomes of a list that needs
+    several requests: each adds names to, or replaces, those of the one before (3.3, 3.4). Where they are replaced, a
+    list is cut to fit into one request.
     """
 
     item_line_bytes: int = 8_000
@@ -31,6 +36,8 @@ class Dialect:
     minus_encoding: MinusEncoding = "double"
     lean_listing: bool = True
     omits_missing: bool = False
+    rating_request: RatingRequest = "edit"
+    long_lists: LongLists = "unknown"
 
 
 def after_long_edit(dialect: Dialect, line_bytes: int) -> Dialect | None:
@@ -43,6 +50,16 @@ def after_long_id_list(dialect: Dialect, line_bytes: int) -> Dialect | None:
     """Return the dialect after a list of ids of ``line_bytes`` was too long, None if it cannot get shorter."""
     limit = _next_below(min(line_bytes, dialect.ids_line_bytes), _ID_LIST_STEPS)
     return replace(dialect, ids_line_bytes=limit) if limit else None
+
+
+def other_way(dialect: Dialect) -> Dialect:
+    """Return the dialect to try when an edit was taken and is not shown: the other answer to each open question."""
+    return other_rating_request(other_minus_encoding(dialect))
+
+
+def other_rating_request(dialect: Dialect) -> Dialect:
+    """Return the dialect to try when a rating that was sent is not shown."""
+    return replace(dialect, rating_request="rate" if dialect.rating_request == "edit" else "edit")
 
 
 def other_minus_encoding(dialect: Dialect) -> Dialect:

@@ -27,6 +27,8 @@ _ORDER: Final = {field: place for place, field in enumerate(Field)}
 
 # What a request line has besides the summary's text; one number, so that the same text is cut alike for every item.
 _RESERVED_BYTES: Final = 250
+_NO_RATING: Final = "-1"
+RATE_PATH: Final = "/:/rate"
 _ELLIPSIS: Final = " …"
 _SENTENCE_ENDS: Final = frozenset(".!?…\n")
 _WIDE_SENTENCE_ENDS: Final = frozenset(
@@ -53,13 +55,46 @@ def edit_requests(edit: Edit, dialect: Dialect) -> tuple[Request, ...]:
     A summary too long for any request is cut (see `fitting_summary`). Raises PlexPermanentError if an edit names no
     item, has an image field or an empty title, or cannot be made to fit.
     """
-    rounds = [_blocks(change, lock=edit.lock, dialect=dialect) for change in _in_order(edit.changes)]
+    changes, ratings = _in_order(edit.changes), []
+    if dialect.rating_request == "rate":
+        ratings = [change for change in changes if change.field is Field.RATING]
+        changes = [change for change in changes if change.field is not Field.RATING]
+    rounds = [_blocks(change, lock=edit.leaves_locked(change.field), dialect=dialect) for change in changes]
     rounds += [[_Block(field, (), _lock(field, lock=True))] for field in sorted(edit.also_lock, key=_ORDER.__getitem__)]
     pack = _Packing(edit.library_key, edit.rating_key, dialect.item_line_bytes)
     requests: list[Request] = []
     for turn in range(max(map(len, rounds), default=0)):
         requests.extend(pack.requests([blocks[turn] for blocks in rounds if turn < len(blocks)]))
+    requests.extend(rate(edit.rating_key, str(change.after)) for change in ratings)
     return tuple(requests)
+
+
+def rate(rating_key: str, rating: str) -> Request:
+    """Return the request for the owner's rating alone, "" for none (facts/plex.md 3.2)."""
+    key = checked_key(rating_key, "a rating key")
+    query = f"key={key}&identifier=com.plexapp.plugins.library&{parameter('rating', rating or _NO_RATING)}"
+    return Request("PUT", RATE_PATH, query)
+
+
+def sliced_lists(edit: Edit, requests: Sequence[Request]) -> tuple[FieldChange, ...]:
+    """Return the changes of lists so long that no one of the edit's requests has all their names."""
+    return tuple(
+        change
+        for change in edit.changes
+        if not isinstance(change.after, str)
+        and len(change.after) > 1
+        and not any(_has_all_of(request, change.field, change.after) for request in requests)
+    )
+
+
+def fitting_names(field: Field, names: tuple[str, ...], line_bytes: int) -> tuple[str, ...]:
+    """Return as many of the names as fit into one request line of ``line_bytes``."""
+    budget = line_bytes - _RESERVED_BYTES
+    for place, name in enumerate(names):
+        budget -= len(_indexed(field, place, name)) + 1
+        if budget < 0:
+            return names[:place]
+    return names
 
 
 def fitting_summary(text: str, line_bytes: int) -> str:
@@ -158,12 +193,21 @@ def _blocks(change: FieldChange, *, lock: bool, dialect: Dialect) -> list[_Block
     if dialect.minus_encoding == "plain" and any("," in name for name in change.removed):
         # Such a name cannot be told apart among those to remove: take all off, then put the wanted ones on.
         clear = _Block(field, (parameter(f"{field.value}[].tag", ""),), locked)
-        wanted = [parameter(f"{field.value}[{place}].tag.tag", name) for place, name in enumerate(after)]
+        wanted = [_indexed(field, place, name) for place, name in enumerate(after)]
         return [clear, *([_Block(field, tuple(wanted), locked)] if wanted else [])]
-    names = [parameter(f"{field.value}[{place}].tag.tag", name) for place, name in enumerate(after)]
+    names = [_indexed(field, place, name) for place, name in enumerate(after)]
     groups = _removal_groups(change.removed, dialect)
     minus = [parameter(f"{field.value}[].tag.tag-", _joined(group, dialect.minus_encoding)) for group in groups]
     return [_Block(field, (*names, *minus[:1]), locked), *(_Block(field, (removal,), locked) for removal in minus[1:])]
+
+
+def _has_all_of(request: Request, field: Field, names: tuple[str, ...]) -> bool:
+    ends = {_indexed(field, 0, names[0]), _indexed(field, len(names) - 1, names[-1])}
+    return ends <= set(request.query.split("&"))
+
+
+def _indexed(field: Field, place: int, name: str) -> str:
+    return parameter(f"{field.value}[{place}].tag.tag", name)
 
 
 def _removal_groups(names: Sequence[str], dialect: Dialect) -> list[list[str]]:

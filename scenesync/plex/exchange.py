@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from scenesync.plex import parse
+from scenesync.plex.edit_request import RATE_PATH
 from scenesync.plex.exceptions import (
     PlexNotFound,
     PlexPermanentError,
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 _IDENTITY: Final = Request("GET", "/identity")
 _NAMES_ITEMS: Final = re.compile(r"type=1&id=[0-9A-Za-z_-]+(,[0-9A-Za-z_-]+)*&")
+
+_RATES_ONE_ITEM: Final = re.compile(r"key=[0-9A-Za-z_-]+&")
 
 _Parsed = TypeVar("_Parsed")
 
@@ -147,6 +150,8 @@ def _not_useful(request: Request, answer: RawAnswer, what: str) -> PlexTemporary
 
 def _refuse_edit_without_items(request: Request) -> None:
     """Stop a PUT on a whole library that names no items, whoever built it: it would edit every one of them."""
-    of_one_item = request.path.startswith("/library/metadata/")
+    of_one_item = request.path.startswith("/library/metadata/") or (
+        request.path == RATE_PATH and _RATES_ONE_ITEM.match(request.query) is not None
+    )
     if request.method == "PUT" and not of_one_item and not _NAMES_ITEMS.match(request.query):
         raise PlexPermanentError(f"{request.method} {request.path}: refused to send an edit that names no item")

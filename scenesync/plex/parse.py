@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from scenesync.domain.fields import Field, FieldValue
+from scenesync.domain.fields import Field, FieldValue, rating_text
 from scenesync.domain.item import Item, ItemPage, Library, ListedItem, MediaPart, ServerIdentity, UploadedImage
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Node = dict[str, Any]
 
 _TEXT_FIELDS: Final = (
-    *(Field.TITLE, Field.SORT_TITLE, Field.SUMMARY, Field.DATE, Field.STUDIO),
+    *(Field.TITLE, Field.SORT_TITLE, Field.SUMMARY, Field.TAGLINE, Field.DATE, Field.STUDIO, Field.CONTENT_RATING),
     *(Field.POSTER, Field.BACKGROUND),  # the paths under which Plex serves the selected ones
 )
 
@@ -26,6 +26,7 @@ _LIST_ELEMENTS: Final[Mapping[Field, str]] = {
     Field.GENRES: "Genre",
     Field.DIRECTORS: "Director",
     Field.COLLECTIONS: "Collection",
+    Field.LABELS: "Label",
 }
 
 
@@ -143,6 +144,8 @@ def _values(row: Node) -> dict[Field, FieldValue]:
     for field in _TEXT_FIELDS:
         if text := _text(row, field.value):
             values[field] = text
+    if rating := rating_text(_text(row, Field.RATING.value)):
+        values[Field.RATING] = rating
     for field, element in _LIST_ELEMENTS.items():
         if names := _texts(row, element, "tag"):
             values[field] = tuple(dict.fromkeys(names))

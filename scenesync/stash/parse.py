@@ -36,7 +36,7 @@ class SceneHint:
 
 
 def to_scene(document: Any) -> Scene | None:  # noqa: ANN401 - JSON
-    """Return the scene that ``document`` (``queries.SCENES``) describes, None if it has no usable id.
+    """Return the scene that ``document`` (``queries.scenes``) describes, None if it has no usable id.
 
     Performers and tags keep Stash's order, files too: the primary one is first (facts/stash.md 3.2).
     """
@@ -126,12 +126,18 @@ def _performer(fields: dict[str, Any]) -> Performer | None:
     performer_id = to_int(fields.get("id"))
     if performer_id is None:
         return None
-    return Performer(performer_id, _text(fields.get("name")), _text(fields.get("disambiguation")))
+    return Performer(
+        id=performer_id,
+        name=_text(fields.get("name")),
+        disambiguation=_text(fields.get("disambiguation")),
+        gender=_text(fields.get("gender")).lower(),
+        favorite=fields.get("favorite") is True,
+    )
 
 
 def _tag(fields: dict[str, Any]) -> Tag | None:
     tag_id = to_int(fields.get("id"))
-    return Tag(tag_id, _text(fields.get("name"))) if tag_id is not None else None
+    return Tag(tag_id, _text(fields.get("name")), _each(fields.get("parents"), _tag)) if tag_id is not None else None
 
 
 def _group(fields: dict[str, Any]) -> Group | None:

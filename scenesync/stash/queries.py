@@ -75,25 +75,51 @@ SCENES_BY_CHANGE: Final = Query(
 )
 """One page of the scenes, the last changed first; the count tells whether a deletion moved rows between two pages."""
 
-_SCENE_FIELDS: Final = """fragment SceneFields on Scene {
+STUDIO_LEVELS: Final = 8
+"""How far up a studio's owners are asked for: GraphQL knows no recursion, and nobody's hierarchy is deeper."""
+TAG_LEVELS: Final = 5
+"""The same for the tags above a tag, which are asked for only if somebody wants to see them."""
+
+
+def _nested(field: str, levels: int) -> str:
+    """Return ``field`` with itself in it, so many levels deep."""
+    inner = _nested(field, levels - 1) if levels > 1 else ""
+    return f" {field} {{ id name{inner} }}"
+
+
+def _scene_fields(*, tag_parents: bool) -> str:
+    return f"""fragment SceneFields on Scene {{
   id title code details director date rating100 organized updated_at
-  paths { screenshot }
-  files { path size duration }
-  studio { id name parent_studio { id name } }
-  performers { id name disambiguation }
-  tags { id name }
-  groups { scene_index group { id name } }
-}"""
-
-SCENES: Final = Query(
-    "Scenes",
-    f"""query Scenes($ids: [ID!]) {{ findScenes(ids: $ids) {{ scenes {{ ...SceneFields }} }} }}
-{_SCENE_FIELDS}""",
-)
-"""Whole scenes, all or nothing: one missing or repeated id fails it, an empty list means everything (facts 3.3)."""
+  paths {{ screenshot }}
+  files {{ path size duration }}
+  studio {{ id name{_nested("parent_studio", STUDIO_LEVELS)} }}
+  performers {{ id name disambiguation gender favorite }}
+  tags {{ id name{_nested("parents", TAG_LEVELS) if tag_parents else ""} }}
+  groups {{ scene_index group {{ id name }} }}
+}}"""
 
 
-def scenes_one_by_one(ids: Iterable[int]) -> Query:
+_SCENE_FIELDS: Final = {tag_parents: _scene_fields(tag_parents=tag_parents) for tag_parents in (False, True)}
+
+_SCENES: Final = {
+    tag_parents: Query(
+        "Scenes",
+        f"""query Scenes($ids: [ID!]) {{ findScenes(ids: $ids) {{ scenes {{ ...SceneFields }} }} }}
+{fields}""",
+    )
+    for tag_parents, fields in _SCENE_FIELDS.items()
+}
+
+
+def scenes(*, tag_parents: bool = False) -> Query:
+    """Return the query for whole scenes; with ``tag_parents`` each tag comes with the tags above it.
+
+    All or nothing: one missing or repeated id fails it, an empty list means everything (facts 3.3).
+    """
+    return _SCENES[tag_parents]
+
+
+def scenes_one_by_one(ids: Iterable[int], *, tag_parents: bool = False) -> Query:
     """Return a query for whole scenes that answers null for a missing one: the field ``s<id>`` is the scene ``id``."""
     fields = "\n".join(f'  s{scene_id}: findScene(id: "{scene_id}") {{ ...SceneFields }}' for scene_id in ids)
-    return Query("ScenesOneByOne", f"query ScenesOneByOne {{\n{fields}\n}}\n{_SCENE_FIELDS}")
+    return Query("ScenesOneByOne", f"query ScenesOneByOne {{\n{fields}\n}}\n{_SCENE_FIELDS[tag_parents]}")

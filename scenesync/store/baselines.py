@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from scenesync.store.database import Database
 
 # All fields of one item.
-BASELINES_OF_ITEM: Final = select(baseline.c.field, baseline.c.written, baseline.c.shown, baseline.c.replaced).where(
-    baseline.c.server_id == bindparam("server"), baseline.c.rating_key == bindparam("item")
-)
+BASELINES_OF_ITEM: Final = select(
+    baseline.c.field, baseline.c.written, baseline.c.shown, baseline.c.replaced, baseline.c.locked
+).where(baseline.c.server_id == bindparam("server"), baseline.c.rating_key == bindparam("item"))
 
 # One picture of one item.
 IMAGE_OF_ITEM: Final = select(image_baseline.c.sha1, image_baseline.c.shown, image_baseline.c.etag).where(
@@ -55,8 +55,10 @@ class BaselineStore:
         """Return what was written to the item, field by field."""
         rows = self._database.look_up(BASELINES_OF_ITEM, self._item(rating_key))
         return {
-            Field(field): Baseline(to_value(written), _value_or_none(shown), _value_or_none(replaced))
-            for field, written, shown, replaced in rows
+            Field(field): Baseline(
+                to_value(written), _value_or_none(shown), _value_or_none(replaced), locked=bool(locked)
+            )
+            for field, written, shown, replaced, locked in rows
         }
 
     def write(self, rating_key: str, scene_id: int, entries: Mapping[Field, Baseline]) -> None:
@@ -70,6 +72,7 @@ class BaselineStore:
                 "written": to_text(entry.written),
                 "shown": _text_or_none(entry.shown),
                 "replaced": _text_or_none(entry.replaced),
+                "locked": int(entry.locked),
             }
             for field, entry in entries.items()
         ]

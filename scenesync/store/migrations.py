@@ -242,6 +242,15 @@ MIGRATIONS: Final = (
             "ALTER TABLE outage ADD COLUMN jobs_waiting_at_end BIGINT",
         ),
     ),
+    Migration(
+        3,
+        "whose lock it is",
+        (
+            # Whether SceneSync locked the field with what it last wrote; any other lock is a person's. Before, it did
+            # unless lock_fields was off.
+            "ALTER TABLE baseline ADD COLUMN locked BIGINT NOT NULL DEFAULT 1",
+        ),
+    ),
 )
 
 

@@ -88,6 +88,7 @@ baseline: Final = Table(
     Column("written", Text, nullable=False),
     Column("shown", Text),
     Column("replaced", Text),
+    Column("locked", BigInteger, nullable=False, server_default=text("1")),
     Index("baseline_by_scene", "scene_id", "server_id"),
 )
 

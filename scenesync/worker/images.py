@@ -75,6 +75,7 @@ class ImageSync:
         baselines: ImageBaselines,
         *,
         policy: ConflictPolicy = ConflictPolicy.STASH,
+        policies: Mapping[Field, ConflictPolicy] | None = None,
         lock: bool = True,
         writing: WriteLimit,
     ) -> None:
@@ -83,6 +84,7 @@ class ImageSync:
         self._server = server
         self._baselines = baselines
         self._policy = policy
+        self._policies = policies or {}
         self._lock = lock
 
     def bring_up_to_date(
@@ -185,10 +187,11 @@ class ImageSync:
 
     def _may_write(self, item: Item, field: Field, baseline: ImageBaseline | None) -> bool:
         """Apply the conflict policy to a picture that is not the one SceneSync last saw there."""
-        if self._policy is ConflictPolicy.STASH:
+        policy = self._policies.get(field, self._policy)
+        if policy is ConflictPolicy.STASH:
             return True
         unproven = baseline is not None and baseline.shown == ""
-        if self._policy is ConflictPolicy.FILL:
+        if policy is ConflictPolicy.FILL:
             return unproven or item.value(field) == ""
         return unproven or (baseline is None and field.value not in item.locked)
 

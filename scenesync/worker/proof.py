@@ -12,15 +12,16 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from scenesync.domain.diff import Baseline, Edit, FieldChange
+from scenesync.domain.diff import Baseline
 from scenesync.domain.errors import AttemptCut, EditIgnored, PermanentError, TransientError
-from scenesync.domain.fields import Field, FieldValue, same_to_the_eye
+from scenesync.domain.fields import SHARED_LISTS, Field, FieldValue, shown_as
 from scenesync.domain.matching import plays
 from scenesync.plex.exceptions import PlexNotFound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from scenesync.domain.diff import Edit, FieldChange
     from scenesync.domain.item import Item
     from scenesync.domain.ports import MediaServer
     from scenesync.worker.images import ImageSync
@@ -115,7 +116,7 @@ class ProofDesk:
         misunderstood = [claim for claim in outstanding if claim.arrived and not self._is_from_before(claim)]
         swallowed = [claim for claim in outstanding if claim not in misunderstood]
         left = [*self._try_again(misunderstood, stop, in_other_dialect=True), *self._try_again(swallowed, stop)]
-        twice_ignored = [claim for claim in left if claim in swallowed and _removes_names(claim)]
+        twice_ignored = [claim for claim in left if claim in swallowed and _concerns_dialect(claim)]
         given_up = [claim for claim in left if claim not in twice_ignored]
         for claim in (*given_up, *self._try_again(twice_ignored, stop, in_other_dialect=True)):
             claim.settle(self._ignored(claim))
@@ -126,13 +127,13 @@ class ProofDesk:
         """Send once more what is not shown, and return the claims that are not proven even then."""
         if not claims:
             return []
-        for claim in claims:
-            self._send_again(claim, in_other_dialect=in_other_dialect)
+        sent = {id(claim): self._send_again(claim, in_other_dialect=in_other_dialect) for claim in claims}
         self._wait_for_tags(stop)
         # A lock that is not shown even now is no reason to give the scene up: the next look at it tries again.
         still = self._unproven([claim for claim in claims if not claim.is_settled], with_locks=False)
-        if in_other_dialect and any(_removes_names(claim) and claim.is_proven for claim in claims):
-            self._server.adopt_other_dialect()
+        understood = [edit for claim in claims if claim.is_proven for edit in sent[id(claim)]]
+        if in_other_dialect and any(map(_depends_on_dialect, understood)):
+            self._server.adopt_other_dialect(understood)
             self._learned_at = time.monotonic()
         return still
 
@@ -201,7 +202,9 @@ class ProofDesk:
             item = items.get(written.edit.rating_key)
             if item is not None:
                 shown: dict[Field, Baseline] = {
-                    change.field: Baseline(change.written, item.value(change.field))
+                    change.field: Baseline(
+                        change.written, item.value(change.field), locked=written.edit.locks(change.field)
+                    )
                     for change in map(self._as_sent, written.edit.changes)
                 }
                 self._baselines.write(item.rating_key, claim.scene_id, shown)
@@ -218,12 +221,13 @@ class ProofDesk:
         else:
             claim.settle(None)
 
-    def _send_again(self, claim: Unproven, *, in_other_dialect: bool) -> None:
-        """Send what did not stick once more, from what the item shows now."""
+    def _send_again(self, claim: Unproven, *, in_other_dialect: bool) -> list[Edit]:
+        """Send what did not stick once more, from what the item shows now; return what was sent."""
+        sent: list[Edit] = []
         send = self._server.apply_in_other_dialect if in_other_dialect else self._server.apply_edit
         items = self._server.read_items([written.edit.rating_key for written in claim.result.written])
         if self._settled_as_gone(claim, items) or not claim.still_ours():
-            return
+            return sent
         for written in claim.result.written:
             again = self._left_of(written, items)
             if again:
@@ -236,6 +240,8 @@ class ProofDesk:
                     ",".join(field.value for field in again.also_lock) or "-",
                 )
                 send(again)
+                sent.append(again)
+        return sent
 
     def _ignored(self, claim: Unproven) -> EditIgnored:
         items = self._server.read_items([written.edit.rating_key for written in claim.result.written])
@@ -268,12 +274,21 @@ def _added_names(change: FieldChange) -> frozenset[str]:
     return frozenset(change.after) - frozenset(change.before)
 
 
-def _removes_names(claim: Unproven) -> bool:
-    return any(change.removed for written in claim.result.written for change in written.edit.changes)
+def _concerns_dialect(claim: Unproven) -> bool:
+    return any(_depends_on_dialect(written.edit) for written in claim.result.written)
+
+
+def _depends_on_dialect(edit: Edit) -> bool:
+    return any(change.removed or change.field is Field.RATING for change in edit.changes)
 
 
 def stuck(change: FieldChange, shown: FieldValue) -> bool:
     """Say whether ``shown`` is what the change asked for, as far as a server may have its own way of showing it."""
     if change.field is Field.DATE and change.after == "":
         return True  # whether a server can be left without a date is not known (facts/plex.md 3.2)
-    return same_to_the_eye(shown, change.after)
+    if change.field in SHARED_LISTS:
+        # What a person adds or takes away meanwhile says nothing about our edit.
+        names = {name.casefold() for name in shown}
+        gone = {name.casefold() for name in change.removed}
+        return {name.casefold() for name in change.written} <= names and not gone & names
+    return shown_as(change.field, shown, change.after)

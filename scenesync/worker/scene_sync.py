@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass, replace
+from dataclasses import field as dataclass_field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Protocol
 
-from scenesync.domain.desired import DEFAULT_FIELDS, DesiredFields, desired_fields
+from scenesync.domain.desired import DEFAULT_FIELDS, DEFAULT_RULES, DesiredFields, desired_fields
 from scenesync.domain.diff import Baseline, ConflictPolicy, Edit, plan_edit
 from scenesync.domain.errors import AttemptCut
 from scenesync.domain.fields import SHARED_LISTS
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
+    from scenesync.domain.desired import Cut
+    from scenesync.domain.field_rules import FieldRules
     from scenesync.domain.fields import Field
     from scenesync.domain.item import Item
     from scenesync.domain.matching import Match
@@ -26,6 +30,8 @@ if TYPE_CHECKING:
     from scenesync.worker.locator import Locator
     from scenesync.worker.write_limit import WriteLimit
 
+
+log = logging.getLogger(__name__)
 
 _NOTHING: Final[Mapping[str, Item]] = MappingProxyType({})
 
@@ -60,11 +66,13 @@ class Journal(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SyncOptions:
-    """The settings that decide what is written."""
+    """The settings that decide what is written; ``policies`` has the fields with a policy of their own."""
 
     enabled: frozenset[Field] = DEFAULT_FIELDS
     policy: ConflictPolicy = ConflictPolicy.STASH
+    policies: Mapping[Field, ConflictPolicy] = dataclass_field(default_factory=dict)
     lock: bool = True
+    rules: FieldRules = DEFAULT_RULES
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +159,7 @@ class SceneSync:
             image_error = image_error or pictures.error
             edit = replace(step.edit, also_lock=pictures.missing_locks)
             if edit:
+                _say_what_was_cut(scene.id, edit, desired.cuts)
                 self._write(scene.id, step.item, edit, still_ours)
             if edit or pictures.changes:
                 written.append(WrittenItem(edit, pictures.changes))
@@ -159,7 +168,7 @@ class SceneSync:
         return SyncResult(match, tuple(written))
 
     def _desired(self, scene: Scene) -> DesiredFields:
-        return desired_fields(scene, self._options.enabled)
+        return desired_fields(scene, self._options.enabled, self._options.rules)
 
     def _plan(
         self, scene: Scene, desired: DesiredFields, known: Mapping[str, Item]
@@ -173,6 +182,7 @@ class SceneSync:
             {field: self._server.fit(field, value) for field, value in desired.values.items()},
             self._baselines.read(item.rating_key),
             policy=self._options.policy,
+            policies=self._options.policies,
             lock=self._options.lock,
         )
 
@@ -205,7 +215,7 @@ class SceneSync:
             if change.field in SHARED_LISTS and change.field in known:
                 # What was ours stays ours until it is proven to be gone.
                 written = tuple(dict.fromkeys((*known[change.field].written, *written)))
-            entries[change.field] = Baseline(written, replaced=change.before)
+            entries[change.field] = Baseline(written, replaced=change.before, locked=edit.locks(change.field))
         return entries
 
 
@@ -222,3 +232,13 @@ def _entries(scene_id: int, edit: Edit, *, at: float) -> list[JournalEntry]:
         )
         for change in edit.changes
     ]
+
+
+def _say_what_was_cut(scene_id: int, edit: Edit, cuts: Sequence[Cut]) -> None:
+    written = {change.field for change in edit.changes}
+    for cut in cuts:
+        if cut.field in written:
+            log.info(
+                "cut to what fits scene=%d item=%s field=%s kept=%d of=%d",
+                *(scene_id, edit.rating_key, cut.field.value, cut.kept, cut.of),
+            )

@@ -45,6 +45,10 @@ class PlexBehaviour:
     """Setting a value locks the field unless the request says otherwise (3.2)."""
     empty_value_clears: bool = True
     """``summary.value=`` empties the field; otherwise it is ignored (3.2)."""
+    edit_sets_user_rating: bool = True
+    """``userRating.value`` among the fields of an edit is heeded; otherwise only ``/:/rate`` rates (3.2)."""
+    user_rating_rounded: bool = False
+    """The owner's rating is kept in half stars, whole numbers here (3.2)."""
     year_follows_date: bool = True
     """Editing ``originallyAvailableAt`` sets ``year`` (3.2)."""
     unknown_id: Literal["ignored", "404"] = "ignored"

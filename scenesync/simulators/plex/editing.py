@@ -81,7 +81,8 @@ class Editor:
     def _write_scalar(self, item: PlexItem, stem: str, value: Scalar | None, at: float) -> FieldWrite:
         before = item.text(stem)
         if value is not None:
-            item.scalars[stem] = value
+            rounds = stem == "userRating" and self._behaviour.user_rating_rounded
+            item.scalars[stem] = float(round(float(value))) if rounds else value
         elif self._behaviour.empty_value_clears:
             item.scalars.pop(stem, None)
         if stem == "title":

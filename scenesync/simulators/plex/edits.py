@@ -62,6 +62,7 @@ class Edit:
 
 def parse_edit(query: Iterable[tuple[str, str]], behaviour: PlexBehaviour) -> Edit:
     """Return what a query (decoded once) asks for."""
+    heeded = SCALAR_FIELDS if behaviour.edit_sets_user_rating else SCALAR_FIELDS - {"userRating"}
     values: dict[str, str] = {}
     locks: dict[str, bool] = {}
     tags: dict[str, TagEdit] = {}
@@ -70,7 +71,7 @@ def parse_edit(query: Iterable[tuple[str, str]], behaviour: PlexBehaviour) -> Ed
             stem, what = scalar.groups()
             if what == "locked" and stem in LOCKABLE:
                 locks[stem] = value == "1"
-            elif what == "value" and stem in SCALAR_FIELDS:
+            elif what == "value" and stem in heeded:
                 values[stem] = value
         elif (tag := _TAG.fullmatch(name)) is not None:
             stem = _MISPLACED.get(tag[1], tag[1])

@@ -7,18 +7,19 @@ import pytest
 from platformdirs import user_data_path
 from pydantic import SecretStr, ValidationError
 
+from scenesync.app.field_settings import enabled_fields
 from scenesync.app.settings import (
     LoadedSettings,
     PlexConnection,
     Settings,
     SettingsError,
-    enabled_fields,
     load_settings,
     masked,
     not_yet_effective,
     require_plex,
 )
 from scenesync.app.settings_model import KEYS, LATER_KEYS, SECRET_KEYS
+from scenesync.domain.desired import DEFAULT_FIELDS
 from scenesync.domain.diff import ConflictPolicy
 from scenesync.domain.fields import Field
 from scenesync.domain.paths import PathRule
@@ -46,6 +47,7 @@ DEFAULTS = {
     "dead_letter_days": 30,
     "skip_not_found": False,
     "conflict_policy": "stash",
+    "conflict_policy_fields": (),
     "lock_fields": True,
     "only_organized": False,
     "only_tags": (),
@@ -68,6 +70,26 @@ DEFAULTS = {
     "sync_tagline": False,
     "sync_labels": False,
     "sync_content_rating": False,
+    "title_template": "{title}",
+    "partial_dates": "complete",
+    "studio_name": "own",
+    "tag_include": (),
+    "tag_exclude": (),
+    "tag_rename": (),
+    "tag_parents": False,
+    "max_tags": 0,
+    "performer_include": (),
+    "performer_exclude": (),
+    "performer_rename": (),
+    "skip_performer_genders": (),
+    "performer_disambiguation": "needed",
+    "performer_order": "stash",
+    "max_performers": 0,
+    "organized_label": "Organized",
+    "label_tags": (),
+    "fixed_labels": (),
+    "content_rating": "",
+    "content_rating_tags": (),
     "connect_timeout": 5,
     "read_timeout": 30,
     "plex_ca_file": None,
@@ -408,9 +430,11 @@ def test_only_what_is_missing_for_plex_is_named() -> None:
 
 
 def test_fields_follow_their_switches() -> None:
-    assert enabled_fields(Settings()) == frozenset(Field) - {Field.COLLECTIONS}
+    assert enabled_fields(Settings()) == DEFAULT_FIELDS
     without_title = enabled_fields(Settings(sync_title=False, sync_tags=False, sync_collection=True))
-    assert without_title == frozenset(Field) - {Field.TITLE, Field.SORT_TITLE, Field.GENRES}
+    assert without_title == DEFAULT_FIELDS - {Field.TITLE, Field.SORT_TITLE, Field.GENRES} | {Field.COLLECTIONS}
+    everything = {key: True for key in KEYS if key.startswith("sync_")}
+    assert enabled_fields(Settings.model_validate(everything)) == frozenset(Field)
 
 
 def test_every_field_can_be_switched_off() -> None:
@@ -420,9 +444,11 @@ def test_every_field_can_be_switched_off() -> None:
 
 def test_changed_keys_without_effect_are_named() -> None:
     assert not_yet_effective(Settings()) == ()
-    assert not_yet_effective(Settings(sync_rating=True, http_port=8000, workers=9, only_tags=("travel",))) == (
+    assert not_yet_effective(
+        Settings(sync_performer_photos=True, http_port=8000, workers=9, only_tags=("travel",))
+    ) == (
         "only_tags",
-        "sync_rating",
+        "sync_performer_photos",
         "http_port",
     )
     assert set(LATER_KEYS) <= set(KEYS)

@@ -273,7 +273,7 @@ def test_a_summary_refused_as_too_long_is_cut_as_fit_says_from_then_on(
 
     sent = dict(stub.seen[-1].query)["summary.value"]
     assert client.fit(Field.SUMMARY, edit.changes[0].after) == sent
-    assert "summary cut for item=1201" in caplog.text
+    assert "cut to what fits into a request item=1201 field=summary" in caplog.text
     assert "Aye" not in caplog.text
 
 
@@ -323,10 +323,11 @@ def test_a_server_that_refuses_any_length_ends_the_edit(client: PlexClient, stub
 def test_the_worker_may_change_the_encoding_of_removals(client: PlexClient, stub: PlexStub) -> None:
     edit = Edit("1201", "4", (FieldChange(Field.GENRES, before=("A & B",), after=()),))
 
-    client.adopt_other_dialect()
+    client.adopt_other_dialect([edit])
     client.apply_edit(edit)
 
     assert "tag-=A%20%26%20B&" in stub.seen[0].target
+    assert client.dialect == Dialect(minus_encoding="plain")
 
 
 @pytest.mark.parametrize(("field", "place"), [(Field.POSTER, "posters"), (Field.BACKGROUND, "arts")])

@@ -29,6 +29,8 @@ def test_a_full_item_is_read_with_all_that_is_set() -> None:
         Field.SUMMARY: "Two friends walk.\nThen they swim.",
         Field.DATE: "2021-06-05",
         Field.STUDIO: "North Pier",
+        Field.RATING: "8",
+        Field.LABELS: ("stash",),
         Field.ACTORS: ("Ann Example", "Bo Müller"),
         Field.GENRES: ("Outdoor", "Sea"),
         Field.DIRECTORS: ("A. Writer",),
@@ -37,6 +39,21 @@ def test_a_full_item_is_read_with_all_that_is_set() -> None:
         Field.BACKGROUND: "/library/metadata/1201/art/1700000400",
     }
     assert item.locked == {"title", "actor", "thumb"}
+
+
+def test_the_smaller_texts_are_read_too() -> None:
+    (item,) = parse.items(node(library_read(full_item(contentRating="X", tagline="NP-001"))))
+
+    assert (item.value(Field.CONTENT_RATING), item.value(Field.TAGLINE)) == ("X", "NP-001")
+
+
+@pytest.mark.parametrize(
+    ("shown", "rating"), [(8.0, "8"), ("8.5", "8.5"), (10, "10"), (0.0, ""), ("none", ""), (None, ""), (7.25, "7.25")]
+)
+def test_a_rating_has_one_spelling(shown: object, rating: str) -> None:
+    (item,) = parse.items(node(library_read(full_item(userRating=shown))))
+
+    assert item.value(Field.RATING) == rating
 
 
 def test_a_bare_item_has_no_values() -> None:

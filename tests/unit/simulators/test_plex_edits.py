@@ -284,3 +284,18 @@ def test_rating_by_its_own_endpoint(there: World, film: PlexItem) -> None:
 def test_deleting_a_movie_is_remembered(there: World, film: PlexItem) -> None:
     assert there.send("DELETE", f"/library/metadata/{film.rating_key}").status == 200
     assert there.plex.deleted_media == [film.rating_key]
+
+
+def test_an_edit_may_leave_ratings_to_the_request_for_them(there: World, film: PlexItem) -> None:
+    switch(there, edit_sets_user_rating=False)
+    there.edit(film, ("userRating.value", "8.5"), ("title.value", "Sea"))
+    assert (film.user_rating, film.title) == (None, "Sea")
+    known = (("key", film.rating_key), ("identifier", "com.plexapp.plugins.library"))
+    there.send("PUT", "/:/rate", *known, ("rating", 8.5))
+    assert film.user_rating == 8.5
+
+
+def test_a_rating_may_be_kept_in_half_stars(there: World, film: PlexItem) -> None:
+    switch(there, user_rating_rounded=True)
+    there.edit(film, ("userRating.value", "8.3"))
+    assert film.user_rating == 8.0

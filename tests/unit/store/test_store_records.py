@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 WRITTEN = {
     Field.TITLE: Baseline('Café "am Kai"\nzweite Zeile', shown='Café "am Kai"'),
-    Field.SUMMARY: Baseline(""),
+    Field.SUMMARY: Baseline("", locked=False),
     Field.ACTORS: Baseline(("Ann Example", "Ben Example"), shown=("Ben Example", "Ann Example")),
     Field.GENRES: Baseline((), shown=()),
 }
