@@ -9,7 +9,20 @@ from typing import TYPE_CHECKING, Final
 import click
 from rich.console import Console
 
-from scenesync.app.commands import demo, dlq, doctor, drain, explain, queue, run, stash_task, status, sync
+from scenesync.app.commands import (
+    coverage,
+    demo,
+    dlq,
+    doctor,
+    drain,
+    explain,
+    pin,
+    queue,
+    run,
+    stash_task,
+    status,
+    sync,
+)
 from scenesync.app.context import AppContext
 from scenesync.app.exit_codes import FAILED, USAGE
 from scenesync.app.settings import SettingsError
@@ -59,6 +72,9 @@ for command in (
     queue.queue,
     dlq.dlq,
     explain.explain,
+    pin.pin,
+    pin.unpin,
+    coverage.coverage,
     doctor.doctor,
     demo.demo,
     stash_task.stash_task,

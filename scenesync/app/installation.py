@@ -6,7 +6,7 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from scenesync.app.settings import enabled_fields, require_plex
+from scenesync.app.settings import enabled_fields, participation, require_plex
 from scenesync.app.version import VERSION
 from scenesync.plex import dialect
 from scenesync.plex.client import PlexClient
@@ -21,6 +21,7 @@ from scenesync.store.journal import JournalStore
 from scenesync.store.memory import Memory
 from scenesync.store.outages import OutageStore
 from scenesync.store.path_index import PathIndexStore
+from scenesync.store.pins import PinStore
 from scenesync.store.service_state import ServiceStateStore
 from scenesync.worker.circuit_breaker import CircuitBreaker
 from scenesync.worker.gate import Gate
@@ -32,6 +33,7 @@ from scenesync.worker.loop import LoopLimits, WorkLoop
 from scenesync.worker.plex_connection import PlexConnection, PlexSession
 from scenesync.worker.processor import SyncWorker
 from scenesync.worker.proof import ProofDesk
+from scenesync.worker.rivals import Rivals
 from scenesync.worker.scene_sync import SceneSync, SyncOptions
 from scenesync.worker.waking import Waker
 from scenesync.worker.write_limit import WriteLimit
@@ -138,17 +140,27 @@ class Installation:
             wanted_libraries=settings.plex_libraries,
             on_new_files=Waker(self.queue).wake,
         )
-        options = SyncOptions(enabled_fields(settings), settings.conflict_policy, settings.lock_fields)
+        options = SyncOptions(
+            enabled_fields(settings), settings.conflict_policy, settings.lock_fields, participation(settings)
+        )
         writing = WriteLimit(settings.workers)
         images = ImageSync(self.stash, self.plex, baselines, policy=options.policy, lock=options.lock, writing=writing)
+        locator = Locator(
+            self.plex,
+            index,
+            settings.path_map,
+            strict=settings.strict_matching,
+            pins=PinStore(self.database, identity.machine_identifier),
+        )
         scene_sync = SceneSync(
             self.plex,
-            Locator(self.plex, index, settings.path_map, strict=settings.strict_matching),
+            locator,
             baselines,
             JournalStore(self.database, identity.machine_identifier),
             images,
             options,
             writing,
+            Rivals(self.stash, baselines, locator.match, options.participation),
         )
         return PlexSession(identity, index, scene_sync, ProofDesk(self.plex, baselines, images))
 

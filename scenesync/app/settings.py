@@ -39,6 +39,7 @@ from scenesync.app.settings_sources import (
 )
 from scenesync.app.settings_values import ARROW, Refused, local_path
 from scenesync.domain.fields import Field
+from scenesync.domain.participation import Participation
 from scenesync.domain.paths import PathRule
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ __all__ = [
     "load_settings",
     "masked",
     "not_yet_effective",
+    "participation",
     "require_plex",
 ]
 
@@ -142,6 +144,18 @@ def require_plex(settings: Settings) -> PlexConnection:
 def enabled_fields(settings: Settings) -> frozenset[Field]:
     """Return the fields of a Plex item that SceneSync is to write."""
     return frozenset(field for key, fields in _SWITCHES.items() if getattr(settings, key) for field in fields)
+
+
+def participation(settings: Settings) -> Participation:
+    """Return which scenes take part."""
+    return Participation(
+        only_organized=settings.only_organized,
+        only_tags=settings.only_tags,
+        skip_tags=settings.skip_tags,
+        only_studios=settings.only_studios,
+        only_paths=settings.only_paths,
+        skip_paths=settings.skip_paths,
+    )
 
 
 def not_yet_effective(settings: Settings) -> tuple[str, ...]:

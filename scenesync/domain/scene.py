@@ -34,10 +34,11 @@ class Performer:
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """A tag."""
+    """A tag and the tags right above it."""
 
     id: int
     name: str
+    parents: tuple[Tag, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,14 @@ PLUGINS: Final = Query("Plugins", "query Plugins { plugins { id enabled } }")
 SCENE_COUNT: Final = Query("SceneCount", "query SceneCount { findScenes(filter: {per_page: 0}) { count } }")
 """How many scenes there are, without any of them."""
 
+HIGHEST_SCENE_ID: Final = Query(
+    "HighestSceneId",
+    """query HighestSceneId {
+  findScenes(filter: {page: 1, per_page: 1, sort: "id", direction: DESC}) { scenes { id } }
+}""",
+)
+"""Where the ids end."""
+
 SCENE_IDS_AFTER: Final = Query(
     "SceneIdsAfter",
     """query SceneIdsAfter($last: Int!, $limit: Int!) {
@@ -81,7 +89,7 @@ _SCENE_FIELDS: Final = """fragment SceneFields on Scene {
   files { path size duration }
   studio { id name parent_studio { id name } }
   performers { id name disambiguation }
-  tags { id name }
+  tags { id name parents { id name } }
   groups { scene_index group { id name } }
 }"""
 
@@ -91,6 +99,35 @@ SCENES: Final = Query(
 {_SCENE_FIELDS}""",
 )
 """Whole scenes, all or nothing: one missing or repeated id fails it, an empty list means everything (facts 3.3)."""
+
+
+SCENES_BY_FILE: Final = Query(
+    "ScenesByFile",
+    f"""query ScenesByFile($path: String!, $limit: Int!) {{
+  findScenes(
+    filter: {{page: 1, per_page: $limit, sort: "id", direction: ASC}}
+    scene_filter: {{path: {{value: $path, modifier: MATCHES_REGEX}}}}
+  ) {{ scenes {{ ...SceneFields }} }}
+}}
+{_SCENE_FIELDS}""",
+)
+"""Scenes by a regular expression (RE2) over their files' paths: EQUALS and INCLUDES know wildcards (facts 3.3)."""
+
+SCENES_TO_MATCH_AFTER: Final = Query(
+    "ScenesToMatchAfter",
+    """query ScenesToMatchAfter($last: Int!, $limit: Int!, $tags: Boolean!) {
+  findScenes(
+    filter: {page: 1, per_page: $limit, sort: "id", direction: ASC}
+    scene_filter: {id: {value: $last, modifier: GREATER_THAN}}
+  ) { scenes {
+    id title organized updated_at
+    files { path size duration }
+    studio { id name parent_studio { id name } }
+    tags @include(if: $tags) { id name parents { id name } }
+  } }
+}""",
+)
+"""The next scenes with just what decides whether they take part and which item is theirs."""
 
 
 def scenes_one_by_one(ids: Iterable[int]) -> Query:

@@ -108,5 +108,11 @@ class SyncWorker:
 
 
 def _letter(claimed: ClaimedJob, error: Exception, advice: str) -> DeadLetter:
-    candidates = {"candidates": list(error.candidates)} if isinstance(error, AmbiguousMatch) else {}
-    return DeadLetter.from_error(claimed.job, error, failed_at=time.time(), advice=advice, details=candidates)
+    details: dict[str, object] = {}
+    match error:
+        case AmbiguousMatch():
+            scenes = {"scene_ids": list(error.scene_ids)} if error.scene_ids else {}
+            details = {**error.facts, "candidates": list(error.candidates), **scenes}
+        case PlexNotFound():
+            details = dict(error.facts)
+    return DeadLetter.from_error(claimed.job, error, failed_at=time.time(), advice=advice, details=details)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from scenesync.domain.desired import DEFAULT_FIELDS, DesiredFields, desired_fields
 from scenesync.domain.diff import Baseline, ConflictPolicy, Edit, plan_edit
-from scenesync.domain.errors import LeaseLost
+from scenesync.domain.errors import LeaseLost, SceneSkipped
 from scenesync.domain.fields import SHARED_LISTS
 from scenesync.domain.journal import JournalEntry
+from scenesync.domain.participation import EVERYBODY, Participation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -18,11 +19,12 @@ if TYPE_CHECKING:
 
     from scenesync.domain.fields import Field
     from scenesync.domain.item import Item
-    from scenesync.domain.matching import Match
+    from scenesync.domain.matching import Match, MatchResult
     from scenesync.domain.ports import MediaServer
     from scenesync.domain.scene import Scene
     from scenesync.worker.images import ImageChange, ImageSync
     from scenesync.worker.locator import Locator
+    from scenesync.worker.rivals import Rivals
     from scenesync.worker.write_limit import WriteLimit
 
 
@@ -57,6 +59,7 @@ class SyncOptions:
     enabled: frozenset[Field] = DEFAULT_FIELDS
     policy: ConflictPolicy = ConflictPolicy.STASH
     lock: bool = True
+    participation: Participation = EVERYBODY
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,7 @@ class SceneSync:
         images: ImageSync,
         options: SyncOptions,
         writing: WriteLimit,
+        rivals: Rivals,
     ) -> None:
         self._server = server
         self._locator = locator
@@ -110,6 +114,11 @@ class SceneSync:
         self._images = images
         self._options = options
         self._writing = writing
+        self._rivals = rivals
+
+    def match(self, scene: Scene) -> MatchResult:
+        """Ask the path index alone; no request is made."""
+        return self._locator.match(scene)
 
     def plan(self, scene: Scene) -> tuple[Match, Sequence[PlannedItem]]:
         """Return what would be written, writing nothing. Raises what ``sync`` raises before its first write."""
@@ -144,7 +153,11 @@ class SceneSync:
         return desired_fields(scene, self._options.enabled)
 
     def _plan(self, scene: Scene, desired: DesiredFields) -> tuple[Match, Sequence[PlannedItem]]:
+        left_out = self._options.participation.left_out(scene)
+        if left_out is not None:
+            raise SceneSkipped(left_out.text, reason=left_out.reason)
         match, items = self._locator.locate(scene)
+        items = self._rivals.settle(scene, match, items)
         return match, [PlannedItem(item, self._plan_item(item, desired)) for item in items]
 
     def _plan_item(self, item: Item, desired: DesiredFields) -> Edit:

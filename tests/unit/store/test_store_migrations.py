@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.schema import CreateIndex, CreateTable
 from store_samples import SERVER, path_lookup
 
-from scenesync.store import attempts, baselines, journal, memory, migrations, outages, path_index, service_state
+from scenesync.store import attempts, baselines, journal, memory, migrations, outages, path_index, pins, service_state
 from scenesync.store.database import Database, open_database
 from scenesync.store.migrations import MIGRATIONS, Migration, migrate
 from scenesync.store.path_index import PathIndexStore
@@ -21,7 +21,7 @@ from scenesync.store.tables import metadata
 POSTGRESQL: Dialect = make_url("postgresql://").get_dialect()()
 LATEST = MIGRATIONS[-1].version
 OLD_DATABASES = sorted((Path(__file__).parent / "old_databases").glob("*.sql"))
-STATEMENT_MODULES = (attempts, baselines, journal, memory, migrations, outages, path_index, service_state)
+STATEMENT_MODULES = (attempts, baselines, journal, memory, migrations, outages, path_index, pins, service_state)
 
 
 def schema_of(path: Path) -> dict[str, Any]:
