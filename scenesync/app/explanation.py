@@ -100,7 +100,8 @@ def _compare(installation: Installation, scene: Scene, explanation: Explanation)
         explanation.candidates = list(error.candidates)
         explanation.refused = _refused(error.facts)
         explanation.scene_ids = list(error.scene_ids)
-        explanation.verdict = f"is not synced, because several Plex items fit and none is edited on a guess. {error}"
+        why = "it shares its item" if error.scene_ids else "several Plex items fit and none is edited on a guess"
+        explanation.verdict = f"is not synced, because {why}. {error} {error.advice}".rstrip()
     except PlexNotFound as error:
         explanation.refused = _refused(error.facts)
         explanation.verdict = f"waits for Plex. {error}"

@@ -78,7 +78,7 @@ class AmbiguousMatch(PermanentError):
     """Several Plex items fit the scene, and Plex is never edited on a guess.
 
     ``candidates`` holds their rating keys, ``scene_ids`` all scenes concerned where several claim one item, ``facts``
-    the matcher's answer as JSON-able facts.
+    the matcher's answer as JSON-able facts. ``advice`` replaces the general advice where there is better one.
     """
 
     def __init__(
@@ -88,11 +88,13 @@ class AmbiguousMatch(PermanentError):
         candidates: Sequence[str] = (),
         scene_ids: Sequence[int] = (),
         facts: Mapping[str, object] | None = None,
+        advice: str = "",
     ) -> None:
         super().__init__(message)
         self.candidates = tuple(candidates)
         self.scene_ids = tuple(scene_ids)
         self.facts = facts or {}
+        self.advice = advice
 
 
 class EditIgnored(PermanentError):

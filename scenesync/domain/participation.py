@@ -70,31 +70,34 @@ EVERYBODY = Participation()
 def _has_no_file(_rules: Participation, scene: Scene) -> LeftOut | None:
     if scene.files:
         return None
-    return LeftOut(Reason.NO_FILE, "It has no file, so there is nothing in Plex to show it on.")
+    return LeftOut(Reason.NO_FILE, f"Scene {scene.id} has no file, so there is nothing in Plex to show it on.")
 
 
 def _is_skipped_by_tag(rules: Participation, scene: Scene) -> LeftOut | None:
     name = _first_of(rules.skip_tags, _tag_names(scene))
-    return None if name is None else LeftOut(Reason.SKIP_TAGS, f"It has the tag {name} (skip_tags).")
+    return None if name is None else LeftOut(Reason.SKIP_TAGS, f"Scene {scene.id} has the tag {name} (skip_tags).")
 
 
 def _is_skipped_by_path(rules: Participation, scene: Scene) -> LeftOut | None:
     if not rules.skip_paths or not all(_lies_in_any(file.path, rules.skip_paths) for file in scene.files):
         return None
-    where = "Its file lies" if len(scene.files) == 1 else "All of its files lie"
-    return LeftOut(Reason.SKIP_PATHS, f"{where} in a folder of skip_paths.")
+    files = "The file" if len(scene.files) == 1 else "Every file"
+    return LeftOut(Reason.SKIP_PATHS, f"{files} of scene {scene.id} lies in a folder of skip_paths.")
 
 
 def _is_not_chosen(rules: Participation, scene: Scene) -> LeftOut | None:
     if rules.only_organized and not scene.organized:
-        return LeftOut(Reason.NOT_ORGANIZED, "It is not marked as organized (only_organized).")
+        return LeftOut(Reason.NOT_ORGANIZED, f"Scene {scene.id} is not marked as organized (only_organized).")
     if rules.only_tags and _first_of(rules.only_tags, _tag_names(scene)) is None:
-        return LeftOut(Reason.ONLY_TAGS, f"It has none of the tags {', '.join(rules.only_tags)} (only_tags).")
+        return LeftOut(
+            Reason.ONLY_TAGS, f"Scene {scene.id} has none of the tags {', '.join(rules.only_tags)} (only_tags)."
+        )
     if rules.only_studios and _first_of(rules.only_studios, _studio_names(scene.studio)) is None:
-        studio = f"Its studio is {scene.studio.name}" if scene.studio else "It has no studio"
-        return LeftOut(Reason.ONLY_STUDIOS, f"{studio}, not {' or '.join(rules.only_studios)} (only_studios).")
+        has = f"has the studio {scene.studio.name}" if scene.studio else "has no studio"
+        wanted = " or ".join(rules.only_studios)
+        return LeftOut(Reason.ONLY_STUDIOS, f"Scene {scene.id} {has}, not {wanted} (only_studios).")
     if rules.only_paths and not any(_lies_in_any(file.path, rules.only_paths) for file in scene.files):
-        return LeftOut(Reason.ONLY_PATHS, "None of its files lies in a folder of only_paths.")
+        return LeftOut(Reason.ONLY_PATHS, f"No file of scene {scene.id} lies in a folder of only_paths.")
     return None
 
 

@@ -74,6 +74,8 @@ class _Folder:
     files: Counter[_Shift] = field(default_factory=Counter)
     wanted: Counter[_Shift] = field(default_factory=Counter)
     """The shifts that serve this folder best, each with the number of files that want it."""
+    is_divided: bool = False
+    """No two folders in it want the same: a rule here would save none of theirs, so each had better have its own."""
 
     def take(self, path: str, shift: _Shift) -> None:
         """Sort a file into its folder below this one."""
@@ -99,10 +101,11 @@ class _Folder:
         elif votes:
             most = max(votes.values())
             self.wanted = Counter({shift: weights[shift] for shift, count in votes.items() if count == most})
+            self.is_divided = most == 1 and sum(bool(child.wanted) for child in self.children.values()) > 1
 
     def rules(self, inherited: _Shift) -> Iterator[tuple[PathRule, int]]:
         """Yield the rules at and below this folder, each with the number of files that it explains."""
-        if self.wanted and inherited not in self.wanted:
+        if self.wanted and inherited not in self.wanted and not self.is_divided:
             [(shift, _)] = self.wanted.most_common(1)
             yield _rule(self, shift), self._explained(shift)
             inherited = shift

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from scenesync.domain.matching import Ambiguous, Match, MatchResult, NoMatch, Rule, grade
 from scenesync.domain.participation import Participation, Reason
@@ -76,7 +76,7 @@ def compare(
             yield finding
     yield from _by_item(index, claims)
     for key, claim in claims.rest():
-        if claim.rule is not None:
+        if isinstance(claim.by, Rule):
             gone = f"Plex had {key} a moment ago and has it no longer."
             yield Finding(Kind.NOT_IN_PLEX, scene_ids=(claim.scene_id,), rating_keys=(key,), text=gone)
     yield from _files_in_two_items(index)
@@ -88,14 +88,14 @@ def _judge(scene: Scene, result: MatchResult, participation: Participation, clai
     left_out = participation.left_out(scene)
     keys = result.rating_keys if isinstance(result, Match) else ()
     if left_out is not None:
-        claims.add(scene.id, keys, None)
+        claims.add(scene.id, () if isinstance(result, NoMatch) else result.rating_keys, Kind.LEFT_OUT)
         return Finding(Kind.LEFT_OUT, left_out.reason.value, (scene.id,), keys, path, left_out.text)
     match result:
         case Match(rule):
             claims.add(scene.id, keys, rule)
             return None
         case Ambiguous(rule):
-            claims.add(scene.id, result.rating_keys, None)
+            claims.add(scene.id, result.rating_keys, Kind.AMBIGUOUS)
             text = f"{len(result.rating_keys)} items fit by {rule.value}."
             return Finding(Kind.AMBIGUOUS, rule.value, (scene.id,), result.rating_keys, path, text)
         case NoMatch(lost_pins=[pin, *_]):
@@ -123,13 +123,14 @@ def _by_item(index: ItemIndex, claims: _Claims) -> Iterator[Finding]:
 
 def _judge_item(key: str, files: Sequence[IndexedFile], claims: Sequence[_Claim]) -> Iterator[Finding]:
     path = files[0].path if files else ""
-    writing = [(claim.scene_id, claim.rule) for claim in claims if claim.rule is not None]
+    writing = [(claim.scene_id, claim.by) for claim in claims if isinstance(claim.by, Rule)]
     if not claims:
         yield Finding(Kind.NOT_IN_STASH, "", (), (key,), path, "" if files else "Plex shows no file for it yet.")
         return
     if not writing:
-        scene_ids = tuple(claim.scene_id for claim in claims)
-        yield Finding(Kind.ITEM_LEFT_OUT, "", scene_ids, (key,), path)
+        scene_ids = tuple(claim.scene_id for claim in claims if claim.by is Kind.LEFT_OUT)
+        if scene_ids:  # candidates of an ambiguous match are told with their scene
+            yield Finding(Kind.ITEM_LEFT_OUT, "", scene_ids, (key,), path)
         return
     best = max(grade(rule) for _, rule in writing)
     first, *others = [(scene_id, rule) for scene_id, rule in writing if grade(rule) == best]
@@ -164,15 +165,16 @@ def _files_in_two_items(index: ItemIndex) -> Iterator[Finding]:
                 yield Finding(Kind.FILE_IN_TWO_ITEMS, "", (), keys, first.path)
 
 
+_Grounds = Rule | Literal[Kind.LEFT_OUT, Kind.AMBIGUOUS]
+_GROUNDS: Final[tuple[_Grounds, ...]] = (*Rule, Kind.LEFT_OUT, Kind.AMBIGUOUS)
+
+
 @dataclass(frozen=True, slots=True)
 class _Claim:
-    """That a scene has an item; without ``rule`` it is known there, but not written."""
+    """That a scene has an item: by a rule, or without being written to it."""
 
     scene_id: int
-    rule: Rule | None
-
-
-_RULES: Final[tuple[Rule | None, ...]] = (None, *Rule)
+    by: _Grounds
 
 
 class _Claims:
@@ -183,8 +185,8 @@ class _Claims:
         self._further: dict[str, list[int]] = {}
         self._several: set[int] = set()
 
-    def add(self, scene_id: int, rating_keys: Sequence[str], rule: Rule | None) -> None:
-        code = scene_id * len(_RULES) + _RULES.index(rule)
+    def add(self, scene_id: int, rating_keys: Sequence[str], by: _Grounds) -> None:
+        code = scene_id * len(_GROUNDS) + _GROUNDS.index(by)
         for key in rating_keys:
             if self._first.setdefault(key, code) != code:
                 self._further.setdefault(key, []).append(code)
@@ -208,5 +210,5 @@ class _Claims:
 
 
 def _decoded(code: int) -> _Claim:
-    scene_id, rule = divmod(code, len(_RULES))
-    return _Claim(scene_id, _RULES[rule])
+    scene_id, grounds = divmod(code, len(_GROUNDS))
+    return _Claim(scene_id, _GROUNDS[grounds])

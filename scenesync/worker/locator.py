@@ -120,7 +120,7 @@ def _ambiguous(scene: Scene, result: Ambiguous) -> AmbiguousMatch:
     if len(result.candidates) > NAMED_IN_MESSAGES:
         named.append(f"and {len(result.candidates) - NAMED_IN_MESSAGES} more")
     return AmbiguousMatch(
-        f"{len(result.rating_keys)} Plex items fit scene {scene.id} by {result.rule.value}: " + "; ".join(named),
+        f"{len(result.rating_keys)} Plex items fit scene {scene.id} by {result.rule.value}: {'; '.join(named)}.",
         candidates=result.rating_keys,
         facts=as_document(result),
     )

@@ -112,6 +112,7 @@ def _letter(claimed: ClaimedJob, error: Exception, advice: str) -> DeadLetter:
     match error:
         case AmbiguousMatch():
             scenes = {"scene_ids": list(error.scene_ids)} if error.scene_ids else {}
+            advice = error.advice or advice
             details = {**error.facts, "candidates": list(error.candidates), **scenes}
         case PlexNotFound():
             details = dict(error.facts)

@@ -106,11 +106,11 @@ def _shared(scene: Scene, item: Item, others: Sequence[int]) -> AmbiguousMatch:
     names = " and ".join(str(scene_id) for scene_id in scene_ids)
     files = "; ".join(part.file for part in item.parts)
     return AmbiguousMatch(
-        f"Scenes {names} share the Plex item {item.rating_key} ({files}), which can show only one of them. "
-        "Split it apart in Plex (or remove the duplicate), or decide with "
-        f"`scenesync pin SCENE {item.rating_key}` which scene it shows.",
+        f"Scenes {names} share the Plex item {item.rating_key} ({files}), which can show only one of them.",
         candidates=(item.rating_key,),
         scene_ids=scene_ids,
+        advice="Split the item apart in Plex, or remove the duplicate, then replay. Or decide which scene it shows: "
+        f"scenesync pin SCENE {item.rating_key}.",
     )
 
 
