@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-from collections import Counter
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
@@ -19,27 +18,23 @@ from scenesync.app.installation import (
     worker_lock,
 )
 from scenesync.app.mounts import network_share_type
+from scenesync.app.path_check import judge_paths
 from scenesync.app.settings import SettingsError, not_yet_effective
 from scenesync.domain.errors import PermanentError, TransientError
-from scenesync.domain.matching import Ambiguous, Match, Rule, match_files
-from scenesync.domain.path_proposal import Proposal, propose_rules
 from scenesync.queue.errors import QueueError
 from scenesync.queue.owner_lock import held_elsewhere
 from scenesync.store.errors import StoreError
 from scenesync.worker.library_index import choose_libraries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from scenesync.app.settings import LoadedSettings, Settings
-    from scenesync.domain.scene import Scene
     from scenesync.worker.library_index import LibraryIndex
 
-SAMPLE_SCENES: Final = 200
 LITTLE_ROOM_BYTES: Final = 100 * 1024 * 1024
 WAL_RESET_FIXED_IN: Final = (3, 51, 3)
 """Earlier versions may damage a WAL file when two connections checkpoint at once (facts/queue.md 2.16)."""
-GOOD_SHARE: Final = 0.9
 
 
 class Verdict(StrEnum):
@@ -52,14 +47,15 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One finding; ``cure`` is what to do, "" if nothing."""
+    """One finding; ``cure`` is what to do, "" if nothing; ``path_map`` the rules that would cure it, if they would."""
 
     name: str
     verdict: Verdict
     finding: str
     cure: str = ""
+    path_map: tuple[str, ...] = ()
 
-    def as_document(self) -> dict[str, str]:
+    def as_document(self) -> dict[str, object]:
         """Return it for ``--json``."""
         return asdict(self)
 
@@ -179,50 +175,8 @@ def _check_plex(installation: Installation) -> Iterator[Check]:
 
 def _check_paths(installation: Installation, index: LibraryIndex) -> Check:
     try:
-        scenes = _sample(installation)
+        judged = judge_paths(installation.stash, index, installation.settings)
     except (TransientError, PermanentError) as error:
         return Check("path mapping", Verdict.WARNING, f"not checked, Stash cannot be asked: {error}")
-    with_files = [scene for scene in scenes if scene.files]
-    if not with_files:
-        return Check("path mapping", Verdict.WARNING, "not checked, Stash has no scene with a file yet")
-    settings = installation.settings
-    results = [
-        match_files(scene.files, index, settings.path_map, strict=settings.strict_matching) for scene in with_files
-    ]
-    rules = Counter(result.rule for result in results if isinstance(result, Match))
-    ambiguous = sum(isinstance(result, Ambiguous) for result in results)
-    finding = f"of {len(with_files)} scenes " + ", ".join(
-        [
-            *(f"{count} by {rule.value}" for rule, count in rules.items()),
-            f"{ambiguous} ambiguous",
-            f"{len(with_files) - sum(rules.values()) - ambiguous} not in Plex",
-        ]
-    )
-    if rules[Rule.PATH] >= GOOD_SHARE * max(1, sum(rules.values())) and rules:
-        return Check("path mapping", Verdict.OK, finding)
-    return _bad_mapping(finding, propose_rules(_pairs(with_files, results)), anything=bool(rules))
-
-
-def _bad_mapping(finding: str, proposals: Sequence[Proposal], *, anything: bool) -> Check:
-    if not proposals:
-        return Check(
-            "path mapping",
-            Verdict.WARNING if anything else Verdict.FAILED,
-            finding,
-            "Compare a file's path in Stash with its path in Plex (Get Info) and set path_map.",
-        )
-    lines = ", ".join(f'"{proposal.rule.stash_prefix} => {proposal.rule.plex_prefix}"' for proposal in proposals)
-    explained = ", ".join(f"{proposal.files} files" for proposal in proposals)
-    return Check("path mapping", Verdict.WARNING, finding, f"Set path_map = [{lines}] ({explained}) in scenesync.toml.")
-
-
-def _pairs(scenes: Sequence[Scene], results: Sequence[object]) -> Iterator[tuple[str, str]]:
-    for scene, result in zip(scenes, results, strict=True):
-        if isinstance(result, Match) and result.rule is not Rule.PATH:
-            for file in scene.files:
-                yield file.path, result.files[0].path
-
-
-def _sample(installation: Installation) -> Sequence[Scene]:
-    hints = installation.stash.scene_hints_after(0, SAMPLE_SCENES)
-    return list(installation.stash.scenes([hint.id for hint in hints]).values())
+    verdict = {None: Verdict.WARNING, True: Verdict.OK, False: Verdict.FAILED}[judged.is_good]
+    return Check("path mapping", verdict, judged.finding, judged.cure, judged.path_map)

@@ -11,11 +11,13 @@ from rich.console import Console
 
 from scenesync.app.commands import (
     circuit,
+    coverage,
     demo,
     dlq,
     doctor,
     drain,
     explain,
+    pin,
     plan,
     queue,
     run,
@@ -75,6 +77,9 @@ for command in (
     queue.queue,
     dlq.dlq,
     explain.explain,
+    pin.pin,
+    pin.unpin,
+    coverage.coverage,
     doctor.doctor,
     demo.demo,
     stash_task.stash_task,

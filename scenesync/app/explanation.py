@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from scenesync.app.times import moment
 from scenesync.domain.errors import AmbiguousMatch, PermanentError, SceneSkipped, StashRefused, TransientError
+from scenesync.domain.matching import beside
 from scenesync.plex.exceptions import PlexNotFound
 from scenesync.queue.dead_letters import LetterFilter
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from scenesync.app.installation import Installation
     from scenesync.domain.diff import FieldChange
     from scenesync.domain.job import Job
@@ -22,7 +25,11 @@ ATTEMPTS_SHOWN = 10
 
 @dataclass(slots=True)
 class Explanation:
-    """What is known about a scene; ``verdict`` is the one sentence that says whether it is in sync, and if not why."""
+    """What is known about a scene; ``verdict`` is the one sentence that says whether it is in sync, and if not why.
+
+    ``refused`` has the files of the same name that were not taken, each with its reason; ``left_out_by`` is the filter
+    (``domain.participation.Reason``) that leaves the scene out; ``scene_ids`` are all that claim one item.
+    """
 
     scene_id: int
     verdict: str = ""
@@ -31,6 +38,9 @@ class Explanation:
     rule: str = ""
     rating_keys: list[str] = field(default_factory=list)
     candidates: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    left_out_by: str = ""
+    scene_ids: list[int] = field(default_factory=list)
     changes: list[tuple[str, FieldChange]] = field(default_factory=list)
     waiting: list[str] = field(default_factory=list)
     dead_letters: list[str] = field(default_factory=list)
@@ -42,10 +52,13 @@ class Explanation:
             "scene_id": self.scene_id,
             "verdict": self.verdict,
             "takes_part": self.takes_part,
+            "left_out_by": self.left_out_by or None,
             "paths": self.paths,
             "rule": self.rule or None,
             "rating_keys": self.rating_keys,
             "candidates": self.candidates,
+            "refused": self.refused,
+            "shared_with": [scene_id for scene_id in self.scene_ids if scene_id != self.scene_id],
             "changes": [
                 {"rating_key": key, "field": change.field.value, "before": change.before, "after": change.after}
                 for key, change in self.changes
@@ -89,22 +102,32 @@ def _compare(installation: Installation, scene: Scene, explanation: Explanation)
         match, planned = session.scene_sync.plan(scene)
     except AmbiguousMatch as error:
         explanation.candidates = list(error.candidates)
-        explanation.verdict = f"is not synced, because several Plex items fit and none is edited on a guess. {error}"
+        explanation.refused = _refused(error.facts)
+        explanation.scene_ids = list(error.scene_ids)
+        why = "it shares its item" if error.scene_ids else "several Plex items fit and none is edited on a guess"
+        explanation.verdict = f"is not synced, because {why}. {error} {error.advice}".rstrip()
     except PlexNotFound as error:
+        explanation.refused = _refused(error.facts)
         explanation.verdict = f"waits for Plex. {error}"
     except SceneSkipped as error:
         explanation.takes_part = False
+        explanation.left_out_by = error.reason
         explanation.verdict = f"does not take part. {error}"
     except (TransientError, PermanentError) as error:
         explanation.verdict = f"cannot be judged, since Plex cannot be asked. {error}"
     else:
         explanation.rule = match.rule.value
         explanation.rating_keys = list(match.rating_keys)
+        explanation.refused = [str(refused) for refused in beside(match, scene.files, session.index)]
         explanation.changes = [(step.edit.rating_key, change) for step in planned for change in step.edit.changes]
         differing = dict.fromkeys(change.field.value for _, change in explanation.changes)
         explanation.verdict = (
             f"differs in {', '.join(differing)}." if differing else "is in sync (pictures not compared)."
         )
+
+
+def _refused(facts: Mapping[str, Any]) -> list[str]:
+    return [f"{each['rating_key']} ({each['path']}): {each['text']}" for each in facts.get("refused", ())]
 
 
 def _waiting(job: Job) -> str:

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
 from scenesync.app.field_settings import conflict_policies, enabled_fields, field_rules
-from scenesync.app.settings import require_plex
+from scenesync.app.settings import participation, require_plex
 from scenesync.app.version import VERSION
 from scenesync.plex import dialect
 from scenesync.plex.client import PlexClient
@@ -25,6 +25,7 @@ from scenesync.store.journal import JournalStore
 from scenesync.store.memory import Memory
 from scenesync.store.outages import OutageStore
 from scenesync.store.path_index import PathIndexStore
+from scenesync.store.pins import PinStore
 from scenesync.store.service_state import ServiceStateStore
 from scenesync.worker.circuit_breaker import CircuitBreaker
 from scenesync.worker.gate import Gate
@@ -37,6 +38,7 @@ from scenesync.worker.pacing import Pacing
 from scenesync.worker.plex_connection import PlexConnection, PlexSession
 from scenesync.worker.processor import SyncWorker
 from scenesync.worker.proof import ProofDesk
+from scenesync.worker.rivals import Rivals
 from scenesync.worker.scene_sync import SceneSync, SyncOptions
 from scenesync.worker.shared_circuit import SharedCircuit
 from scenesync.worker.stash_connection import StashConnection
@@ -156,6 +158,7 @@ class Installation:
             policies=conflict_policies(settings),
             lock=settings.lock_fields,
             rules=field_rules(settings),
+            participation=participation(settings),
         )
         writing = WriteLimit(settings.workers)
         images = ImageSync(
@@ -167,14 +170,22 @@ class Installation:
             lock=options.lock,
             writing=writing,
         )
+        locator = Locator(
+            self.plex,
+            index,
+            settings.path_map,
+            strict=settings.strict_matching,
+            pins=PinStore(self.database, identity.machine_identifier),
+        )
         scene_sync = SceneSync(
             self.plex,
-            Locator(self.plex, index, settings.path_map, strict=settings.strict_matching),
+            locator,
             baselines,
             JournalStore(self.database, identity.machine_identifier),
             images,
             options,
             writing,
+            Rivals(self.stash, baselines, locator.match, options.participation),
         )
         return PlexSession(identity, index, scene_sync, ProofDesk(self.plex, baselines, images))
 

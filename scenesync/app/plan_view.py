@@ -61,7 +61,8 @@ def summary(totals: Totals) -> str:
     if count[Verdict.REFUSED]:
         parts.append(f"{count[Verdict.REFUSED]} refused")
     if count[Verdict.LEFT_OUT]:
-        parts.append(f"{count[Verdict.LEFT_OUT]} left out")
+        reasons = ", ".join(f"{number} by {reason}" for reason, number in totals.left_out.most_common())
+        parts.append(f"{count[Verdict.LEFT_OUT]} left out ({reasons})")
     return "Plan: " + ", ".join(parts) + "."
 
 

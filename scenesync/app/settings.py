@@ -38,6 +38,7 @@ from scenesync.app.settings_sources import (
     unknown_variable,
 )
 from scenesync.app.settings_values import ARROW, Refused, local_path
+from scenesync.domain.participation import Participation
 from scenesync.domain.paths import PathRule
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ __all__ = [
     "load_settings",
     "masked",
     "not_yet_effective",
+    "participation",
     "require_plex",
 ]
 
@@ -122,6 +124,18 @@ def require_plex(settings: Settings) -> PlexConnection:
     examples = {"plex_url": "http://192.0.2.7:32400", "plex_token": "your-token"}
     missing = [key for key in examples if getattr(settings, key) is None]
     raise SettingsError([_how_to_set(key, examples[key], settings.data_dir) for key in missing])
+
+
+def participation(settings: Settings) -> Participation:
+    """Return which scenes take part."""
+    return Participation(
+        only_organized=settings.only_organized,
+        only_tags=settings.only_tags,
+        skip_tags=settings.skip_tags,
+        only_studios=settings.only_studios,
+        only_paths=settings.only_paths,
+        skip_paths=settings.skip_paths,
+    )
 
 
 def not_yet_effective(settings: Settings) -> tuple[str, ...]:

@@ -157,9 +157,15 @@ class Settings(BaseSettings):
         ),
     )
     only_organized: bool = Field(default=False, description="Only scenes marked as organized in Stash take part.")
-    only_tags: Names = Field(default=(), description="Only scenes with one of these tags take part.")
-    skip_tags: Names = Field(default=(), description="Scenes with one of these tags do not take part.")
-    only_studios: Names = Field(default=(), description="Only scenes of these studios take part.")
+    only_tags: Names = Field(
+        default=(), description="Only scenes with one of these tags, or one right below it, take part."
+    )
+    skip_tags: Names = Field(
+        default=(), description="Scenes with one of these tags, or one right below it, do not take part."
+    )
+    only_studios: Names = Field(
+        default=(), description="Only scenes of these studios, or of one right below it, take part."
+    )
     only_paths: Folders = Field(default=(), description="Only scenes with a file in one of these folders take part.")
     skip_paths: Folders = Field(default=(), description="Scenes whose files are all in these folders do not take part.")
     sync_title: bool = Field(default=True, description="Write title and sort title.")
@@ -301,12 +307,6 @@ LIST_SEPARATORS: Final = {
 LATER_KEYS: Final = (
     "reconcile_interval",
     "reconcile_scope",
-    "only_organized",
-    "only_tags",
-    "skip_tags",
-    "only_studios",
-    "only_paths",
-    "skip_paths",
     "sync_performer_photos",
     "http_host",
     "http_port",

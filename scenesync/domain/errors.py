@@ -25,7 +25,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 
 class TransientError(Exception):
@@ -67,18 +67,34 @@ class SceneGone(PermanentError):
 
 
 class SceneSkipped(PermanentError):
-    """The scene does not take part; the message says why."""
+    """The scene does not take part; the message says why, ``reason`` in one word (``domain.participation``)."""
+
+    def __init__(self, message: str = "", *, reason: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class AmbiguousMatch(PermanentError):
     """Several Plex items fit the scene, and Plex is never edited on a guess.
 
-    ``candidates`` holds their rating keys.
+    ``candidates`` holds their rating keys, ``scene_ids`` all scenes concerned where several claim one item, ``facts``
+    the matcher's answer as JSON-able facts. ``advice`` replaces the general advice where there is better one.
     """
 
-    def __init__(self, message: str, *, candidates: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        candidates: Sequence[str] = (),
+        scene_ids: Sequence[int] = (),
+        facts: Mapping[str, object] | None = None,
+        advice: str = "",
+    ) -> None:
         super().__init__(message)
         self.candidates = tuple(candidates)
+        self.scene_ids = tuple(scene_ids)
+        self.facts = facts or {}
+        self.advice = advice
 
 
 class EditIgnored(PermanentError):

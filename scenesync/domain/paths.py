@@ -14,11 +14,20 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _WINDOWS_ROOT: Final = re.compile(r"^(?:[A-Za-z]:[\\/]|\\\\)")
+_MACOS_ROOT: Final = re.compile(r"^/+(?:Volumes|Users)/")
 
 
 def is_windows_path(path: str) -> bool:
     r"""Say whether a path is absolute in the Windows way (``C:\x``, ``C:/x``, ``\\host\share``)."""
     return _WINDOWS_ROOT.match(path) is not None
+
+
+def ignores_case(path: str) -> bool:
+    """Say whether the system that a path comes from most likely takes ``A`` and ``a`` for one name.
+
+    Windows does, and so does macOS, whose disks and shares appear under ``/Volumes`` and ``/Users``.
+    """
+    return is_windows_path(path) or _MACOS_ROOT.match(path) is not None
 
 
 def segments(path: str) -> tuple[str, ...]:
@@ -53,6 +62,25 @@ def name_key(path: str) -> str:
     return file_name(path).casefold()
 
 
+def same_path(left: str, right: str) -> bool:
+    """Say whether two paths name the same file; case counts unless neither side's system heeds it."""
+    ours, theirs = path_key(left), path_key(right)
+    return ours == theirs or (ignores_case(left) and ignores_case(right) and without_case(ours) == without_case(theirs))
+
+
+def without_case(text: str) -> str:
+    """Return the form in which two names are one to a system that ignores case.
+
+    Letter by letter, as file systems do it: to ``casefold`` the different names "Maße" and "Masse" would be one.
+    """
+    return "".join(folded if len(folded := char.casefold()) == 1 else char for char in text)
+
+
+def lies_in(path: str, folder: str) -> bool:
+    """Say whether a path is the folder or lies anywhere below it, by whole segments."""
+    return _starts_with(segments(path), segments(folder), fold=ignores_case(path) and ignores_case(folder))
+
+
 @dataclass(frozen=True, slots=True)
 class PathRule:
     """One line of ``path_map``: what Stash calls ``stash_prefix`` is ``plex_prefix`` for Plex."""
@@ -70,7 +98,7 @@ def map_path(path: str, rules: Sequence[PathRule]) -> str:
     best: tuple[int, PathRule] | None = None
     for rule in rules:
         prefix = segments(rule.stash_prefix)
-        if _starts_with(parts, prefix, fold=is_windows_path(path)) and (best is None or len(prefix) > best[0]):
+        if _starts_with(parts, prefix, fold=ignores_case(path)) and (best is None or len(prefix) > best[0]):
             best = (len(prefix), rule)
     if best is None:
         return path
@@ -83,5 +111,5 @@ def map_path(path: str, rules: Sequence[PathRule]) -> str:
 def _starts_with(parts: tuple[str, ...], prefix: tuple[str, ...], *, fold: bool) -> bool:
     head = parts[: len(prefix)]
     if fold:
-        return [part.casefold() for part in head] == [part.casefold() for part in prefix]
+        return [without_case(part) for part in head] == [without_case(part) for part in prefix]
     return head == prefix

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from scenesync.domain.errors import PermanentError, TransientError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class PlexTransientError(TransientError):
@@ -32,7 +35,16 @@ class PlexBusy(PlexTransientError):
 
 
 class PlexNotFound(PlexTransientError):
-    """Plex does not know the file yet, maybe because it has not scanned it."""
+    """Plex does not know the file yet, maybe because it has not scanned it.
+
+    ``facts`` holds the matcher's answer as JSON-able facts: what was looked at, and why it was refused.
+    """
+
+    def __init__(
+        self, message: str = "", *, status: int | None = None, facts: Mapping[str, object] | None = None
+    ) -> None:
+        super().__init__(message, status=status)
+        self.facts = facts or {}
 
 
 class PlexUnauthorized(PlexTransientError):

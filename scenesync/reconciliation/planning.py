@@ -47,7 +47,10 @@ class ItemChanges:
 
 @dataclass(frozen=True, slots=True)
 class PlannedScene:
-    """What would become of one scene; ``reason`` says why nothing can be done, "" where something can."""
+    """What would become of one scene; ``reason`` says why nothing can be done, "" where something can.
+
+    ``left_out_by`` names in one word why a scene takes no part (``domain.participation``).
+    """
 
     scene_id: int
     title: str
@@ -55,6 +58,7 @@ class PlannedScene:
     rule: str = ""
     items: tuple[ItemChanges, ...] = ()
     reason: str = ""
+    left_out_by: str = ""
 
 
 @dataclass(slots=True)
@@ -71,7 +75,7 @@ class Totals:
         """Add one scene."""
         self.verdicts[planned.verdict] += 1
         if planned.verdict is Verdict.LEFT_OUT:
-            self.left_out[planned.reason] += 1
+            self.left_out[planned.left_out_by or "other"] += 1
         for item in planned.items:
             self.fields += len(item.changes)
             self.cleared += sum(not change.after and bool(change.before) for change in item.changes)
@@ -116,7 +120,7 @@ def _plan(syncing: Syncing, scene: Scene, items: Mapping[str, Item]) -> PlannedS
     try:
         match, steps = syncing.plan(scene, items)
     except SceneSkipped as error:
-        return PlannedScene(scene.id, title, Verdict.LEFT_OUT, reason=str(error))
+        return PlannedScene(scene.id, title, Verdict.LEFT_OUT, reason=str(error), left_out_by=error.reason)
     except AmbiguousMatch as error:
         return PlannedScene(scene.id, title, Verdict.AMBIGUOUS, reason=str(error))
     except PlexNotFound as error:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+import unicodedata
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, cast
@@ -153,6 +155,11 @@ class StashClient:
             raise self._misshapen(queries.SCENE_COUNT)
         return count
 
+    def highest_scene_id(self) -> int:
+        """Return the highest id of a scene, 0 if there is none."""
+        _, documents = self._page(queries.HIGHEST_SCENE_ID, {})
+        return max((to_int(document.get("id")) or 0 for document in documents), default=0)
+
     def scene_ids_after(self, last_id: int, limit: int) -> Sequence[int]:
         """Return the next ids above ``last_id`` in rising order, at most ``limit`` (1 or more); fewer are the last."""
         _, documents = self._page(queries.SCENE_IDS_AFTER, {"last": last_id, "limit": _positive(limit)})
@@ -163,6 +170,22 @@ class StashClient:
         """Return the same as ``scene_ids_after`` with what a job shows of its scene."""
         _, documents = self._page(queries.SCENE_HINTS_AFTER, {"last": last_id, "limit": _positive(limit)})
         return [hint for hint in map(to_hint, documents) if hint is not None]
+
+    def scenes_to_match_after(self, last_id: int, limit: int, *, tags: bool = True) -> Sequence[Scene]:
+        """Return the next scenes above ``last_id``, with files, studio, organized and, with ``tags``, tags alone."""
+        variables = {"last": last_id, "limit": _positive(limit), "tags": tags}
+        _, documents = self._page(queries.SCENES_TO_MATCH_AFTER, variables)
+        return [scene for scene in map(to_scene, documents) if scene is not None]
+
+    def scenes_with_files_named(self, names: Sequence[str]) -> Sequence[Scene]:
+        """Return the scenes that have a file of one of these names, in whatever folder and case; BATCH at most."""
+        spellings = sorted({unicodedata.normalize(form, name) for name in names if name for form in ("NFC", "NFD")})
+        if not spellings:
+            return []
+        alternatives = "|".join(re.escape(name) for name in spellings)
+        path = rf"(?i)(?:^|[/\\])(?:{alternatives})$"
+        _, documents = self._page(queries.SCENES_BY_FILE, {"path": path, "limit": BATCH})
+        return [scene for scene in map(to_scene, documents) if scene is not None]
 
     def scenes_updated_since(
         self,

@@ -137,7 +137,9 @@ def _performer(fields: dict[str, Any]) -> Performer | None:
 
 def _tag(fields: dict[str, Any]) -> Tag | None:
     tag_id = to_int(fields.get("id"))
-    return Tag(tag_id, _text(fields.get("name")), _each(fields.get("parents"), _tag)) if tag_id is not None else None
+    if tag_id is None:
+        return None
+    return Tag(tag_id, _text(fields.get("name")), _each(fields.get("parents"), _tag))
 
 
 def _group(fields: dict[str, Any]) -> Group | None:

@@ -41,6 +41,14 @@ PLUGINS: Final = Query("Plugins", "query Plugins { plugins { id enabled } }")
 SCENE_COUNT: Final = Query("SceneCount", "query SceneCount { findScenes(filter: {per_page: 0}) { count } }")
 """How many scenes there are, without any of them."""
 
+HIGHEST_SCENE_ID: Final = Query(
+    "HighestSceneId",
+    """query HighestSceneId {
+  findScenes(filter: {page: 1, per_page: 1, sort: "id", direction: DESC}) { scenes { id } }
+}""",
+)
+"""Where the ids end."""
+
 SCENE_IDS_AFTER: Final = Query(
     "SceneIdsAfter",
     """query SceneIdsAfter($last: Int!, $limit: Int!) {
@@ -78,7 +86,7 @@ SCENES_BY_CHANGE: Final = Query(
 STUDIO_LEVELS: Final = 8
 """How far up a studio's owners are asked for: GraphQL knows no recursion, and nobody's hierarchy is deeper."""
 TAG_LEVELS: Final = 5
-"""The same for the tags above a tag, which are asked for only if somebody wants to see them."""
+"""The same for the tags above a tag; only those right above it are asked for unless somebody wants them all."""
 
 
 def _nested(field: str, levels: int) -> str:
@@ -94,7 +102,7 @@ def _scene_fields(*, tag_parents: bool) -> str:
   files {{ path size duration }}
   studio {{ id name{_nested("parent_studio", STUDIO_LEVELS)} }}
   performers {{ id name disambiguation gender favorite }}
-  tags {{ id name{_nested("parents", TAG_LEVELS) if tag_parents else ""} }}
+  tags {{ id name{_nested("parents", TAG_LEVELS if tag_parents else 1)} }}
   groups {{ scene_index group {{ id name }} }}
 }}"""
 
@@ -111,8 +119,37 @@ _SCENES: Final = {
 }
 
 
+SCENES_BY_FILE: Final = Query(
+    "ScenesByFile",
+    f"""query ScenesByFile($path: String!, $limit: Int!) {{
+  findScenes(
+    filter: {{page: 1, per_page: $limit, sort: "id", direction: ASC}}
+    scene_filter: {{path: {{value: $path, modifier: MATCHES_REGEX}}}}
+  ) {{ scenes {{ ...SceneFields }} }}
+}}
+{_SCENE_FIELDS[False]}""",
+)
+"""Scenes by a regular expression (RE2) over their files' paths: EQUALS and INCLUDES know wildcards (facts 3.3)."""
+
+SCENES_TO_MATCH_AFTER: Final = Query(
+    "ScenesToMatchAfter",
+    """query ScenesToMatchAfter($last: Int!, $limit: Int!, $tags: Boolean!) {
+  findScenes(
+    filter: {page: 1, per_page: $limit, sort: "id", direction: ASC}
+    scene_filter: {id: {value: $last, modifier: GREATER_THAN}}
+  ) { scenes {
+    id title organized updated_at
+    files { path size duration }
+    studio { id name parent_studio { id name } }
+    tags @include(if: $tags) { id name parents { id name } }
+  } }
+}""",
+)
+"""The next scenes with just what decides whether they take part and which item is theirs."""
+
+
 def scenes(*, tag_parents: bool = False) -> Query:
-    """Return the query for whole scenes; with ``tag_parents`` each tag comes with the tags above it.
+    """Return the query for whole scenes; with ``tag_parents`` tags come with all above them, else with their parents.
 
     All or nothing: one missing or repeated id fails it, an empty list means everything (facts 3.3).
     """

@@ -31,6 +31,17 @@ IMAGE_OF_ITEM: Final = select(image_baseline.c.sha1, image_baseline.c.shown, ima
     image_baseline.c.field == bindparam("stem"),
 )
 
+# The scenes for which anything was written to one item.
+SCENES_OF_ITEM: Final = (
+    select(baseline.c.scene_id)
+    .where(baseline.c.server_id == bindparam("server"), baseline.c.rating_key == bindparam("item"))
+    .union(
+        select(image_baseline.c.scene_id).where(
+            image_baseline.c.server_id == bindparam("server"), image_baseline.c.rating_key == bindparam("item")
+        )
+    )
+)
+
 # Everything about one item, when it is gone from Plex.
 FORGET_BASELINES: Final = delete(baseline).where(
     baseline.c.server_id == bindparam("server"), baseline.c.rating_key == bindparam("item")
@@ -60,6 +71,11 @@ class BaselineStore:
             )
             for field, written, shown, replaced, locked in rows
         }
+
+    def scenes_of(self, rating_key: str) -> frozenset[int]:
+        """Return the scenes for which something was last written to the item."""
+        rows = self._database.look_up(SCENES_OF_ITEM, self._item(rating_key))
+        return frozenset(scene_id for (scene_id,) in rows)
 
     def write(self, rating_key: str, scene_id: int, entries: Mapping[Field, Baseline]) -> None:
         """Remember what was written to fields of an item for a scene."""

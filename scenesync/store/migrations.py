@@ -251,6 +251,23 @@ MIGRATIONS: Final = (
             "ALTER TABLE baseline ADD COLUMN locked BIGINT NOT NULL DEFAULT 1",
         ),
     ),
+    Migration(
+        4,
+        "pins",
+        (
+            # Which items persons named for scenes' files.
+            """
+            CREATE TABLE pin (
+                server_id TEXT NOT NULL,
+                scene_key TEXT NOT NULL,
+                rating_key TEXT NOT NULL,
+                files TEXT NOT NULL,
+                scene_id BIGINT NOT NULL,
+                PRIMARY KEY (server_id, scene_key)
+            )
+            """,
+        ),
+    ),
 )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy import bindparam, delete, func, literal_column, select, update
 
 from scenesync.domain.batches import batched
 from scenesync.domain.matching import IndexedFile
@@ -18,7 +18,7 @@ from scenesync.store.dialect import insert_or_keep, insert_or_update
 from scenesync.store.tables import plex_file, plex_item, plex_library
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy import Connection, Select
 
@@ -54,6 +54,35 @@ FILES_AT: Final = select(*_FILE).where(
 # The files of a name.
 FILES_NAMED: Final = select(*_FILE).where(
     plex_file.c.name_key == bindparam("key"), plex_file.c.server_id == bindparam("server")
+)
+
+# The files of one item.
+FILES_OF_ITEM: Final = select(*_FILE).where(
+    plex_file.c.server_id == bindparam("server"), plex_file.c.rating_key == bindparam("key")
+)
+
+# The next items in the order of their keys, with their files; an item without files has one row without a path.
+FILES_AFTER: Final = (
+    select(plex_item.c.rating_key, plex_item.c.library_key, *_FILE[2:])
+    .select_from(plex_item.outerjoin(plex_file))
+    .where(
+        plex_item.c.server_id == bindparam("server"),
+        plex_item.c.rating_key.in_(
+            select(plex_item.c.rating_key)
+            .where(plex_item.c.server_id == bindparam("server"), plex_item.c.rating_key > bindparam("last"))
+            .order_by(plex_item.c.rating_key)
+            .limit(bindparam("most"))
+        ),
+    )
+    .order_by(plex_item.c.rating_key, plex_file.c.path)
+)
+
+# The paths that more than one item has.
+SHARED_PATHS: Final = (
+    select(plex_file.c.path_key)
+    .where(plex_file.c.server_id == bindparam("server"))
+    .group_by(plex_file.c.path_key)
+    .having(func.count() > literal_column("1"))
 )
 
 # The files of some items, to compare with what a listing shows.
@@ -169,6 +198,25 @@ class PathIndexStore:
     def files_named(self, key: str) -> Sequence[IndexedFile]:
         """Return the files with this ``name_key``."""
         return self._files(FILES_NAMED, key)
+
+    def files_of(self, rating_key: str) -> Sequence[IndexedFile]:
+        """Return the files of an item."""
+        return self._files(FILES_OF_ITEM, rating_key)
+
+    def items_after(self, last_key: str, limit: int) -> Mapping[str, tuple[IndexedFile, ...]]:
+        """Return the next items after a rating key ("" at first), at most ``limit``, each with its files."""
+        parameters = {"server": self._server_id, "last": last_key, "most": limit}
+        with self._database.reading() as connection:
+            rows = connection.execute(FILES_AFTER, parameters).all()
+        found: dict[str, tuple[IndexedFile, ...]] = {}
+        for row in rows:
+            earlier = found.get(row[0], ())
+            found[row[0]] = earlier if row[2] is None else (*earlier, IndexedFile(*row))
+        return found
+
+    def shared_paths(self) -> Sequence[str]:
+        """Return the keys (for ``files_at``) of paths that stand in the index more than once."""
+        return [key for (key,) in self._database.look_up(SHARED_PATHS, {"server": self._server_id})]
 
     def replace_library(self, library_key: str, items: Iterable[ListedItem], *, started_at: float) -> FullPass:
         """Take over a full listing of a library, which may arrive slowly, and forget what is not in it.

@@ -197,3 +197,14 @@ fact: Final = Table(
     Column("name", Text, primary_key=True),
     Column("value", Text, nullable=False),
 )
+
+# What a person said: the file of a scene belongs to an item, known again by its own files (JSON text).
+pin: Final = Table(
+    "pin",
+    metadata,
+    Column("server_id", Text, primary_key=True),
+    Column("scene_key", Text, primary_key=True),
+    Column("rating_key", Text, nullable=False),
+    Column("files", Text, nullable=False),
+    Column("scene_id", BigInteger, nullable=False),
+)

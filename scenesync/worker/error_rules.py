@@ -97,7 +97,8 @@ RULES: Final = (
     Rule(
         AmbiguousMatch,
         Treatment.BURY,
-        advice="Set path_map so that the exact path matches (scenesync doctor), or remove the duplicate, then replay.",
+        advice="Set path_map so that the exact path matches (scenesync doctor), or remove the duplicate, then replay. "
+        "Or say which item it is: scenesync pin SCENE RATING_KEY.",
     ),
     Rule(EditIgnored, Treatment.BURY, advice="Plex accepted the edit and did not keep it; replay to try once more."),
     Rule(StashUnavailable, Treatment.WAIT),

@@ -64,6 +64,10 @@ class LibraryIndex:
         """Return the files with this name key."""
         return self._store.files_named(key)
 
+    def files_of(self, rating_key: str) -> Sequence[IndexedFile]:
+        """Return the files of an item."""
+        return self._store.files_of(rating_key)
+
     def forget_item(self, rating_key: str) -> None:
         """Drop an item that Plex no longer has, or that no longer plays its file."""
         self._store.forget_item(rating_key)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from scenesync.domain.batches import batched
 from scenesync.domain.errors import AmbiguousMatch, SceneSkipped
-from scenesync.domain.matching import Ambiguous, Match, MatchResult, NoMatch, match_files, plays
+from scenesync.domain.matching import Ambiguous, Match, MatchResult, NoMatch, Rule, as_document, match_files, plays
+from scenesync.domain.participation import Reason
+from scenesync.domain.pins import Pin, PinnedFile, scene_keys
 from scenesync.plex.exceptions import PlexNotFound
 
 if TYPE_CHECKING:
@@ -19,6 +21,20 @@ if TYPE_CHECKING:
     from scenesync.domain.scene import Scene
     from scenesync.worker.library_index import LibraryIndex
 
+NAMED_IN_MESSAGES = 10
+
+
+class Pins(Protocol):
+    """Where persons' words about scenes' files are kept."""
+
+    def of_files(self, scene_keys: Iterable[str]) -> tuple[Pin, ...]:
+        """Return the pins of a scene's files."""
+        ...
+
+    def put(self, pins: Sequence[Pin]) -> None:
+        """Keep pins, each in place of an earlier one of its file."""
+        ...
+
 
 ITEMS_PER_READ: Final = 50
 
@@ -27,16 +43,23 @@ class Locator:
     """Answers with the match and the items as they are now."""
 
     def __init__(
-        self, server: MediaServer, index: LibraryIndex, path_map: Sequence[PathRule] = (), *, strict: bool = True
+        self,
+        server: MediaServer,
+        index: LibraryIndex,
+        path_map: Sequence[PathRule] = (),
+        *,
+        strict: bool = True,
+        pins: Pins | None = None,
     ) -> None:
         self._server = server
         self._index = index
         self._path_map = tuple(path_map)
         self._strict = strict
+        self._pins = pins
 
     def match(self, scene: Scene) -> MatchResult:
         """Ask the index alone; no request is made."""
-        return match_files(scene.files, self._index, self._path_map, strict=self._strict)
+        return match_files(scene.files, self._index, self._path_map, strict=self._strict, pins=self._pins_of(scene))
 
     def read_ahead(self, scenes: Iterable[Scene]) -> Mapping[str, Item]:
         """Read the items of many scenes in as few requests as possible, for ``locate`` to use at once."""
@@ -53,41 +76,79 @@ class Locator:
         Raises SceneSkipped, AmbiguousMatch, PlexNotFound, and what the requests raise.
         """
         if not scene.files:
-            raise SceneSkipped(f"Scene {scene.id} has no file, so there is nothing in Plex to show it on.")
-        found = self._read(scene, items)
-        if found is None and self._index.refresh_after_miss():
-            found = self._read(scene, {})
-        if found is None:
-            raise PlexNotFound(
-                f"No Plex item plays {scene.files[0].path}. Plex may not have scanned it yet; if it has, "
-                "check path_map with `scenesync doctor`."
+            raise SceneSkipped(
+                f"Scene {scene.id} has no file, so there is nothing in Plex to show it on.", reason=Reason.NO_FILE
             )
+        result = self.match(scene)
+        found = self._read(result, items)
+        # An item that is gone may have moved to another library while its twin stayed, so one missing is enough.
+        if (found is None or len(found[1]) < len(found[0].rating_keys)) and self._index.refresh_after_miss():
+            result = self.match(scene)
+            found = self._read(result, {})
+        if isinstance(result, Ambiguous):
+            raise _ambiguous(scene, result)
+        if found is None:
+            raise _not_found(scene, result)
+        self._follow_pins(scene, *found)
         return found
 
-    def _read(self, scene: Scene, known: Mapping[str, Item]) -> tuple[Match, Sequence[Item]] | None:
-        """Match and read; None if nothing matches, or if what matched turned out to be something else by now."""
-        match self.match(scene):
-            case Ambiguous(rule, candidates):
-                keys = tuple(dict.fromkeys(file.rating_key for file in candidates))
-                raise AmbiguousMatch(
-                    f"{len(keys)} Plex items fit scene {scene.id} by {rule.value}: "
-                    + "; ".join(f"{file.rating_key} ({file.path})" for file in candidates),
-                    candidates=keys,
-                )
-            case NoMatch():
-                return None
-            case Match() as matched:
-                return self._verified(matched, known)
-
-    def _verified(self, matched: Match, known: Mapping[str, Item]) -> tuple[Match, Sequence[Item]] | None:
-        in_hand = all(key in known for key in matched.rating_keys)
-        items = known if in_hand else self._server.read_items(matched.rating_keys)
+    def _read(self, result: MatchResult, known: Mapping[str, Item]) -> tuple[Match, Sequence[Item]] | None:
+        """Read what matched; None if that is nothing, or turned out to be something else by now."""
+        if not isinstance(result, Match):
+            return None
+        in_hand = all(key in known for key in result.rating_keys)
+        items = known if in_hand else self._server.read_items(result.rating_keys)
         # The path is checked in the read that the edit is based on: after a rebuild of Plex's database the same key
         # may be a different film.
-        good = {key for key in matched.rating_keys if key in items and plays(items[key], matched)}
-        for key in matched.rating_keys:
+        good = {key for key in result.rating_keys if key in items and plays(items[key], result)}
+        for key in result.rating_keys:
             if key not in good:
                 self._index.forget_item(key)
         if not good:
             return None
-        return matched, [items[key] for key in matched.rating_keys if key in good]
+        return result, [items[key] for key in result.rating_keys if key in good]
+
+    def _pins_of(self, scene: Scene) -> Sequence[Pin]:
+        return self._pins.of_files(scene_keys(scene.files)) if self._pins is not None else ()
+
+    def _follow_pins(self, scene: Scene, match: Match, items: Sequence[Item]) -> None:
+        """Note what a pinned item is called now, so that it is known again after its next change."""
+        if self._pins is None or match.rule is not Rule.PIN or len(items) != 1:
+            return
+        known = self._pins_of(scene)
+        self._pins.put([pin for pin in pins_to(items[0], scene) if pin not in known])
+
+
+def pins_to(item: Item, scene: Scene) -> Sequence[Pin]:
+    """Return the pins that tie every file of a scene to an item."""
+    files = tuple(PinnedFile(part.file, part.size_bytes) for part in item.parts)
+    return [Pin(key, item.rating_key, files, scene.id) for key in scene_keys(scene.files)]
+
+
+def _ambiguous(scene: Scene, result: Ambiguous) -> AmbiguousMatch:
+    named = [f"{file.rating_key} ({file.path})" for file in result.candidates[:NAMED_IN_MESSAGES]]
+    if len(result.candidates) > NAMED_IN_MESSAGES:
+        named.append(f"and {len(result.candidates) - NAMED_IN_MESSAGES} more")
+    return AmbiguousMatch(
+        f"{len(result.rating_keys)} Plex items fit scene {scene.id} by {result.rule.value}: {'; '.join(named)}.",
+        candidates=result.rating_keys,
+        facts=as_document(result),
+    )
+
+
+def _not_found(scene: Scene, result: MatchResult) -> PlexNotFound:
+    path = scene.files[0].path
+    if isinstance(result, NoMatch) and result.lost_pins:
+        pin = result.lost_pins[0]
+        return PlexNotFound(
+            f"Scene {scene.id} is pinned to the Plex item {pin.rating_key} ({'; '.join(pin.paths)}), which Plex no "
+            f"longer has. Pin it to another, or take the pin off with `scenesync unpin {scene.id}`.",
+            facts=as_document(result),
+        )
+    refused = result.refused if isinstance(result, NoMatch) else ()
+    near = " Refused: " + "; ".join(str(each) for each in refused[:NAMED_IN_MESSAGES]) + "." if refused else ""
+    return PlexNotFound(
+        f"No Plex item plays {path}. Plex may not have scanned it yet; if it has, check path_map with "
+        f"`scenesync doctor`.{near}",
+        facts=as_document(result) if isinstance(result, NoMatch) else None,
+    )

@@ -121,7 +121,9 @@ class SyncWorker:
 
     def _letter(self, claimed: ClaimedJob, error: Exception, advice: str) -> DeadLetter:
         failed_at = time.time()
-        details: dict[str, Any] = {"candidates": list(error.candidates)} if isinstance(error, AmbiguousMatch) else {}
+        details = _facts(error)
+        if isinstance(error, AmbiguousMatch) and error.advice:
+            advice = error.advice
         details["attempts"] = [
             *self._earlier_attempts(claimed.job),
             {"at": failed_at, "outcome": Outcome.DEAD.value, "error": _short(type(error).__name__, str(error))},
@@ -151,3 +153,13 @@ class SyncWorker:
 def _short(error_type: str, message: str) -> str:
     text = f"{error_type}: {message}" if message else error_type
     return text if len(text) <= LONGEST_NOTED_ERROR else text[: LONGEST_NOTED_ERROR - 1] + "…"
+
+
+def _facts(error: Exception) -> dict[str, Any]:
+    match error:
+        case AmbiguousMatch():
+            scenes = {"scene_ids": list(error.scene_ids)} if error.scene_ids else {}
+            return {**error.facts, "candidates": list(error.candidates), **scenes}
+        case PlexNotFound():
+            return dict(error.facts)
+    return {}

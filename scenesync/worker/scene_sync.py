@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from scenesync.domain.desired import DEFAULT_FIELDS, DEFAULT_RULES, DesiredFields, desired_fields
 from scenesync.domain.diff import Baseline, ConflictPolicy, Edit, plan_edit
-from scenesync.domain.errors import AttemptCut
+from scenesync.domain.errors import AttemptCut, SceneSkipped
 from scenesync.domain.fields import SHARED_LISTS
 from scenesync.domain.journal import JournalEntry
+from scenesync.domain.participation import EVERYBODY, Participation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -23,11 +24,12 @@ if TYPE_CHECKING:
     from scenesync.domain.field_rules import FieldRules
     from scenesync.domain.fields import Field
     from scenesync.domain.item import Item
-    from scenesync.domain.matching import Match
+    from scenesync.domain.matching import Match, MatchResult
     from scenesync.domain.ports import MediaServer
     from scenesync.domain.scene import Scene
     from scenesync.worker.images import ImageChange, ImageSync
     from scenesync.worker.locator import Locator
+    from scenesync.worker.rivals import Rivals
     from scenesync.worker.write_limit import WriteLimit
 
 
@@ -73,6 +75,7 @@ class SyncOptions:
     policies: Mapping[Field, ConflictPolicy] = dataclass_field(default_factory=dict)
     lock: bool = True
     rules: FieldRules = DEFAULT_RULES
+    participation: Participation = EVERYBODY
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +122,7 @@ class SceneSync:
         images: ImageSync,
         options: SyncOptions,
         writing: WriteLimit,
+        rivals: Rivals,
     ) -> None:
         self._server = server
         self._locator = locator
@@ -127,6 +131,11 @@ class SceneSync:
         self._images = images
         self._options = options
         self._writing = writing
+        self._rivals = rivals
+
+    def match(self, scene: Scene) -> MatchResult:
+        """Ask the path index alone; no request is made."""
+        return self._locator.match(scene)
 
     def read_ahead(self, scenes: Sequence[Scene]) -> Mapping[str, Item]:
         """Read the items of many scenes together, for ``plan``."""
@@ -173,7 +182,11 @@ class SceneSync:
     def _plan(
         self, scene: Scene, desired: DesiredFields, known: Mapping[str, Item]
     ) -> tuple[Match, Sequence[PlannedItem]]:
+        left_out = self._options.participation.left_out(scene)
+        if left_out is not None:
+            raise SceneSkipped(left_out.text, reason=left_out.reason)
         match, items = self._locator.locate(scene, known)
+        items = self._rivals.settle(scene, match, items)
         return match, [PlannedItem(item, self._plan_item(item, desired)) for item in items]
 
     def _plan_item(self, item: Item, desired: DesiredFields) -> Edit:

@@ -88,6 +88,8 @@ def show_letter(app: AppContext, *, letter_id: int, as_json: bool) -> int:
     click.echo(f"{letter.error_type} after {letter.attempts} attempts: {letter.message}")
     if letter.advice:
         click.echo(f"What would help: {letter.advice}")
+    for refused in letter.details.get("refused", ()):
+        click.echo(f"Refused: {refused['rating_key']} ({refused['path']}): {refused['text']}")
     click.echo(f"Job: {letter.job}")
     if letter.traceback:
         click.echo("\n" + letter.traceback.rstrip())

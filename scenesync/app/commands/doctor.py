@@ -11,34 +11,73 @@ from scenesync.app.checks import Check, Verdict, run_checks
 from scenesync.app.commands import options
 from scenesync.app.context import AppContext, print_json
 from scenesync.app.exit_codes import DONE, FAILED
+from scenesync.app.settings_edit import SettingsFileRefused, write_path_map
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
+    from scenesync.app.settings import LoadedSettings
+
+_NEWLINE: Final = "\n"
+_INDENT: Final = " " * 8
 _MARKS: Final = {Verdict.OK: "[green]ok[/]  ", Verdict.WARNING: "[yellow]warn[/]", Verdict.FAILED: "[red]FAIL[/]"}
 
 
 @click.command()
+@click.option("--write", is_flag=True, help="Write the proposed path_map into scenesync.toml.")
 @options.as_json
 @click.pass_obj
-def doctor(app: AppContext, *, as_json: bool) -> int:
+def doctor(app: AppContext, *, write: bool, as_json: bool) -> int:
     """Check settings, connections, token, libraries, path mapping, queue and disk.
 
-    Every finding says what to do. Exits 1 if something has to be mended. Nothing is written to Plex.
+    Every finding says what to do. Exits 1 if something has to be mended. When Plex sees the files under other paths
+    than Stash, the right path_map is found by name and size; --write puts it into scenesync.toml, whose other lines
+    stay as they are. Nothing is written to Plex.
     """
     loaded = app.load()
     console = Console(highlight=False, soft_wrap=True)
     checks: list[Check] = []
-    for check in run_checks(loaded):
+    for check in _all_checks(loaded, write=write):
         checks.append(check)
         if not as_json:
             console.print(f"{_MARKS[check.verdict]} {check.name}: ", end="")
             console.print(check.finding, markup=False)
             if check.cure:
-                console.print(f"     -> {check.cure}", markup=False)
+                console.print(f"     -> {check.cure.replace(_NEWLINE, _NEWLINE + _INDENT)}", markup=False)
     if as_json:
         print_json([check.as_document() for check in checks])
     return _exit_code(checks)
+
+
+def _all_checks(loaded: LoadedSettings, *, write: bool) -> Iterator[Check]:
+    proposed: tuple[str, ...] = ()
+    for check in run_checks(loaded):
+        proposed = proposed or check.path_map
+        yield check
+    if write:
+        yield _written(loaded, proposed)
+
+
+def _written(loaded: LoadedSettings, path_map: tuple[str, ...]) -> Check:
+    """Write the proposal and say so; a value that wins over the file's would make that useless."""
+    if not path_map:
+        return Check("path_map", Verdict.OK, "there is nothing to write")
+    file, origin = loaded.files[0], loaded.origins["path_map"]
+    if origin != "default" and not origin.startswith("file "):
+        finding = f"not written: it is set by {origin}, which wins over {file}"
+        return Check("path_map", Verdict.FAILED, finding, f"Set it there: {'; '.join(path_map)}", path_map)
+    try:
+        target = write_path_map(file, path_map)
+    except SettingsFileRefused as error:
+        return Check("path_map", Verdict.FAILED, f"not written: {error}", path_map=path_map)
+    finding = f"written to {target}: {'; '.join(path_map)}"
+    return Check(
+        "path_map",
+        Verdict.OK,
+        finding,
+        "A daemon that runs takes it over by itself. Then: scenesync dlq replay --all.",
+        path_map,
+    )
 
 
 def _exit_code(checks: Sequence[Check]) -> int:

@@ -29,8 +29,8 @@ LONGEST_SHOWN: Final = 60
 def explain(app: AppContext, *, scene_id: int, as_json: bool) -> int:
     """Say why a scene is or is not in sync.
 
-    Shows the rule that matched and the candidates, what Plex would be changed to, the last attempts and the next one.
-    Nothing is written.
+    Shows whether a filter leaves it out, the rule that matched, the candidates and why others were refused, what Plex
+    would be changed to, the last attempts and the next one. Nothing is written.
     """
     with open_installation(app.load().settings) as installation:
         explanation = explain_scene(installation, scene_id)
@@ -52,6 +52,8 @@ def _lines(explanation: Explanation) -> Iterator[str]:
         yield f"  match      {explanation.rule}: {', '.join(explanation.rating_keys)}"
     for candidate in explanation.candidates:
         yield f"  candidate  {candidate}"
+    for refused in explanation.refused:
+        yield f"  refused    {refused}"
     for waiting in explanation.waiting:
         yield f"  waiting    {waiting}"
     for letter in explanation.dead_letters:

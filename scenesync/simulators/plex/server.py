@@ -15,6 +15,7 @@ from scenesync.simulators.plex.by_hand import edit_by_hand
 from scenesync.simulators.plex.catalogue import Catalogue
 from scenesync.simulators.plex.faults import ArmedFault, Fault, Flakiness
 from scenesync.simulators.plex.model import PlexCollection, PlexItem, PlexLibrary, UnscannedFile
+from scenesync.simulators.plex.rearranging import merge, move, rematch, split
 from scenesync.simulators.plex.records import FieldWrite, RequestRecord
 from scenesync.simulators.plex.state import PlexState
 from scenesync.simulators.plex.traffic import BusyWriter, StartUp, Traffic, WritePause, fits
@@ -169,6 +170,26 @@ class PlexSimulator:
             versions[index] = replace(versions[index], file=file)
             item.versions = tuple(versions)
             self._catalogue.touch(item, moves_updated_at=True)
+
+    def merge_items(self, item: PlexItem, *others: PlexItem) -> None:
+        """Merge movies as versions of one: the others vanish, their files move in."""
+        with self._guard:
+            merge(self._catalogue, item, others)
+
+    def split_item(self, item: PlexItem) -> tuple[PlexItem, ...]:
+        """Split a movie apart: every further version gets an item of its own; return the new ones."""
+        with self._guard:
+            return split(self._catalogue, item)
+
+    def move_item(self, item: PlexItem, library: PlexLibrary) -> PlexItem:
+        """Let another library have the movie's files; return its item there."""
+        with self._guard:
+            return move(self._catalogue, item, library)
+
+    def rematch_item(self, item: PlexItem, title: str) -> None:
+        """Fix the match: unlocked titles are replaced, key and files stay."""
+        with self._guard:
+            rematch(self._catalogue, item, title)
 
     def remove_item(self, rating_key: str) -> None:
         """Make an item vanish. Raises :class:`KeyError` if there is none."""

@@ -1,30 +1,14 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
+from path_index_double import Index
 
-from scenesync.domain.matching import Ambiguous, IndexedFile, Match, NoMatch, Rule, match_files, same_path
-from scenesync.domain.paths import PathRule, name_key, path_key
+from scenesync.domain.evidence import Why
+from scenesync.domain.matching import Ambiguous, IndexedFile, Match, NoMatch, Refused, Rule, match_files
+from scenesync.domain.paths import PathRule, same_path
 from scenesync.domain.scene import SceneFile
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
 E_ACUTE, E_AND_ACUTE = "\u00e9", "e\u0301"
-
-
-class Index:
-    """A path index in memory, looked up by the keys that the port names."""
-
-    def __init__(self, *files: IndexedFile) -> None:
-        self._files = files
-
-    def files_at(self, key: str) -> Sequence[IndexedFile]:
-        return [file for file in self._files if path_key(file.path).casefold() == key]
-
-    def files_named(self, key: str) -> Sequence[IndexedFile]:
-        return [file for file in self._files if name_key(file.path) == key]
 
 
 def plays(rating_key: str, path: str, size: int | None = None, ms: int | None = None) -> IndexedFile:
@@ -208,7 +192,8 @@ class TestNameAlone:
     def test_the_same_base_name_in_another_studios_folder_is_not_this_scene(self) -> None:
         other = plays("10", "/data/StudioA/01.mp4", 500, 30_000)
         ours = SceneFile("/data/StudioB/01.mp4", 700, 60.0)
-        assert match_files([ours], Index(other)) == NoMatch(near=(other,))
+        refused = Refused(other, Why.OTHER_SIZE, "it has 500 bytes, the scene's file 700")
+        assert match_files([ours], Index(other)) == NoMatch((refused,))
 
     def test_it_is_not_chosen_when_the_exact_path_exists(self) -> None:
         index = Index(plays("10", "/data/StudioA/01.mp4", 700, 60_000), plays("11", "/data/StudioB/01.mp4"))
@@ -218,7 +203,9 @@ class TestNameAlone:
 
     def test_only_without_strict_matching_a_unique_name_is_enough(self) -> None:
         other = plays("10", "/media/elsewhere/harbour.mp4")
-        assert match_files([SceneFile("/data/harbour.mp4")], Index(other)) == NoMatch(near=(other,))
+        result = match_files([SceneFile("/data/harbour.mp4")], Index(other))
+        assert isinstance(result, NoMatch)
+        assert [(each.file, each.why) for each in result.refused] == [(other, Why.NAME_ONLY)]
         assert match_files([SceneFile("/data/harbour.mp4")], Index(other), strict=False) == Match(Rule.NAME, (other,))
 
     def test_a_scene_without_files_and_an_empty_index_match_nothing(self) -> None:

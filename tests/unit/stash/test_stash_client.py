@@ -246,3 +246,36 @@ def test_plugins_are_on_or_off_and_may_be_none_at_all(
 ) -> None:
     stub.answers["Plugins"] = graphql({"plugins": plugins})
     assert client.plugins_enabled() == enabled
+
+
+def test_scenes_are_found_by_file_name_whatever_is_in_it(stub: StubStash, client: StashClient) -> None:
+    stub.answers = {"ScenesByFile": graphql({"findScenes": {"scenes": [scene(7)]}})}
+
+    assert [found.id for found in client.scenes_with_files_named(["a (1) [x] 100%.mp4", "caf\u00e9.mp4"])] == [7]
+
+    pattern = re.compile(stub.seen[-1].variables["path"])
+    for path in ("/data/A (1) [X] 100%.mp4", "C:\\v\\caf\u00e9.mp4", "/v/cafe\u0301.mp4"):
+        assert pattern.search(path)
+    for path in ("/data/xa (1) [x] 100%.mp4", "/data/a (1) [x] 100%.mp4/b", "/data/a 1 x 100%.mp4"):
+        assert not pattern.search(path)
+
+
+def test_no_name_asks_nothing(stub: StubStash, client: StashClient) -> None:
+    assert client.scenes_with_files_named(["", ""]) == []
+    assert stub.operations == []
+
+
+def test_scenes_to_match_come_page_by_page_with_tags_only_if_asked_for(stub: StubStash, client: StashClient) -> None:
+    stub.answers = {"ScenesToMatchAfter": graphql({"findScenes": {"scenes": [FULL_SCENE]}})}
+
+    [found] = client.scenes_to_match_after(5, 10, tags=False)
+
+    assert found == to_scene(FULL_SCENE)
+    assert stub.seen[-1].variables == {"last": 5, "limit": 10, "tags": False}
+
+
+def test_the_highest_id_of_an_empty_stash_is_zero(stub: StubStash, client: StashClient) -> None:
+    stub.answers = {"HighestSceneId": graphql({"findScenes": {"scenes": []}})}
+    assert client.highest_scene_id() == 0
+    stub.answers = {"HighestSceneId": graphql({"findScenes": {"scenes": [{"id": "42"}]}})}
+    assert client.highest_scene_id() == 42

@@ -22,6 +22,7 @@ from scenesync.store import (
     migrations,
     outages,
     path_index,
+    pins,
     service_state,
 )
 from scenesync.store.circuits import CircuitStore
@@ -35,7 +36,18 @@ from scenesync.store.tables import metadata
 POSTGRESQL: Dialect = make_url("postgresql://").get_dialect()()
 LATEST = MIGRATIONS[-1].version
 OLD_DATABASES = sorted((Path(__file__).parent / "old_databases").glob("*.sql"))
-STATEMENT_MODULES = (attempts, baselines, circuits, journal, memory, migrations, outages, path_index, service_state)
+STATEMENT_MODULES = (
+    attempts,
+    baselines,
+    circuits,
+    journal,
+    memory,
+    migrations,
+    outages,
+    path_index,
+    pins,
+    service_state,
+)
 
 
 def schema_of(path: Path) -> dict[str, Any]:
