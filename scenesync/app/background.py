@@ -35,12 +35,12 @@ def beside(name: str, action: Callable[[threading.Event], None], end: threading.
         thread.join(timeout=GOODBYE_S)
 
 
-def every(interval_s: float, action: Callable[[], None]) -> Callable[[threading.Event], None]:
-    """Return an action for ``beside`` that runs now and then every ``interval_s`` seconds, also after it failed."""
+def every(name: str, interval_s: float, action: Callable[[], None]) -> Callable[[threading.Event], None]:
+    """Return an action for ``beside`` that runs now and every ``interval_s`` seconds, also after it failed."""
 
     def repeat(end: threading.Event) -> None:
         while not end.is_set():
-            _run("periodic", lambda _: action(), end)
+            _run(name, lambda _: action(), end)
             end.wait(interval_s)
 
     return repeat

@@ -175,7 +175,7 @@ class Daemon:
             )
             with (
                 beside("second look", lambda end: _look_again(installation, end), end_of_round),
-                beside("housekeeping", every(TIDY_EVERY_S, lambda: tidy(installation)), end_of_round),
+                beside("housekeeping", every("housekeeping", TIDY_EVERY_S, lambda: tidy(installation)), end_of_round),
             ):
                 try:
                     installation.work_loop(limits, [log_attempt]).run(end_of_round)

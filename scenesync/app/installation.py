@@ -78,11 +78,13 @@ def _queue_at(settings: Settings, *, auto_resume: bool) -> EmbeddedQueue:
     return EmbeddedQueue(
         queue_folder(settings.data_dir),
         auto_resume=auto_resume,
-        journal=_journal(settings),
+        journal=journal_of(settings),
+        liveness="lease" if settings.network_share else "lock",
     )
 
 
-def _journal(settings: Settings) -> Literal["wal", "truncate"]:
+def journal_of(settings: Settings) -> Literal["wal", "truncate"]:
+    """Return how both files keep what is not committed yet."""
     return "truncate" if settings.network_share else "wal"
 
 
@@ -262,7 +264,7 @@ def open_installation(settings: Settings, *, stash: StashClient | None = None) -
     make_data_dir(settings.data_dir)
     with contextlib.ExitStack() as stack:
         queue = stack.enter_context(contextlib.closing(_queue_at(settings, auto_resume=True)))
-        database = stack.enter_context(open_database(database_file(settings.data_dir), journal=_journal(settings)))
+        database = stack.enter_context(open_database(database_file(settings.data_dir), journal=journal_of(settings)))
         memory = Memory(database)
         source = stash or stack.enter_context(stash_client(settings))
         source.tag_parents = settings.tag_parents and settings.sync_tags

@@ -43,6 +43,10 @@ class JobQueue(Protocol):
         """Say whether the job is still held: asked before each write to Plex."""
         ...
 
+    def take_over_dead_owners(self) -> int:
+        """Let the jobs of workers that died wait again; return how many."""
+        ...
+
     def maintain(self) -> None:
         """Keep what the queue stores small; asked for about once a minute."""
         ...

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from urllib3 import HTTPConnectionPool
 
 PATIENCE: Final = 4
-"""An answer, from its first line to its last byte, is given this many read time-outs."""
+"""An answer, from first line to last byte, is given this many read time-outs, and the one that it may be waiting in."""
 
 
 class _Until(io.RawIOBase):

@@ -23,9 +23,8 @@ LEASE_S: Final = 120.0
 _RENEWALS_PER_LEASE: Final = 8
 _WATCHED_PER_LEASE: Final = 3  # an owner whom we saw for a third of a lease should have renewed it twice
 
-_RENEW: Final = """
-    INSERT INTO leases (owner, beat, renewed_at) VALUES (:owner, 1, :now)
-    ON CONFLICT (owner) DO UPDATE SET beat = beat + 1, renewed_at = :now"""
+_BEGIN: Final = "INSERT OR REPLACE INTO leases (owner, beat, renewed_at) VALUES (:owner, 1, :now)"
+_RENEW: Final = "UPDATE leases SET beat = beat + 1, renewed_at = :now WHERE owner = :owner"
 _READ: Final = "SELECT beat, renewed_at FROM leases WHERE owner = ?"
 _END: Final = "DELETE FROM leases WHERE owner = ?"
 
@@ -45,13 +44,21 @@ class LeaseOwner(owner_lock.Owner):
         self._lease_s = lease_s
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
+        self._renewed_at = 0.0
         self._seen: dict[str, tuple[int, float]] = {}
 
     def prove_alive(self) -> None:
-        """Hold a lease; must precede the first claim. Raises QueueError if that is impossible."""
+        """Hold a lease; must precede each claim. Raises QueueError if that is impossible.
+
+        Whose lease ran out (this machine slept) passes for dead, and its jobs are others': it goes on as somebody new.
+        """
         if self._thread is not None:
+            if time.monotonic() - self._renewed_at > self._lease_s / _WATCHED_PER_LEASE:
+                self._renew()
             return
-        self._renew()
+        with self._working() as connection:
+            connection.execute(_BEGIN, {"owner": self.name, "now": time.time()})
+        self._renewed_at = time.monotonic()
         self._ended.clear()
         self._thread = threading.Thread(target=self._keep_alive, name="queue-lease", daemon=True)
         self._thread.start()
@@ -99,4 +106,8 @@ class LeaseOwner(owner_lock.Owner):
 
     def _renew(self) -> None:
         with self._working() as connection:
-            connection.execute(_RENEW, {"owner": self.name, "now": time.time()})
+            now = time.time()
+            if connection.execute(_RENEW, {"owner": self.name, "now": now}).rowcount == 0:  # swept by the others
+                self._take_name()
+                connection.execute(_BEGIN, {"owner": self.name, "now": now})
+        self._renewed_at = time.monotonic()

@@ -10,8 +10,12 @@ from scenesync.queue.records import FoundJobs, PendingJob, WaitingForPlex
 
 _COLUMNS: Final = "_id, data, priority, due_at, deliveries, timestamp"
 PENDING: Final = f"SELECT {_COLUMNS} FROM ack_queue_default WHERE _id > ? AND status < 2 ORDER BY _id LIMIT ?"
-WAITING_UNDER_KEY: Final = f"SELECT {_COLUMNS} FROM ack_queue_default WHERE job_key = ? AND status < 2 ORDER BY _id"
-RUNNING_UNDER_KEY: Final = f"SELECT {_COLUMNS} FROM ack_queue_default WHERE job_key = ? AND status = 2 ORDER BY _id"
+# Two halves, since each index covers one of them.
+UNDER_KEY: Final = f"""
+    SELECT {_COLUMNS}, status FROM ack_queue_default WHERE job_key = ? AND status < 2
+    UNION ALL SELECT {_COLUMNS}, status FROM ack_queue_default WHERE job_key = ? AND status = 2
+    ORDER BY _id"""
+CLAIMED: Final = 2
 # A job that is due needs no waking. Only the rows of an index of its own are touched, however many others wait.
 WAITING_FOR_PLEX: Final = """
     SELECT job_key,
@@ -31,14 +35,12 @@ def pending(connection: sqlite3.Connection, limit: int, after: int) -> tuple[Pen
 
 def find(connection: sqlite3.Connection, job_key: str) -> FoundJobs:
     """Return what waits and what is in hand under ``job_key``."""
-    connection.execute("BEGIN")  # both at one moment: a claim in between would show the job twice, or not at all
-    try:
-        return FoundJobs(
-            waiting=_as_jobs(connection.execute(WAITING_UNDER_KEY, (job_key,)).fetchall()),
-            running=_as_jobs(connection.execute(RUNNING_UNDER_KEY, (job_key,)).fetchall()),
-        )
-    finally:
-        connection.execute("COMMIT")
+    # In one statement: a claim between two of them would show the job twice, or not at all.
+    rows = connection.execute(UNDER_KEY, (job_key, job_key)).fetchall()
+    return FoundJobs(
+        waiting=_as_jobs([row[:-1] for row in rows if row[-1] < CLAIMED]),
+        running=_as_jobs([row[:-1] for row in rows if row[-1] == CLAIMED]),
+    )
 
 
 def waiting_for_plex(connection: sqlite3.Connection, now: float) -> tuple[WaitingForPlex, ...]:

@@ -50,8 +50,13 @@ class SpoolIntake:
             taken = [path for path in paths if self._take(connection, path)]
         still_there()
         removed = [path for path in taken if self._remove(path)]
-        for folder in {str(path.parent) for path in removed}:
-            spool.sync_folder(folder)  # else a power cut may bring back a file whose name is forgotten below
+        try:
+            for folder in {str(path.parent) for path in removed}:
+                spool.sync_folder(folder)
+        except OSError as error:
+            # A power cut may bring back a file that was removed; then its name must still be known.
+            _log.warning("spool folder not synced, its names are kept for now: reason=%s", error)
+            return len(taken)
         with transaction(connection):
             connection.executemany("DELETE FROM taken_in_events WHERE event_id = ?", [(path.name,) for path in removed])
         return len(taken)

@@ -52,6 +52,7 @@ class Gate:
         self._lock = threading.Lock()
         self._refused: NeedsPerson | None = None
         self._refused_at = 0.0
+        self._last_error: Exception | None = None
         self._told_refusal = ""
 
     def session(self) -> PlexSession | None:
@@ -93,21 +94,32 @@ class Gate:
         """Hear that jobs began."""
         self._pacing.begun(jobs)
 
-    def note(self, error: Exception | None, permit: Permit | None = None) -> None:
-        """Hear how an attempt ended; None means that Plex did what it was asked."""
+    def note(self, error: Exception | None, permit: Permit | None = None, *, began_at: float | None = None) -> None:
+        """Hear how an attempt ended, which began at ``began_at`` (monotonic); None means that Plex did as it was asked.
+
+        One failed request may end many attempts (a proof reads fifty items): it counts once.
+        """
+        if error is not None and self._is_known(error):
+            return
         if error is None:
             self._breaker.record_success(permit)
             self._forget_told_refusal()
         elif isinstance(error, (PlexUnauthorized, LibraryNotFound, StashUnauthorized)):
             self._refuse(NeedsPerson(error))
         elif isinstance(error, StashUnavailable):
-            self._stash.failed(error)
+            self._stash.failed(error, began_at=began_at)
         elif rule_for(error).opens_breaker:
             self._breaker.record_failure(permit)
             if isinstance(error, PlexServerDown):
                 self._connection.suspect(error)
         if isinstance(error, (PlexServerDown, PlexTemporaryError, PlexBusy)):
             self._pacing.erred()
+
+    def _is_known(self, error: Exception) -> bool:
+        with self._lock:
+            known = error is self._last_error
+            self._last_error = error
+            return known
 
     def stash_answered(self) -> None:
         """Hear that Stash did what it was asked."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from scenesync.domain.errors import (
+    LeaseLost,
     PermanentError,
     SceneGone,
     StashRefused,
@@ -43,6 +44,7 @@ log = logging.getLogger(__name__)
 IDLE_WAIT_S: Final = 1.0
 SHORT_WAIT_S: Final = 0.05
 MAINTAIN_EVERY_S: Final = 60.0
+LOOK_FOR_DEAD_EVERY_S: Final = 5.0
 JOBS_AHEAD_PER_WORKER: Final = 4
 """Few enough that a scene which a person saves overtakes a bulk, enough to fetch scenes from Stash in batches."""
 
@@ -85,7 +87,7 @@ class WorkLoop:
         self._last_edits_in = threading.Event()
         self._desks: list[ProofDesk] = []
         self._index_refreshed_at = time.monotonic()
-        self._maintained_at = time.monotonic()
+        self._maintained_at = self._looked_for_dead_at = time.monotonic()
 
     def run(self, stop: threading.Event) -> None:
         """Work until ``stop`` is set, or until idle or the deadline if the limits say so.
@@ -124,6 +126,7 @@ class WorkLoop:
 
     def _turn(self, stop: threading.Event) -> bool:
         """Do what there is to do now, or wait for it; say whether the run is at its end."""
+        self._settling.pause_if_in_trouble()
         self._settling.settle_the_unsettled()
         self._look_after_the_queue()
         session = self._gate.session()
@@ -144,8 +147,11 @@ class WorkLoop:
         return False
 
     def _look_after_the_queue(self) -> None:
-        """Keep the queue's files small, also while Plex is away and nothing is claimed."""
+        """Take over what dead workers left, however much else is due; keep the queue's files small, idle or not."""
         now = time.monotonic()
+        if now - self._looked_for_dead_at >= LOOK_FOR_DEAD_EVERY_S:
+            self._looked_for_dead_at = now
+            self._worker.jobs.take_over_dead_owners()
         if now - self._maintained_at >= MAINTAIN_EVERY_S:
             self._maintained_at = now
             self._worker.jobs.maintain()
@@ -230,7 +236,7 @@ class WorkLoop:
         if permit is None or breaker.state is not CircuitState.CLOSED:
             if permit is not None:
                 breaker.return_permit(permit)
-            self._hand_back([job.claim])
+            self._settling.hand_back(job)
         else:
             self._attempt(job, permit)
 
@@ -283,18 +289,19 @@ class WorkLoop:
         deadline = time.monotonic() + self._limits.hand_back_after_s
         while not self._holdings.is_empty() and time.monotonic() < deadline:
             self._holdings.wait(SHORT_WAIT_S)
-        self._hand_back(self._holdings.remove_all())
+        self._give_the_rest_back()
         proven.set()
         for thread in threads:
             # One that hangs in a request is left behind; it can settle nothing any more.
             thread.join(timeout=max(0.0, deadline - time.monotonic()) + SHORT_WAIT_S)
 
-    def _hand_back(self, claims: Sequence[ClaimedJob]) -> None:
-        for claim in claims:
+    def _give_the_rest_back(self) -> None:
+        for claim in self._holdings.remove_all():
             try:
                 self._worker.jobs.release(claim)
+            except LeaseLost:
+                log.debug("job had ended on its own scene=%s", claim.job.get("scene_id"))
             except QueueError as error:
-                # It had ended on its own, or the next worker takes it over once this process is gone.
-                log.debug("job not given back scene=%s: %s", claim.job.get("scene_id"), error)
-            finally:
-                self._holdings.remove(claim)
+                # A locked or failing file: closing it frees them all, and the next worker takes them over.
+                log.debug("jobs not given back: %s", error)
+                return

@@ -1,7 +1,8 @@
 """Prove edits by reading them back, many items in one request.
 
 Plex answers 200 to edits that it ignores (facts/plex.md 0.9), so a job is done only when a read shows what was written.
-What did not stick is sent once more in the server's other dialect; after that the job fails with the fields' names.
+What stuck only in part is sent once more in the server's other dialect, what did not stick at all in the same one (and
+in the other one after that, if it takes names off); then the job fails with the fields' names.
 """
 
 from __future__ import annotations
@@ -127,7 +128,12 @@ class ProofDesk:
         """Send once more what is not shown, and return the claims that are not proven even then."""
         if not claims:
             return []
-        sent = {id(claim): self._send_again(claim, in_other_dialect=in_other_dialect) for claim in claims}
+        sent: dict[int, list[Edit]] = {}
+        for claim in claims:
+            try:
+                sent[id(claim)] = self._send_again(claim, in_other_dialect=in_other_dialect)
+            except (TransientError, PermanentError) as error:
+                claim.settle(error)  # its own affair: the others were not refused
         self._wait_for_tags(stop)
         # A lock that is not shown even now is no reason to give the scene up: the next look at it tries again.
         still = self._unproven([claim for claim in claims if not claim.is_settled], with_locks=False)

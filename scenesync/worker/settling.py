@@ -7,7 +7,7 @@ import queue as handoff
 import threading
 from typing import TYPE_CHECKING, Final
 
-from scenesync.domain.errors import LeaseLost
+from scenesync.domain.errors import AttemptCut, LeaseLost
 from scenesync.plex.exceptions import PlexNotFound
 from scenesync.queue.errors import QueueDamaged, QueueError
 from scenesync.store.errors import StoreDamaged, StoreError
@@ -50,6 +50,7 @@ class Settling:
         self._observers = tuple(observers)
         self._until_idle = until_idle
         self._stop = threading.Event()
+        self._pause_wanted = threading.Event()
         self._unsettled: handoff.SimpleQueue[tuple[Running, Exception | None]] = handoff.SimpleQueue()
         self._queue_trouble = DiskTrouble("queue")
         self._state_trouble = DiskTrouble("state store")
@@ -78,22 +79,45 @@ class Settling:
                 self.broken = failure  # the job goes back at the end
         else:
             self._queue_trouble.over()
-            self._gate.note(error, job.permit)
+            self._gate.note(error, job.permit, began_at=job.started_monotonic or None)
             self._holdings.remove(job.claim)
             self._tell(describe(job, decision, error))
 
     def _met_in_an_attempt(self, error: QueueError | StoreError) -> None:
-        """Let the job go back, but not round and round; or end the run."""
+        """Let the job go back, but the loop pause before it claims again; or end the run."""
         (self._queue_trouble if isinstance(error, QueueError) else self._state_trouble).met(error)
         if self._until_idle or isinstance(error, (QueueDamaged, StoreDamaged)):
             self.broken = error
         else:
+            self._pause_wanted.set()
+
+    def hand_back(self, job: Running) -> None:
+        """Let a job that was not begun wait again, as it was."""
+        try:
+            self._worker.jobs.release(job.claim)
+        except LeaseLost:
+            self._holdings.remove(job.claim)
+        except QueueError as failure:
+            # Out of our hands it would stay claimed, by a process that lives, and nobody would ever take it over.
+            self._queue_trouble.met(failure)
+            job.begin(None)
+            self._unsettled.put((job, AttemptCut("The job could not begin.")))
+        else:
+            self._holdings.remove(job.claim)
+
+    def pause_if_in_trouble(self) -> None:
+        """Wait a moment if an attempt met a disk in trouble since the last call: once, however many met it."""
+        if self._pause_wanted.is_set():
+            self._pause_wanted.clear()
             self._stop.wait(DISK_PAUSE_S)
 
     def settle_the_unsettled(self) -> None:
-        """Try again what the queue could not take."""
-        for _ in range(self._unsettled.qsize()):
+        """Try again what the queue could not take, until it refuses again."""
+        before = self._unsettled.qsize()
+        for left in reversed(range(before)):
             self.settle(*self._unsettled.get())
+            if self._unsettled.qsize() > left:
+                return
 
     def disk_failed(self, error: QueueError | StoreError) -> None:
         """Wait for the disk or a lock to come back; raise the error if it is damage, or if the run is to end."""

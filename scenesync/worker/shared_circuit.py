@@ -101,7 +101,7 @@ class SharedCircuit:
             self._looked_at = time.monotonic()
             if circuit.revision >= self._known.revision:  # else another thread has seen a later one
                 self._known = circuit
-            back = written and self._try_again_at is not None
+            back = written and self._try_again_at is not None and circuit.revision >= self._known.revision
             if back:
                 self._try_again_at = None
             known = self._known

@@ -51,6 +51,7 @@ class StashConnection:
         self._lock = threading.Lock()
         self._seen = False
         self._down_since: float | None = None
+        self._up_since = 0.0
         self._last_error: StashUnavailable | None = None
         self._probe_at = 0.0
         self._interval_s = FIRST_PROBE_AFTER_S
@@ -98,8 +99,11 @@ class StashConnection:
             log.debug("stash answers the probe with an error: %s", error)
         return self._heard()
 
-    def failed(self, error: StashUnavailable) -> None:
-        """Hear that Stash could not be used."""
+    def failed(self, error: StashUnavailable, *, began_at: float | None = None) -> None:
+        """Hear that Stash could not be used by a call that began at ``began_at`` (monotonic; None: just now)."""
+        with self._lock:
+            if began_at is not None and began_at < self._up_since:
+                return  # it belongs to the outage that is over
         self._breaker.record_failure()
         with self._lock:
             self._last_error = error
@@ -120,6 +124,8 @@ class StashConnection:
         with self._lock:
             news = self._down_since is not None or not self._seen
             self._seen = True
+            if self._down_since is not None:
+                self._up_since = time.monotonic()
             self._down_since = None
             self._on_trial = False
             self._interval_s = FIRST_PROBE_AFTER_S

@@ -70,6 +70,10 @@ class StockQueue:
         """Say yes: a stock queue knows no owners, whoever has the job holds it."""
         return True
 
+    def take_over_dead_owners(self) -> int:
+        """Do nothing: a stock queue does not know whose a job is."""
+        return 0
+
     def maintain(self) -> None:
         """Do nothing: a stock queue tidies when it is told to by its own methods."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from contextlib import nullcontext
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
 import click
@@ -12,7 +11,8 @@ import click
 from scenesync.app.commands import options
 from scenesync.app.context import AppContext, print_json
 from scenesync.app.exit_codes import DONE
-from scenesync.app.installation import database_file
+from scenesync.app.installation import database_file, journal_of
+from scenesync.app.times import moment
 from scenesync.domain import circuit as steps
 from scenesync.domain.circuit import Circuit, CircuitLimits, CircuitState
 from scenesync.store.circuits import CircuitStore
@@ -69,10 +69,11 @@ def reset(app: AppContext, *, services: Sequence[str], as_json: bool) -> int:
     A running daemon sees it within a second and asks the server at once. If that still fails, jobs wait as before: none
     is lost or spent by a reset.
     """
-    path = database_file(app.load().settings.data_dir)
+    settings = app.load().settings
+    path = database_file(settings.data_dir)
     before = _read(path.parent, services or SERVICES)
     if path.is_file():
-        with open_database(path) as database:
+        with open_database(path, journal=journal_of(settings)) as database:
             for service in before:
                 CircuitStore(database, service).update(steps.closed)
     if as_json:
@@ -110,10 +111,6 @@ def _line(kept: Circuit) -> str:
         case CircuitState.CLOSED:
             return f"closed, {kept.failures} failures in a row" if kept.failures else "closed"
         case CircuitState.OPEN:
-            return f"open since {_moment(kept.opened_at)}"
+            return f"open since {moment(kept.opened_at)}"
         case CircuitState.HALF_OPEN:
             return "half_open, " + ("a probe is under way" if kept.probe else "the next request decides")
-
-
-def _moment(epoch_s: float) -> str:
-    return datetime.fromtimestamp(epoch_s, UTC).astimezone().isoformat(timespec="seconds")
