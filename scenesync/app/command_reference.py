@@ -53,9 +53,12 @@ def _commands(group: click.Group, path: tuple[str, ...]) -> Iterator[tuple[tuple
 
 def _section(path: tuple[str, ...], command: click.Command) -> str:
     context: click.Context | None = None
+    at: click.Command | None = None
     for name in path:
+        # Each name with its own command: the arguments of the parents are part of a usage line.
+        at = cli if at is None else at.commands[name] if isinstance(at, click.Group) else command
         context = click.Context(
-            command,
+            at,
             info_name=name,
             parent=context,
             terminal_width=100,

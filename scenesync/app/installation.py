@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +17,7 @@ from scenesync.plex.client import PlexClient
 from scenesync.queue.dead_letters import DeadLetterStore
 from scenesync.queue.embedded import EmbeddedQueue
 from scenesync.queue.owner_lock import KernelLock
+from scenesync.queue.schema import FILE_NAME as QUEUE_FILE
 from scenesync.stash.client import StashClient
 from scenesync.store.attempts import AttemptStore
 from scenesync.store.baselines import BaselineStore
@@ -53,6 +55,8 @@ if TYPE_CHECKING:
     from scenesync.domain.item import ServerIdentity
     from scenesync.domain.outcome import Attempt
 
+log = logging.getLogger(__name__)
+
 DATABASE_FILE: Final = "scenesync.db"
 LOCK_FILE: Final = "daemon.lock"
 QUEUE_FOLDER: Final = "queue"
@@ -74,7 +78,18 @@ def worker_lock(data_dir: Path) -> KernelLock:
     return KernelLock(data_dir / LOCK_FILE)
 
 
+def _note_lost_queue(data_dir: Path) -> None:
+    """Leave a mark, as a damaged file would be one, if the queue is gone although there was an installation here."""
+    file = queue_folder(data_dir) / QUEUE_FILE
+    if not database_file(data_dir).exists() or (file.exists() and file.stat().st_size > 0):
+        return
+    log.error("the queue file %s is missing or empty although it was in use: what waited in it is not known", file)
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file.with_name(f"{file.name}.damaged-{time.strftime('%Y%m%dT%H%M%S', time.gmtime(time.time()))}-lost").touch(0o600)
+
+
 def _queue_at(settings: Settings, *, auto_resume: bool) -> EmbeddedQueue:
+    _note_lost_queue(settings.data_dir)
     return EmbeddedQueue(
         queue_folder(settings.data_dir),
         auto_resume=auto_resume,

@@ -94,10 +94,10 @@ class QueueCore:
 
     def put_job(self, job: Mapping[str, Any], priority: int = PRIORITY_PERSON) -> EnqueueResult:
         """Store an event durably: as a new job, or merged into the one that waits under the same ``job_key``."""
-        now = time.time()
-        event = transitions.Event.of(job, now)
+        event = transitions.Event.of(job, time.time())
         with self.writing() as connection:
-            return transitions.enqueue(connection, event, priority=priority, now=now)
+            # When it arrived is asked under the write lock: by that time events of several processes are put in order.
+            return transitions.enqueue(connection, event, priority=priority, now=time.time())
 
     def put_many(
         self, jobs: Iterable[Mapping[str, Any]], priority: int = PRIORITY_BULK, batch_rows: int = 500

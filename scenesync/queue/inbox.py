@@ -192,7 +192,7 @@ def store(document: Document, data_dir: str) -> str | None:
     now = time.time()
     job = _build_job(document, update_type, now)
     queue_folder = os.path.join(data_dir, QUEUE_FOLDER)
-    if _enqueue(os.path.join(queue_folder, _QUEUE_FILE), job, f"scene_{document.scene_id}", now):
+    if _enqueue(os.path.join(queue_folder, _QUEUE_FILE), job, f"scene_{document.scene_id}"):
         return None
     from scenesync.queue import spool  # noqa: PLC0415 (not needed, so not paid for, while the queue works)
 
@@ -283,7 +283,7 @@ def _answer_error(problem: str | None) -> None:
         return
 
 
-def _enqueue(path: str, job: str, job_key: str, now: float) -> bool:
+def _enqueue(path: str, job: str, job_key: str) -> bool:
     """Put ``job`` into the queue file in one synced transaction; return False if that is not possible right now.
 
     If the file is moved aside in this very moment, it may have been read before our event was in it: the event counts
@@ -302,6 +302,7 @@ def _enqueue(path: str, job: str, job_key: str, now: float) -> bool:
             _begin(connection)
             if _identity(path) != file:  # its write-ahead log may be that of another file by now
                 return False
+            now = time.time()  # asked under the lock: by the time of arrival events are put in order
             if connection.execute(_MERGE, (job, job_key, now, repr(now))).rowcount == 0:
                 connection.execute(_INSERT, (job, now))
             connection.execute("COMMIT")
@@ -337,13 +338,14 @@ def _begin(connection: sqlite.Connection) -> None:
 
 
 def _build_job(document: Document, update_type: str, now: float) -> str:
-    values = (document.scene_id, update_type, document.path, document.title, repr(now))
+    path, title = _sound(document.path), _sound(document.title)
+    values = (document.scene_id, update_type, path, title, repr(now))
     try:
         return str(_compute(_BUILD, values)[0])
     except sqlite.Error:
         import json  # noqa: PLC0415 (costs as much as the rest together, and is needed only without SQLite's own)
 
-        hints = {"path": document.path, "title": str(document.title)[:500] if document.title else None}
+        hints = {"path": path, "title": title[:500] if title else None}
         return json.dumps(
             {
                 "scene_id": document.scene_id,
@@ -353,6 +355,11 @@ def _build_job(document: Document, update_type: str, now: float) -> str:
                 "job_key": f"scene_{document.scene_id}",
             }
         )
+
+
+def _sound(text: object) -> str | None:
+    """Return a hint without what UTF-8 cannot say (half of a surrogate pair), None if there is none."""
+    return text.encode("utf-8", "replace").decode("utf-8") if isinstance(text, str) else None
 
 
 def _read_slowly(text: str) -> Document:

@@ -619,3 +619,12 @@ def test_stash_that_went_away_does_not_make_the_hook_fail(plugin: Plugin, queue:
     running.stdin.close()
     assert running.wait(timeout=60) == 0
     assert queue.size == 1
+
+
+def test_half_a_surrogate_pair_in_a_title_costs_no_event(tmp_path: Path) -> None:
+    document = b'{"args":{"hookContext":{"id":14,"type":"Scene.Update.Post","input":{"title":"\\ud800 lone"}}}}'
+    EmbeddedQueue(tmp_path / "queue").close()
+    assert inbox.store(inbox.read_document(document.decode()), str(tmp_path)) is None
+    with contextlib.closing(EmbeddedQueue(tmp_path / "queue")) as queue:
+        [claimed] = queue.claim()
+    assert (claimed.scene_id, claimed.job["data"]) == (14, {"title": "? lone"})

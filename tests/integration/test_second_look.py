@@ -100,3 +100,23 @@ def test_tidying_drops_old_dead_letters_and_edits(world: SyncWorld) -> None:
         )
         tidy(installation)
         assert installation.dead_letters.count() == 2
+
+
+@pytest.mark.parametrize("loss", ["emptied", "deleted"])
+def test_a_queue_file_that_is_gone_counts_as_damage(world: SyncWorld, loss: str) -> None:
+    for _ in range(3):
+        world.scene()
+    with world.installed():
+        pass
+    file = world.data_dir / "queue" / "data.db"
+    for companion in ("-wal", "-shm"):
+        file.with_name(f"data.db{companion}").unlink(missing_ok=True)
+    if loss == "emptied":
+        file.write_bytes(b"")
+    else:
+        file.unlink()
+    with world.installed() as installation:
+        assert make_good(installation, threading.Event()) is True
+        assert read_snapshot(world.data_dir / "queue").pending == 3
+    with world.installed() as installation:
+        assert make_good(installation, threading.Event()) is False
