@@ -80,7 +80,7 @@ class PlexDoor:
     def apply_in_other_dialect(self, edit: Edit) -> None:
         self._edit(edit, other_dialect=not self._speaks_other)
 
-    def adopt_other_dialect(self) -> None:
+    def adopt_other_dialect(self, edits: object) -> None:  # noqa: ARG002 - the port's shape
         self.adopt(other_minus_encoding)
 
     def adopt(self, change: Callable[[Dialect], Dialect]) -> Dialect:
