@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.reliability
 
 CHUNKS: Final = 4
-HISTORIES: Final = (50, 2_500)
+HISTORIES: Final = (20, 2_500)
 LONGEST_S: Final = (15, 300)
 TOLD_STORIES: Final = 3
 MEMORY: Final = Path("/dev/shm")  # noqa: S108 - nothing is fsynced to a disk for nothing; a private folder in it
