@@ -21,7 +21,7 @@ GOODBYE_S: Final = 1.0
 
 
 @contextmanager
-def beside(name: str, action: Callable[[threading.Event], None], end: threading.Event) -> Iterator[None]:
+def beside(name: str, action: Callable[[threading.Event], object], end: threading.Event) -> Iterator[None]:
     """Run ``action(end)`` in a thread during the block; ``end`` is set when the block is left.
 
     What goes wrong is logged and never stops the daemon: delivering goes before anything that is done beside it.
@@ -35,7 +35,7 @@ def beside(name: str, action: Callable[[threading.Event], None], end: threading.
         thread.join(timeout=GOODBYE_S)
 
 
-def every(name: str, interval_s: float, action: Callable[[], None]) -> Callable[[threading.Event], None]:
+def every(name: str, interval_s: float, action: Callable[[], object]) -> Callable[[threading.Event], None]:
     """Return an action for ``beside`` that runs now and every ``interval_s`` seconds, also after it failed."""
 
     def repeat(end: threading.Event) -> None:
@@ -46,7 +46,7 @@ def every(name: str, interval_s: float, action: Callable[[], None]) -> Callable[
     return repeat
 
 
-def _run(name: str, action: Callable[[threading.Event], None], end: threading.Event) -> None:
+def _run(name: str, action: Callable[[threading.Event], object], end: threading.Event) -> None:
     try:
         action(end)
     except (TransientError, PermanentError, QueueError, StoreError, OSError) as error:

@@ -8,6 +8,7 @@ import click
 
 from scenesync.app.times import parse_since
 from scenesync.domain.batches import batched
+from scenesync.intake.selection import all_scenes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -55,11 +56,4 @@ def _ids(stash: StashClient, scene_ids: Sequence[int], since: datetime | None) -
         return dict.fromkeys(scene_ids)
     if since is not None:
         return (scene.id for scene in stash.scenes_updated_since(since, overlap_s=0))
-    return _all_ids(stash)
-
-
-def _all_ids(stash: StashClient) -> Iterator[int]:
-    last_id = 0
-    while page := stash.scene_hints_after(last_id, PAGE_SIZE):
-        yield from (scene.id for scene in page)
-        last_id = page[-1].id
+    return (scene.id for scene in all_scenes(stash))

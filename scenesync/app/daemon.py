@@ -9,7 +9,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -29,10 +29,8 @@ from scenesync.worker.loop import LoopLimits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from types import TracebackType
 
     from scenesync.app.context import AppContext
-    from scenesync.app.installation import Installation
     from scenesync.app.settings import LoadedSettings, Settings
     from scenesync.stash.connection import PluginConnection
 
@@ -148,7 +146,7 @@ class Daemon:
                 end_of_round.clear()
                 if stop.is_set():  # asked after clearing: a signal sets both
                     return
-                watch = SettingsWatch(self.source, loaded, end_of_round)
+                watch = SettingsWatch(self.source, loaded)
                 try:
                     self._round(loaded.settings, end_of_round, watch)
                 except (QueueDamaged, StoreDamaged) as error:
@@ -168,13 +166,14 @@ class Daemon:
         write_hook_file(settings)
         for key in not_yet_effective(settings):
             log.warning("the setting %s has no effect in this version yet", key)
-        with open_installation(settings, stash=self.source.stash()) as installation, watch:
+        with open_installation(settings, stash=self.source.stash()) as installation:
             log.info("working data_dir=%s workers=%d", settings.data_dir, settings.workers)
             limits = LoopLimits(
                 workers=settings.workers, refresh_index_every_s=settings.poll_interval or NO_POLL_REFRESH_S
             )
             with (
-                beside("second look", lambda end: _look_again(installation, end), end_of_round),
+                beside("settings", watch.run, end_of_round),
+                beside("second look", lambda end: make_good(installation, end), end_of_round),
                 beside("housekeeping", every("housekeeping", TIDY_EVERY_S, lambda: tidy(installation)), end_of_round),
             ):
                 try:
@@ -187,28 +186,17 @@ class Daemon:
 class SettingsWatch:
     """Looks now and then whether the settings changed, and ends the round if they did."""
 
-    def __init__(self, source: SettingsSource, loaded: LoadedSettings, end_of_round: threading.Event) -> None:
+    def __init__(self, source: SettingsSource, loaded: LoadedSettings) -> None:
         self.latest = loaded
         self._source = source
-        self._end_of_round = end_of_round
         self._seen = file_times(loaded.files)
         self._asked_plugin_at = time.monotonic()
-        self._thread = threading.Thread(target=self._run, name="settings", daemon=True)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
-    ) -> None:
-        self._end_of_round.set()
-        self._thread.join(timeout=1.0)  # it may be asking a Stash that does not answer
-
-    def _run(self) -> None:
-        while not self._end_of_round.wait(LOOK_AT_FILES_EVERY_S):
+    def run(self, end_of_round: threading.Event) -> None:
+        """Look until the round ends, or until there is something new, which ends it."""
+        while not end_of_round.wait(LOOK_AT_FILES_EVERY_S):
             if self._changed() and self._reload():
-                self._end_of_round.set()
+                end_of_round.set()
 
     def _changed(self) -> bool:
         now_seen = file_times(self.latest.files)
@@ -235,10 +223,6 @@ class SettingsWatch:
         if changed:
             log.info("settings changed, starting over with the new ones")
         return changed
-
-
-def _look_again(installation: Installation, end: threading.Event) -> None:
-    make_good(installation, end)
 
 
 def file_times(files: Sequence[Path]) -> tuple[tuple[int, int] | None, ...]:

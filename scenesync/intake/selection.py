@@ -29,7 +29,7 @@ class BulkQueue(Protocol):
 
 def enqueue_all(stash: StashClient, queue: BulkQueue) -> BulkResult:
     """Enqueue every scene that Stash has. Raises what Stash's client raises; what was enqueued by then stays."""
-    return queue.put_many(_jobs(_all_scenes(stash)), priority=PRIORITY_BULK)
+    return queue.put_many(_jobs(all_scenes(stash)), priority=PRIORITY_BULK)
 
 
 def enqueue_since(stash: StashClient, queue: BulkQueue, since: datetime) -> BulkResult:
@@ -43,7 +43,8 @@ def enqueue_ids(queue: BulkQueue, scene_ids: Sequence[int]) -> BulkResult:
     return queue.put_many((scene_job(scene_id, now) for scene_id in scene_ids), priority=PRIORITY_PERSON)
 
 
-def _all_scenes(stash: StashClient) -> Iterator[SceneHint]:
+def all_scenes(stash: StashClient) -> Iterator[SceneHint]:
+    """Yield every scene that Stash has, in the order of their ids, page by page."""
     last_id = 0
     while page := stash.scene_hints_after(last_id, PAGE_SIZE):
         yield from page

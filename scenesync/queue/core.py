@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from scenesync.domain.batches import batched
 from scenesync.queue import dead_letters, history, listing, merging, owner_lock, salvage, transitions
 from scenesync.queue.errors import LeaseLost, QueueError, QueueUnwritable, primary_code, translated
 from scenesync.queue.lease import LEASE_S, LeaseOwner
@@ -104,9 +105,8 @@ class QueueCore:
     ) -> BulkResult:
         """Store any number of jobs in bounded memory and short transactions, so that others get their turn."""
         total = BulkResult()
-        iterator = iter(jobs)
         ended_at: float | None = None
-        while batch := list(itertools.islice(iterator, batch_rows)):
+        for batch in batched(jobs, batch_rows):
             # Encoded while nobody is kept waiting, which is most of the pause that others need to get their turn.
             events = [transitions.Event.of(job, time.time()) for job in batch]
             if ended_at is not None:
@@ -224,8 +224,7 @@ class QueueCore:
     def wake(self, job_keys: Iterable[str], now: float) -> int:
         """Make due at once those of these jobs that wait because Plex did not know their file; return how many."""
         woken = 0
-        iterator = iter(job_keys)
-        while batch := list(itertools.islice(iterator, _BATCH_ROWS)):
+        for batch in batched(job_keys, _BATCH_ROWS):
             with self._working() as connection:
                 woken += transitions.wake(connection, batch, now)
         return woken

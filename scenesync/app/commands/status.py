@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -11,6 +10,7 @@ import click
 from scenesync.app.commands import options
 from scenesync.app.context import AppContext, print_json
 from scenesync.app.overview import Overview, read_overview
+from scenesync.app.times import moment, span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +44,7 @@ def _lines(overview: Overview) -> Iterator[str]:
     for error, count in sorted(queue.waiting_by_error.items()):
         yield f"              {count} wait after {error}"
     if queue.oldest_pending_s is not None:
-        yield f"              the oldest has waited {_span(queue.oldest_pending_s)}"
+        yield f"              the oldest has waited {span(queue.oldest_pending_s)}"
     yield f"so far        {queue.completed_total} done, {queue.failed_total} given up"
     yield f"last hour     {', '.join(f'{count} {outcome}' for outcome, count in overview.rates.items()) or 'nothing'}"
     yield f"daemon        {'running' if overview.daemon_running else 'not running'}"
@@ -53,10 +53,10 @@ def _lines(overview: Overview) -> Iterator[str]:
     for service, figures in overview.reliability.items():
         yield f"{'':14}{service}: {_judged(figures)}"
     for outage in overview.outages:
-        length = "still going on" if outage.duration_s is None else f"lasted {_span(outage.duration_s)}"
+        length = "still going on" if outage.duration_s is None else f"lasted {span(outage.duration_s)}"
         waiting = max(outage.jobs_waiting, outage.jobs_waiting_at_end or 0)
         jobs = f", {waiting} jobs waited" if waiting else ""
-        yield f"outage        {outage.service} since {_moment(outage.began_at)}, {length}{jobs}: {outage.cause}"
+        yield f"outage        {outage.service} since {moment(outage.began_at)}, {length}{jobs}: {outage.cause}"
 
 
 def _judged(figures: Reliability) -> str:
@@ -66,16 +66,5 @@ def _judged(figures: Reliability) -> str:
     percent = math.floor(figures.availability * 10_000) / 100
     return (
         f"{percent:.2f} % available over 30 days, outages {figures.outages}, "
-        f"{_span(figures.mttr_s)} to recover and {_span(figures.mtbf_s)} between them on average"
+        f"{span(figures.mttr_s)} to recover and {span(figures.mtbf_s)} between them on average"
     )
-
-
-def _moment(epoch_s: float) -> str:
-    return datetime.fromtimestamp(epoch_s, UTC).astimezone().isoformat(timespec="seconds")
-
-
-def _span(seconds: float) -> str:
-    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
-        if seconds >= size:
-            return f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.1f} s"
