@@ -134,12 +134,17 @@ class WorkLoop:
             stop.wait(self._gate.pause_s())
             return False
         self._refresh_index_if_due(session)
-        if self._claim_and_fetch(session):
+        room = self._room()
+        if room and self._claim_and_fetch(session, room):
             self._last_edits_in.clear()
         elif not self._holdings.is_empty():
             if self._limits.until_idle and self._holdings.only_proofs_left() and self._nothing_due():
                 self._last_edits_in.set()
             self._holdings.wait(SHORT_WAIT_S)
+        elif not room:
+            # Nobody has looked for work: there may be some in the spool, which neither ends a run nor is news again
+            # and again.
+            stop.wait(SHORT_WAIT_S)
         elif self._limits.until_idle and self._nothing_due():
             return True
         else:
@@ -166,15 +171,16 @@ class WorkLoop:
             log.debug("path index not refreshed: %s", error)
             self._gate.note(error)
 
-    def _claim_and_fetch(self, session: PlexSession) -> bool:
-        """Claim as many jobs as there is room for, fetch their scenes and hand them out; False if there were none."""
+    def _room(self) -> int:
+        """Return how many jobs may begin now; the others stay in the queue, where everybody sees them."""
         room = self._holdings.room(self._limits.workers * JOBS_AHEAD_PER_WORKER)
         if room < self._limits.workers:  # refill in batches: one request to Stash for several scenes
-            return False
-        allowed = self._gate.may_begin(room)
-        if allowed < 1:  # what may not begin yet stays in the queue, where everybody sees it
-            return False
-        claims = self._worker.jobs.claim(allowed)
+            return 0
+        return self._gate.may_begin(room)
+
+    def _claim_and_fetch(self, session: PlexSession, room: int) -> bool:
+        """Claim up to ``room`` jobs, fetch their scenes and hand them out; False if there were none."""
+        claims = self._worker.jobs.claim(room)
         self._gate.begun(len(claims))
         self._holdings.add(claims)
         for running in self._fetch([Running(claim, session) for claim in claims]):

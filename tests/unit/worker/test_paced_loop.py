@@ -1,0 +1,88 @@
+"""A loop that may not begin anything yet: it neither spins on an event in the spool nor takes it for the end."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from scenesync.domain.job import scene_job
+from scenesync.domain.outcome import Attempt, Outcome
+from scenesync.queue import spool
+from scenesync.queue.embedded import EmbeddedQueue
+from scenesync.worker.gate import Gate
+from scenesync.worker.loop import SHORT_WAIT_S, LoopLimits, WorkLoop
+from scenesync.worker.processor import SyncWorker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from scenesync.domain.scene import Scene
+    from scenesync.worker.plex_connection import PlexSession
+
+
+class HeldBackGate(Gate):
+    """Lets nothing begin the first ``refusals`` times that it is asked; counts how often that is."""
+
+    def __init__(self, refusals: float) -> None:
+        self.asked = 0
+        self._refusals = refusals
+
+    def session(self) -> PlexSession | None:
+        return cast("PlexSession", object())
+
+    def may_begin(self, wanted: int) -> int:
+        self.asked += 1
+        return 0 if self.asked <= self._refusals else wanted
+
+    def begun(self, jobs: int) -> None: ...
+
+    def note(self, *_: object, **__: object) -> None: ...
+
+    def stash_answered(self) -> None: ...
+
+
+class NoScenes:
+    """A Stash without scenes: every job ends at once, as one whose scene is gone."""
+
+    def scenes(self, ids: Sequence[int]) -> Mapping[int, Scene]:
+        del ids
+        return {}
+
+    def scene_ids_after(self, after: int, limit: int) -> Sequence[int]:
+        del after, limit
+        return []
+
+
+@pytest.fixture
+def queue_with_a_spooled_event(tmp_path: Path) -> Iterator[EmbeddedQueue]:
+    queue = EmbeddedQueue(tmp_path / "queue")
+    spool.write_event(queue.folder, json.dumps(scene_job(7, time.time())).encode())
+    yield queue
+    queue.close()
+
+
+def test_an_event_in_the_spool_does_not_keep_a_paced_loop_busy(queue_with_a_spooled_event: EmbeddedQueue) -> None:
+    gate, stop = HeldBackGate(float("inf")), threading.Event()
+    loop = WorkLoop(SyncWorker(queue_with_a_spooled_event, None, None), NoScenes(), gate, limits=LoopLimits(workers=1))
+    thread = threading.Thread(target=loop.run, args=(stop,))
+    begun = time.monotonic()
+    thread.start()
+    time.sleep(10 * SHORT_WAIT_S)
+    stop.set()
+    thread.join()
+
+    assert 1 <= gate.asked <= (time.monotonic() - begun) / SHORT_WAIT_S + 1
+
+
+def test_a_run_until_idle_does_not_end_before_an_event_in_the_spool(queue_with_a_spooled_event: EmbeddedQueue) -> None:
+    attempts: list[Attempt] = []
+    worker = SyncWorker(queue_with_a_spooled_event, None, None)
+    limits = LoopLimits(workers=1, until_idle=True)
+    WorkLoop(worker, NoScenes(), HeldBackGate(3), limits=limits, observers=[attempts.append]).run(threading.Event())
+
+    assert [(attempt.scene_id, attempt.outcome) for attempt in attempts] == [(7, Outcome.SKIPPED)]
