@@ -23,6 +23,7 @@ from scenesync.app.commands import (
     run,
     stash_task,
     status,
+    stopped,
     sync,
 )
 from scenesync.app.context import AppContext
@@ -76,6 +77,7 @@ for command in (
     circuit.circuit,
     queue.queue,
     dlq.dlq,
+    stopped.stopped,
     explain.explain,
     pin.pin,
     pin.unpin,

@@ -12,14 +12,17 @@ from typing import TYPE_CHECKING, Final, Literal
 from scenesync.app.field_settings import conflict_policies, enabled_fields, field_rules
 from scenesync.app.settings import participation, require_plex
 from scenesync.app.version import VERSION
+from scenesync.domain.blast_radius import BlastLimits
 from scenesync.plex import dialect
 from scenesync.plex.client import PlexClient
 from scenesync.queue.dead_letters import DeadLetterStore
 from scenesync.queue.embedded import EmbeddedQueue
 from scenesync.queue.owner_lock import KernelLock
 from scenesync.queue.schema import FILE_NAME as QUEUE_FILE
+from scenesync.reconciliation.automatic_run import Judge
 from scenesync.stash.client import StashClient
 from scenesync.store.attempts import AttemptStore
+from scenesync.store.automatic_runs import AutomaticRunStore
 from scenesync.store.baselines import BaselineStore
 from scenesync.store.circuits import CircuitStore
 from scenesync.store.database import Database, open_database
@@ -60,6 +63,7 @@ log = logging.getLogger(__name__)
 DATABASE_FILE: Final = "scenesync.db"
 LOCK_FILE: Final = "daemon.lock"
 QUEUE_FOLDER: Final = "queue"
+PLANS_FOLDER: Final = "plans"
 ATTEMPTS_IN_A_LETTER: Final = 20
 
 
@@ -205,6 +209,22 @@ class Installation:
             Rivals(self.stash, baselines, locator.match, options.participation),
         )
         return PlexSession(identity, index, scene_sync, ProofDesk(self.plex, baselines, images))
+
+    def judge(self, session: PlexSession) -> Judge:
+        """Return what stops runs that nobody asked for before they change too much."""
+        settings, server_id = self.settings, session.identity.machine_identifier
+        index = PathIndexStore(self.database, server_id)
+        return Judge(
+            AutomaticRunStore(self.database),
+            session.scene_sync,
+            self.stash,
+            self.queue,
+            limits=BlastLimits(settings.max_change_percent, settings.max_change_items, settings.max_cleared_fields),
+            fields=len(enabled_fields(settings)),
+            all_items=lambda: index.counts().items,
+            plans=settings.data_dir / PLANS_FOLDER,
+            server_id=server_id,
+        )
 
     def _speak_as_learned(self, identity: ServerIdentity) -> None:
         """Go on with what was learned about this server, and keep what will be."""

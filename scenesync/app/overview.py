@@ -12,6 +12,7 @@ from scenesync.domain.circuit import CircuitLimits
 from scenesync.queue.owner_lock import held_elsewhere
 from scenesync.queue.snapshot import read_snapshot
 from scenesync.store.attempts import AttemptStore
+from scenesync.store.automatic_runs import AutomaticRunStore, StoppedRun
 from scenesync.store.circuits import CircuitStore
 from scenesync.store.database import open_database
 from scenesync.store.outages import OutageStore
@@ -44,6 +45,7 @@ class Overview:
     circuit: str = "closed"
     rates: Mapping[str, int] = field(default_factory=dict)
     outages: Sequence[Outage] = ()
+    stopped_runs: Sequence[StoppedRun] = ()
     reliability: Mapping[str, Reliability] = field(default_factory=lambda: dict.fromkeys(SERVICES, Reliability()))
 
     def as_document(self) -> dict[str, object]:
@@ -57,6 +59,7 @@ class Overview:
             "stash": self.stash,
             "last_hour": dict(self.rates),
             "outages": [{**asdict(outage), "duration_s": outage.duration_s} for outage in self.outages],
+            "stopped_runs": [run.as_document() for run in self.stopped_runs],
             "reliability": {service: _document(figures) for service, figures in self.reliability.items()},
         }
 
@@ -80,6 +83,7 @@ def read_overview(data_dir: Path) -> Overview:
             circuit=circuit.state.value,
             rates=AttemptStore(database).outcomes_since(now - RATES_OVER_S),
             outages=outages.latest(OUTAGES_SHOWN),
+            stopped_runs=AutomaticRunStore(database).stopped(),
             reliability={
                 service: reliability(outages.of_service(service, since=now - WINDOW_S), now=now) for service in SERVICES
             },

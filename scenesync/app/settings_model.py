@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from scenesync.app.settings_values import (
+    Amount,
     ContentRatings,
     DatabaseUrl,
     DataDir,
@@ -25,6 +26,7 @@ from scenesync.app.settings_values import (
     OptionalFile,
     PathMap,
     Patterns,
+    Percent,
     PlexUrl,
     Port,
     RampS,
@@ -129,6 +131,19 @@ class Settings(BaseSettings):
     reconcile_scope: Annotated[ReconcileScope, _CHOICE] = Field(
         default=ReconcileScope.WEEK,
         description="Which scenes that comparison looks at: those changed within this time, or all.",
+    )
+    max_change_percent: Percent = Field(
+        default=50,
+        description=(
+            "A run that nobody asked for (a fan-out, say) stops before its first write if it would change more than "
+            "this share of all items, and more than max_change_items. First writes do not count. 100: never."
+        ),
+    )
+    max_change_items: Amount = Field(
+        default=1000, description="However large the share, so many items may be changed by such a run."
+    )
+    max_cleared_fields: Amount = Field(
+        default=500, description="Such a run also stops if it would empty more fields than this."
     )
     strict_matching: bool = Field(
         default=True, description="Never take a Plex item for a scene's only because the file names are equal."

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Protocol
 
 from scenesync.domain.batches import batched
+from scenesync.domain.blast_radius import NOWHERE, Reach
 from scenesync.domain.desired import shown_title
 from scenesync.domain.errors import AmbiguousMatch, ImageTooLarge, SceneSkipped
 from scenesync.plex.exceptions import PlexNotFound, PlexPermanentError
@@ -49,7 +50,8 @@ class ItemChanges:
 class PlannedScene:
     """What would become of one scene; ``reason`` says why nothing can be done, "" where something can.
 
-    ``left_out_by`` names in one word why a scene takes no part (``domain.participation``).
+    ``left_out_by`` names in one word why a scene takes no part (``domain.participation``). ``reach`` is what it counts
+    for in a run that nobody asked for (``domain.blast_radius``).
     """
 
     scene_id: int
@@ -59,6 +61,7 @@ class PlannedScene:
     items: tuple[ItemChanges, ...] = ()
     reason: str = ""
     left_out_by: str = ""
+    reach: Reach = NOWHERE
 
 
 @dataclass(slots=True)
@@ -70,10 +73,12 @@ class Totals:
     fields: int = 0
     cleared: int = 0
     pictures: int = 0
+    reach: Reach = NOWHERE
 
     def count(self, planned: PlannedScene) -> None:
         """Add one scene."""
         self.verdicts[planned.verdict] += 1
+        self.reach += planned.reach
         if planned.verdict is Verdict.LEFT_OUT:
             self.left_out[planned.left_out_by or "other"] += 1
         for item in planned.items:
@@ -99,26 +104,28 @@ class Syncing(Protocol):
         """Read the items of many scenes together."""
         ...
 
-    def plan(self, scene: Scene, items: Mapping[str, Item]) -> tuple[Match, Sequence[PlannedItem]]:
-        """Return what would be written."""
+    def plan(
+        self, scene: Scene, items: Mapping[str, Item], *, with_pictures: bool
+    ) -> tuple[Match, Sequence[PlannedItem]]:
+        """Return what would be written; without pictures these are not looked at."""
         ...
 
 
-def plan_scenes(syncing: Syncing, scenes: Iterable[Scene]) -> Iterator[PlannedScene]:
-    """Yield a plan for each scene, in order and in bounded memory.
+def plan_scenes(syncing: Syncing, scenes: Iterable[Scene], *, with_pictures: bool = True) -> Iterator[PlannedScene]:
+    """Yield a plan for each scene, in order and in bounded memory; without pictures these are not looked at.
 
     Raises what the requests to Plex and Stash raise: a plan with holes would not be one.
     """
     for batch in batched(scenes, SCENES_AT_ONCE):
         items = syncing.read_ahead(batch)
         for scene in batch:
-            yield _plan(syncing, scene, items)
+            yield _plan(syncing, scene, items, with_pictures=with_pictures)
 
 
-def _plan(syncing: Syncing, scene: Scene, items: Mapping[str, Item]) -> PlannedScene:
+def _plan(syncing: Syncing, scene: Scene, items: Mapping[str, Item], *, with_pictures: bool) -> PlannedScene:
     title = shown_title(scene)
     try:
-        match, steps = syncing.plan(scene, items)
+        match, steps = syncing.plan(scene, items, with_pictures=with_pictures)
     except SceneSkipped as error:
         return PlannedScene(scene.id, title, Verdict.LEFT_OUT, reason=str(error), left_out_by=error.reason)
     except AmbiguousMatch as error:
@@ -133,4 +140,5 @@ def _plan(syncing: Syncing, scene: Scene, items: Mapping[str, Item]) -> PlannedS
         if step.edit.changes or step.pictures
     )
     verdict = Verdict.CHANGE if changed else Verdict.UNCHANGED
-    return PlannedScene(scene.id, title, verdict, match.rule.value, changed)
+    reach = sum((step.reach for step in steps), NOWHERE)
+    return PlannedScene(scene.id, title, verdict, match.rule.value, changed, reach=reach)

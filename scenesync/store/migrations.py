@@ -268,6 +268,34 @@ MIGRATIONS: Final = (
             """,
         ),
     ),
+    Migration(
+        5,
+        "runs that nobody asked for",
+        (
+            # What such a run would touch, and why it was stopped ("": it is still being gathered).
+            """
+            CREATE TABLE automatic_run (
+                id {row_id},
+                run_key TEXT NOT NULL,
+                cause TEXT NOT NULL,
+                began_at DOUBLE PRECISION NOT NULL,
+                reason TEXT NOT NULL,
+                totals TEXT NOT NULL
+            )
+            """,
+            # One run of a kind is gathered at a time.
+            "CREATE UNIQUE INDEX automatic_run_gathering ON automatic_run (run_key) WHERE reason = ''",
+            # Its scenes.
+            """
+            CREATE TABLE automatic_run_scene (
+                run_id BIGINT NOT NULL,
+                scene_id BIGINT NOT NULL,
+                PRIMARY KEY (run_id, scene_id),
+                FOREIGN KEY (run_id) REFERENCES automatic_run (id) ON DELETE CASCADE
+            )
+            """,
+        ),
+    ),
 )
 
 

@@ -208,3 +208,31 @@ pin: Final = Table(
     Column("files", Text, nullable=False),
     Column("scene_id", BigInteger, nullable=False),
 )
+
+# Runs that nobody asked for: what they would touch is gathered, judged, and maybe kept until a person decides.
+automatic_run: Final = Table(
+    "automatic_run",
+    metadata,
+    Column("id", _ROW_ID, primary_key=True),
+    Column("run_key", Text, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("began_at", DOUBLE_PRECISION, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("totals", Text, nullable=False),
+)
+Index(
+    "automatic_run_gathering",
+    automatic_run.c.run_key,
+    unique=True,
+    sqlite_where=text("reason = ''"),
+    postgresql_where=text("reason = ''"),
+)
+
+# The scenes of such a run.
+automatic_run_scene: Final = Table(
+    "automatic_run_scene",
+    metadata,
+    Column("run_id", BigInteger, primary_key=True),
+    Column("scene_id", BigInteger, primary_key=True),
+    ForeignKeyConstraint(["run_id"], ["automatic_run.id"], ondelete="CASCADE"),
+)

@@ -9,6 +9,7 @@ from dataclasses import field as dataclass_field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Protocol
 
+from scenesync.domain.blast_radius import NOWHERE, Reach, reach_of
 from scenesync.domain.desired import DEFAULT_FIELDS, DEFAULT_RULES, DesiredFields, desired_fields
 from scenesync.domain.diff import Baseline, ConflictPolicy, Edit, plan_edit
 from scenesync.domain.errors import AttemptCut, SceneSkipped
@@ -103,11 +104,15 @@ class SyncResult:
 
 @dataclass(frozen=True, slots=True)
 class PlannedItem:
-    """One item as it is, the edit that would make it right, and the pictures that would be put there."""
+    """One item as it is, the edit that would make it right, and the pictures that would be put there.
+
+    ``reach`` is what the edit counts for in a run that nobody asked for.
+    """
 
     item: Item
     edit: Edit
     pictures: tuple[Field, ...] = ()
+    reach: Reach = NOWHERE
 
 
 class SceneSync:
@@ -141,13 +146,17 @@ class SceneSync:
         """Read the items of many scenes together, for ``plan``."""
         return self._locator.read_ahead(scenes)
 
-    def plan(self, scene: Scene, items: Mapping[str, Item] = _NOTHING) -> tuple[Match, Sequence[PlannedItem]]:
+    def plan(
+        self, scene: Scene, items: Mapping[str, Item] = _NOTHING, *, with_pictures: bool = True
+    ) -> tuple[Match, Sequence[PlannedItem]]:
         """Return what would be written, writing nothing; ``items`` may hold what ``read_ahead`` read.
 
-        Raises what ``sync`` raises before its first write.
+        Without pictures Stash is not asked for them, one by one. Raises what ``sync`` raises before its first write.
         """
         desired = self._desired(scene)
         match, planned = self._plan(scene, desired, items)
+        if not with_pictures:
+            return match, planned
         return match, [
             replace(step, pictures=self._images.plan(step.item, scene.id, desired.images)) for step in planned
         ]
@@ -187,17 +196,19 @@ class SceneSync:
             raise SceneSkipped(left_out.text, reason=left_out.reason)
         match, items = self._locator.locate(scene, known)
         items = self._rivals.settle(scene, match, items)
-        return match, [PlannedItem(item, self._plan_item(item, desired)) for item in items]
+        return match, [self._plan_item(item, desired) for item in items]
 
-    def _plan_item(self, item: Item, desired: DesiredFields) -> Edit:
-        return plan_edit(
+    def _plan_item(self, item: Item, desired: DesiredFields) -> PlannedItem:
+        baselines = self._baselines.read(item.rating_key)
+        edit = plan_edit(
             item,
             {field: self._server.fit(field, value) for field, value in desired.values.items()},
-            self._baselines.read(item.rating_key),
+            baselines,
             policy=self._options.policy,
             policies=self._options.policies,
             lock=self._options.lock,
         )
+        return PlannedItem(item, edit, reach=reach_of(edit, baselines))
 
     def _write(self, scene_id: int, item: Item, edit: Edit, still_ours: Callable[[], bool]) -> None:
         """Note what is about to be written, then send it.

@@ -50,6 +50,8 @@ def _lines(overview: Overview) -> Iterator[str]:
     yield f"daemon        {'running' if overview.daemon_running else 'not running'}"
     yield f"plex          {overview.plex}, circuit {overview.circuit}"
     yield f"stash         {overview.stash}"
+    for run in overview.stopped_runs:
+        yield f"stopped       run {run.id}, {run.cause}: {run.reason} (scenesync stopped show {run.id})"
     for service, figures in overview.reliability.items():
         yield f"{'':14}{service}: {_judged(figures)}"
     for outage in overview.outages:

@@ -15,6 +15,7 @@ from store_samples import SERVER, path_lookup
 from scenesync.domain.circuit import Circuit, CircuitState
 from scenesync.store import (
     attempts,
+    automatic_runs,
     baselines,
     circuits,
     journal,
@@ -38,6 +39,7 @@ LATEST = MIGRATIONS[-1].version
 OLD_DATABASES = sorted((Path(__file__).parent / "old_databases").glob("*.sql"))
 STATEMENT_MODULES = (
     attempts,
+    automatic_runs,
     baselines,
     circuits,
     journal,

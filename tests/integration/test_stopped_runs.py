@@ -1,0 +1,134 @@
+"""A run that nobody asked for stops before its first write if it would change too much; a person decides then."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sync_world import TOKEN, SyncWorld
+
+from scenesync.app.cli import run_cli
+from scenesync.plex.exceptions import PlexServerDown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from scenesync.reconciliation.automatic_run import Judge
+
+pytestmark = pytest.mark.integration
+
+KEY, CAUSE = "tag_3", "tag 3 was deleted"
+LIMITS = {"max_change_items": 3, "max_change_percent": 50, "max_cleared_fields": 2}
+
+
+@pytest.fixture
+def written(world: SyncWorld, monkeypatch: pytest.MonkeyPatch) -> SyncWorld:
+    """Six scenes that Plex shows already."""
+    for number in range(6):
+        world.pair(title=f"Film {number}", details=f"About film {number}.")
+    world.drain(*scene_ids(world))
+    values = {"DATA_DIR": str(world.data_dir), "STASH_URL": world.stash.url, "PLEX_URL": world.plex.url}
+    for key, value in {**values, "PLEX_TOKEN": TOKEN, "PATH_MAP": "/data/stash => /mnt/media"}.items():
+        monkeypatch.setenv(f"SCENESYNC_{key}", value)
+    world.plex.clear_records()
+    return world
+
+
+def scene_ids(world: SyncWorld) -> list[int]:
+    return sorted(int(key) for key in world.stash.library.scenes)
+
+
+@contextmanager
+def judging(world: SyncWorld, **limits: Any) -> Iterator[Judge]:
+    with world.installed(**{**LIMITS, **limits}) as installation:
+        yield installation.judge(world.session(installation))
+
+
+def waiting(world: SyncWorld) -> int:
+    with world.installed() as installation:
+        return len(installation.queue.list_pending())
+
+
+def answer(capsys: pytest.CaptureFixture[str], *command: str, status: int = 0) -> Any:
+    capsys.readouterr()
+    assert run_cli([*command, "--json"]) == status
+    return json.loads(capsys.readouterr().out)
+
+
+def test_a_run_within_the_limits_goes_into_the_queue(written: SyncWorld) -> None:
+    for scene_id in scene_ids(written)[:3]:
+        written.stash.save(scene_id, title="Another title")
+    with judging(written) as judge:
+        judge.gather(KEY, CAUSE, scene_ids(written)[:2])
+        judge.gather(KEY, CAUSE, scene_ids(written)[2:3])
+        assert judge.conclude(KEY, CAUSE)
+        assert judge.conclude(KEY, CAUSE)  # nothing is left to decide
+    assert waiting(written) == 3
+    assert [attempt.outcome.value for attempt in written.drain()] == ["synced"] * 3
+
+
+def test_a_run_that_changes_too_many_items_stops_before_its_first_write(
+    written: SyncWorld, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for scene_id in scene_ids(written)[:4]:
+        written.stash.save(scene_id, title="Another title")
+    with judging(written) as judge:
+        judge.gather(KEY, CAUSE, scene_ids(written))
+        assert not judge.conclude(KEY, CAUSE)
+    assert waiting(written) == 0
+    assert written.plex.field_writes == []
+    (run,) = answer(capsys, "stopped", "list", status=3)
+    assert run["reason"].startswith("it would change 4 of 6 items")
+    assert answer(capsys, "status")["stopped_runs"] == [run]
+    shown = answer(capsys, "stopped", "show", str(run["run"]))
+    assert {change["after"] for scene in shown["scenes"] for item in scene["items"] for change in item["changes"]} == {
+        "Another title"
+    }
+    # when a person lets it go on
+    assert answer(capsys, "stopped", "continue", str(run["run"])) == {"run": run["run"], "scenes": 6}
+    written.drain()
+    assert sum(item.title == "Another title" for item in written.plex.items()) == 4
+    assert answer(capsys, "stopped", "list") == []
+    assert list((written.data_dir / "plans").iterdir()) == []
+
+
+def test_a_run_that_empties_too_many_fields_stops_and_can_be_dropped(
+    written: SyncWorld, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for scene_id in scene_ids(written)[:3]:
+        written.stash.save(scene_id, details="")
+    with judging(written) as judge:
+        judge.gather(KEY, CAUSE, scene_ids(written)[:3])
+        assert not judge.conclude(KEY, CAUSE)
+    (run,) = answer(capsys, "stopped", "list", status=3)
+    assert run["reason"].startswith("it would empty 3 fields")
+    assert run_cli(["stopped", "drop", str(run["run"])]) == 2  # nobody can be asked, and nothing says yes
+    assert answer(capsys, "stopped", "drop", str(run["run"]), "--yes")["dropped"]
+    assert (waiting(written), answer(capsys, "stopped", "list")) == (0, [])
+    assert run_cli(["stopped", "show", str(run["run"])]) == 2
+
+
+def test_first_writes_and_what_is_written_back_do_not_count(written: SyncWorld) -> None:
+    for item in written.plex.items():
+        written.plex.edit_by_hand(item, summary="Somebody else's words")
+    for number in range(6):
+        written.pair(title=f"New film {number}", details="New.")
+    with judging(written) as judge:
+        judge.gather(KEY, CAUSE, scene_ids(written))
+        assert judge.conclude(KEY, CAUSE)
+    assert waiting(written) == 12
+
+
+def test_while_plex_is_away_the_run_stays_gathered(written: SyncWorld) -> None:
+    for scene_id in scene_ids(written):
+        written.stash.save(scene_id, details="")
+    with judging(written) as judge:
+        judge.gather(KEY, CAUSE, scene_ids(written))
+        written.plex.down()
+        with pytest.raises(PlexServerDown):
+            judge.conclude(KEY, CAUSE)
+        written.plex.up()
+        assert not judge.conclude(KEY, CAUSE)
+    assert waiting(written) == 0
