@@ -35,7 +35,7 @@ class Event:
 
 @dataclass(slots=True)
 class Claim:
-    """One job in somebody's hands, from the acknowledged claim until it was ended."""
+    """One job in somebody's hands, from the acknowledged claim (``done`` in the record) until it was ended."""
 
     writer: str
     row_id: int
@@ -44,10 +44,24 @@ class Claim:
     token: str
     retry_count: int
     begun: int
+    done: int
     end: str | None = None
     end_facts: dict[str, Any] = field(default_factory=dict)
     end_done: int | None = None
     lost_before_end: bool = False
+
+    @property
+    def retry_count_at_end(self) -> int:
+        """The retry count that its end leaves in the row."""
+        return int(self.end_facts.get("retry_count", self.retry_count))
+
+    def is_ended_by(self, position: int) -> bool:
+        """Return whether its end was acknowledged at ``position`` of the record."""
+        return self.end_done is not None and self.end_done <= position
+
+    def possible_retry_counts(self, position: int) -> set[int]:
+        """Return what it may have left in its row, if all that is known at ``position`` was done."""
+        return {self.retry_count_at_end} | (set() if self.is_ended_by(position) else {self.retry_count})
 
 
 @dataclass(slots=True)
@@ -80,7 +94,7 @@ class History:
         self._by_key: defaultdict[str, list[Event]] = defaultdict(list)
         self._begun: dict[tuple[str, int], tuple[int, Line]] = {}
         self._claims: dict[tuple[str, int, int], Claim] = {}
-        self._last_claim: dict[int, Claim] = {}
+        self._claims_of: defaultdict[int, list[Claim]] = defaultdict(list)
         self._running: defaultdict[str, list[Claim]] = defaultdict(list)
         self._completions: defaultdict[str, list[Claim]] = defaultdict(list)
         self._completed_at: dict[str, int] = {}
@@ -165,7 +179,7 @@ class History:
 
     def _note_claims(self, line: Line, begun: int) -> None:
         for row_id, claim_no, key, token, retry_count in line["jobs"]:
-            claim = Claim(line["writer"], row_id, claim_no, key, token, retry_count, begun)
+            claim = Claim(line["writer"], row_id, claim_no, key, token, retry_count, begun, self.position)
             what = f"row {row_id} of {key} with {token}"
             if (claim.writer, row_id, claim_no) in self._claims:
                 self._verdict.doubled.append(f"{what} was claimed twice under claim {claim_no} of {claim.writer}")
@@ -175,9 +189,19 @@ class History:
                 self._verdict.doubled.append(f"{what} is processed by {claim.writer} and {others[0].writer} at once")
             if self._completed_at.get(token, begun) < begun:
                 self._verdict.doubled.append(f"{what} was handed out again after its completion was acknowledged")
+            self._judge_retry_count_of(claim)
             self.runs_once_more += self._is_once_more(claim)
-            self._claims[claim.writer, row_id, claim_no] = self._last_claim[row_id] = claim
+            self._claims[claim.writer, row_id, claim_no] = claim
+            self._claims_of[row_id].append(claim)
             self._running[key] = [*others, claim]
+
+    def _judge_retry_count_of(self, claim: Claim) -> None:
+        for last in self._claims_of[claim.row_id][-1:]:
+            allowed = last.possible_retry_counts(self.position)
+            if last.token == claim.token and claim.retry_count not in allowed:
+                self._verdict.broken.append(
+                    f"row {claim.row_id} was claimed with retry count {claim.retry_count}, not {allowed}"
+                )
 
     def _is_once_more(self, claim: Claim) -> bool:
         """Return whether the event of ``claim`` came while another job of its key was being processed."""
@@ -193,7 +217,7 @@ class History:
         if claim is None:
             self._verdict.broken.append(f"the record knows no claim for {line}")
             return
-        claim.lost_before_end = self._last_claim[claim.row_id] is not claim
+        claim.lost_before_end = self._claims_of[claim.row_id][-1] is not claim
         claim.end, claim.end_facts, claim.end_done = line["op"], line, None
         if claim.end == "complete":
             self._completions[claim.key].append(claim)
@@ -245,7 +269,7 @@ class History:
     def _is_looked_at(self, event: Event, contents: list[Content]) -> bool:
         """Return whether some job of the key waits, or was claimed since: not lost, but with an older content."""
         rows = {one.row_id for one in contents if one.place == "claimed"}
-        claims = [*self._completions[event.key], *(self._last_claim[row] for row in rows if row in self._last_claim)]
+        claims = [*self._completions[event.key], *(claim for row in rows for claim in self._claims_of[row][-1:])]
         return any(one.place in {"waiting", "spool"} for one in contents) or any(
             claim.begun > (event.done or 0) for claim in claims
         )
@@ -269,24 +293,30 @@ class History:
         for row in snapshot.rows:
             if self._completed_at.get(row.token or "", acknowledged_by + 1) <= acknowledged_by:
                 verdict.doubled.append(f"{row.token} is {row.place} after its completion was acknowledged")
-            last = self._last_claim.get(row.row_id)
-            if (
-                last is not None
-                and last.end in _FINAL_ENDS
-                and (last.end_done or acknowledged_by + 1) <= acknowledged_by
-            ):
-                verdict.doubled.append(f"row {row.row_id} is {row.place} after {last.end} was acknowledged")
+            ends = {claim.end for claim in self._claims_of[row.row_id] if claim.is_ended_by(acknowledged_by)}
+            verdict.doubled += [
+                f"row {row.row_id} is {row.place} after {end} was acknowledged" for end in _FINAL_ENDS if end in ends
+            ]
 
     def _judge_retry_state(self, snapshot: Snapshot, acknowledged_by: int, verdict: Verdict) -> None:
         for row in snapshot.rows:
-            last = self._last_claim.get(row.row_id)
-            if row.place != "waiting" or last is None or last.token != row.token:
-                continue
-            wanted = last.end_facts.get("retry_count", last.retry_count)
-            is_certain = last.end_done is not None and last.end_done <= acknowledged_by
-            allowed = {wanted} if is_certain or last.end is None else {wanted, last.retry_count}
-            if row.retry_count not in allowed:
+            allowed = self._possible_retry_counts(row, acknowledged_by)
+            if row.place == "waiting" and allowed and row.retry_count not in allowed:
                 verdict.broken.append(f"row {row.row_id} has retry count {row.retry_count}, not {allowed}")
+
+    def _possible_retry_counts(self, row: Content, acknowledged_by: int) -> set[int]:
+        """Return what the steps on ``row`` may have left in it; nothing if no claim of its content is known.
+
+        Processes go on while the snapshot is taken and read: it shows the row as the last claim known by
+        ``acknowledged_by`` left it, or as it was before or after any claim that was noted since. That each of these
+        began with what the one before it had left was seen when it was noted.
+        """
+        claims = self._claims_of[row.row_id]
+        known = [claim for claim in claims if claim.done <= acknowledged_by]
+        since = claims[len(known) :]
+        possible = [claim.possible_retry_counts(acknowledged_by) for claim in known[-1:] if claim.token == row.token]
+        possible += [{claim.retry_count, claim.retry_count_at_end} for claim in since if claim.token == row.token]
+        return set().union(*possible)
 
 
 def _is_older(one: Event, other: Event) -> bool:

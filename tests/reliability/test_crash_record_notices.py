@@ -1,19 +1,26 @@
-"""The record must convict a queue that does wrong: each of these damages a queue behind its back, as a defect would."""
+"""The record must convict a queue that does wrong, and no other.
+
+Some of these damage a queue behind its back, as a defect would; some let others work while the judge looks at it.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import tempfile
 from typing import TYPE_CHECKING, Final
 
+import crash_nursery
 import pytest
 from crash_nursery import World
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from crash_recorded_queue import RecordedQueue
+    from crash_snapshot import Snapshot
 
 pytestmark = pytest.mark.reliability
 
@@ -105,6 +112,11 @@ def _forget_the_retry_count(box: RecordedQueue) -> None:
     )
 
 
+def _forget_the_retry_count_until_the_next_claim(box: RecordedQueue) -> None:
+    _forget_the_retry_count(box)
+    box.claim(2)
+
+
 def _leave_a_job_in_dead_hands(box: RecordedQueue) -> None:
     # Process 1 lives, but is none of ours; a take-over that believes it leaves the job.
     box.queue._is_alive = lambda owner: owner is not None  # type: ignore[method-assign]
@@ -123,6 +135,7 @@ def _leave_a_job_in_dead_hands(box: RecordedQueue) -> None:
         (_let_a_completed_job_come_again, "doubled: "),
         (_take_a_job_from_one_that_lives, "doubled: "),
         (_forget_the_retry_count, "broken: "),
+        (_forget_the_retry_count_until_the_next_claim, "broken: "),
         (_leave_a_job_in_dead_hands, "broken: "),
     ],
 )
@@ -132,3 +145,25 @@ def test_record_convicts_a_queue_that_would(
     assert not world.judge(box, set()), "all is well before"
     defect(box)
     assert str(world.judge(box, set())).startswith(what)
+
+
+def test_record_convicts_nobody_for_a_retry_that_was_noted_while_the_queue_was_looked_at(
+    world: World, box: RecordedQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail_once_and_begin_anew() -> None:
+        box.requeue(*box.claim())
+        box.claim()
+
+    _let_others_work_while_it_looks(monkeypatch, after=fail_once_and_begin_anew)
+    assert not world.judge(box, {os.getpid()})
+
+
+def _let_others_work_while_it_looks(monkeypatch: pytest.MonkeyPatch, *, after: Callable[[], None]) -> None:
+    look = crash_nursery.look
+
+    def look_slowly(connection: sqlite3.Connection, spool_folders: tuple[Path, ...]) -> Snapshot:
+        snapshot = look(connection, spool_folders)
+        after()
+        return snapshot
+
+    monkeypatch.setattr(crash_nursery, "look", look_slowly)
