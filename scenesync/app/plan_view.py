@@ -11,7 +11,7 @@ from scenesync.reconciliation.planning import Verdict
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from scenesync.domain.diff import FieldChange
+    from scenesync.domain.diff import Conflict, FieldChange
     from scenesync.domain.fields import Field, FieldValue
     from scenesync.reconciliation.planning import PlannedScene, Totals
 
@@ -19,6 +19,7 @@ LONGEST_TEXT: Final = 60
 _FIELD_WIDTH: Final = 12
 _MARKS: Final = {
     Verdict.CHANGE: ("~", "yellow", ""),
+    Verdict.UNCHANGED: ("=", "dim", ""),
     Verdict.UNMATCHED: ("?", "magenta", "not in Plex"),
     Verdict.AMBIGUOUS: ("!", "red", "ambiguous"),
     Verdict.LEFT_OUT: ("-", "dim", "left out"),
@@ -28,8 +29,8 @@ ADDED, REMOVED = "green", "red"
 
 
 def scene_lines(planned: PlannedScene) -> Iterator[Text]:
-    """Yield the lines for one scene; none for a scene that is right already."""
-    if planned.verdict is Verdict.UNCHANGED:
+    """Yield the lines for one scene; none for a scene that is right already, unless a person's edit is kept there."""
+    if planned.verdict is Verdict.UNCHANGED and not any(item.conflicts for item in planned.items):
         return
     mark, colour, label = _MARKS[planned.verdict]
     head = Text(f"{mark} {planned.scene_id} ", style=colour)
@@ -43,8 +44,14 @@ def scene_lines(planned: PlannedScene) -> Iterator[Text]:
     for item in planned.items:
         if len(planned.items) > 1:
             yield Text(f"  item {item.rating_key}", style="dim")
+        doings = {conflict.field: conflict for conflict in item.conflicts}
         for change in item.changes:
-            yield _change(change)
+            line = _change(change)
+            if (conflict := doings.pop(change.field, None)) is not None:
+                line.append(f"  ({_doing(conflict)} in Plex since, overwritten)", style="magenta")
+            yield line
+        for conflict in doings.values():
+            yield Text.assemble(_name(conflict.field), (f"kept: {_doing(conflict)} in Plex by somebody", "magenta"))
         for field in item.pictures:
             yield Text.assemble(_name(field), ("new picture", ADDED))
 
@@ -58,6 +65,8 @@ def summary(totals: Totals) -> str:
         f"{count[Verdict.UNMATCHED]} not in Plex",
         f"{count[Verdict.AMBIGUOUS]} ambiguous",
     ]
+    if totals.overwritten or totals.kept:
+        parts.append(f"edits made in Plex: {totals.overwritten} overwritten, {totals.kept} kept")
     if count[Verdict.REFUSED]:
         parts.append(f"{count[Verdict.REFUSED]} refused")
     if count[Verdict.LEFT_OUT]:
@@ -89,6 +98,10 @@ def _change(change: FieldChange) -> Text:
     if line.plain == _name(change.field):
         line.append("another order: " + ", ".join(after), style=ADDED)
     return line
+
+
+def _doing(conflict: Conflict) -> str:
+    return "locked" if conflict.is_lock else "edited"
 
 
 def _name(field: Field) -> str:

@@ -18,7 +18,7 @@ from scenesync.domain.fields import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from scenesync.domain.item import Item
 
@@ -85,11 +85,24 @@ class FieldChange:
 
 
 @dataclass(frozen=True, slots=True)
+class Conflict:
+    """A field that somebody else edited or locked in Plex, where Stash has another value.
+
+    ``is_lock`` says that the lock alone tells so; ``is_overwritten`` that the policy lets Stash win.
+    """
+
+    field: Field
+    is_lock: bool
+    is_overwritten: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Edit:
     """The changes to one item; with ``lock`` each changed field is locked, so that it survives a metadata refresh.
 
     ``also_lock`` names fields to lock whose value does not travel with the edit (pictures). ``locked_before`` names the
     locks that the item has: an edit says for every field whether it is locked, and must take none of these off.
+    ``conflicts`` are the fields where a person's doing was met, whoever won.
     """
 
     rating_key: str
@@ -98,6 +111,7 @@ class Edit:
     lock: bool = True
     also_lock: tuple[Field, ...] = ()
     locked_before: frozenset[str] = frozenset()
+    conflicts: tuple[Conflict, ...] = ()
 
     def locks(self, field: Field) -> bool:
         """Say whether SceneSync itself locks this field with the edit."""
@@ -128,19 +142,29 @@ def plan_edit(
     by_field = policies or {}
     changes: list[FieldChange] = []
     refused: set[Field] = set()
+    conflicts: list[Conflict] = []
     for field, wanted in desired.items():
         baseline = baselines.get(field)
         who_wins = by_field.get(field, policy)
         change = _step(field, item.value(field), wanted, baseline, who_wins)
         if _is_right(field, change.before, change.after, baseline):
             continue
-        if _may_write(item, field, change.before, baseline, who_wins):
+        is_written = _may_write(item, field, change.before, baseline, who_wins)
+        if is_written:
             changes.append(change)
         else:
             refused.add(field)
+        conflicts += _conflict(item, field, change.before, baseline, is_written=is_written)
     if Field.SORT_TITLE not in refused:
         changes = _with_sort_title(changes, item, desired)
-    return Edit(item.rating_key, item.library_key, tuple(changes), lock, locked_before=item.locked)
+    return Edit(
+        item.rating_key,
+        item.library_key,
+        tuple(changes),
+        lock,
+        locked_before=item.locked,
+        conflicts=tuple(conflicts),
+    )
 
 
 def _step(
@@ -202,6 +226,20 @@ def _may_write(item: Item, field: Field, shown: FieldValue, baseline: Baseline |
     if policy is ConflictPolicy.FILL:
         return shown == empty_value(field) or _is_ours(field, shown, baseline)
     return baseline is None or _is_ours(field, shown, baseline)
+
+
+def _conflict(
+    item: Item, field: Field, shown: FieldValue, baseline: Baseline | None, *, is_written: bool
+) -> Iterator[Conflict]:
+    """Yield what a person did to the field, if anybody did.
+
+    The sort title follows the title, and in lists that people fill too nothing of theirs is touched.
+    """
+    if field is Field.SORT_TITLE or field in SHARED_LISTS:
+        return
+    edited = _is_proven(baseline) and shown != empty_value(field) and not _is_ours(field, shown, baseline)
+    if edited or _locked_by_a_person(item, field, baseline):
+        yield Conflict(field, is_lock=not edited, is_overwritten=is_written)
 
 
 def _locked_by_a_person(item: Item, field: Field, baseline: Baseline | None) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
-from scenesync.domain.diff import FieldChange
+from scenesync.domain.diff import Conflict, FieldChange
 from scenesync.domain.fields import Field
 from scenesync.reconciliation.planning import ItemChanges, PlannedScene, Verdict
 
@@ -99,6 +99,14 @@ def to_document(planned: PlannedScene) -> dict[str, Any]:
                     for change in item.changes
                 ],
                 "pictures": [field.value for field in item.pictures],
+                "conflicts": [
+                    {
+                        "field": conflict.field.value,
+                        "by": "lock" if conflict.is_lock else "edit",
+                        "overwritten": conflict.is_overwritten,
+                    }
+                    for conflict in item.conflicts
+                ],
             }
             for item in planned.items
         ],
@@ -118,6 +126,14 @@ def from_document(document: dict[str, Any]) -> PlannedScene:
                 str(item["rating_key"]),
                 tuple(_change(change) for change in item["changes"]),
                 tuple(Field(name) for name in item["pictures"]),
+                tuple(
+                    Conflict(
+                        Field(conflict["field"]),
+                        is_lock=conflict["by"] == "lock",
+                        is_overwritten=conflict["overwritten"],
+                    )
+                    for conflict in item.get("conflicts", ())
+                ),
             )
             for item in document["items"]
         ),
@@ -145,7 +161,10 @@ def _difference(then: PlannedScene, now: PlannedScene) -> str:
         for planned in (then, now)
     )
     fields = sorted({key[1].value for key in before.keys() | after.keys() if before.get(key) != after.get(key)})
-    return f"other changes in {', '.join(fields)}" if fields else "other pictures"
+    if fields:
+        return f"other changes in {', '.join(fields)}"
+    pictures = {item.pictures for item in then.items} != {item.pictures for item in now.items}
+    return "other pictures" if pictures else "somebody edited or locked fields in Plex"
 
 
 def _change(document: dict[str, Any]) -> FieldChange:

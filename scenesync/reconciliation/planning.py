@@ -16,7 +16,7 @@ from scenesync.plex.exceptions import PlexNotFound, PlexPermanentError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from scenesync.domain.diff import FieldChange
+    from scenesync.domain.diff import Conflict, FieldChange
     from scenesync.domain.fields import Field
     from scenesync.domain.item import Item
     from scenesync.domain.matching import Match
@@ -39,11 +39,15 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ItemChanges:
-    """What would change on one item: texts and lists, pictures that would be sent, locks that would be set."""
+    """What would change on one item: texts and lists, pictures that would be sent.
+
+    ``conflicts`` are the fields that a person edited or locked in Plex, overwritten or not.
+    """
 
     rating_key: str
     changes: tuple[FieldChange, ...] = ()
     pictures: tuple[Field, ...] = ()
+    conflicts: tuple[Conflict, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +70,18 @@ class PlannedScene:
 
 @dataclass(slots=True)
 class Totals:
-    """How many scenes met which verdict, how many fields would be written, and how many of these emptied."""
+    """How many scenes met which verdict, how many fields would be written, and how many of these emptied.
+
+    Of the fields that persons edited or locked in Plex, ``overwritten`` would be and ``kept`` stay as they are.
+    """
 
     verdicts: Counter[Verdict] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
     fields: int = 0
     cleared: int = 0
     pictures: int = 0
+    overwritten: int = 0
+    kept: int = 0
     reach: Reach = NOWHERE
 
     def count(self, planned: PlannedScene) -> None:
@@ -85,6 +94,8 @@ class Totals:
             self.fields += len(item.changes)
             self.cleared += sum(not change.after and bool(change.before) for change in item.changes)
             self.pictures += len(item.pictures)
+            self.overwritten += sum(conflict.is_overwritten for conflict in item.conflicts)
+            self.kept += sum(not conflict.is_overwritten for conflict in item.conflicts)
 
     def as_document(self) -> dict[str, object]:
         """Return the totals for ``--json``."""
@@ -93,6 +104,8 @@ class Totals:
             "fields": self.fields,
             "cleared_fields": self.cleared,
             "pictures": self.pictures,
+            "edits_overwritten": self.overwritten,
+            "edits_kept": self.kept,
             "left_out_by_reason": dict(self.left_out),
         }
 
@@ -134,11 +147,12 @@ def _plan(syncing: Syncing, scene: Scene, items: Mapping[str, Item], *, with_pic
         return PlannedScene(scene.id, title, Verdict.UNMATCHED, reason=str(error))
     except (ImageTooLarge, PlexPermanentError) as error:
         return PlannedScene(scene.id, title, Verdict.REFUSED, reason=str(error))
-    changed = tuple(
-        ItemChanges(step.item.rating_key, step.edit.changes, step.pictures)
+    touched = tuple(
+        ItemChanges(step.item.rating_key, step.edit.changes, step.pictures, step.edit.conflicts)
         for step in steps
-        if step.edit.changes or step.pictures
+        if step.edit.changes or step.pictures or step.edit.conflicts
     )
-    verdict = Verdict.CHANGE if changed else Verdict.UNCHANGED
+    changes = any(item.changes or item.pictures for item in touched)
+    verdict = Verdict.CHANGE if changes else Verdict.UNCHANGED
     reach = sum((step.reach for step in steps), NOWHERE)
-    return PlannedScene(scene.id, title, verdict, match.rule.value, changed, reach=reach)
+    return PlannedScene(scene.id, title, verdict, match.rule.value, touched, reach=reach)

@@ -162,3 +162,32 @@ def test_what_is_no_plan_is_refused(
     assert run_cli(["apply", str(file)]) == 2
     assert "plan" in capsys.readouterr().err
     assert environment.plex.field_writes == []
+
+
+@pytest.mark.parametrize("policy", ["stash", "plex"])
+def test_what_a_person_did_in_plex_is_told_and_dealt_with_as_told(
+    environment: SyncWorld, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, policy: str
+) -> None:
+    world = environment
+    monkeypatch.setenv("SCENESYNC_CONFLICT_POLICY", policy)
+    scene_id, item = world.pair(title="Pier", details="Waves.")
+    assert run_cli(["sync", "--all", "--json"]) == 0
+    world.plex.edit_by_hand(item, summary="Their own words.")
+    plan = planned(capsys, "--all")
+    (scene,) = plan["scenes"]
+    assert scene["items"][0]["conflicts"] == [
+        {"field": "summary", "by": "edit", "overwritten": policy == "stash"},
+    ]
+    assert (plan["totals"]["edits_overwritten"], plan["totals"]["edits_kept"]) == (
+        (1, 0) if policy == "stash" else (0, 1)
+    )
+    assert run_cli(["plan", str(scene_id)]) == 0
+    text = capsys.readouterr().out
+    if policy == "stash":
+        assert "“Their own words.” → “Waves.”  (edited in Plex since, overwritten)" in text
+        assert "edits made in Plex: 1 overwritten, 0 kept" in text
+    else:
+        assert f"= {scene_id} Pier" in text
+        assert "kept: edited in Plex by somebody" in text
+    assert run_cli(["sync", str(scene_id), "--json"]) == 0
+    assert world.plex.item(item.rating_key).summary == ("Waves." if policy == "stash" else "Their own words.")

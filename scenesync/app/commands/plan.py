@@ -121,7 +121,7 @@ def show_plan(
             if writer is not None:
                 writer.add(planned)
             if as_json:
-                if planned.verdict is not Verdict.UNCHANGED:
+                if planned.verdict is not Verdict.UNCHANGED or planned.items:
                     shown.append(plan_file.to_document(planned))
             else:
                 for line in scene_lines(planned):

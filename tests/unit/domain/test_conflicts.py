@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
-from scenesync.domain.diff import Baseline, ConflictPolicy, Edit, plan_edit
+from scenesync.domain.diff import Baseline, Conflict, ConflictPolicy, Edit, plan_edit
 from scenesync.domain.fields import FILLED_BY_OTHERS, NEVER_LOCKED, Field, FieldValue
 from scenesync.domain.item import Item
 
@@ -141,3 +141,49 @@ def test_a_rating_that_a_server_rounded_is_right_and_still_ours() -> None:
     rounded = item({Field.RATING: "8"})
     assert not plan_edit(rounded, {Field.RATING: "8.5"}, baselines, policy=PLEX)
     assert changes(plan_edit(rounded, {Field.RATING: "4"}, baselines, policy=PLEX)) == {Field.RATING: "4"}
+
+
+class TestWhatAPersonDidIsTold:
+    OURS = Baseline("Ours.", "Ours.")
+    UNPROVEN = Baseline("Ours.", replaced="Before.")
+    EDITED, LOCKED = (False, "edit"), (True, "lock")
+
+    @pytest.mark.parametrize(
+        ("shown", "baseline", "is_locked", "told"),
+        [
+            ("Theirs.", OURS, False, EDITED),
+            ("Theirs.", OURS, True, EDITED),
+            ("Ours.", OURS, True, None),  # our lock
+            ("Ours.", Baseline("Ours.", "Ours.", locked=False), True, LOCKED),
+            ("Agent's.", None, False, None),  # never written by us: nobody's doing
+            ("Agent's.", None, True, LOCKED),
+            ("Before.", UNPROVEN, False, None),
+            ("", OURS, False, None),  # emptied by a refresh, most likely
+            ("New.", OURS, True, None),  # what Stash wants is shown: there is nothing to tell
+        ],
+    )
+    @pytest.mark.parametrize("policy", list(ConflictPolicy))
+    def test_whoever_wins(
+        self,
+        shown: str,
+        baseline: Baseline | None,
+        told: tuple[bool, str] | None,
+        policy: ConflictPolicy,
+        *,
+        is_locked: bool,
+    ) -> None:
+        locks = ("summary",) if is_locked else ()
+        baselines = {Field.SUMMARY: baseline} if baseline else {}
+        edit = plan_edit(item({Field.SUMMARY: shown}, *locks), {Field.SUMMARY: "New."}, baselines, policy=policy)
+        if told is None:
+            assert edit.conflicts == ()
+        else:
+            overwritten = policy is STASH
+            assert edit.conflicts == (Conflict(Field.SUMMARY, is_lock=told[0], is_overwritten=overwritten),)
+            assert bool(edit.changes) is overwritten
+
+    def test_the_sort_title_and_lists_that_people_fill_too_are_not_told(self) -> None:
+        shown: Values = {Field.SORT_TITLE: "theirs", Field.LABELS: ("Theirs",)}
+        baselines = {Field.SORT_TITLE: Baseline("x", "x"), Field.LABELS: Baseline(("Ours",), ("Ours",))}
+        wanted: Values = {Field.SORT_TITLE: "y", Field.LABELS: ("New",)}
+        assert plan_edit(item(shown, "label", "titleSort"), wanted, baselines, policy=STASH).conflicts == ()
