@@ -44,15 +44,18 @@ def require_one(scene_ids: Sequence[int], *, every: bool, since: datetime | None
         raise click.UsageError("Name scenes by id, or choose them with --since TIME, or take --all.")
 
 
-def chosen_scenes(stash: StashClient, scene_ids: Sequence[int], *, since: datetime | None) -> Iterator[Scene]:
-    """Yield the chosen scenes in full, page by page; those that Stash does not have are left out."""
+def chosen_scenes(stash: StashClient, scene_ids: Sequence[int] | None, *, since: datetime | None) -> Iterator[Scene]:
+    """Yield the scenes with these ids, else those changed ``since``, else all, in full, page by page.
+
+    Those that Stash does not have are left out.
+    """
     for page in batched(_ids(stash, scene_ids, since), PAGE_SIZE):
         scenes = stash.scenes(page)
         yield from (scenes[scene_id] for scene_id in page if scene_id in scenes)
 
 
-def _ids(stash: StashClient, scene_ids: Sequence[int], since: datetime | None) -> Iterable[int]:
-    if scene_ids:
+def _ids(stash: StashClient, scene_ids: Sequence[int] | None, since: datetime | None) -> Iterable[int]:
+    if scene_ids is not None:
         return dict.fromkeys(scene_ids)
     if since is not None:
         return (scene.id for scene in stash.scenes_updated_since(since, overlap_s=0))

@@ -28,7 +28,8 @@ class Explanation:
     """What is known about a scene; ``verdict`` is the one sentence that says whether it is in sync, and if not why.
 
     ``refused`` has the files of the same name that were not taken, each with its reason; ``left_out_by`` is the filter
-    (``domain.participation.Reason``) that leaves the scene out; ``scene_ids`` are all that claim one item.
+    (``domain.participation.Reason``) that leaves the scene out; ``scene_ids`` are all that claim one item;
+    ``conflicts`` says what persons did to its fields in Plex.
     """
 
     scene_id: int
@@ -42,6 +43,7 @@ class Explanation:
     left_out_by: str = ""
     scene_ids: list[int] = field(default_factory=list)
     changes: list[tuple[str, FieldChange]] = field(default_factory=list)
+    conflicts: list[str] = field(default_factory=list)
     waiting: list[str] = field(default_factory=list)
     dead_letters: list[str] = field(default_factory=list)
     attempts: list[str] = field(default_factory=list)
@@ -63,6 +65,7 @@ class Explanation:
                 {"rating_key": key, "field": change.field.value, "before": change.before, "after": change.after}
                 for key, change in self.changes
             ],
+            "conflicts": self.conflicts,
             "waiting": self.waiting,
             "dead_letters": self.dead_letters,
             "attempts": self.attempts,
@@ -120,10 +123,15 @@ def _compare(installation: Installation, scene: Scene, explanation: Explanation)
         explanation.rating_keys = list(match.rating_keys)
         explanation.refused = [str(refused) for refused in beside(match, scene.files, session.index)]
         explanation.changes = [(step.edit.rating_key, change) for step in planned for change in step.edit.changes]
+        explanation.conflicts = [
+            f"{conflict.field.value} was {'locked' if conflict.is_lock else 'edited'} in Plex by somebody: "
+            f"{'overwritten' if conflict.is_overwritten else 'kept'}"
+            for step in planned
+            for conflict in step.edit.conflicts
+        ]
         differing = dict.fromkeys(change.field.value for _, change in explanation.changes)
-        explanation.verdict = (
-            f"differs in {', '.join(differing)}." if differing else "is in sync (pictures not compared)."
-        )
+        differing |= dict.fromkeys(field.value for step in planned for field in step.pictures)
+        explanation.verdict = f"differs in {', '.join(differing)}." if differing else "is in sync."
 
 
 def _refused(facts: Mapping[str, Any]) -> list[str]:

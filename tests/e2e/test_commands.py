@@ -157,7 +157,7 @@ def test_explain_knows_what_is_the_matter_with_each_scene(world: LiveWorld) -> N
         return document
 
     first = explained(in_sync)
-    assert first["verdict"] == "is in sync (pictures not compared)."
+    assert first["verdict"] == "is in sync."
     assert (first["rule"], first["rating_keys"]) == ("path", [world.item_of(in_sync).rating_key])
     second = explained(ambiguous)
     assert second["verdict"].startswith("is not synced, because several Plex items fit")

@@ -118,6 +118,22 @@ def test_the_plan_says_why_a_scene_cannot_be_synced(environment: SyncWorld, caps
     assert world.plex.field_writes == []
 
 
+def test_a_dry_drain_shows_what_the_jobs_that_wait_would_change(
+    environment: SyncWorld, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world = environment
+    (waits, _), _ = world.pair(title="Pier"), world.pair(title="Quay")
+    assert run_cli(["sync", str(waits), "--no-wait"]) == 0
+    capsys.readouterr()
+    assert run_cli(["drain", "--dry-run", "--json"]) == 0
+    assert [scene["scene_id"] for scene in json.loads(capsys.readouterr().out)["scenes"]] == [waits]
+    assert world.plex.field_writes == []
+    assert run_cli(["drain", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["synced"] == 1
+    assert run_cli(["drain", "--dry-run"]) == 0
+    assert capsys.readouterr().out.startswith("Plan: 0 scenes to change")
+
+
 def test_a_plan_is_applied_as_it_was_made(
     environment: SyncWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -190,4 +206,7 @@ def test_what_a_person_did_in_plex_is_told_and_dealt_with_as_told(
         assert f"= {scene_id} Pier" in text
         assert "kept: edited in Plex by somebody" in text
     assert run_cli(["sync", str(scene_id), "--json"]) == 0
+    if policy == "plex":
+        assert run_cli(["explain", str(scene_id)]) == 0
+        assert "conflict   summary was edited in Plex by somebody: kept" in capsys.readouterr().out
     assert world.plex.item(item.rating_key).summary == ("Waves." if policy == "stash" else "Their own words.")

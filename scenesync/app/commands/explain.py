@@ -54,6 +54,8 @@ def _lines(explanation: Explanation) -> Iterator[str]:
         yield f"  candidate  {candidate}"
     for refused in explanation.refused:
         yield f"  refused    {refused}"
+    for conflict in explanation.conflicts:
+        yield f"  conflict   {conflict}"
     for waiting in explanation.waiting:
         yield f"  waiting    {waiting}"
     for letter in explanation.dead_letters:

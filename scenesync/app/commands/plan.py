@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-import time
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 
-from scenesync.app.choosing import chosen_scenes, require_one, selectors
+from scenesync.app.choosing import require_one, selectors
 from scenesync.app.commands import options
 from scenesync.app.commands.drain import tell, view_for
 from scenesync.app.context import AppContext, print_json
 from scenesync.app.exit_codes import DONE, FAILED
 from scenesync.app.installation import open_installation, open_queue
 from scenesync.app.one_shot import work_off
-from scenesync.app.plan_view import scene_lines, summary
+from scenesync.app.plan_report import plans, show_plan
 from scenesync.app.settings import require_plex
 from scenesync.intake.selection import enqueue_ids
 from scenesync.reconciliation import plan_file
-from scenesync.reconciliation.planning import PlannedScene, Totals, Verdict, plan_scenes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from scenesync.app.installation import Installation
     from scenesync.app.settings import Settings
-    from scenesync.domain.item import ServerIdentity
+    from scenesync.reconciliation.planning import PlannedScene
 
 
 @click.command()
@@ -56,7 +51,7 @@ def plan(
     Exits 0 with or without changes.
     """
     require_one(scene_ids, every=every, since=since)
-    return show_plan(app.load().settings, scene_ids, since=since, out_file=out_file, as_json=as_json)
+    return show_plan(app.load().settings, scene_ids or None, since=since, out_file=out_file, as_json=as_json)
 
 
 @click.command()
@@ -98,49 +93,6 @@ def apply(app: AppContext, *, file: Path, dry_run: bool, wait_s: float, as_json:
     return tell(report, as_json=as_json)
 
 
-def show_plan(
-    settings: Settings,
-    scene_ids: Sequence[int],
-    *,
-    since: datetime | None,
-    out_file: Path | None = None,
-    as_json: bool,
-) -> int:
-    """Make a plan and print it, while it is made; return the exit status."""
-    console = Console(highlight=False, soft_wrap=True)
-    totals, shown = Totals(), []
-    with ExitStack() as stack:
-        installation = stack.enter_context(open_installation(settings))
-        identity = installation.plex.identity()
-        writer = None
-        if out_file is not None:
-            header = plan_file.PlanHeader(identity.machine_identifier, time.time())
-            writer = stack.enter_context(plan_file.writing(out_file, header))
-        for planned in _plans(installation, identity, scene_ids, since):
-            totals.count(planned)
-            if writer is not None:
-                writer.add(planned)
-            if as_json:
-                if planned.verdict is not Verdict.UNCHANGED or planned.items:
-                    shown.append(plan_file.to_document(planned))
-            else:
-                for line in scene_lines(planned):
-                    console.print(line)
-    if as_json:
-        print_json({"totals": totals.as_document(), "scenes": shown})
-    else:
-        console.print(summary(totals))
-    return DONE
-
-
-def _plans(
-    installation: Installation, identity: ServerIdentity, scene_ids: Sequence[int], since: datetime | None
-) -> Iterator[PlannedScene]:
-    session = installation.session(identity)
-    session.index.refresh()
-    return plan_scenes(session.scene_sync, chosen_scenes(installation.stash, scene_ids, since=since))
-
-
 def _moved_on(
     settings: Settings, header: plan_file.PlanHeader, planned: Sequence[PlannedScene]
 ) -> Iterator[tuple[PlannedScene, str]]:
@@ -148,5 +100,5 @@ def _moved_on(
         identity = installation.plex.identity()
         if identity.machine_identifier != header.server_id:
             raise click.UsageError("This plan was made for another Plex server.")
-        now = _plans(installation, identity, [scene.scene_id for scene in planned], None)
+        now = plans(installation, identity, [scene.scene_id for scene in planned], None)
         yield from plan_file.moved_on(planned, now)

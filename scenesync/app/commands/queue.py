@@ -42,7 +42,7 @@ def list_jobs(app: AppContext, *, scene_id: int | None, error: str | None, limit
     """List the jobs that wait, the oldest first. Exits 3 when there are any."""
     with open_queue(app.load().settings) as waiting:
         waiting.take_in_spool()
-        jobs = _every(waiting) if scene_id is None else waiting.find(f"scene_{scene_id}").waiting
+        jobs = every_pending(waiting) if scene_id is None else waiting.find(f"scene_{scene_id}").waiting
         found = list(islice((job for job in jobs if error in {None, job.job.get("last_error_type")}), limit))
     if as_json:
         print_json([_document(pending) for pending in found])
@@ -81,7 +81,8 @@ def clear(
     return DONE
 
 
-def _every(waiting: EmbeddedQueue) -> Iterator[PendingJob]:
+def every_pending(waiting: EmbeddedQueue) -> Iterator[PendingJob]:
+    """Yield the jobs that wait, oldest first, page by page. Raises QueueError."""
     after = 0
     while page := waiting.list_pending(PAGE_SIZE, after):
         yield from page

@@ -9,11 +9,11 @@ import click
 from scenesync.app.choosing import require_one, selectors
 from scenesync.app.commands import options
 from scenesync.app.commands.drain import tell, view_for
-from scenesync.app.commands.plan import show_plan
 from scenesync.app.context import AppContext, print_json
 from scenesync.app.exit_codes import DONE
 from scenesync.app.installation import open_queue, stash_client
 from scenesync.app.one_shot import work_off
+from scenesync.app.plan_report import show_plan
 from scenesync.app.settings import require_plex
 from scenesync.intake.selection import enqueue_all, enqueue_ids, enqueue_since
 
@@ -50,7 +50,7 @@ def sync(
     require_one(scene_ids, every=every, since=since)
     settings = app.load().settings
     if dry_run:
-        return show_plan(settings, scene_ids, since=since, as_json=as_json)
+        return show_plan(settings, scene_ids or None, since=since, as_json=as_json)
     if not no_wait:
         require_plex(settings)
     result = enqueue(settings, scene_ids, since=since)
