@@ -6,20 +6,27 @@ found. The table is printed at the end of a run; with ``--figures FILE`` it is a
 
 from __future__ import annotations
 
+import os
 import random
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
 from proofs import Bounds
+from sim_process import simulated_installation
+from sim_threading import kernel, simulated_modules
+
+from scenesync.queue.embedded import EmbeddedQueue
+from scenesync.store.database import open_database
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Iterator
 
     from proofs import Figures
 
 COLUMNS: Final = ("proof", "tried", "jobs", "lost", "doubled", "remarks")
 PROPERTY: Final = "reliability figures"
+MEMORY: Final = Path("/dev/shm")  # noqa: S108 - nothing is fsynced to a disk for nothing; a private folder in it
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -45,6 +52,47 @@ def figures(record_property: Callable[[str, object], None]) -> Figures:
         record_property(PROPERTY, [proof, tried, f"{jobs:,}", str(lost), str(doubled), remarks])
 
     return note
+
+
+# -- for the simulation (``sim_*``)
+
+
+@pytest.fixture
+def template(tmp_path: Path) -> Path:
+    """A data directory with an empty queue and an empty state store."""
+    folder = tmp_path / "template"
+    folder.mkdir(mode=0o700)
+    EmbeddedQueue(folder / "queue").close()
+    open_database(folder / "scenesync.db").close()
+    return folder
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Iterator[Path]:
+    """Where a history's files lie."""
+    if not MEMORY.is_dir():
+        yield tmp_path / "history"
+        return
+    folder = MEMORY / f"scenesync-simulation-{os.getpid()}"
+    yield folder
+    assert not folder.exists()
+
+
+@pytest.fixture
+def simulated(template: Path, request: pytest.FixtureRequest) -> Iterator[None]:
+    """The product's modules with stand-ins for time, threads and chance; on one core, where turns change fastest."""
+    assert template.is_dir()  # made before, by the real modules
+    affinity = os.sched_getaffinity(0) if hasattr(os, "sched_setaffinity") else None
+    if affinity:
+        # By the number of pytest's worker (gw0, gw1, ...), so that two of them share no core while another is idle.
+        worker: str = getattr(request.config, "workerinput", {"workerid": "gw0"})["workerid"]
+        os.sched_setaffinity(0, {sorted(affinity)[int(worker.removeprefix("gw")) % len(affinity)]})
+    try:
+        with simulated_modules(), simulated_installation(kernel):
+            yield
+    finally:
+        if affinity:
+            os.sched_setaffinity(0, affinity)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -13,6 +13,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from sim_happenings import EVENTS, Happenings
+from sim_kernel import Stuck
 from sim_process import engines
 from sim_threading import played_by
 
@@ -35,6 +36,8 @@ class History(Happenings):
             try:
                 with contextlib.closing(EmbeddedQueue(self.folder / "queue", auto_resume=False)) as self.hand:
                     self._play_parts()
+            except Stuck as stuck:
+                self.promises.violate("end", str(stuck))
             finally:
                 self.kernel.shut_down()
                 self.promises.close()

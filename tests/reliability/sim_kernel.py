@@ -3,14 +3,22 @@
 A task is a real thread, so that the product's own code runs unchanged; but it runs only while it holds the baton, and
 gives it up only in ``point`` and ``wait``. Who gets it next is drawn from the seed. When everybody waits, the clock
 jumps to the next moment at which something happens. So one seed is one history, and a day costs milliseconds.
+
+No history goes on for ever: steps without time passing, steps in all, virtual time and real time between two steps have
+bounds (``Patience``). Beyond one of them the director gets the baton and raises ``Stuck``, which tells where all stand.
 """
 
 from __future__ import annotations
 
+import ctypes
 import heapq
 import itertools
+import sys
 import threading
+import traceback
 import zlib
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -22,6 +30,9 @@ START_S: Final = 1_000.0
 TRACE_KEPT: Final = 4_000
 QUIET_ADVANCES: Final = 6
 """After so many jumps of the clock without any request, polling is taken to be idle and may be slowed down."""
+FRAMES_TOLD: Final = 5
+UNDERNEATH: Final = {"sim_kernel.py", "sim_threading.py", "threading.py", "contextlib.py"}
+"""What every task stands in, and is not told."""
 _MASK: Final = (1 << 61) - 1
 
 
@@ -30,7 +41,17 @@ class Crashed(BaseException):
 
 
 class Stuck(AssertionError):
-    """Nobody can go on, and time does not help."""
+    """The history does not end by itself; the text says who stands where, and what each waits for."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How far a history may go. A usual one takes some 3,000 steps, of which few at one moment, and some minutes."""
+
+    steps_at_one_moment: int = 20_000
+    steps: int = 500_000
+    virtual_s: float = 2 * 86_400.0
+    real_s_for_one_step: float = 60.0
 
 
 class SimulatedProcess:
@@ -55,6 +76,10 @@ class Task:
 
     __slots__ = ("carrier", "deadline", "is_done", "name", "process", "ready", "reaped_by")
 
+    @property
+    def full_name(self) -> str:
+        return self.name if self.process is None else f"{self.process.name}/{self.name}"
+
     def __init__(self, name: str, process: SimulatedProcess | None, carrier: _Carrier) -> None:
         self.name = name
         self.process = process
@@ -74,8 +99,10 @@ class _Carrier:
         self.gate = threading.Lock()
         self.gate.acquire()
         self.job: Callable[[], None] | None = None
+        self.thread = threading.current_thread()
         if own_thread:
-            threading.Thread(target=self._ride, name="simulated", daemon=True).start()
+            self.thread = threading.Thread(target=self._ride, name="simulated", daemon=True)
+            self.thread.start()
 
     def _ride(self) -> None:
         while True:
@@ -95,7 +122,7 @@ class _Carrier:
 class Kernel:
     """One history's scheduler and clock. ``stay`` is how likely a task goes on at a point where it need not stop."""
 
-    def __init__(self, chance: random.Random, *, stay: float = 0.7) -> None:
+    def __init__(self, chance: random.Random, *, stay: float = 0.7, patience: Patience | None = None) -> None:
         self.now = START_S
         self.wall_offset_s = 0.0
         self.points = 0
@@ -112,6 +139,10 @@ class Kernel:
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._event_numbers = itertools.count()
         self._quiet = 0
+        self._patience = patience or Patience()
+        self._last_step = self._patience.steps_at_one_moment
+        self._stuck = ""
+        self._stuck_is_told = False
         self.director = Task("director", None, _Carrier(own_thread=False))
         self.running = self.director
         self._tasks.append(self.director)
@@ -130,9 +161,7 @@ class Kernel:
 
     def note(self, text: str) -> None:
         """Add a line to the history."""
-        task = self.running
-        who = task.name if task.process is None else f"{task.process.name}/{task.name}"
-        self.trace.append((self.now, who, text))
+        self.trace.append((self.now, self.running.full_name, text))
         self.trace_length += 1
         self.digest = (self.digest * 1_000_003 + zlib.crc32(text.encode())) & _MASK
         if len(self.trace) > 2 * TRACE_KEPT:
@@ -157,6 +186,8 @@ class Kernel:
         me = self.running
         process = me.process
         self.points += 1
+        if self.points > self._last_step:
+            self._lose_patience(me)
         if process is not None:
             if process.is_dead:
                 raise Crashed
@@ -180,6 +211,9 @@ class Kernel:
             return ready()
         me.ready = ready or _never
         me.deadline = None if timeout_s is None else self.now + max(0.0, timeout_s)
+        self.points += 1
+        if self.points > self._last_step:
+            self._lose_patience(me)
         try:
             self._switch(me)
         finally:
@@ -203,7 +237,8 @@ class Kernel:
             task.reaped_by = me
             self.running = task
             task.carrier.gate.release()
-            me.carrier.gate.acquire()
+            if not me.carrier.gate.acquire(timeout=self._patience.real_s_for_one_step):
+                raise Stuck(f"{task.full_name} was killed and does not end: {self._whereabouts(task)}")
 
     def shut_down(self) -> None:
         """Kill whatever still runs."""
@@ -233,13 +268,19 @@ class Kernel:
             self.switches += 1
             self.running = heir
             heir.carrier.gate.release()
-            me.carrier.gate.acquire()
+            if me is self.director:
+                self._watch_the_others(me)
+            else:
+                me.carrier.gate.acquire()
             process = me.process
             if process is not None and process.is_dead:
                 raise Crashed
+        if self._stuck and me is self.director and not self._stuck_is_told:
+            self._stuck_is_told = True
+            raise Stuck(self._stuck)
 
     def _pick(self) -> Task:
-        while True:
+        while not self._stuck:
             now = self.now
             while self._events and self._events[0][0] <= now:
                 _, _, event = heapq.heappop(self._events)
@@ -254,6 +295,7 @@ class Kernel:
                 self.digest = (self.digest * 31 + index) & _MASK
                 return runnable[index]
             self._advance()
+        return self.director
 
     def _advance(self) -> None:
         """Jump to the next moment; past some polls when nothing goes on, as if the machine had dozed off."""
@@ -261,13 +303,18 @@ class Kernel:
         if self._events:
             moments.append(self._events[0][0])
         if not moments:
-            raise Stuck("every task waits, and for nothing that time could bring")
+            self._give_up("every task waits, and for nothing that time could bring")
+            return
         target = min(moments)
         self._quiet += 1
         if self._quiet > QUIET_ADVANCES:
             slack = min(self.longest_idle_jump_s, 0.1 * 2.0 ** min(20, self._quiet - QUIET_ADVANCES))
             target = max(target, min(self.now + slack, self._next_that_matters()))
-        self.now = max(self.now, target)
+        if target > self.now:
+            self.now = target
+            self._last_step = min(self._patience.steps, self.points + self._patience.steps_at_one_moment)
+            if self.now - START_S > self._patience.virtual_s:
+                self._give_up(f"{self._patience.virtual_s:,.0f} s have passed, and it has not come to its end")
 
     def _next_that_matters(self) -> float:
         moments = [self._events[0][0]] if self._events else []
@@ -277,6 +324,50 @@ class Kernel:
         if due_at is not None:
             moments.append(due_at)
         return min(moments, default=self.now + self.longest_idle_jump_s)
+
+    # -- not for ever
+
+    def _lose_patience(self, me: Task) -> None:
+        """Give the baton to the director, for good."""
+        if self.points > self._patience.steps:
+            self._give_up(f"{self._patience.steps:,} steps were taken, and it has not come to its end")
+        else:
+            self._give_up(f"{self._patience.steps_at_one_moment:,} steps were taken and time did not pass")
+        self._switch(me)
+
+    def _give_up(self, why: str) -> None:
+        self._last_step = sys.maxsize  # what the tasks do on their way out is no matter
+        if not self._stuck:
+            places = "\n".join(f"  {self._whereabouts(task)}" for task in self._tasks)
+            self._stuck = f"at {self.now:.3f}, after {self.points:,} steps: {why}\n{places}"
+
+    def _watch_the_others(self, me: Task) -> None:
+        """Wait for the baton; if it makes no step, take it from whoever runs and never comes to a point."""
+        points = -1
+        while not me.carrier.gate.acquire(timeout=self._patience.real_s_for_one_step):
+            if self.points == points:
+                who = self.running
+                self._give_up(f"{who.full_name} runs and comes to no point of the history")
+                thread_id = who.carrier.thread.ident or 0
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread_id), ctypes.py_object(Crashed))
+            points = self.points
+
+    def _whereabouts(self, task: Task) -> str:
+        """Say what a task waits for: until when, and in which lines of the product or the simulation."""
+        if task.ready is None:
+            state = "runs" if task is self.running else "has its turn to come"
+        elif task.deadline is None:
+            state = "waits"
+        else:
+            state = f"waits until {task.deadline:.3f}"
+        frame = sys._current_frames().get(task.carrier.thread.ident or 0)
+        stack = [] if frame is None else traceback.extract_stack(frame)
+        lines = [
+            f"{Path(step.filename).name}:{step.lineno} {step.name}"
+            for step in reversed(stack)
+            if Path(step.filename).name not in UNDERNEATH
+        ]
+        return f"{task.full_name} {state}: {' < '.join(lines[:FRAMES_TOLD]) or 'not begun'}"
 
 
 def _never() -> bool:

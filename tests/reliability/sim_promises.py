@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from scenesync.domain.fields import LIST_FIELDS, Field
 from scenesync.domain.outcome import Attempt, Outcome
 from scenesync.queue.core import MAX_DELIVERIES
+from scenesync.worker.gate import RETRY_REFUSED_EVERY_S
 
 if TYPE_CHECKING:
     from sim_household import Household
@@ -64,7 +65,7 @@ class Promises:
 
     def violate(self, promise: str, text: str) -> None:
         """Note a broken promise; the history ends."""
-        self._kernel.note(f"BROKEN {promise}: {text}")
+        self._kernel.note(f"BROKEN {promise}: {text.partition(chr(10))[0]}")
         self._history.account.broken.append(Broken(promise, text))
 
     def moved(self, path: str) -> None:
@@ -196,7 +197,8 @@ class Promises:
         scenes = self._reachable()
         if not scenes:
             return
-        history.sleep(60.0)
+        # A token that was refused at last is tried again after a while, if nobody changes the settings.
+        history.sleep(RETRY_REFUSED_EVERY_S + 60.0 if history.account.happened["unauthorized"] else 60.0)
         wall = self._kernel.wall()
         history.hand.put_many(
             {
