@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import bindparam, delete, func, literal_column, select, update
+from sqlalchemy import bindparam, delete, exists, func, literal_column, select, update
 
 from scenesync.domain.batches import batched
 from scenesync.domain.matching import IndexedFile
@@ -104,9 +104,15 @@ FORGET_FILE: Final = delete(plex_file).where(
     plex_file.c.path == bindparam("gone"),
 )
 
-# Takes an item out; its files go with it.
+# Takes an item out that still stands there with one of these files; its files go with it.
 FORGET_ITEM: Final = delete(plex_item).where(
-    plex_item.c.server_id == bindparam("server"), plex_item.c.rating_key == bindparam("item")
+    plex_item.c.server_id == bindparam("server"),
+    plex_item.c.rating_key == bindparam("item"),
+    exists().where(
+        plex_file.c.server_id == bindparam("server"),
+        plex_file.c.rating_key == bindparam("item"),
+        plex_file.c.path.in_(bindparam("paths", expanding=True)),
+    ),
 )
 
 # The number of the latest full pass of each library.
@@ -246,10 +252,14 @@ class PathIndexStore:
                 appeared |= self._put(connection, batch, generations)
         return frozenset(appeared)
 
-    def forget_item(self, rating_key: str) -> bool:
-        """Take out an item that is gone from Plex; False if it was not there."""
+    def forget_item(self, rating_key: str, paths: Iterable[str]) -> bool:
+        """Take out an item that turned out to play none of these files; False if it was not there with one of them.
+
+        By then a refresh may have found what else Plex has under this key, and that stays.
+        """
+        parameters = {**self._item(rating_key), "paths": tuple(paths)}
         with self._database.transaction(durable=False) as connection:
-            return connection.execute(FORGET_ITEM, self._item(rating_key)).rowcount > 0
+            return connection.execute(FORGET_ITEM, parameters).rowcount > 0
 
     def item_keys_known(self, rating_keys: Iterable[str]) -> frozenset[str]:
         """Return those of the keys whose items are in the index."""

@@ -17,7 +17,7 @@ from scenesync.domain.errors import LibraryNotFound
 from scenesync.plex.exceptions import PlexTemporaryError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from scenesync.domain.item import Library, ListedItem
     from scenesync.domain.matching import IndexedFile
@@ -68,9 +68,9 @@ class LibraryIndex:
         """Return the files of an item."""
         return self._store.files_of(rating_key)
 
-    def forget_item(self, rating_key: str) -> None:
-        """Drop an item that Plex no longer has, or that no longer plays its file."""
-        self._store.forget_item(rating_key)
+    def forget_item(self, rating_key: str, paths: Iterable[str]) -> None:
+        """Drop an item that Plex no longer has, or that plays none of these files, unless that is known by now."""
+        self._store.forget_item(rating_key, paths)
 
     def refresh(self) -> None:
         """Bring the index up to date. Raises the errors of ``plex.exceptions`` and LibraryNotFound."""
@@ -78,15 +78,15 @@ class LibraryIndex:
             new_names = self._refresh()
         self._tell(new_names)
 
-    def refresh_after_miss(self) -> bool:
-        """Refresh unless that was done a moment ago; say whether there may be something new since the miss.
+    def refresh_after_miss(self, looked_at: float) -> bool:
+        """Refresh unless that was done a moment ago; say whether there may be something new since ``looked_at``.
 
-        Threads that miss side by side refresh once: those that had to wait for it look again, too.
+        That is when the index was asked in vain, or for what turned out to be wrong (monotonic). Threads that miss side
+        by side refresh once: all of them look again, also those whose look was under way meanwhile.
         """
-        missed_at = time.monotonic()
         with self._lock:
             if self._refreshed_at is not None:
-                if self._refreshed_at >= missed_at:
+                if self._refreshed_at >= looked_at:
                     return True
                 if time.monotonic() - self._refreshed_at < MISS_REFRESH_EVERY_S:
                     return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -79,10 +80,11 @@ class Locator:
             raise SceneSkipped(
                 f"Scene {scene.id} has no file, so there is nothing in Plex to show it on.", reason=Reason.NO_FILE
             )
+        looked_at = time.monotonic()
         result = self.match(scene)
         found = self._read(result, items)
         # An item that is gone may have moved to another library while its twin stayed, so one missing is enough.
-        if (found is None or len(found[1]) < len(found[0].rating_keys)) and self._index.refresh_after_miss():
+        if (found is None or len(found[1]) < len(found[0].rating_keys)) and self._index.refresh_after_miss(looked_at):
             result = self.match(scene)
             found = self._read(result, {})
         if isinstance(result, Ambiguous):
@@ -103,7 +105,7 @@ class Locator:
         good = {key for key in result.rating_keys if key in items and plays(items[key], result)}
         for key in result.rating_keys:
             if key not in good:
-                self._index.forget_item(key)
+                self._index.forget_item(key, [file.path for file in result.files if file.rating_key == key])
         if not good:
             return None
         return result, [items[key] for key in result.rating_keys if key in good]

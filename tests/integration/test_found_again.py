@@ -10,8 +10,11 @@ from sync_world import PLEX_ROOT
 from scenesync.domain.outcome import Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from sync_world import SyncWorld
 
+    from scenesync.domain.item import Item
     from scenesync.simulators.plex.model import PlexItem
 
 pytestmark = pytest.mark.integration
@@ -84,6 +87,31 @@ def test_an_item_whose_file_was_renamed_on_both_sides(world: SyncWorld) -> None:
     world.stash.rename_in_scan(scene_id, "/data/stash/Films/renamed.mp4")
     world.plex.rename_file(item, f"{PLEX_ROOT}/Films/renamed.mp4")
     edit_arrives(world, scene_id, item)
+
+
+def test_items_that_changed_keys_while_one_of_them_was_being_read(
+    world: SyncWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene_id, item = world.pair(title="Harbour")
+    _, other = world.pair(title="Quay")
+    with world.installed() as installation:
+        session = world.session(installation)
+        paths = [each.versions[0].file for each in (item, other)]
+        world.plex.rename_file(item, f"{PLEX_ROOT}/Films/in between.mp4")
+        world.plex.rename_file(other, paths[0])
+        world.plex.rename_file(item, paths[1])
+        read = installation.plex.read_items
+
+        def read_while_others_refresh(keys: Sequence[str]) -> Mapping[str, Item]:
+            monkeypatch.undo()
+            session.index.refresh()
+            return read(keys)
+
+        monkeypatch.setattr(installation.plex, "read_items", read_while_others_refresh)
+        match, _ = session.scene_sync.plan(installation.stash.scenes([scene_id])[scene_id])
+
+        assert match.rating_keys == (other.rating_key,)
+        assert [file.path for file in session.index.files_of(item.rating_key)] == [paths[1]]
 
 
 def test_an_ambiguity_that_plex_has_settled_meanwhile_is_none(world: SyncWorld) -> None:

@@ -254,9 +254,9 @@ class TestNotFoundIsNotRememberedForLong:
 
             def miss() -> None:
                 barrier.wait(10)
-                answers.append(index.refresh_after_miss())
+                answers.append(index.refresh_after_miss(time.monotonic()))
 
-            assert index.refresh_after_miss() is False  # asked a moment ago
+            assert index.refresh_after_miss(time.monotonic()) is False  # asked a moment ago
             index._refreshed_at = None
             world.plex.clear_records()
             threads = [threading.Thread(target=miss) for _ in range(6)]

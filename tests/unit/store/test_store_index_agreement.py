@@ -67,7 +67,11 @@ def apply(step: tuple[str, object], index: PathIndexStore, model: Model) -> None
                 del model[key]
             model.update(listed)
         case ("forget", str(rating_key)):
-            assert index.forget_item(rating_key) == (model.pop(rating_key, None) is not None)
+            item = model.get(rating_key)
+            paths = [part.file for part in item.parts] if item is not None else []
+            assert index.forget_item(rating_key, paths) == bool(paths)
+            if paths:
+                del model[rating_key]
         case ("drop", str(kept)):
             gone = {key for key, item in model.items() if item.library_key != kept}
             assert index.drop_libraries_except([kept]) == len(gone)

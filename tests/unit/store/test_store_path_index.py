@@ -83,7 +83,7 @@ def test_each_server_sees_its_own_items_only(database: Database, index: PathInde
     index.upsert_items([film(1, "/m/ours.mkv")])
     other.upsert_items([film(1, "/m/theirs.mkv")])
     assert paths_of(index, "/m/theirs.mkv") == []
-    assert other.forget_item("1")
+    assert other.forget_item("1", ["/m/theirs.mkv"])
     other.replace_library("1", [], started_at=1.0)
     other.drop_libraries_except([])
     assert paths_of(index, "/m/ours.mkv") == ["1"]
@@ -126,9 +126,16 @@ def test_an_item_without_files_counts_too(index: PathIndexStore) -> None:
 
 def test_forgetting_an_item_takes_its_files_along(index: PathIndexStore) -> None:
     index.upsert_items([film(1, "/m/a.mkv", "/m/b.mkv"), film(2, "/m/c.mkv")])
-    assert index.forget_item("1")
-    assert not index.forget_item("1")
+    assert index.forget_item("1", ["/m/b.mkv"])
+    assert not index.forget_item("1", ["/m/b.mkv"])
     assert index.counts() == IndexCounts(libraries=0, items=1, files=1)
+
+
+def test_an_item_that_is_known_to_play_something_else_by_now_is_not_forgotten(index: PathIndexStore) -> None:
+    index.upsert_items([film(1, "/m/before.mkv")])
+    index.upsert_items([film(1, "/m/after.mkv")])
+    assert not index.forget_item("1", ["/m/before.mkv", "/m/another.mkv"])
+    assert paths_of(index, "/m/after.mkv") == ["1"]
 
 
 def test_known_items_are_told_from_unknown_ones_in_any_number(index: PathIndexStore) -> None:
