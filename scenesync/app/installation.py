@@ -13,6 +13,7 @@ from scenesync.app.field_settings import conflict_policies, enabled_fields, fiel
 from scenesync.app.settings import participation, require_plex
 from scenesync.app.version import VERSION
 from scenesync.domain.blast_radius import BlastLimits
+from scenesync.pictures.posters import PictureMaker
 from scenesync.plex import dialect
 from scenesync.plex.client import PlexClient
 from scenesync.queue.dead_letters import DeadLetterStore
@@ -186,6 +187,7 @@ class Installation:
             self.stash,
             self.plex,
             baselines,
+            PictureMaker(settings.poster_fit),
             policy=options.policy,
             policies=options.policies,
             lock=options.lock,

@@ -43,7 +43,14 @@ from scenesync.app.settings_values import (
     lower_case,
 )
 from scenesync.domain.diff import ConflictPolicy
-from scenesync.domain.field_rules import DEFAULT_TITLE, Disambiguation, PartialDates, PerformerOrder, StudioName
+from scenesync.domain.field_rules import (
+    DEFAULT_TITLE,
+    Disambiguation,
+    PartialDates,
+    PerformerOrder,
+    PosterFit,
+    StudioName,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -192,6 +199,14 @@ class Settings(BaseSettings):
     sync_director: bool = Field(default=True, description="Write the director.")
     sync_poster: bool = Field(default=True, description="Upload the cover as poster.")
     sync_background: bool = Field(default=True, description="Upload the cover as background art.")
+    poster_fit: Annotated[PosterFit, _CHOICE] = Field(
+        default=PosterFit.NONE,
+        description=(
+            "How a landscape cover becomes a portrait poster: crop shows its middle, blur and letterbox all of it, "
+            "before a blurred enlargement or between black bars; none uploads the cover as it is, for Plex's apps to "
+            "cut. A change uploads each such poster once."
+        ),
+    )
     sync_collection: bool = Field(default=False, description="Put the item into a collection named after its studio.")
     sync_performer_photos: bool = Field(default=False, description="Give the actors their photos from Stash.")
     sync_rating: bool = Field(

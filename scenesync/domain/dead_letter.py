@@ -6,6 +6,8 @@ import traceback
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
+from scenesync.domain.errors import told
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -46,7 +48,7 @@ class DeadLetter:
         return cls(
             job=dict(job),
             error_type=type(error).__name__,
-            message=str(error),
+            message=told(error),
             traceback="".join(traceback.format_exception(error)),
             attempts=(retries if isinstance(retries, int) else 0) + 1,
             failed_at=failed_at,

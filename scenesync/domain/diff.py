@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from scenesync.domain.field_rules import PosterFit
 from scenesync.domain.fields import (
     FILLED_BY_OTHERS,
     LIST_FIELDS,
@@ -50,12 +51,15 @@ class Baseline:
 class ImageBaseline:
     """The picture that SceneSync last put there: its SHA-1, the path Plex then served it under, its source's ETag.
 
-    ``shown`` is "" between the upload and the read that proves it.
+    ``shown`` is "" between the upload and the read that proves it. ``source_sha1`` is of the cover that the picture was
+    made of, by ``fit``: as long as both are the same, the picture is, whatever another version would make of them.
     """
 
     sha1: str
     shown: str = ""
     etag: str = ""
+    source_sha1: str = ""
+    fit: PosterFit = PosterFit.NONE
 
 
 @dataclass(frozen=True, slots=True)

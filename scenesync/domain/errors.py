@@ -5,6 +5,7 @@
     │   ├── StashUnavailable      Stash does not answer: wait
     │   ├── LeaseLost             another process owns the job now
     │   ├── AttemptCut            a stop, or Plex moved on meanwhile: the job goes back as it was
+    │   ├── ImageUnusable         Stash's picture is none, or not whole: it may still be in the making
     │   └── plex.exceptions: PlexServerDown, PlexTemporaryError, PlexBusy, PlexNotFound, PlexUnauthorized
     └── PermanentError            trying again without a change is useless
         ├── AmbiguousMatch        several Plex items fit: never guess
@@ -38,6 +39,10 @@ class PermanentError(Exception):
 
 class StashUnavailable(TransientError):
     """Stash cannot be reached, is migrating or did not answer in time; jobs wait for it."""
+
+
+class ImageUnusable(TransientError):
+    """What Stash gives for a picture is none, or cannot be decoded; Stash may still be making it."""
 
 
 class StashRefused(PermanentError):
@@ -107,6 +112,11 @@ class EditIgnored(PermanentError):
 
 class AttemptCut(TransientError):
     """The attempt ended before it was decided (a stop, or Plex moved on under it); the job goes back as it was."""
+
+
+def told(error: BaseException) -> str:
+    """Return an error's message with the notes that were added to it on its way."""
+    return " ".join((str(error), *getattr(error, "__notes__", ()))).strip()
 
 
 class LeaseLost(TransientError):

@@ -60,6 +60,15 @@ class Gender(StrEnum):
     NON_BINARY = "non_binary"
 
 
+class PosterFit(StrEnum):
+    """How a landscape cover becomes a portrait poster."""
+
+    NONE = "none"
+    CROP = "crop"
+    BLUR = "blur"
+    LETTERBOX = "letterbox"
+
+
 @dataclass(frozen=True, slots=True)
 class TagRules:
     """Which tags are genres; with ``parents``, the tags above them too, behind them."""

@@ -88,7 +88,7 @@ class SceneSource(Protocol):
         """Return the picture behind a scene's ``screenshot_url``, None if it is unchanged since ``known_etag``.
 
         A scene without a cover answers with a placeholder drawing: that is an Image with empty ``content``.
-        Raises StashUnavailable, StashUnauthorized, StashRefused.
+        Raises StashUnavailable, StashUnauthorized, StashRefused, ImageUnusable, ImageTooLarge.
         """
         ...
 

@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, cast
 
-from scenesync.domain.errors import StashRefused, StashUnavailable
+from scenesync.domain.errors import ImageTooLarge, ImageUnusable, StashRefused, StashUnavailable
 from scenesync.stash import queries
-from scenesync.stash.http_errors import refused, shorten
+from scenesync.stash.http_errors import AnswerTooLong, refused, shorten
 from scenesync.stash.images import StashImage, judge_image
 from scenesync.stash.parse import SceneHint, to_hint, to_int, to_scene, to_time
 from scenesync.stash.transport import RequestRecord, SessionCookie, Transport
@@ -211,14 +211,18 @@ class StashClient:
         """Return the picture behind a scene's ``screenshot_url``, None if it still is the one with ``known_etag``.
 
         A scene without a cover answers with a placeholder drawing: an image with empty ``content``.
+        Raises ImageUnusable for what is no picture, ImageTooLarge for one that is too large to be read.
         """
         if not url:
             return StashImage(b"")
-        download = self._transport.download(url, known_etag=known_etag)
+        try:
+            download = self._transport.download(url, known_etag=known_etag)
+        except AnswerTooLong as error:
+            raise ImageTooLarge(f"The picture is too large: {error}") from error
         if download.status == HTTPStatus.NOT_MODIFIED:
             return None
         if download.status != HTTPStatus.OK:
-            raise StashRefused(f"Stash at {self.base_url} has no picture there (HTTP {download.status}).")
+            raise ImageUnusable(f"Stash at {self.base_url} has no picture there (HTTP {download.status}).")
         return judge_image(download.content, download.content_type, download.etag)
 
     # --- how --------------------------------------------------------------------------------------------------------

@@ -74,6 +74,10 @@ TRANSPORT_ERRORS: Final[Mapping[type[Exception], str | None]] = {
 }
 
 
+class AnswerTooLong(StashRefused):
+    """An answer was larger than anything asked for can be; the rest of it was not read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Login:
     """What the requests were signed with; only for the advice in a message, so it holds no secret."""
@@ -135,9 +139,9 @@ def refused(server: str, text: str) -> StashRefused:
     return StashRefused(f"Stash at {server} refused the request: {shorten(text)}")
 
 
-def too_big(server: str, limit_bytes: int) -> StashRefused:
-    """Return the error for an answer that is larger than anything asked for can be."""
-    return StashRefused(f"Stash at {server} answered more than {limit_bytes // (1024 * 1024)} MiB; that was not read.")
+def too_big(server: str, limit_bytes: int) -> AnswerTooLong:
+    """Return the error for an answer that is larger than ``limit_bytes``."""
+    return AnswerTooLong(f"Stash at {server} answered more than {limit_bytes // (1024 * 1024)} MiB; that was not read.")
 
 
 def shorten(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from scenesync.domain.errors import StashRefused
+from scenesync.domain.errors import ImageUnusable
 from scenesync.stash.http_errors import shorten
 
 SVG: Final = "image/svg+xml"
@@ -24,15 +24,15 @@ def judge_image(content: bytes, content_type: str, etag: str) -> StashImage:
 
     Stash answers a drawing (SVG) for a scene without a cover, and a login or proxy page is HTML: only what says that it
     is a picture and begins like one is taken for one (facts/stash.md 3.6).
-    Raises StashRefused for everything else.
+    Raises ImageUnusable for everything else.
     """
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type == SVG:
         return StashImage(b"", etag)
     if not media_type.startswith("image/"):
-        raise StashRefused(f"Stash answered {shorten(media_type) or 'something unnamed'} where a cover was asked for.")
+        raise ImageUnusable(f"Stash answered {shorten(media_type) or 'something unnamed'} where a cover was asked for.")
     if not is_picture(content):
-        raise StashRefused(
+        raise ImageUnusable(
             f"Stash answered {len(content)} bytes as {shorten(media_type)} that are no JPEG, PNG, WebP or GIF."
         )
     return StashImage(content, etag)

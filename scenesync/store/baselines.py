@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import bindparam, delete, select
 
 from scenesync.domain.diff import Baseline, ImageBaseline
+from scenesync.domain.field_rules import PosterFit
 from scenesync.domain.fields import Field
 from scenesync.store.dialect import insert_or_update
 from scenesync.store.tables import baseline, image_baseline
@@ -25,7 +26,9 @@ BASELINES_OF_ITEM: Final = select(
 ).where(baseline.c.server_id == bindparam("server"), baseline.c.rating_key == bindparam("item"))
 
 # One picture of one item.
-IMAGE_OF_ITEM: Final = select(image_baseline.c.sha1, image_baseline.c.shown, image_baseline.c.etag).where(
+IMAGE_OF_ITEM: Final = select(
+    *(image_baseline.c[name] for name in ("sha1", "shown", "etag", "source_sha1", "fit"))
+).where(
     image_baseline.c.server_id == bindparam("server"),
     image_baseline.c.rating_key == bindparam("item"),
     image_baseline.c.field == bindparam("stem"),
@@ -103,7 +106,10 @@ class BaselineStore:
     def read_image(self, rating_key: str, field: Field) -> ImageBaseline | None:
         """Return the picture that was last put there, None if there was none."""
         rows = self._database.look_up(IMAGE_OF_ITEM, {**self._item(rating_key), "stem": field.value})
-        return ImageBaseline(*rows[0]) if rows else None
+        if not rows:
+            return None
+        sha1, shown, etag, source_sha1, fit = rows[0]
+        return ImageBaseline(sha1, shown, etag, source_sha1, PosterFit(fit))
 
     def write_image(self, rating_key: str, scene_id: int, field: Field, entry: ImageBaseline) -> None:
         """Remember the picture that was put there."""
@@ -115,6 +121,8 @@ class BaselineStore:
             "sha1": entry.sha1,
             "shown": entry.shown,
             "etag": entry.etag,
+            "source_sha1": entry.source_sha1,
+            "fit": entry.fit.value,
         }
         with self._database.transaction() as connection:
             connection.execute(insert_or_update(connection, image_baseline), row)

@@ -296,6 +296,16 @@ MIGRATIONS: Final = (
             """,
         ),
     ),
+    Migration(
+        6,
+        "what pictures were made of",
+        (
+            # Pictures are made of covers now; until here each was the cover itself.
+            "ALTER TABLE image_baseline ADD COLUMN source_sha1 TEXT NOT NULL DEFAULT ''",
+            "ALTER TABLE image_baseline ADD COLUMN fit TEXT NOT NULL DEFAULT 'none'",
+            "UPDATE image_baseline SET source_sha1 = sha1",
+        ),
+    ),
 )
 
 

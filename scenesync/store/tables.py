@@ -103,6 +103,8 @@ image_baseline: Final = Table(
     Column("sha1", Text, nullable=False),
     Column("shown", Text, nullable=False),
     Column("etag", Text, nullable=False),
+    Column("source_sha1", Text, nullable=False, server_default=text("''")),
+    Column("fit", Text, nullable=False, server_default=text("'none'")),
     Index("image_baseline_by_scene", "scene_id", "server_id"),
 )
 

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from scenesync.domain.errors import SceneGone, SceneSkipped
+from scenesync.domain.errors import SceneGone, SceneSkipped, told
 from scenesync.domain.outcome import Attempt, Outcome
 from scenesync.worker.decision import Ack, Dead, Decision, Retry, Wait
 
@@ -46,7 +46,7 @@ def describe(job: Running, decision: Decision, error: Exception | None) -> Attem
         started_at=job.started_at,
         duration_s=time.monotonic() - job.started_monotonic,
         error_type=type(error).__name__ if error else "",
-        message=str(error) if error else "",
+        message=told(error) if error else "",
         rule=result.match.rule.value if result else "",
         rating_keys=result.match.rating_keys if result else (),
         changed_fields=result.changed_fields if result else (),

@@ -11,6 +11,7 @@ from scenesync.domain.errors import (
     AttemptCut,
     EditIgnored,
     ImageTooLarge,
+    ImageUnusable,
     LeaseLost,
     LibraryNotFound,
     PermanentError,
@@ -93,6 +94,12 @@ RULES: Final = (
     ),
     Rule(PlexUnauthorized, Treatment.WAIT),
     Rule(ImageTooLarge, Treatment.BURY, advice="Give the scene a smaller cover in Stash, then replay."),
+    Rule(
+        ImageUnusable,
+        Treatment.RETRY,
+        max_retries=None,
+        advice="Look at the scene's cover in Stash; give it another one, then replay.",
+    ),
     Rule(PlexPermanentError, Treatment.BURY, advice="Plex refuses this edit; the message says why."),
     Rule(
         AmbiguousMatch,

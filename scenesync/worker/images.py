@@ -1,26 +1,40 @@
-"""Posters and backgrounds: upload a picture only when its content is new, select it when Plex already has it."""
+"""Posters and backgrounds: upload a picture only when its content is new, select it when Plex already has it.
+
+Two hashes tell what is new. The cover's own says whether anything has to be made or sent at all; that of what was made
+of it is how Plex knows the upload.
+"""
 
 from __future__ import annotations
 
 import functools
 import hashlib
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from scenesync.domain.diff import ConflictPolicy, ImageBaseline
-from scenesync.domain.errors import ImageTooLarge, LeaseLost, PermanentError, TransientError
+from scenesync.domain.errors import ImageTooLarge, ImageUnusable, LeaseLost, PermanentError, TransientError
 from scenesync.plex.exceptions import PlexBusy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from scenesync.domain.field_rules import PosterFit
     from scenesync.domain.fields import Field
     from scenesync.domain.item import Item, UploadedImage
     from scenesync.domain.ports import Image, MediaServer, SceneSource
     from scenesync.worker.write_limit import WriteLimit
 
-MAX_IMAGE_BYTES: Final = 10_000_000
-"""Plex answers 500 to larger ones (facts/plex.md 4)."""
+
+class PictureMaker(Protocol):
+    """What makes covers fit for Plex: the same bytes always become the same bytes."""
+
+    def fit(self, field: Field) -> PosterFit:
+        """Return how covers are made fit for ``field``."""
+        ...
+
+    def picture(self, field: Field, cover: bytes) -> bytes:
+        """Return what is to be uploaded. Raises ImageUnusable, ImageTooLarge."""
+        ...
 
 
 class ImageBaselines(Protocol):
@@ -73,6 +87,7 @@ class ImageSync:
         source: SceneSource,
         server: MediaServer,
         baselines: ImageBaselines,
+        pictures: PictureMaker,
         *,
         policy: ConflictPolicy = ConflictPolicy.STASH,
         policies: Mapping[Field, ConflictPolicy] | None = None,
@@ -83,6 +98,7 @@ class ImageSync:
         self._source = source
         self._server = server
         self._baselines = baselines
+        self._pictures = pictures
         self._policy = policy
         self._policies = policies or {}
         self._lock = lock
@@ -108,6 +124,10 @@ class ImageSync:
             except LeaseLost:
                 raise
             except (TransientError, PermanentError) as failure:
+                failure.add_note(
+                    f"This is about the {field.name.lower()} of Plex item {item.rating_key} alone: the scene's text is "
+                    "written without it."
+                )
                 error = error or failure
         return ImageResult(tuple(changes), tuple(missing_locks), error)
 
@@ -136,7 +156,7 @@ class ImageSync:
     def plan(self, item: Item, scene_id: int, images: Mapping[Field, str]) -> tuple[Field, ...]:
         """Return the pictures that ``bring_up_to_date`` would upload or select, changing nothing.
 
-        Raises what asking Stash and Plex raises, and ImageTooLarge.
+        Raises what asking Stash and Plex raises, ImageTooLarge and ImageUnusable.
         """
         fetch = functools.cache(lambda url, etag: self._source.image(url, known_etag=etag))
         steps = {
@@ -166,24 +186,33 @@ class ImageSync:
         untouched = baseline is not None and baseline.shown != "" and baseline.shown == item.value(field)
         if not untouched and not self._may_write(item, field, baseline):
             return None
-        image = fetch(baseline.etag if baseline and untouched else "")
+        fit = self._pictures.fit(field)
+        known = baseline if baseline is not None and baseline.fit is fit else None
+        image = fetch(known.etag if known and untouched else "")
         if image is None or not image.content:
             return None
-        if len(image.content) > MAX_IMAGE_BYTES:
-            raise ImageTooLarge(
-                f"The cover of scene {scene_id} has {len(image.content):,} bytes; "
-                f"Plex takes {MAX_IMAGE_BYTES:,} at most. Give the scene a smaller cover in Stash."
-            )
-        sha1 = hashlib.sha1(image.content, usedforsecurity=False).hexdigest()
-        wanted = ImageBaseline(sha1, etag=image.etag)
-        if baseline is not None and untouched and baseline.sha1 == sha1:
-            return _PictureStep(replace(baseline, etag=image.etag))
-        may_be_there = baseline.sha1 == sha1 if baseline else field.value in item.locked
-        if may_be_there and (found := self._candidate(item, field, sha1)) is not None:
+        source_sha1 = _sha1(image.content)
+        if known is not None and known.source_sha1 == source_sha1:
+            # Made of the same cover in the same way: it is the same picture, whatever would be made of it today.
+            wanted, picture = replace(known, shown="", etag=image.etag), b""
+        else:
+            picture = self._made(scene_id, field, image.content)
+            wanted = ImageBaseline(_sha1(picture), "", image.etag, source_sha1, fit)
+        if baseline is not None and untouched and baseline.sha1 == wanted.sha1:
+            return _PictureStep(replace(wanted, shown=baseline.shown))
+        may_be_there = baseline.sha1 == wanted.sha1 if baseline else field.value in item.locked
+        if may_be_there and (found := self._candidate(item, field, wanted.sha1)) is not None:
             if found.selected:
                 return _PictureStep(replace(wanted, shown=str(item.value(field))))
             return _PictureStep(wanted, select=found)
-        return _PictureStep(wanted, upload=image.content)
+        picture = picture or self._made(scene_id, field, image.content)
+        return _PictureStep(replace(wanted, sha1=_sha1(picture)), upload=picture)
+
+    def _made(self, scene_id: int, field: Field, cover: bytes) -> bytes:
+        try:
+            return self._pictures.picture(field, cover)
+        except (ImageUnusable, ImageTooLarge) as error:
+            raise type(error)(f"The cover of scene {scene_id} cannot be used. {error}") from error
 
     def _may_write(self, item: Item, field: Field, baseline: ImageBaseline | None) -> bool:
         """Apply the conflict policy to a picture that is not the one SceneSync last saw there."""
@@ -204,3 +233,7 @@ class ImageSync:
     ) -> None:
         with self._writing.slot(still_ours):
             self._server.select_image(item.rating_key, field, candidate.key)
+
+
+def _sha1(content: bytes) -> str:
+    return hashlib.sha1(content, usedforsecurity=False).hexdigest()

@@ -250,12 +250,12 @@ class WorkLoop:
         job.begin(permit)
         assert job.scene is not None  # noqa: S101 - jobs without a scene are settled before they get here
         try:
-            job.result = job.session.scene_sync.sync(job.scene, lambda: self._still_ours(job.claim))
+            job.result = result = job.session.scene_sync.sync(job.scene, lambda: self._still_ours(job.claim))
         except Exception as error:  # noqa: BLE001 - one job's failure, whatever it is, goes to the table
             self._settling.settle(job, error)
             return
-        if not job.result.written:
-            self._settling.settle(job, None)
+        if not result.written:
+            self._settling.settle(job, result.picture_error)
             return
         if job.session.proofs not in self._desks:
             self._desks.append(job.session.proofs)
@@ -263,8 +263,8 @@ class WorkLoop:
         job.session.proofs.add(
             Unproven(
                 job.claim.scene_id,
-                job.result,
-                on_settled=lambda error: self._settling.settle(job, error),
+                result,
+                on_settled=lambda error: self._settling.settle(job, error or result.picture_error),
                 still_ours=lambda: self._still_ours(job.claim),
             )
         )

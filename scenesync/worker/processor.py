@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from scenesync.domain.dead_letter import DeadLetter
-from scenesync.domain.errors import AmbiguousMatch, PermanentError, TransientError
+from scenesync.domain.errors import AmbiguousMatch, PermanentError, TransientError, told
 from scenesync.domain.job import ClaimedJob, Job, retry_count
 from scenesync.domain.outcome import Outcome
 from scenesync.plex.exceptions import PlexNotFound
@@ -126,7 +126,7 @@ class SyncWorker:
             advice = error.advice
         details["attempts"] = [
             *self._earlier_attempts(claimed.job),
-            {"at": failed_at, "outcome": Outcome.DEAD.value, "error": _short(type(error).__name__, str(error))},
+            {"at": failed_at, "outcome": Outcome.DEAD.value, "error": _short(type(error).__name__, told(error))},
         ]
         return DeadLetter.from_error(claimed.job, error, failed_at=failed_at, advice=advice, details=details)
 

@@ -89,10 +89,14 @@ class WrittenItem:
 
 @dataclass(frozen=True, slots=True)
 class SyncResult:
-    """What was done for a scene: the match, and what was written; nothing was written where it was right."""
+    """What was done for a scene: the match, and what was written; nothing was written where it was right.
+
+    ``picture_error`` is what kept a picture from being brought up to date: all else was written nevertheless.
+    """
 
     match: Match
     written: tuple[WrittenItem, ...] = ()
+    picture_error: Exception | None = None
 
     @property
     def changed_fields(self) -> tuple[str, ...]:
@@ -165,7 +169,7 @@ class SceneSync:
         """Write what differs and return what was written.
 
         ``still_ours`` is asked before each write; a job that was taken over writes nothing more (LeaseLost).
-        A failing image does not keep the text from being written: its error is raised afterwards.
+        A failing image does not keep the text from being written and proven: its error is in the result.
         """
         desired = self._desired(scene)
         match, planned = self._plan(scene, desired, _NOTHING)
@@ -181,9 +185,7 @@ class SceneSync:
                 self._write(scene.id, step.item, edit, still_ours)
             if edit or pictures.changes:
                 written.append(WrittenItem(edit, pictures.changes))
-        if image_error is not None:
-            raise image_error
-        return SyncResult(match, tuple(written))
+        return SyncResult(match, tuple(written), image_error)
 
     def _desired(self, scene: Scene) -> DesiredFields:
         return desired_fields(scene, self._options.enabled, self._options.rules)

@@ -10,6 +10,7 @@ from sync_world import TOKEN
 
 from scenesync.domain.outcome import Outcome
 from scenesync.simulators.plex import faults
+from scenesync.simulators.sample_world import png
 
 if TYPE_CHECKING:
     from sync_world import SyncWorld
@@ -94,7 +95,7 @@ def test_cleaning_keeps_the_line_breaks_of_a_summary(world: SyncWorld) -> None:
 
 def test_a_failing_picture_does_not_pass_for_a_finished_job(world: SyncWorld) -> None:
     """A partial failure that is a warning in the log while the job counts as done is never tried again."""
-    scene_id, item = world.pair(title="Walk", details="Text.", cover=b"\xff\xd8\xff" + bytes(100))
+    scene_id, item = world.pair(title="Walk", details="Text.", cover=png(1))
     world.plex.fail_next(1, faults.status(400), only="image")
     (attempt, *_) = world.drain(scene_id)
     assert attempt.outcome in {Outcome.RETRY, Outcome.DEAD}

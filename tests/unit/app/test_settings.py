@@ -67,6 +67,7 @@ DEFAULTS = {
     "sync_director": True,
     "sync_poster": True,
     "sync_background": True,
+    "poster_fit": "none",
     "sync_collection": False,
     "sync_performer_photos": False,
     "sync_rating": False,

@@ -6,7 +6,7 @@ import pytest
 from stash_answers import FULL_SCENE
 from stash_stub import Reply, StubStash, picture
 
-from scenesync.domain.errors import StashRefused, StashUnauthorized, StashUnavailable
+from scenesync.domain.errors import ImageTooLarge, ImageUnusable, StashRefused, StashUnauthorized, StashUnavailable
 from scenesync.stash import transport
 from scenesync.stash.client import StashClient
 from scenesync.stash.images import StashImage
@@ -87,7 +87,7 @@ def test_a_scene_that_names_no_cover_asks_nothing(stub: StubStash, client: Stash
 )
 def test_what_is_no_picture_is_refused(stub: StubStash, client: StashClient, content: bytes, media_type: str) -> None:
     stub.answers[PATH] = picture(content, media_type)
-    with pytest.raises(StashRefused):
+    with pytest.raises(ImageUnusable):
         client.image(COVER)
 
 
@@ -96,8 +96,8 @@ def test_what_is_no_picture_is_refused(stub: StubStash, client: StashClient, con
     [
         (Reply(302, b"", (("Location", "/login?returnURL=%2Fscene%2F2%2Fscreenshot"),)), StashUnauthorized),
         (Reply(401), StashUnauthorized),
-        (Reply(404, b"not found"), StashRefused),
-        (Reply(400), StashRefused),
+        (Reply(404, b"not found"), ImageUnusable),
+        (Reply(400), ImageUnusable),
         (Reply(500), StashUnavailable),
         (Reply(resets=True), StashUnavailable),
         (Reply(200, JPEG, (("Content-Type", "image/jpeg"),), missing_bytes=9), StashUnavailable),
@@ -119,7 +119,7 @@ def test_a_picture_beyond_the_limit_is_not_read_to_the_end(stub: StubStash, monk
         stub.answers[PATH] = picture(JPEG.ljust(1024 * 1024, b"\0"), "image/jpeg")
         assert client.image(COVER) is not None
         stub.answers[PATH] = picture(JPEG.ljust(1024 * 1024 + 1, b"\0"), "image/jpeg")
-        with pytest.raises(StashRefused, match="more than 1 MiB"):
+        with pytest.raises(ImageTooLarge, match="more than 1 MiB"):
             client.image(COVER)
         stub.answers[PATH] = picture(JPEG, "image/jpeg")
         assert client.image(COVER) == StashImage(JPEG), "the one connection was not left blocked"

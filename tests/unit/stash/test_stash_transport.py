@@ -13,7 +13,7 @@ import urllib3.exceptions
 from stash_answers import STATUS_OK, UNKNOWN_FIELD
 from stash_stub import Reply, Seen, StubStash, graphql
 
-from scenesync.domain.errors import StashRefused, StashUnauthorized, StashUnavailable
+from scenesync.domain.errors import ImageUnusable, StashRefused, StashUnauthorized, StashUnavailable
 from scenesync.stash import transport
 from scenesync.stash.client import StashClient
 from scenesync.stash.http_errors import DETAIL_LIMIT, TRANSPORT_ERRORS, shorten, translate
@@ -319,7 +319,7 @@ def test_a_listener_hears_of_each_request_with_and_without_an_answer(stub: StubS
         with pytest.raises(StashUnavailable):
             client.version()
         stub.answers["/scene/1/screenshot"] = Reply(404, b"gone")
-        with pytest.raises(StashRefused):
+        with pytest.raises(ImageUnusable):
             client.image("/scene/1/screenshot")
 
     assert [(record.name, record.status) for record in heard] == [("Version", 200), ("Version", None), ("Image", 404)]

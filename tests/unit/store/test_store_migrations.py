@@ -13,6 +13,9 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from store_samples import SERVER, path_lookup
 
 from scenesync.domain.circuit import Circuit, CircuitState
+from scenesync.domain.diff import ImageBaseline
+from scenesync.domain.field_rules import PosterFit
+from scenesync.domain.fields import Field
 from scenesync.store import (
     attempts,
     automatic_runs,
@@ -26,6 +29,7 @@ from scenesync.store import (
     pins,
     service_state,
 )
+from scenesync.store.baselines import BaselineStore
 from scenesync.store.circuits import CircuitStore
 from scenesync.store.database import Database, open_database
 from scenesync.store.migrations import MIGRATIONS, Migration, migrate
@@ -142,6 +146,18 @@ def test_todays_code_opens_yesterdays_database(script: Path, database_path: Path
         assert (found.rating_key, found.library_key, found.size_bytes) == ("101", "1", 4_000)
     open_database(tmp_path / "fresh.db").close()
     assert schema_of(database_path) == schema_of(tmp_path / "fresh.db")
+
+
+def test_a_picture_of_an_earlier_version_was_the_cover_itself(database_path: Path) -> None:
+    database_path.parent.mkdir()
+    with closing(sqlite3.connect(database_path)) as connection:
+        connection.executescript(OLD_DATABASES[3].read_text(encoding="utf-8"))
+        with connection:
+            row = (SERVER, "101", "thumb", 7, "a" * 40, "/thumb/1", "etag")
+            connection.execute("INSERT INTO image_baseline VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+    with open_database(database_path) as database:
+        found = BaselineStore(database, SERVER).read_image("101", Field.POSTER)
+    assert found == ImageBaseline("a" * 40, "/thumb/1", "etag", source_sha1="a" * 40, fit=PosterFit.NONE)
 
 
 @pytest.mark.parametrize("state", ["closed", "open", "half_open"])

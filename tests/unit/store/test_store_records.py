@@ -9,6 +9,7 @@ from store_samples import OTHER_SERVER, SERVER
 
 from scenesync.domain.circuit import Circuit, CircuitState
 from scenesync.domain.diff import Baseline, ImageBaseline
+from scenesync.domain.field_rules import PosterFit
 from scenesync.domain.fields import Field
 from scenesync.domain.journal import JournalEntry
 from scenesync.domain.outcome import Attempt, Outcome
@@ -24,6 +25,7 @@ from scenesync.store.service_state import ServiceState, ServiceStateStore
 if TYPE_CHECKING:
     from pathlib import Path
 
+POSTER = ImageBaseline("a" * 40, "/thumb/1", "etag", "b" * 40, PosterFit.CROP)
 WRITTEN = {
     Field.TITLE: Baseline('Café "am Kai"\nzweite Zeile', shown='Café "am Kai"'),
     Field.SUMMARY: Baseline("", locked=False),
@@ -59,12 +61,12 @@ def test_forgetting_an_item_takes_texts_and_pictures_of_that_server_only(databas
     ours, theirs = BaselineStore(database, SERVER), BaselineStore(database, OTHER_SERVER)
     for store in (ours, theirs):
         store.write("101", 7, WRITTEN)
-        store.write_image("101", 7, Field.POSTER, ImageBaseline("a" * 40, "/thumb/1", "etag"))
+        store.write_image("101", 7, Field.POSTER, POSTER)
     ours.forget("101")
     assert (ours.read("101"), ours.read_image("101", Field.POSTER)) == ({}, None)
     assert (theirs.read("101"), theirs.read_image("101", Field.POSTER)) == (
         WRITTEN,
-        ImageBaseline("a" * 40, "/thumb/1", "etag"),
+        POSTER,
     )
 
 
