@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF")
 """What Stash stores as covers (facts/stash.md 3.6); no other decoder of the library is ever run."""
 MAX_PIXELS: Final = 36_000_000
-"""A frame of 8K video has 33 million. Decoded, this is 144 MB at most."""
+"""A frame of 8K video has 33 million. Decoded they take 144 MB, and as much again while transparency is taken out."""
 MAX_PROFILE_BYTES: Final = 64 * 1024
 
 _TOO_MANY_PIXELS: Final = f"It has {{}} pixels; up to {MAX_PIXELS // 1_000_000} million are decoded."
@@ -35,9 +35,10 @@ def decode(content: bytes, *, at_least: tuple[int, int]) -> Image.Image:
     """
     with _opened(content) as image:
         image.draft("RGB", at_least)
-        upright = ImageOps.exif_transpose(image)
-        rgb = _in_rgb(upright)
-        rgb.info = {"icc_profile": profile} if (profile := _rgb_profile(upright)) else {}
+        ImageOps.exif_transpose(image, in_place=True)
+        profile = _rgb_profile(image)
+        rgb = _in_rgb(image)
+        rgb.info = {"icc_profile": profile} if profile else {}
         return rgb
 
 
@@ -75,14 +76,15 @@ def _refuse_too_many_pixels(image: Image.Image) -> None:
 
 def _in_rgb(image: Image.Image) -> Image.Image:
     if image.mode in _SEE_THROUGH or "transparency" in image.info:
-        layer = image.convert("RGBA")
+        layer = image if image.mode == "RGBA" else image.convert("RGBA")
         ground = Image.new("RGB", layer.size)
         ground.paste(layer, mask=layer.getchannel("A"))
         return ground
     if image.mode.startswith(_DEEP_GREYS):
         # Grey in 16 bits: a plain conversion would cut off all but the darkest 256 of its 65,536 shades.
         return image.convert("I").point(lambda value: value * (1 / 256)).convert("L").convert("RGB")
-    return image.convert("RGB")
+    image.load()
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _rgb_profile(image: Image.Image) -> bytes | None:
