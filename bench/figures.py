@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 Key = TypeVar("Key")
 _WHOLE_FROM: Final = 100
-_HEADINGS: Final = ("benchmark", "figure", "value", "target", "")
+_HEADINGS: Final = ("benchmark", "figure", "value", "beside it", "ratio", "target", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,23 +31,44 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class Beside:
+    """The rival or limit that was measured in the same run, in the unit of the figure, and the ratio to it."""
+
+    name: str
+    value: float
+    ratio: float
+
+
+@dataclass(frozen=True, slots=True)
 class Figure:
-    """One result. ``unit`` is empty for ratios and plain counts."""
+    """One result. ``unit`` is empty for ratios and plain counts; with ``beside`` the target is one of the ratio."""
 
     name: str
     value: float
     unit: str = ""
     target: Target | None = None
+    beside: Beside | None = None
 
     @property
     def is_met(self) -> bool | None:
         """Whether the target is met, None without one."""
-        return None if self.target is None else self.target.is_met_by(self.value)
+        judged = self.value if self.beside is None else self.beside.ratio
+        return None if self.target is None else self.target.is_met_by(judged)
 
     def as_document(self) -> dict[str, object]:
         """Return the figure for ``--json``."""
         target = None if self.target is None else str(self.target)
-        return {"name": self.name, "value": self.value, "unit": self.unit, "target": target, "met": self.is_met}
+        beside = None if self.beside is None else {"name": self.beside.name, "value": self.beside.value}
+        ratio = None if self.beside is None else self.beside.ratio
+        return {
+            "name": self.name,
+            "value": self.value,
+            "unit": self.unit,
+            "beside": beside,
+            "ratio": ratio,
+            "target": target,
+            "met": self.is_met,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +119,10 @@ def as_table(results: Mapping[str, Sequence[Figure]]) -> str:
         for figure in figures:
             target = "" if figure.target is None else str(figure.target)
             verdict = {None: "", True: "met", False: "missed"}[figure.is_met]
-            rows.append((benchmark, figure.name, f"{_readable(figure.value)} {figure.unit}".rstrip(), target, verdict))
+            value = f"{_readable(figure.value)} {figure.unit}".rstrip()
+            beside = "" if figure.beside is None else f"{_readable(figure.beside.value)} {figure.beside.name}"
+            ratio = "" if figure.beside is None else _readable(figure.beside.ratio)
+            rows.append((benchmark, figure.name, value, beside, ratio, target, verdict))
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     return "\n".join([lines[0], "  ".join("-" * width for width in widths).rstrip(), *lines[1:]])

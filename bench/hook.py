@@ -4,40 +4,60 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import statistics
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from bench.figures import Benchmark, Figure, at_most, interleaved
+from bench.figures import Benchmark, Beside, Figure, at_most, interleaved
 from scenesync.domain.job import scene_job
 from scenesync.queue.embedded import EmbeddedQueue
 from scenesync.queue.inbox import QUEUE_FOLDER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 _ROOT: Final = Path(__file__).resolve().parent.parent
+_HOOK: Final = _ROOT / "hook.py"
 _CAPTURE: Final = _ROOT / "tests" / "unit" / "simulators" / "stash-captures" / "hook-scene-update.json"
 _TARGET: Final = 1.6
+_AT_ONCE: Final = 16
+_IN_A_ROW: Final = 50
+"""Processes of one kind in a row, before those of the other kind have their turn."""
 _FIRST_SCENE: Final = 10_000_000
 """The hook's scenes are none of those that wait already, so that each run inserts a row."""
+_LOADED: Final = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from scenesync.queue import inbox
+print(*(line.split()[-1] for line in open("/proc/self/maps") if "/" in line), sep="\\n")
+cached = (getattr(module, "__cached__", None) for module in list(sys.modules.values()))
+print(*filter(None, cached), sep="\\n")
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """``runs`` of each kind at each depth; ``depths`` are numbers of waiting jobs."""
+    """How many processes of each kind, at each of ``depths`` (numbers of waiting jobs).
+
+    ``runs`` one by one, ``cold_runs`` with nothing cached, ``volleys`` of many at once, ``saves`` one after the other.
+    """
 
     runs: int
     depths: tuple[int, ...]
+    cold_runs: int = 0
+    volleys: int = 0
+    saves: int = 0
 
 
 def run(sizes: Sizes, folder: Path) -> list[Figure]:
-    """Return the times in ms and their ratio for each depth. Raises RuntimeError if a hook did not store its event."""
+    """Return the times beside those of an empty process. Raises RuntimeError if an event is lost."""
     figures = []
     for depth in sizes.depths:
         data_dir = folder / f"depth-{depth}"
@@ -46,29 +66,114 @@ def run(sizes: Sizes, folder: Path) -> list[Figure]:
             now = time.time()
             queue.put_many(scene_job(number, now) for number in range(1, depth + 1))
             queue.maintain()  # as the daemon does from time to time; the hook never tidies up
-            figures += _measure(depth, sizes.runs, data_dir)
-            _require_stored(queue, sizes.runs + 1)
+            hooks = _Hooks(data_dir)
+            hooks.run()  # compiles the modules
+            figures += [
+                _one_by_one(depth, sizes.runs, hooks),
+                *_cold(depth, sizes.cold_runs, hooks),
+                *_at_once(depth, sizes.volleys, hooks),
+                *_in_a_row(depth, sizes.saves, hooks),
+            ]
+            figures += _kept(depth, queue, hooks)
     return figures
 
 
-def _measure(depth: int, runs: int, data_dir: Path) -> list[Figure]:
-    documents = _documents(runs + 1)
-    environment = {"SCENESYNC_DATA_DIR": str(data_dir), "SCENESYNC_AUTOSTART": "0"}
+class _Hooks:
+    """Runs hooks, each for another scene, and counts them."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.count = 0
+        self.data_dir = data_dir
+        self._environment = {"SCENESYNC_DATA_DIR": str(data_dir), "SCENESYNC_AUTOSTART": "0"}
+        self._documents = _documents()
+
+    def next_document(self) -> bytes:
+        """Return the event of one more hook."""
+        self.count += 1
+        return next(self._documents)
+
+    def run(self, document: bytes | None = None) -> float:
+        """Return how long one hook takes, in ms."""
+        event = self.next_document() if document is None else document
+        return _process_ms([str(_HOOK)], event, self._environment, b'{"output": "ok"}\n')
+
+
+def _empty() -> float:
+    return _process_ms(["-c", "pass"], b"", {}, b"")
+
+
+def _one_by_one(depth: int, runs: int, hooks: _Hooks) -> Figure:
+    return _figure(f"hook, p50 of {runs} (depth {depth:,})", interleaved(runs, {"empty": _empty, "hook": hooks.run}))
+
+
+def _cold(depth: int, runs: int, hooks: _Hooks) -> list[Figure]:
+    """Take the files that either process reads out of the page cache before each start.
+
+    What other processes have mapped stays there, for both alike: mostly the interpreter itself.
+    """
+    if runs == 0 or not hasattr(os, "posix_fadvise") or not Path("/proc/self/maps").exists():
+        return []
+    files = [*_files_loaded(), _HOOK, *(hooks.data_dir / QUEUE_FOLDER).iterdir()]
 
     def hook() -> float:
-        return _process_ms([str(_ROOT / "hook.py")], next(documents), environment, b'{"output": "ok"}\n')
+        _forget(files)
+        return hooks.run()
 
     def empty() -> float:
-        return _process_ms(["-c", "pass"], b"", environment, b"")
+        _forget(files)
+        return _empty()
 
-    hook()  # compiles the modules
     times = interleaved(runs, {"empty": empty, "hook": hook})
-    medians = {name: statistics.median(taken) for name, taken in times.items()}
-    return [
-        Figure(f"empty process, p50 (depth {depth:,})", medians["empty"], "ms"),
-        Figure(f"hook process, p50 (depth {depth:,})", medians["hook"], "ms"),
-        Figure(f"hook / empty (depth {depth:,})", medians["hook"] / medians["empty"], target=at_most(_TARGET)),
-    ]
+    return [_figure(f"hook, files not cached, p50 of {runs} (depth {depth:,})", times)]
+
+
+def _files_loaded() -> list[Path]:
+    found = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", _LOADED, str(_ROOT)], capture_output=True, check=True, text=True
+    )
+    return [path for path in map(Path, sorted(set(found.stdout.split("\n")))) if path.is_file()]
+
+
+def _forget(files: Sequence[Path]) -> None:
+    for path in files:
+        with contextlib.suppress(FileNotFoundError):  # the log of the queue comes and goes
+            descriptor = os.open(path, os.O_RDONLY)
+            try:
+                os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+            finally:
+                os.close(descriptor)
+
+
+def _at_once(depth: int, volleys: int, hooks: _Hooks) -> list[Figure]:
+    """Start many at the same time; each figure is that of one process among them."""
+    if volleys == 0:
+        return []
+    times: dict[str, list[float]] = {"empty": [], "hook": []}
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        for _ in range(volleys):
+            times["empty"] += pool.map(lambda _number: _empty(), range(_AT_ONCE))
+            documents = [hooks.next_document() for _ in range(_AT_ONCE)]
+            times["hook"] += pool.map(hooks.run, documents)
+    return [_figure(f"hook, {_AT_ONCE} at a time, p50 of {volleys * _AT_ONCE} (depth {depth:,})", times)]
+
+
+def _in_a_row(depth: int, saves: int, hooks: _Hooks) -> list[Figure]:
+    """Run as many hooks as a bulk edit of ``saves`` scenes does, one after the other, while the person waits."""
+    if saves == 0:
+        return []
+
+    def seconds(process: Callable[[], float]) -> float:
+        return sum(process() for _ in range(_IN_A_ROW)) / 1000
+
+    times = interleaved(saves // _IN_A_ROW, {"empty": partial(seconds, _empty), "hook": partial(seconds, hooks.run)})
+    total, empty = sum(times["hook"]), sum(times["empty"])
+    beside = Beside("empty processes", empty, total / empty)
+    return [Figure(f"{saves} hooks one after the other (depth {depth:,})", total, "s", at_most(_TARGET), beside)]
+
+
+def _figure(name: str, times_ms: dict[str, list[float]]) -> Figure:
+    hook, empty = statistics.median(times_ms["hook"]), statistics.median(times_ms["empty"])
+    return Figure(name, hook, "ms", at_most(_TARGET), Beside("empty process", empty, hook / empty))
 
 
 def _process_ms(arguments: Sequence[str], stdin: bytes, environment: dict[str, str], expected: bytes) -> float:
@@ -82,29 +187,36 @@ def _process_ms(arguments: Sequence[str], stdin: bytes, environment: dict[str, s
     return milliseconds
 
 
-def _documents(count: int) -> Iterator[bytes]:
+def _documents() -> Iterator[bytes]:
     """Yield what Stash wrote to a hook's stdin, each for another scene."""
     captured: dict[str, Any] = json.loads(_CAPTURE.read_bytes())
-    for number in range(count):
+    scene_id = _FIRST_SCENE
+    while True:
         context = captured["args"]["hookContext"]
-        context["id"] = _FIRST_SCENE + number
-        context["input"]["id"] = str(_FIRST_SCENE + number)
+        context["id"] = scene_id
+        context["input"]["id"] = str(scene_id)
         yield json.dumps(captured, ensure_ascii=False, separators=(",", ":")).encode()
+        scene_id += 1
 
 
-def _require_stored(queue: EmbeddedQueue, count: int) -> None:
-    # Not those in the spool: a hook that could not write to the queue would have been measured doing something else.
+def _kept(depth: int, queue: EmbeddedQueue, hooks: _Hooks) -> list[Figure]:
+    """Say how many events went beside the queue because it was busy for too long: few, or something else was measured.
+
+    Raises RuntimeError if an event is lost.
+    """
+    spooled = queue.take_in_spool()
     with queue.reading() as connection:
         (stored,) = connection.execute(
             "SELECT COUNT(*) FROM ack_queue_default WHERE json_extract(CAST(data AS TEXT), '$.scene_id') >= ?",
             (_FIRST_SCENE,),
         ).fetchone()
-    if stored != count:
-        raise RuntimeError(f"Of {count} events {stored} are in the queue.")
+    if stored != hooks.count:
+        raise RuntimeError(f"Of {hooks.count} events {stored} were kept.")
+    return [Figure(f"of {hooks.count} events, found in the spool (depth {depth:,})", spooled)]
 
 
 BENCHMARK: Final = Benchmark(
     "hook",
-    full=partial(run, Sizes(runs=60, depths=(0, 100_000))),
-    quick=partial(run, Sizes(runs=25, depths=(0, 20_000))),
+    full=partial(run, Sizes(runs=60, depths=(0, 100_000), cold_runs=25, volleys=6, saves=500)),
+    quick=partial(run, Sizes(runs=25, depths=(0, 20_000), cold_runs=5, volleys=1, saves=50)),
 )

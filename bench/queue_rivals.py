@@ -50,9 +50,10 @@ class Rival(Protocol):
 
 
 class Ours:
-    """The product's queue through the calls that the worker makes."""
+    """The product's queue through the calls that the worker makes, ``at_once`` jobs per claim; each ends by itself."""
 
-    def __init__(self, folder: Path, content: Content) -> None:
+    def __init__(self, folder: Path, content: Content, at_once: int = 1) -> None:
+        self._at_once = at_once
         self._queue = EmbeddedQueue(folder)
         _fill(folder, content)
         self._queue.maintain()
@@ -61,11 +62,12 @@ class Ours:
         """See ``Rival``."""
         done = 0
         while done < count and time.monotonic() < give_up_at:
-            claims = self._queue.claim(1)
+            claims = self._queue.claim(self._at_once)
             if not claims:
                 break
-            self._queue.complete(claims[0])
-            done += 1
+            for claim in claims:
+                self._queue.complete(claim)
+            done += len(claims)
         return done
 
     def close(self) -> None:

@@ -1,190 +1,126 @@
-"""The queue alone: many jobs in at once, what a hook feels of that, and jobs out whatever else lies in the file."""
+"""The queue alone: many jobs in at once, jobs out whatever else lies in the file, and jobs woken."""
 
 from __future__ import annotations
 
 import contextlib
-import itertools
-import json
-import multiprocessing
-import sqlite3
 import statistics
 import time
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from bench.figures import Benchmark, Figure, at_least, at_most, interleaved, paired_ratio
+from bench import queue_bulk
+from bench.figures import Benchmark, Beside, Figure, at_least, at_most, interleaved, paired_ratio
 from bench.queue_rivals import Content, HandWritten, Ours, Rival, Stock
-from scenesync.domain.job import scene_job
-from scenesync.queue import inbox
+from scenesync.domain.paths import name_key
 from scenesync.queue.embedded import EmbeddedQueue
-from scenesync.queue.schema import READY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from multiprocessing.synchronize import Event
     from pathlib import Path
 
-_SPAWN: Final = multiprocessing.get_context("spawn")
-_BATCH_ROWS: Final = 500
-_CREATE: Final = "CREATE TABLE jobs (id INTEGER PRIMARY KEY AUTOINCREMENT, data BLOB, timestamp FLOAT, status INTEGER)"
-_INSERT: Final = "INSERT INTO jobs (data, timestamp, status) VALUES (?, ?, ?)"
-_HOOK_EVERY_S: Final = 0.02
 _ALONE: Final = "an empty queue"
-_FIRST_HOOK_SCENE: Final = 10_000_000
-_STARTED_WITHIN_S: Final = 30.0
+_LOOP: Final = 16
+"""Jobs that the worker's loop claims at once, by default."""
+_WALKS: Final = 3
 RIVALS: Final[Mapping[str, Callable[[Path, Content], Rival]]] = {
     "ours": Ours,
     "stock": Stock,
     "hand-written": HandWritten,
+    "in batches": partial(Ours, at_once=_LOOP),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """``rows`` per bulk, ``bulk_rounds`` times; claims in blocks of ``block``, ``rounds`` times, beside ``crowds``.
+    """Claims in blocks of ``block``, ``rounds`` times, beside ``crowds``; a tenth of it for the stock queue.
 
-    A block ends after ``block_limit_s``, however little was done.
+    A block ends after ``block_limit_s``, however little was done. Of ``asleep`` jobs that wait for their files one is
+    woken, ``wakings`` times.
     """
 
-    rows: int
-    bulk_rounds: int
+    bulk: queue_bulk.Sizes
     block: int
     rounds: int
     stock_rounds: int
     crowds: Mapping[str, Content]
+    asleep: int
+    wakings: int
     block_limit_s: float = 2.5
 
 
 def run(sizes: Sizes, folder: Path) -> list[Figure]:
-    """Return the figures of bulk, hooks beside it, and claims."""
-    return [*_bulk(sizes, folder / "bulk"), _beside(sizes, folder / "beside"), *_claims(sizes, folder / "claims")]
-
-
-# -- in
-
-
-def _bulk(sizes: Sizes, folder: Path) -> list[Figure]:
-    numbers = itertools.count()
-
-    def ours() -> float:
-        with contextlib.closing(EmbeddedQueue(folder / str(next(numbers)))) as queue:
-            return _seconds(lambda: queue.put_many(_jobs(sizes.rows)))
-
-    def plain(rows_per_transaction: int) -> float:
-        path = folder / str(next(numbers))
-        path.mkdir(parents=True)
-        with contextlib.closing(sqlite3.connect(path / "plain.db", isolation_level=None)) as file:
-            file.execute("PRAGMA journal_mode = WAL")
-            file.execute("PRAGMA synchronous = FULL")
-            file.execute(_CREATE)
-            return _seconds(lambda: _executemany(file, sizes.rows, rows_per_transaction))
-
-    seconds = interleaved(
-        sizes.bulk_rounds,
-        {"ours": ours, "whole": lambda: plain(sizes.rows), "batches": lambda: plain(_BATCH_ROWS)},
-    )
-    rates = {name: sizes.rows / statistics.median(taken) for name, taken in seconds.items()}
+    """Return the figures of bulk, hooks beside it, claims and waking."""
     return [
-        Figure(f"bulk of {sizes.rows:,}: ours", rates["ours"], "jobs/s"),
-        Figure("bulk: plain executemany, one transaction", rates["whole"], "jobs/s"),
-        Figure(f"bulk: plain executemany, {_BATCH_ROWS} rows each", rates["batches"], "jobs/s"),
-        Figure(
-            "bulk: ours / plain, one transaction",
-            paired_ratio(seconds["whole"], seconds["ours"]),
-            target=at_least(0.5),
-        ),
-        Figure("bulk: ours / plain, equal transactions", paired_ratio(seconds["batches"], seconds["ours"])),
+        *queue_bulk.run(sizes.bulk, folder / "bulk"),
+        *_claims(sizes, folder / "claims"),
+        *_waking(sizes, folder / "waking"),
     ]
-
-
-def _executemany(file: sqlite3.Connection, rows: int, rows_per_transaction: int) -> None:
-    now = time.time()
-    values = ((json.dumps(job).encode(), now, READY) for job in _jobs(rows))
-    while batch := list(itertools.islice(values, rows_per_transaction)):
-        file.execute("BEGIN IMMEDIATE")
-        file.executemany(_INSERT, batch)
-        file.execute("COMMIT")
-
-
-def _jobs(count: int) -> Iterator[dict[str, Any]]:
-    now = time.time()
-    for number in range(1, count + 1):
-        path = f"/data/stash/Travel/H/Harbour concert {number}.mp4"
-        yield scene_job(number, now, data={"path": path, "title": f"Harbour concert {number}"})
-
-
-def _seconds(work: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
-
-
-# -- beside it
-
-
-def _beside(sizes: Sizes, data_dir: Path) -> Figure:
-    """Let another process store events, as hooks do, while a bulk goes in; return the slowest of them."""
-    ready, done = _SPAWN.Event(), _SPAWN.Event()
-    with contextlib.closing(EmbeddedQueue(data_dir / inbox.QUEUE_FOLDER)) as queue:
-        ours, theirs = _SPAWN.Pipe(duplex=False)
-        hooks = _SPAWN.Process(target=_store_events, args=(str(data_dir), ready, done, theirs), daemon=True)
-        hooks.start()
-        try:
-            if not ready.wait(_STARTED_WITHIN_S):
-                raise RuntimeError("The process that stores events did not start.")
-            queue.put_many(_jobs(sizes.rows))
-            done.set()
-            waits_ms: list[float] = ours.recv()
-        finally:
-            done.set()
-            hooks.join()
-    return Figure(f"slowest of {len(waits_ms)} events stored beside the bulk", max(waits_ms), "ms", at_most(50))
-
-
-def _store_events(data_dir: str, ready: Event, done: Event, answer: Any) -> None:  # noqa: ANN401 - a private class
-    waits_ms = []
-    ready.set()
-    for number in itertools.count(_FIRST_HOOK_SCENE):
-        document = inbox.Document(is_hook=True, trigger="Scene.Update.Post", scene_id=number)
-        waits_ms.append(_seconds(partial(inbox.store, document, data_dir)) * 1000)
-        if done.wait(_HOOK_EVERY_S):
-            break
-    answer.send(waits_ms)
 
 
 # -- out
 
 
 def _claims(sizes: Sizes, folder: Path) -> list[Figure]:
+    rates = _rates(sizes, folder)
+    alone = rates["ours", _ALONE]
+    rate = statistics.median(alone)
+
+    def beside(rival: str, name: str) -> Beside:
+        theirs = rates[rival, _ALONE]
+        # The stock queue has rounds of its own, so that there are no pairs.
+        paired = len(theirs) == len(alone)
+        ratio = paired_ratio(alone, theirs) if paired else rate / statistics.median(theirs)
+        return Beside(name, statistics.median(theirs), ratio)
+
+    return [
+        Figure("claim + complete", rate, "jobs/s", at_least(0.5), beside("hand-written", "hand-written queue")),
+        Figure("claim + complete", rate, "jobs/s", beside=beside("stock", "stock persist-queue")),
+        Figure(
+            f"claim {_LOOP} at once as the loop does, complete each",
+            statistics.median(rates["in batches", _ALONE]),
+            "jobs/s",
+            beside=Beside(
+                "hand-written queue, one by one",
+                statistics.median(rates["hand-written", _ALONE]),
+                paired_ratio(rates["in batches", _ALONE], rates["hand-written", _ALONE]),
+            ),
+        ),
+        *(
+            Figure(
+                f"claim + complete beside {crowd}",
+                statistics.median(rates["ours", crowd]),
+                "jobs/s",
+                at_most(1.3),
+                Beside(_ALONE, rate, paired_ratio(alone, rates["ours", crowd])),
+            )
+            for crowd in sizes.crowds
+        ),
+        *(
+            Figure(f"claim + complete beside {crowd}: {rival}", statistics.median(rates[rival, crowd]), "jobs/s")
+            for crowd in sizes.crowds
+            for rival in ("hand-written", "stock")
+        ),
+    ]
+
+
+def _rates(sizes: Sizes, folder: Path) -> dict[tuple[str, str], list[float]]:
     crowds = {_ALONE: Content(), **sizes.crowds}
     with contextlib.ExitStack() as stack:
 
-        def measures(rival: str, rounds: int) -> dict[tuple[str, str], Callable[[], float]]:
+        def measures(rival: str, rounds: int, block: int) -> dict[tuple[str, str], Callable[[], float]]:
             taken: dict[tuple[str, str], Callable[[], float]] = {}
             for crowd, content in crowds.items():
-                whole = replace(content, due=content.due + sizes.block * rounds)
+                whole = replace(content, due=content.due + block * rounds)
                 queue = stack.enter_context(contextlib.closing(RIVALS[rival](folder / rival / crowd, whole)))
-                taken[rival, crowd] = partial(_rate, queue, sizes.block, sizes.block_limit_s)
+                taken[rival, crowd] = partial(_rate, queue, block, sizes.block_limit_s)
             return taken
 
-        rates = interleaved(sizes.rounds, measures("ours", sizes.rounds) | measures("hand-written", sizes.rounds))
+        taking_turns = [measures(rival, sizes.rounds, sizes.block) for rival in RIVALS if rival != "stock"]
+        rates = interleaved(sizes.rounds, {key: measure for one in taking_turns for key, measure in one.items()})
         # By itself: it fills its time to the limit, so that the rounds of the others would lie far apart.
-        rates |= interleaved(sizes.stock_rounds, measures("stock", sizes.stock_rounds))
-    figures = [
-        Figure(f"claim + complete, {crowd}: {rival}", statistics.median(rates[rival, crowd]), "jobs/s")
-        for crowd in crowds
-        for rival in RIVALS
-    ]
-    alone = rates["ours", _ALONE]
-    figures += [
-        Figure(
-            f"claim + complete: {_ALONE} / {crowd}, ours", paired_ratio(alone, rates["ours", crowd]), "", at_most(1.3)
-        )
-        for crowd in sizes.crowds
-    ]
-    hand_written = paired_ratio(alone, rates["hand-written", _ALONE])
-    return [*figures, Figure("claim + complete: ours / hand-written", hand_written, "", at_least(0.5))]
+        rates |= interleaved(sizes.stock_rounds, measures("stock", sizes.stock_rounds, sizes.block // 10))
+    return rates
 
 
 def _rate(queue: Rival, block: int, limit_s: float) -> float:
@@ -192,6 +128,65 @@ def _rate(queue: Rival, block: int, limit_s: float) -> float:
     started = time.monotonic()
     done = queue.work(block, started + limit_s)
     return done / (time.monotonic() - started)
+
+
+# -- woken
+
+
+def _waking(sizes: Sizes, folder: Path) -> list[Figure]:
+    """Let a file appear that one job waits for, among few others and among many."""
+    crowds = {"few": sizes.asleep // 100, "many": sizes.asleep}
+    with contextlib.ExitStack() as stack:
+        queues = {
+            name: stack.enter_context(contextlib.closing(_asleep(folder / name, count)))
+            for name, count in crowds.items()
+        }
+        appeared = {name: iter(range(1, count + 1)) for name, count in crowds.items()}
+        measures = {name: partial(_wake, queue, appeared[name]) for name, queue in queues.items()}
+        taken_ms = interleaved(sizes.wakings, measures)
+        taken_ms |= interleaved(_WALKS, {"walk": lambda: _walk(queues["many"])})
+    median = statistics.median(taken_ms["many"])
+    few, walk = statistics.median(taken_ms["few"]), statistics.median(taken_ms["walk"])
+    name = f"a job woken by its file, of {crowds['many']:,}"
+    return [
+        Figure(
+            name,
+            median,
+            "ms",
+            at_most(1.3),
+            Beside(f"of {crowds['few']:,}", few, paired_ratio(taken_ms["many"], taken_ms["few"])),
+        ),
+        Figure(name, median, "ms", beside=Beside("to look at each job's path", walk, median / walk)),
+    ]
+
+
+def _asleep(folder: Path, count: int) -> EmbeddedQueue:
+    queue = EmbeddedQueue(folder)
+    later = {"retry_count": 1, "next_retry_at": time.time() + 600, "last_error_type": "PlexNotFound"}
+    queue.put_many(job | later for job in queue_bulk.jobs(count))
+    queue.wake_for_files([])  # once, what jobs wait for is read from them
+    queue.maintain()
+    return queue
+
+
+def _wake(queue: EmbeddedQueue, numbers: Iterator[int]) -> float:
+    file_key = name_key(queue_bulk.path_of(next(numbers)))
+    started = time.perf_counter()
+    woken = queue.wake_for_files([file_key])
+    taken_ms = (time.perf_counter() - started) * 1000
+    if woken != 1:
+        raise RuntimeError(f"{woken} jobs were woken.")
+    return taken_ms
+
+
+def _walk(queue: EmbeddedQueue) -> float:
+    started = time.perf_counter()
+    with queue.reading() as connection:
+        rows = connection.execute(
+            "SELECT json_extract(CAST(data AS TEXT), '$.data.path') FROM ack_queue_default WHERE status < 2"
+        ).fetchall()
+    {name_key(path) for (path,) in rows}
+    return (time.perf_counter() - started) * 1000
 
 
 def _crowds(count: int) -> dict[str, Content]:
@@ -205,12 +200,29 @@ def _crowds(count: int) -> dict[str, Content]:
 BENCHMARK: Final = Benchmark(
     "queue",
     full=partial(
-        run, Sizes(rows=100_000, bulk_rounds=3, block=300, rounds=11, stock_rounds=3, crowds=_crowds(100_000))
+        run,
+        Sizes(
+            bulk=queue_bulk.Sizes(rows=100_000, rounds=5, beside_rounds=2),
+            # Two rounds of upkeep (pruning, checkpoint) fall into each block.
+            block=1024,
+            rounds=11,
+            stock_rounds=3,
+            crowds=_crowds(100_000),
+            asleep=100_000,
+            wakings=25,
+        ),
     ),
     quick=partial(
         run,
         Sizes(
-            rows=20_000, bulk_rounds=2, block=100, rounds=6, stock_rounds=2, crowds=_crowds(20_000), block_limit_s=0.7
+            bulk=queue_bulk.Sizes(rows=20_000, rounds=3, beside_rounds=1),
+            block=512,
+            rounds=5,
+            stock_rounds=2,
+            crowds=_crowds(20_000),
+            asleep=20_000,
+            wakings=15,
+            block_limit_s=0.7,
         ),
     ),
 )

@@ -48,7 +48,6 @@ from scenesync.worker.rivals import Rivals
 from scenesync.worker.scene_sync import SceneSync, SyncOptions
 from scenesync.worker.shared_circuit import SharedCircuit
 from scenesync.worker.stash_connection import StashConnection
-from scenesync.worker.waking import Waker
 from scenesync.worker.write_limit import WriteLimit
 
 if TYPE_CHECKING:
@@ -172,7 +171,7 @@ class Installation:
             self.plex,
             PathIndexStore(self.database, identity.machine_identifier),
             wanted_libraries=settings.plex_libraries,
-            on_new_files=Waker(self.queue).wake,
+            on_new_files=self.queue.wake_for_files,
         )
         options = SyncOptions(
             enabled=enabled_fields(settings),

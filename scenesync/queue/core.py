@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from scenesync.domain.batches import batched
-from scenesync.queue import dead_letters, history, listing, merging, owner_lock, salvage, transitions
+from scenesync.queue import awaited_files, dead_letters, history, listing, merging, owner_lock, salvage, transitions
 from scenesync.queue.errors import LeaseLost, QueueError, QueueUnwritable, primary_code, translated
 from scenesync.queue.lease import LEASE_S, LeaseOwner
 from scenesync.queue.open_file import OpenFile, Reading
@@ -22,9 +22,8 @@ from scenesync.queue.records import (
     FoundJobs,
     Job,
     PendingJob,
-    WaitingForPlex,
 )
-from scenesync.queue.schema import COMPLETED, FAILED, Journal, transaction
+from scenesync.queue.schema import COMPLETED, FAILED, PAUSE_S, Journal, transaction
 from scenesync.queue.signals import ChangeSignal
 from scenesync.queue.spool_intake import SpoolIntake
 
@@ -35,12 +34,12 @@ Liveness = Literal["lock", "lease"]
 MAX_DELIVERIES: Final = 5  # a job whose worker died this often is taken for the cause
 SPOOL_LOOK_EVERY_S: Final = 0.05  # while there is work; who finds none looks at once
 TAKE_OVER_EVERY_S: Final = 1.0
-_MAINTENANCE_EVERY: Final = 256  # finished jobs
-_BULK_PAUSE_S: Final = 0.002  # a hook that waits for the write lock looks every millisecond
+_MAINTENANCE_EVERY: Final = 512  # finished jobs: some 10 MB of log
 _BATCH_ROWS: Final = 500  # as in the statement below
 
 _CLAIMED_ROWS: Final = """
-    SELECT _id, data, owner, claim_no, deliveries FROM ack_queue_default WHERE status = 2 ORDER BY _id"""
+    SELECT _id, data, owner, claim_no, deliveries FROM ack_queue_default
+    WHERE claimed_at IS NOT NULL AND status = 2 ORDER BY _id"""
 _DROP: Final = """
     DELETE FROM ack_queue_default WHERE _id IN (
         SELECT _id FROM ack_queue_default
@@ -108,9 +107,10 @@ class QueueCore:
         ended_at: float | None = None
         for batch in batched(jobs, batch_rows):
             # Encoded while nobody is kept waiting, which is most of the pause that others need to get their turn.
-            events = [transitions.Event.of(job, time.time()) for job in batch]
+            now = time.time()
+            events = [transitions.Event.of(job, now) for job in batch]
             if ended_at is not None:
-                time.sleep(max(0.0, _BULK_PAUSE_S - (time.monotonic() - ended_at)))
+                time.sleep(max(0.0, PAUSE_S - (time.monotonic() - ended_at)))
             with self.writing() as connection:
                 total += transitions.enqueue_batch(connection, events, priority=priority, now=time.time())
             ended_at = time.monotonic()
@@ -221,13 +221,12 @@ class QueueCore:
 
     # -- looking and waiting
 
-    def wake(self, job_keys: Iterable[str], now: float) -> int:
-        """Make due at once those of these jobs that wait because Plex did not know their file; return how many."""
-        woken = 0
-        for batch in batched(job_keys, _BATCH_ROWS):
-            with self._working() as connection:
-                woken += transitions.wake(connection, batch, now)
-        return woken
+    def wake_for_files(self, file_keys: Iterable[str]) -> int:
+        """Make due at once the jobs that wait for a file of one of these names (``paths.name_key``); return how many.
+
+        A job without a path does not say what it waits for (others may put jobs too): its time will come.
+        """
+        return awaited_files.wake_all(self.reading, self._working, file_keys)
 
     def next_due_at(self) -> float | None:
         """Return when the next job can run: 0 for at once, epoch seconds for later, None for none."""
@@ -250,11 +249,6 @@ class QueueCore:
         """Return what waits and what is in hand under ``job_key``, whatever else there is."""
         with self.reading() as connection:
             return listing.find(connection, job_key)
-
-    def waiting_for_plex(self) -> tuple[WaitingForPlex, ...]:
-        """Return the jobs that wait, not due yet, because Plex did not know their file, with their paths in Stash."""
-        with self.reading() as connection:
-            return listing.waiting_for_plex(connection, time.time())
 
     def drop_pending(self, *, job_key: str | None = None, older_than: float | None = None) -> int:
         """Delete waiting jobs (spooled ones too), all or those that match; return how many. Jobs in hand go on."""
@@ -281,8 +275,10 @@ class QueueCore:
         self._finished_since_maintenance = 0
         with self._file.reading as connection:
             with transaction(connection):
-                history.prune(connection, self._keep_finished)
+                pruned = history.prune(connection, self._keep_finished)
             self._checkpoint()
+        if pruned == history.PASS_ROWS:  # there is more, for the next moment in which nothing else is to do
+            self._finished_since_maintenance = 1
 
     def _checkpoint(self) -> None:
         try:

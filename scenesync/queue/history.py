@@ -1,51 +1,64 @@
 """Keeping the file small: finished rows are pruned in small passes, the write-ahead log is checkpointed."""
 
 import sqlite3
+from collections import Counter
 from typing import Final
 
-from scenesync.queue.schema import COMPLETED, FAILED
+from scenesync.queue.schema import COMPLETED, FAILED, TAKEN
 
 KEEP_FINISHED: Final = 1000
 PASS_ROWS: Final = 1024
-FREED_PAGES: Final = 256
+SPARE_PAGES: Final = 1024  # the next jobs take them; to give them back at once would move pages to and fro
+PASS_PAGES: Final = 256
 
-_CUTOFF: Final = "SELECT _id FROM ack_queue_default WHERE status = {status} ORDER BY _id DESC LIMIT 1 OFFSET ?"
+_CUTOFF: Final = """
+    SELECT _id FROM ack_queue_default WHERE claimed_at IS NOT NULL AND status > 2
+    ORDER BY _id DESC LIMIT 1 OFFSET ?"""
 _PRUNE: Final = """
     DELETE FROM ack_queue_default WHERE _id IN (
-        SELECT _id FROM ack_queue_default WHERE status = {status} AND _id <= ? ORDER BY _id LIMIT {rows})"""
+        SELECT _id FROM ack_queue_default WHERE claimed_at IS NOT NULL AND status > 2 AND _id <= ?
+        ORDER BY _id LIMIT ?)
+    RETURNING status"""
 _COUNT_PRUNED: Final = "UPDATE counters SET value = value + ? WHERE name = ?"
+_COUNTERS: Final = {COMPLETED: "completed_pruned", FAILED: "failed_pruned"}
 # What was pruned plus what is still there, so that completions by a stock reader count as well.
-TOTALS: Final = """
+_TOTALS: Final = """
     SELECT
         (SELECT value FROM counters WHERE name = 'completed_pruned')
-            + (SELECT COUNT(*) FROM ack_queue_default WHERE status = 5),
+            + (SELECT COUNT(*) FROM ack_queue_default WHERE {taken} AND status = 5),
         (SELECT value FROM counters WHERE name = 'failed_pruned')
-            + (SELECT COUNT(*) FROM ack_queue_default WHERE status = 9)"""
+            + (SELECT COUNT(*) FROM ack_queue_default WHERE {taken} AND status = 9)"""
 
 
 def prune(connection: sqlite3.Connection, keep: int = KEEP_FINISHED) -> int:
-    """Delete finished rows but the newest ``keep`` of each kind, at most PASS_ROWS of each; return how many.
+    """Delete finished rows but the newest ``keep``, at most PASS_ROWS; return how many.
 
     Runs inside the caller's transaction. Totals go on counting what was deleted.
     """
-    pruned = 0
-    for status, counter in ((COMPLETED, "completed_pruned"), (FAILED, "failed_pruned")):
-        cutoff = connection.execute(_CUTOFF.format(status=status), (keep,)).fetchone()
-        if cutoff is None:
-            continue
-        deleted = connection.execute(_PRUNE.format(status=status, rows=PASS_ROWS), cutoff).rowcount
-        connection.execute(_COUNT_PRUNED, (deleted, counter))
-        pruned += deleted
-    return pruned
+    cutoff = connection.execute(_CUTOFF, (keep,)).fetchone()
+    if cutoff is None:
+        return 0
+    deleted = Counter(status for (status,) in connection.execute(_PRUNE, (*cutoff, PASS_ROWS)).fetchall())
+    for status, counter in _COUNTERS.items():
+        if deleted[status]:
+            connection.execute(_COUNT_PRUNED, (deleted[status], counter))
+    return deleted.total()
 
 
-def totals(connection: sqlite3.Connection) -> tuple[int, int]:
-    """Return how many jobs were ever completed, and how many ever failed for good."""
-    completed, failed = connection.execute(TOTALS).fetchone()
+def totals(connection: sqlite3.Connection, taken: str = TAKEN) -> tuple[int, int]:
+    """Return how many jobs were ever completed, and how many ever failed for good.
+
+    ``taken`` is the condition by which this file finds what is or was in somebody's hands.
+    """
+    completed, failed = connection.execute(_TOTALS.format(taken=taken)).fetchone()
     return int(completed), int(failed)
 
 
 def checkpoint(connection: sqlite3.Connection) -> None:
-    """Copy the write-ahead log into the file as far as nobody needs it, and give back some free pages."""
+    """Copy the write-ahead log into the file as far as nobody needs it, and give back free pages beyond a reserve."""
     connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-    connection.execute(f"PRAGMA incremental_vacuum({FREED_PAGES})").fetchall()
+    (free_pages,) = connection.execute("PRAGMA freelist_count").fetchone()
+    surplus = min(free_pages - SPARE_PAGES, PASS_PAGES)
+    if surplus > 0:
+        # As a script: a statement without columns is otherwise run for one step only, which is one page.
+        connection.executescript(f"PRAGMA incremental_vacuum({surplus})")

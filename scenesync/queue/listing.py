@@ -6,24 +6,12 @@ import sqlite3
 from typing import Final
 
 from scenesync.queue import merging
-from scenesync.queue.records import FoundJobs, PendingJob, WaitingForPlex
+from scenesync.queue.records import FoundJobs, PendingJob
 
 _COLUMNS: Final = "_id, data, priority, due_at, deliveries, timestamp"
 PENDING: Final = f"SELECT {_COLUMNS} FROM ack_queue_default WHERE _id > ? AND status < 2 ORDER BY _id LIMIT ?"
-# Two halves, since each index covers one of them.
-UNDER_KEY: Final = f"""
-    SELECT {_COLUMNS}, status FROM ack_queue_default WHERE job_key = ? AND status < 2
-    UNION ALL SELECT {_COLUMNS}, status FROM ack_queue_default WHERE job_key = ? AND status = 2
-    ORDER BY _id"""
+UNDER_KEY: Final = f"SELECT {_COLUMNS}, status FROM ack_queue_default WHERE job_key = ? AND status <= 2 ORDER BY _id"
 CLAIMED: Final = 2
-# A job that is due needs no waking. Only the rows of an index of its own are touched, however many others wait.
-WAITING_FOR_PLEX: Final = """
-    SELECT job_key,
-        CASE WHEN json_type(CAST(data AS TEXT), '$.data.path') = 'text'
-             THEN json_extract(CAST(data AS TEXT), '$.data.path') END
-    FROM ack_queue_default
-    WHERE status < 2 AND last_error_type = 'PlexNotFound' AND due_at > ? AND job_key IS NOT NULL
-    ORDER BY due_at"""
 
 _Row = tuple[int, object, int, float, int, float]
 
@@ -36,16 +24,11 @@ def pending(connection: sqlite3.Connection, limit: int, after: int) -> tuple[Pen
 def find(connection: sqlite3.Connection, job_key: str) -> FoundJobs:
     """Return what waits and what is in hand under ``job_key``."""
     # In one statement: a claim between two of them would show the job twice, or not at all.
-    rows = connection.execute(UNDER_KEY, (job_key, job_key)).fetchall()
+    rows = connection.execute(UNDER_KEY, (job_key,)).fetchall()
     return FoundJobs(
         waiting=_as_jobs([row[:-1] for row in rows if row[-1] < CLAIMED]),
         running=_as_jobs([row[:-1] for row in rows if row[-1] == CLAIMED]),
     )
-
-
-def waiting_for_plex(connection: sqlite3.Connection, now: float) -> tuple[WaitingForPlex, ...]:
-    """Return what is not due by ``now`` because Plex did not know the file, the soonest due first."""
-    return tuple(WaitingForPlex(key, path) for key, path in connection.execute(WAITING_FOR_PLEX, (now,)))
 
 
 def _as_jobs(rows: list[_Row]) -> tuple[PendingJob, ...]:

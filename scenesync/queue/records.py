@@ -1,5 +1,4 @@
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from scenesync.domain.job import PRIORITY_BULK, PRIORITY_FANOUT, PRIORITY_PERSON, ClaimedJob, Job
 
@@ -14,7 +13,6 @@ __all__ = [
     "Job",
     "PendingJob",
     "QueueSnapshot",
-    "WaitingForPlex",
 ]
 
 
@@ -55,13 +53,6 @@ class FoundJobs:
 
     waiting: tuple[PendingJob, ...] = ()
     running: tuple[PendingJob, ...] = ()
-
-
-class WaitingForPlex(NamedTuple):
-    """A job that waits for Plex to know its file; ``path`` is Stash's, None if the job does not say."""
-
-    job_key: str
-    path: str | None
 
 
 @dataclass(frozen=True, slots=True)

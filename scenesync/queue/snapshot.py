@@ -9,19 +9,20 @@ from typing import Final
 from urllib.parse import quote
 
 from scenesync.queue.errors import translated
-from scenesync.queue.history import TOTALS
+from scenesync.queue.history import totals
 from scenesync.queue.records import QueueSnapshot
-from scenesync.queue.schema import DUE_AT_EXPRESSION, FILE_NAME, TABLE
+from scenesync.queue.schema import DUE_AT_EXPRESSION, FILE_NAME, TABLE, TAKEN
 from scenesync.queue.spool_intake import SpoolIntake
 from scenesync.queue.transitions import CLOCK_JUMP_S
 
 _ATTEMPTS: Final = 3
 _TIMEOUT_S: Final = 2.0
+_TAKEN_SINCE: Final = 3  # schema version
 _COUNTS: Final = """
     SELECT
         (SELECT COUNT(*) FROM ack_queue_default WHERE status < 2),
         (SELECT COUNT(*) FROM ack_queue_default WHERE status < 2 AND ({due_at} <= :now OR {due_at} > :jumped)),
-        (SELECT COUNT(*) FROM ack_queue_default WHERE status = 2)"""
+        (SELECT COUNT(*) FROM ack_queue_default WHERE {taken} AND status = 2)"""
 _OLDEST: Final = "SELECT timestamp FROM ack_queue_default WHERE status < 2 ORDER BY _id LIMIT 1"
 # Only jobs that failed before have a due time, so the others are not even parsed.
 _BY_ERROR: Final = """
@@ -61,9 +62,12 @@ def _read(file: Path, now: float, spooled: int) -> QueueSnapshot:
         ours = "counters" in tables
         values = {"now": now, "jumped": now + CLOCK_JUMP_S}
         due_at = "due_at" if ours else f"({DUE_AT_EXPRESSION})"
-        pending, due, in_progress = connection.execute(_COUNTS.format(due_at=due_at), values).fetchone()
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        taken = TAKEN if ours and version >= _TAKEN_SINCE else "TRUE"
+        counts = _COUNTS.format(due_at=due_at, taken=taken)
+        pending, due, in_progress = connection.execute(counts, values).fetchone()
         oldest = connection.execute(_OLDEST).fetchone()
-        completed, failed = connection.execute(TOTALS if ours else _STOCK_TOTALS).fetchone()
+        completed, failed = totals(connection, taken) if ours else connection.execute(_STOCK_TOTALS).fetchone()
         letters = connection.execute("SELECT COUNT(*) FROM dead_letters").fetchone()[0] if ours else 0
         by_error = connection.execute(_BY_ERROR).fetchall() if ours else []
     return QueueSnapshot(

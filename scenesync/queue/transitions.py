@@ -7,10 +7,12 @@ Steps that leave *claimed* are fenced: they touch the row only while this owner 
 # ruff: noqa: S608 (statements here are put together from each other, never from a value)
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any, Final, NamedTuple, Self
 
-from scenesync.queue import merging
+from scenesync.domain.batches import batched
+from scenesync.queue import awaited_files, merging
 from scenesync.queue.errors import LeaseLost
 from scenesync.queue.records import BulkResult, EnqueueResult, Job
 
@@ -64,7 +66,7 @@ IS_HELD: Final = f"SELECT data, priority, event_at, timestamp, deliveries FROM a
 FINISH: Final = f"UPDATE ack_queue_default SET status = :status, owner = NULL, claim_no = NULL WHERE {_FENCE}"
 GIVE_BACK: Final = """
     UPDATE ack_queue_default
-    SET status = 1, owner = NULL, claim_no = NULL, data = :data, deliveries = :deliveries
+    SET status = 1, owner = NULL, claim_no = NULL, claimed_at = NULL, data = :data, deliveries = :deliveries
     WHERE _id = :row_id"""
 WAITING_BY_KEY: Final = """
     SELECT _id, data, priority, COALESCE(event_at, timestamp), deliveries
@@ -73,6 +75,9 @@ WAITING_BY_KEY: Final = """
 INSERT: Final = """
     INSERT INTO ack_queue_default (data, timestamp, status, priority, event_at, job_key, due_at)
     VALUES (?, ?, 0, ?, ?, ?, ?)"""
+# A statement for each row would spend half of its time on beginning and ending.
+_ROWS_AT_ONCE: Final = 100
+_INSERT_ROWS: Final = INSERT + ", (?, ?, 0, ?, ?, ?, ?)" * (_ROWS_AT_ONCE - 1)
 REPLACE: Final = "UPDATE ack_queue_default SET data = ?, priority = ?, event_at = ? WHERE _id = ?"
 NEXT_DUE: Final = f"""
     WITH {LANES}
@@ -80,11 +85,6 @@ NEXT_DUE: Final = f"""
         WHEN EXISTS ({_first_in_lane("_id", "<= :now")}) OR EXISTS ({_first_in_lane("_id", "> :jumped")}) THEN 0
         ELSE ({_first_in_lane("due_at", "> :now")}) END)
     FROM lane"""
-# The time goes in as JSON text: json_set would cut a float to 15 digits, which may lie after `now`.
-WAKE: Final = """
-    UPDATE ack_queue_default
-    SET data = CAST(json_set(CAST(data AS TEXT), '$.next_retry_at', json(:now_json)) AS BLOB)
-    WHERE job_key = :job_key AND status < 2 AND due_at > :now AND last_error_type = 'PlexNotFound'"""
 MOVE_ASIDE: Final = """
     INSERT INTO foreign_rows (row_id, data, timestamp, status, reason, moved_at)
     SELECT _id, data, timestamp, status, ?, ? FROM ack_queue_default WHERE _id = ?"""
@@ -137,18 +137,22 @@ def enqueue(
 
 
 def enqueue_batch(connection: sqlite3.Connection, events: Sequence[Event], *, priority: int, now: float) -> BulkResult:
-    """Add many jobs by one look-up and one insert; those that wait already are merged one by one."""
-    waiting = _waiting_keys(connection, [event.job.get("job_key") for event in events])
-    new: list[Event] = []
+    """Add many jobs by one look-up and a few inserts; those that wait already are merged one by one."""
+    keys = [event.job.get("job_key") for event in events]
+    waiting = _waiting_keys(connection, keys)
+    new: list[Row] = []
     one_by_one: list[Event] = []
-    for event in events:
-        key = event.job.get("job_key")
+    for event, key in zip(events, keys, strict=True):
         if key is None or (isinstance(key, str) and key not in waiting):
             waiting.add(key)
-            new.append(event)
+            new.append(event.row(priority, now))
         else:
             one_by_one.append(event)
-    connection.executemany(INSERT, [event.row(priority, now) for event in new])
+    for rows in batched(new, _ROWS_AT_ONCE):
+        if len(rows) == _ROWS_AT_ONCE:
+            connection.execute(_INSERT_ROWS, tuple(chain.from_iterable(rows)))
+        else:
+            connection.executemany(INSERT, rows)
     merged = sum(enqueue(connection, event, priority=priority, now=now).merged for event in one_by_one)
     return BulkResult(created=len(events) - merged, merged=merged)
 
@@ -211,6 +215,8 @@ def give_back(
     if old is None or other is None:
         values = {"row_id": row_id, "data": data if job is None else merging.encode(job), "deliveries": kept_deliveries}
         connection.execute(GIVE_BACK, values)
+        if job is not None:
+            awaited_files.note(connection, row_id, job)
         return
     other_id, other_data, other_priority, other_event, other_deliveries = other
     # By a person or not is no question here: the retry state stays that of the row that waits.
@@ -240,13 +246,6 @@ def next_due_at(connection: sqlite3.Connection, now: float) -> float | None:
     """Return when the next waiting job may run (0 for at once), None if none can without something else happening."""
     row = _one(connection.execute(NEXT_DUE, {"now": now, "jumped": now + CLOCK_JUMP_S}))
     return None if row is None or row[0] is None else float(row[0])
-
-
-def wake(connection: sqlite3.Connection, job_keys: Iterable[str], now: float) -> int:
-    """Make due at once what waits because Plex did not know the file. Returns how many."""
-    return sum(
-        connection.execute(WAKE, {"job_key": key, "now": now, "now_json": repr(now)}).rowcount for key in job_keys
-    )
 
 
 def _waiting_keys(connection: sqlite3.Connection, keys: Sequence[object]) -> set[object]:

@@ -47,7 +47,7 @@ class LibraryIndex:
         store: PathIndexStore,
         *,
         wanted_libraries: Sequence[str] = (),
-        on_new_files: Callable[[frozenset[str]], None] | None = None,
+        on_new_files: Callable[[frozenset[str]], object] | None = None,
     ) -> None:
         self._server = server
         self._store = store

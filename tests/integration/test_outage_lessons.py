@@ -17,6 +17,7 @@ from sync_world import eventually as eventually_within
 from scenesync.app.installation import queue_folder
 from scenesync.domain.job import scene_job
 from scenesync.domain.outcome import Outcome
+from scenesync.domain.paths import name_key
 from scenesync.plex.exceptions import PlexNotFound, PlexServerDown
 from scenesync.queue.dead_letters import DeadLetterStore
 from scenesync.queue.snapshot import read_snapshot
@@ -237,8 +238,7 @@ class TestNotFoundIsNotRememberedForLong:
                 assert attempts[0].error_type == "PlexNotFound"
                 item = world.item(path, size)
                 time.sleep(0.4)
-                (job,) = pending_jobs(installation)
-                installation.queue.wake([job["job_key"]], time.time())
+                assert installation.queue.wake_for_files([name_key(path)]) == 1
                 eventually(lambda: idle(installation))
             finally:
                 stop.set()

@@ -16,6 +16,11 @@ CLOCK_JUMP_S: Final = 900.0
 DELIVERIES_BEFORE_DEATH: Final = 5
 
 
+def file_name(path: str | None) -> str:
+    """Return the last part of a path, without case; "" for no path."""
+    return "" if path is None else path.rsplit("/", 1)[-1].lower()
+
+
 @dataclass
 class Row:
     """A job that waits (``holder`` None) or is in hand. Times are epoch seconds."""
@@ -180,11 +185,13 @@ class QueueModel:
 
     # -- by hand
 
-    def wake(self, keys: list[str], now: float) -> int:
+    def wake(self, file_names: list[str], now: float) -> int:
         asleep = [
             row
             for row in self.waiting()
-            if row.key in keys and row.due_at > now and row.job.get("last_error_type") == "PlexNotFound"
+            if file_name(row.job.get("data", {}).get("path")) in file_names
+            and row.due_at > now
+            and row.job.get("last_error_type") == "PlexNotFound"
         ]
         for row in asleep:
             row.job["next_retry_at"] = now

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from queue_model import BULK, FANOUT, PERSON, Job, QueueModel, Row
+from queue_model import BULK, FANOUT, PERSON, Job, QueueModel, Row, file_name
 
 from scenesync.queue import inbox, spool
 from scenesync.queue.dead_letters import DeadLetter, DeadLetterStore, LetterFilter
@@ -266,7 +266,8 @@ class QueueMachine(RuleBasedStateMachine):
         some = ids[pick : pick + 2]
         about = [letter.letter_id for letter in model.letters if letter.job["scene_id"] == scene]
         if action == "wake":
-            assert queue.wake([key, "performer_7"], self.now) == model.wake([key, "performer_7"], self.now)
+            names = [f"harbour {scene}.mp4", "nowhere.mp4"]
+            assert queue.wake_for_files(names) == model.wake(names, self.now)
         elif action == "take in":
             assert queue.take_in_spool() == model.take_in_spool(self.now)
         elif action == "drop all":
@@ -309,7 +310,6 @@ class QueueMachine(RuleBasedStateMachine):
 
     @invariant()
     def looking_tells_the_truth(self) -> None:
-        waiting = self.model.waiting()
         for scene in range(1, 5):
             found = self.handles[-1].queue.find(f"scene_{scene}")
             assert {False: [one.row_id for one in found.waiting], True: [one.row_id for one in found.running]} == {
@@ -320,18 +320,18 @@ class QueueMachine(RuleBasedStateMachine):
                 ]
                 for running in (False, True)
             }
-        assert sorted(one.job_key for one in self.handles[-1].queue.waiting_for_plex()) == sorted(
-            str(row.key)
-            for row in waiting
-            if row.key and row.due_at > self.now and row.job.get("last_error_type") == "PlexNotFound"
-        )
+        noted = self.outside.execute(
+            "SELECT file_key, json_extract(CAST(data AS TEXT), '$.data.path') FROM ack_queue_default "
+            "WHERE status < 2 AND last_error_type = 'PlexNotFound' AND file_key IS NOT NULL"
+        ).fetchall()
+        assert all(file_key == file_name(path) for file_key, path in noted)
         for handle in self.handles:
             assert handle.queue.next_due_at() == self.model.next_due_at(self.now)
             assert all(handle.queue.confirm_owned(claim) for claim in handle.claims)
         assert not any(handle.queue.confirm_owned(claim) for handle, claim in self.stale)
         assert self.handles[-1].queue.totals() == (self.model.completed, self.model.failed)
         snapshot = read_snapshot(self.queue_folder, self.now)
-        spooled = len(self.model.spooled)
+        waiting, spooled = self.model.waiting(), len(self.model.spooled)
         assert (snapshot.pending, snapshot.due, snapshot.in_progress, snapshot.spooled, snapshot.dead_letters) == (
             len(waiting) + spooled,
             sum(row.is_due(self.now) for row in waiting) + spooled,
@@ -365,10 +365,16 @@ class QueueMachine(RuleBasedStateMachine):
         return {
             "scene_id": scene,
             "update_type": "metadata",
-            "data": {"title": f"Harbour {self.titles}"},
+            "data": {"title": f"Harbour {self.titles}", **self.hint_of_the_path(scene)},
             "enqueued_at": self.now - age_s,
             "job_key": f"scene_{scene}",
         }
+
+    def hint_of_the_path(self, scene: int) -> dict[str, str]:
+        """Return where the scene lies; it is moved at times, and at times the event does not say."""
+        names = (f"Harbour {scene}.mp4", f"Harbour {scene} again.mp4", None, f"HARBOUR {scene}.mp4")
+        name = names[self.titles % len(names)]
+        return {} if name is None else {"path": f"/data/Travel/{name}"}
 
     def run_hook(self, scene: int, *, destroyed: bool) -> None:
         self.titles += 1

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bench import hook, throughput
+from bench import hook, queue_bulk, queue_speed, throughput
 from bench.__main__ import BENCHMARKS, main
-from bench.figures import Benchmark, Figure, as_table, at_least, at_most, interleaved, paired_ratio
+from bench.figures import Benchmark, Beside, Figure, as_table, at_least, at_most, interleaved, paired_ratio
+from bench.queue_rivals import Content
 from bench.request_kinds import RequestCounts, count_requests
 from scenesync.simulators.plex.records import RequestRecord
 
@@ -37,18 +38,48 @@ def test_the_hook_is_measured_at_each_depth_and_printed_as_table_and_json(
 
     printed = capsys.readouterr().out.splitlines()
     assert "processors" in printed[0]
-    assert printed[1].split() == ["benchmark", "figure", "value", "target"]
-    assert len(printed) == 3 + 6
+    assert printed[1].split() == ["benchmark", "figure", "value", "beside", "it", "ratio", "target"]
+    assert len(printed) == 3 + 4
     assert document["quick"] is True
     figures = document["benchmarks"]["hook"]
     assert [figure["name"] for figure in figures] == [
-        f"{what} (depth {depth})"
-        for depth in (0, 7)
-        for what in ("empty process, p50", "hook process, p50", "hook / empty")
+        f"{what} (depth {depth})" for depth in (0, 7) for what in ("hook, p50 of 2", "of 3 events, found in the spool")
     ]
-    assert all(figure["value"] > 0 for figure in figures)
-    assert figures[2]["target"] == "≤ 1.6"
-    assert isinstance(figures[2]["met"], bool)
+    for depth in (0, 2):
+        hook_ms = figures[depth]
+        assert hook_ms["beside"]["name"] == "empty process"
+        assert hook_ms["ratio"] == pytest.approx(hook_ms["value"] / hook_ms["beside"]["value"])
+        assert hook_ms["target"] == "≤ 1.6"
+        assert hook_ms["met"] is (hook_ms["ratio"] <= 1.6)
+
+
+def test_hooks_are_measured_cold_at_once_and_in_a_row(tmp_path: Path) -> None:
+    sizes = hook.Sizes(runs=1, depths=(3,), cold_runs=1, volleys=1, saves=50)
+
+    figures = {figure.name: figure for figure in hook.run(sizes, tmp_path)}
+
+    assert {name.split(",")[0].split(" (")[0] for name in figures} == {
+        "hook",
+        "50 hooks one after the other",
+        "of 69 events",
+    }
+    assert all(figure.beside and figure.beside.value > 0 for figure in figures.values() if figure.target)
+
+
+def test_the_queue_is_measured_beside_its_rivals(tmp_path: Path) -> None:
+    bulk = queue_bulk.Sizes(rows=1000, rounds=1, beside_rounds=1)
+    crowds = {"few in back-off": Content(in_backoff=20)}
+    sizes = queue_speed.Sizes(
+        bulk=bulk, block=40, rounds=1, stock_rounds=1, crowds=crowds, asleep=200, wakings=2, block_limit_s=0.2
+    )
+
+    figures = queue_speed.run(sizes, tmp_path)
+
+    assert len([figure for figure in figures if figure.is_met is not None]) == 6
+    rates = {(figure.name, figure.beside.name): figure for figure in figures if figure.beside}
+    rate = rates["claim + complete", "hand-written queue"]
+    assert rate.beside is not None
+    assert rate.beside.ratio == pytest.approx(rate.value / rate.beside.value)
 
 
 @pytest.mark.integration
@@ -113,6 +144,7 @@ def test_a_table_says_which_targets_were_met() -> None:
         Figure("ratio", 1.234, target=at_most(1.2)),
         Figure("rate", 12345.6, "jobs/s", at_least(100)),
         Figure("count", 0.02),
+        Figure("time", 3.0, "ms", at_most(1.6), Beside("an empty one", 2.0, 1.5)),
     ]
 
     lines = as_table({"queue": figures}).splitlines()
@@ -120,3 +152,4 @@ def test_a_table_says_which_targets_were_met() -> None:
     assert lines[2].split() == ["queue", "ratio", "1.23", "≤", "1.2", "missed"]
     assert lines[3].split() == ["queue", "rate", "12,346", "jobs/s", "≥", "100", "met"]
     assert lines[4].split() == ["queue", "count", "0.02"]
+    assert lines[5].split() == ["queue", "time", "3", "ms", "2", "an", "empty", "one", "1.5", "≤", "1.6", "met"]

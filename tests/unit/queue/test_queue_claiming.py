@@ -166,13 +166,15 @@ def test_job_that_killed_its_worker_five_times_becomes_a_dead_letter(open_queue:
 
 def test_wake_brings_forward_only_what_plex_did_not_know(queue: EmbeddedQueue, make_job: MakeJob) -> None:
     later = time.time() + 500
-    queue.put(make_job(1, next_retry_at=later, last_error_type="PlexNotFound", retry_count=4))
-    queue.put(make_job(2, next_retry_at=later, last_error_type="PlexBusy"))
-    queue.put(make_job(3, next_retry_at=later, last_error_type="PlexNotFound"))
-    now = time.time()
-    assert queue.wake(["scene_1", "scene_2", "scene_9"], now) == 1
+    here, there = {"path": "/data/Travel/Harbour.mp4"}, {"path": "/data/Travel/Lighthouse.mp4"}
+    queue.put(make_job(1, data=here, next_retry_at=later, last_error_type="PlexNotFound", retry_count=4))
+    queue.put(make_job(2, data=here, next_retry_at=later, last_error_type="PlexBusy"))
+    queue.put(make_job(3, data=there, next_retry_at=later, last_error_type="PlexNotFound"))
+    before = time.time()
+    assert queue.wake_for_files(["harbour.mp4", "nowhere.mp4"]) == 1
     [claimed] = queue.claim(5)
-    assert (claimed.job["scene_id"], claimed.job["retry_count"], claimed.job["next_retry_at"]) == (1, 4, now)
+    assert (claimed.job["scene_id"], claimed.job["retry_count"]) == (1, 4)
+    assert before <= claimed.job["next_retry_at"] <= time.time()
 
 
 def test_waiting_ends_at_once_on_a_put_of_this_process(queue: EmbeddedQueue, make_job: MakeJob) -> None:

@@ -119,6 +119,32 @@ def test_one_prune_pass_is_bounded(queue: EmbeddedQueue, sql: RunSql, monkeypatc
     assert queue.totals() == (3000, 0)
 
 
+def test_a_long_history_that_others_left_is_pruned_whenever_there_is_nothing_else_to_do(
+    queue: EmbeddedQueue, sql: RunSql
+) -> None:
+    sql("""WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000)
+           INSERT INTO ack_queue_default (data, timestamp, status) SELECT x'7b7d', 1.0, 5 + 4 * (i % 2) FROM n""")
+    queue.maintain()
+    for _ in range(4):
+        assert queue.claim() == []
+    assert sql("SELECT COUNT(*), MIN(_id) FROM ack_queue_default") == [(history.KEEP_FINISHED, 4001)]
+    assert queue.totals() == (2500, 2500)
+
+
+def test_room_that_many_jobs_took_up_is_given_back_but_for_a_reserve(
+    queue: EmbeddedQueue, queue_path: Path, make_job: MakeJob, sql: RunSql
+) -> None:
+    queue.put_many(make_job(number, data={"title": "Harbour " * 200}) for number in range(6000))
+    queue.maintain()
+    full = (queue_path / "data.db").stat().st_size
+    assert queue.drop_pending() == 6000
+    for _ in range(full // (4096 * history.PASS_PAGES) + 1):
+        queue.maintain()
+    [(free,)] = sql("PRAGMA freelist_count")
+    assert free <= history.SPARE_PAGES
+    assert (queue_path / "data.db").stat().st_size < full / 2
+
+
 def test_write_ahead_log_is_checkpointed_by_the_worker(
     queue: EmbeddedQueue, queue_path: Path, make_job: MakeJob
 ) -> None:

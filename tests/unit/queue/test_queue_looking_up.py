@@ -3,8 +3,9 @@ from collections.abc import Callable
 
 from test_queue_plans import vm_steps
 
+from scenesync.domain.paths import name_key
 from scenesync.queue.embedded import EmbeddedQueue
-from scenesync.queue.records import FoundJobs
+from scenesync.queue.records import PRIORITY_BULK, FoundJobs
 
 MakeJob = Callable[..., dict[str, object]]
 RunSql = Callable[..., list[tuple[object, ...]]]
@@ -28,54 +29,69 @@ def test_find_shows_what_waits_and_what_is_in_hand_under_a_key(queue: EmbeddedQu
     assert queue.find("scene_7") == FoundJobs()
 
 
-def test_only_jobs_that_wait_for_plex_and_are_not_due_are_shown_with_their_paths(
-    queue: EmbeddedQueue, make_job: MakeJob
-) -> None:
+def test_jobs_wake_whose_file_has_appeared_and_no_others(queue: EmbeddedQueue, make_job: MakeJob) -> None:
     later = time.time() + 300
-    queue.put_job(not_found(make_job, 1, later + 5, path="/data/Travel/Harbour.mp4"))
-    queue.put_job(not_found(make_job, 2, later))
-    queue.put_job(not_found(make_job, 3, later + 9, path=["no path"]))
-    queue.put_job(not_found(make_job, 4, time.time() - 1, path="/due"))
-    queue.put_job({**not_found(make_job, 5, later, path="/busy"), "last_error_type": "PlexBusy"})
-    queue.put_job({**not_found(make_job, 6, later, path="/keyless"), "job_key": None})
-    queue.put_job(make_job(7))
-    assert queue.waiting_for_plex() == (
-        ("scene_2", None),
-        ("scene_1", "/data/Travel/Harbour.mp4"),
-        ("scene_3", None),
-    )
+    queue.put_job(not_found(make_job, 1, later, path="/data/Travel/Straße.mp4"))
+    queue.put_job(not_found(make_job, 2, later, path="/data/Travel/Lighthouse.mp4"))
+    queue.put_job({**not_found(make_job, 3, later, path="/data/Straße.mp4"), "last_error_type": "PlexBusy"})
+    queue.put_job(not_found(make_job, 4, later))
+    queue.put_job(not_found(make_job, 5, later, path=["no path"]))
+    queue.put_job({**not_found(make_job, 6, later), "data": None})
+    queue.put_job(not_found(make_job, 7, time.time() - 1, path="/due/Straße.mp4"))
+    assert queue.wake_for_files([name_key("D:\\Films\\STRASSE.mp4"), name_key("")]) == 1
+    assert {claimed.scene_id for claimed in queue.claim(9)} == {1, 7}
 
 
-def test_a_requeue_makes_a_job_wait_for_plex_and_a_persons_change_ends_that(
-    queue: EmbeddedQueue, make_job: MakeJob
-) -> None:
-    queue.put_job(make_job(1, data={"path": "/a.mp4"}))
+def test_a_woken_job_keeps_its_retry_state_and_is_not_woken_twice(queue: EmbeddedQueue, make_job: MakeJob) -> None:
+    queue.put_job(not_found(make_job, 1, time.time() + 300, path="/a.mp4"))
+    assert [queue.wake_for_files(["a.mp4"]) for _ in range(2)] == [1, 0]
     [claimed] = queue.claim()
-    queue.requeue(claimed, {**claimed.job, "next_retry_at": time.time() + 300, "last_error_type": "PlexNotFound"})
-    assert queue.waiting_for_plex() == (("scene_1", "/a.mp4"),)
+    assert claimed.job["retry_count"] == 1
+
+
+def test_what_a_job_waits_for_follows_its_content(queue: EmbeddedQueue, make_job: MakeJob, sql: RunSql) -> None:
+    later = time.time() + 300
     queue.put_job(make_job(1))
-    assert queue.waiting_for_plex() == ()
+    [claimed] = queue.claim()
+    queue.requeue(claimed, not_found(make_job, 1, later, path="/a.mp4"))
+    assert sql("SELECT file_key FROM ack_queue_default") == [("a.mp4",)], "noted as soon as it is known"
+    queue.put_job(make_job(1, data={"path": "/moved.mp4"}), priority=PRIORITY_BULK)
+    assert [queue.wake_for_files([name]) for name in ("a.mp4", "moved.mp4")] == [0, 1]
+    [claimed] = queue.claim()
+    queue.requeue(claimed, not_found(make_job, 1, later, path="/a.mp4"))
+    queue.put_job(make_job(1, data={"path": "/a.mp4"}))
+    assert queue.wake_for_files(["a.mp4"]) == 0, "a person's change is due at once"
 
 
 def test_looking_up_costs_nothing_for_all_the_others(queue: EmbeddedQueue, make_job: MakeJob) -> None:
+    def find() -> object:
+        return queue.find("scene_1")
+
+    def wake() -> object:
+        return queue.wake_for_files(["appeared.mp4", "nobody waits for it.mp4"])
+
     later = time.time() + 300
-    queue.put_job(not_found(make_job, 1, later, path="/a.mp4"))
-    alone = vm_steps(queue, queue.waiting_for_plex), vm_steps(queue, lambda: queue.find("scene_1"))
+    queue.put_job(not_found(make_job, 1, later, path="/appeared.mp4"))
+    alone = vm_steps(queue, find), vm_steps(queue, wake)
     queue.put_many((make_job(number) for number in range(1000, 11_000)), batch_rows=5000)
-    busy = {"next_retry_at": later, "last_error_type": "PlexBusy"}
-    queue.put_many((make_job(number, **busy) for number in range(20_000, 30_000)), batch_rows=5000)
-    crowded = vm_steps(queue, queue.waiting_for_plex), vm_steps(queue, lambda: queue.find("scene_1"))
+    queue.put_many(
+        (not_found(make_job, number, later, path=f"/{number}.mp4") for number in range(20_000, 30_000)), batch_rows=5000
+    )
+    queue.wake_for_files([])  # what others wrote is looked at once
+    queue.put_job(not_found(make_job, 2, later, path="/appeared.mp4"))
+    crowded = vm_steps(queue, find), vm_steps(queue, wake)
     assert crowded[0] <= alone[0] + 2
-    assert crowded[1] <= alone[1] + 2
-    assert len(queue.waiting_for_plex()) == 1
+    assert crowded[1] <= alone[1] * 1.5
+    assert {claimed.scene_id for claimed in queue.claim(2)} >= {1, 2}
 
 
 def test_jobs_are_woken_in_short_transactions(queue: EmbeddedQueue, make_job: MakeJob, sql: RunSql) -> None:
     later = time.time() + 300
-    queue.put_many((not_found(make_job, number, later) for number in range(1, 1201)), batch_rows=5000)
+    jobs = (not_found(make_job, number, later, path=f"/{number}/a.mp4") for number in range(1, 1201))
+    queue.put_many(jobs, batch_rows=5000)
     begun = []
     with queue.reading() as connection:
         connection.set_trace_callback(lambda text: begun.append(text) if text.startswith("BEGIN") else None)
-    assert queue.wake((f"scene_{number}" for number in range(1, 1201)), time.time()) == 1200
-    assert len(begun) == 3
+    assert queue.wake_for_files(["a.mp4"]) == 1200
+    assert len(begun) == 3 + 3, "to note what they wait for, and to wake them"
     assert sql("SELECT COUNT(*) FROM ack_queue_default WHERE due_at > ?", time.time()) == [(0,)]

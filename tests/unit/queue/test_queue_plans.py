@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from scenesync.queue import listing, transitions
+from scenesync.queue import awaited_files, listing, transitions
 from scenesync.queue.embedded import EmbeddedQueue
 from scenesync.queue.inbox import _INSERT, _MERGE
 
@@ -20,9 +20,10 @@ STATEMENTS = {
     "is held": (transitions.IS_HELD, NOW),
     "next due": (transitions.NEXT_DUE, NOW),
     "waiting by key": (transitions.WAITING_BY_KEY, ("k",)),
-    "wake": (transitions.WAKE, NOW),
-    "find": (listing.UNDER_KEY, ("k", "k")),
-    "waiting for Plex": (listing.WAITING_FOR_PLEX, (1.0,)),
+    "wake": (awaited_files.WAKE, NOW),
+    "asleep": (awaited_files.ASLEEP, ("a", 1.0)),
+    "not noted": (awaited_files.UNNOTED, ()),
+    "find": (listing.UNDER_KEY, ("k",)),
     "list a page": (listing.PENDING, (10, 5)),
     "hook merges": (_MERGE, ("{}", "k", 1.0, "1.0")),
     "hook inserts": (_INSERT, ("{}", 1.0)),

@@ -18,6 +18,7 @@ OpenQueue = Callable[..., EmbeddedQueue]
 RunSql = Callable[..., list[tuple[object, ...]]]
 
 SCHEMA_1 = Path(__file__).with_name("queue_schema_1.sql")  # written by the first version that landed, with its jobs
+SCHEMA_2 = Path(__file__).with_name("queue_schema_2.sql")  # likewise, and a stock reader had a job and ended another
 
 
 @pytest.fixture
@@ -56,15 +57,17 @@ def test_old_rows_are_found_by_the_new_columns(open_queue: OpenQueue, monkeypatc
     assert [one.deliveries for one in queue.find("scene_4").running] == [1]
     assert [one.job["data"] for one in queue.find("scene_4").waiting] == [{"title": "New title"}]
     monkeypatch.setattr(time, "time", lambda: 1_700_000_000.0)
-    assert queue.waiting_for_plex() == (("scene_3", "/data/Travel/Lighthouse.mp4"),)
+    assert queue.wake_for_files(["lighthouse.mp4"]) == 1
+    assert queue.next_due_at() == 0
 
 
 @pytest.mark.usefixtures("queue")
-def test_upgraded_file_has_the_schema_of_a_fresh_one(sql: RunSql, tmp_path: Path) -> None:
+@pytest.mark.parametrize("dump", [SCHEMA_1, SCHEMA_2])
+def test_upgraded_file_has_the_schema_of_a_fresh_one(sql: RunSql, tmp_path: Path, dump: Path) -> None:
     old = tmp_path / "old"
     old.mkdir()
     with contextlib.closing(sqlite3.connect(old / "data.db")) as connection:
-        connection.executescript(SCHEMA_1.read_text("utf-8"))
+        connection.executescript(dump.read_text("utf-8"))
         EmbeddedQueue(old).close()
         listing = "SELECT type, name, tbl_name FROM sqlite_master ORDER BY name"
         columns = "SELECT name, type, hidden FROM pragma_table_xinfo('ack_queue_default')"
@@ -93,3 +96,31 @@ def test_old_process_that_still_runs_can_go_on_in_the_upgraded_file(
     old.close()
     assert [queue.find(key).waiting[0].due_at for key in ("scene_8", "scene_9")] == [5.5, 5.5]
     assert queue.put_job(make_job(9)).merged
+
+
+@pytest.fixture
+def file_of_schema_2(queue_path: Path) -> Path:
+    queue_path.mkdir(parents=True)
+    with contextlib.closing(sqlite3.connect(queue_path / "data.db")) as connection:
+        connection.executescript(SCHEMA_2.read_text("utf-8"))
+        connection.execute("PRAGMA journal_mode = WAL")
+    return queue_path
+
+
+def test_what_was_in_hand_or_ended_before_the_upgrade_is_found_after_it(
+    file_of_schema_2: Path, open_queue: OpenQueue, sql: RunSql
+) -> None:
+    now = 1_700_000_500.0
+    before = read_snapshot(file_of_schema_2, now)
+    assert (before.in_progress, before.completed_total, before.failed_total) == (2, 2, 1)
+    queue = open_queue(auto_resume=False)
+    assert read_snapshot(file_of_schema_2, now) == before
+    assert queue.totals() == (2, 1)
+    assert queue.take_over_dead_owners() == 2, "one of our own that died, one of a stock reader"
+    assert sql("SELECT COUNT(*) FROM ack_queue_default WHERE status < 2 AND claimed_at IS NOT NULL") == [(0,)]
+    drained = []
+    while claimed := queue.claim():
+        drained.append(claimed[0].job_key)
+        queue.complete(claimed[0])
+    assert sorted(drained) == ["scene_3", "scene_4", "scene_5", "scene_7"]
+    assert queue.totals() == (6, 1)
