@@ -12,6 +12,7 @@ from sim_plex import REFUSED, STARTING, UNAUTHORIZED, UP
 from scenesync.domain.job import scene_job
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from sim_process import WorkerProcess
@@ -21,6 +22,7 @@ EVENTS: Final = {
     "save": 30,
     "save_in_spool": 5,
     "save_in_bulk": 4,
+    "save_once_read": 6,
     "announce": 6,
     "enqueue_all": 4,
     "crash": 12,
@@ -31,6 +33,7 @@ EVENTS: Final = {
     "stash_down": 6,
     "unauthorized": 2,
     "plex_flaky": 8,
+    "plex_ails": 2,
     "ignore_an_edit": 3,
     "appear": 5,
     "move_item": 5,
@@ -72,6 +75,20 @@ class Happenings(Household):
     def _save_in_bulk(self) -> None:
         self._change("bulk")
 
+    def _save_once_read(self) -> None:
+        """A person saves a scene at the very moment at which SceneSync has read it."""
+
+        def save(scene: StashScene) -> None:
+            if scene.id in self.stash.scenes:
+                self.stash.save(scene)
+                self.put(scene, "hook")
+
+        def react(scene_ids: Sequence[int]) -> None:
+            scene = self.stash.scenes[self.plan.choice(scene_ids)]
+            self._reactions.append(partial(save, scene))
+
+        self.stash.when_read = react
+
     def _announce(self) -> None:
         scene = self._some_scene()
         if scene is not None:
@@ -86,10 +103,10 @@ class Happenings(Household):
             return
         self.stash.destroy(scene.id)
         job = scene_job(scene.id, self.kernel.wall(), update_type="destroy")
-        self.hand.put_job(job)
+        self.put_by_person(job)
 
     def _replay(self) -> None:
-        self.kernel.note(f"replayed {self.letters.replay()} letters")
+        self.replay()
 
     # -- what happens: processes
 
@@ -98,10 +115,13 @@ class Happenings(Household):
         if not running:
             return
         process = self.plan.choice(running)
-        process.crash_at = self.plan.choice(("", "", "settling", "settling", "plex", "store"))
+        process.crash_at = self.plan.choice(("", "", "settling", "settling", "plex", "store", "spool"))
         process.crash_in = self.plan.choice((0, 3, 10, 30)) + self.plan.randint(0, 12)
         if process.crash_at == "settling":
             process.crash_in = self.plan.randint(0, 6)
+        elif process.crash_at == "spool":
+            process.crash_in = self.plan.randint(0, 3)
+            self._save_in_spool()
         self._at(self.plan.uniform(0.2, 3.0), lambda: self._crashed(process))
 
     def _crashed(self, process: WorkerProcess) -> None:
@@ -180,6 +200,14 @@ class Happenings(Household):
         self.kernel.note(f"plex: {name} {likely}")
         lasts_s = self.plan.choice((1.0, 5.0, 15.0))
         self.kernel.at(self.kernel.now + lasts_s, partial(setattr, self.plex.faults, name, 0.0))
+
+    def _plex_ails(self) -> None:
+        """Requests fail for so long that some jobs come to their last retry."""
+        name, likely = self.plan.choice((("read_fails", 0.6), ("busy", 0.9), ("not_applied", 0.9)))
+        setattr(self.plex.faults, name, likely)
+        self.kernel.note(f"plex: {name} {likely} for long")
+        self.kernel.longest_idle_jump_s = 20.0
+        self._at(self.plan.choice((90.0, 300.0, 1_500.0)), partial(setattr, self.plex.faults, name, 0.0))
 
     def _ignore_an_edit(self) -> None:
         if self.plex.items:

@@ -74,6 +74,7 @@ class History(Happenings):
         self.plex.faults.answer_lost = self.plex.faults.not_applied = 0.0
         self.plex.faults.busy = self.plex.faults.read_fails = self.plex.faults.ignored = 0.0
         self.plex.ignore_next.clear()
+        self.stash.when_read = None
         self.set_states()
         while self.late:
             self._appear()
@@ -91,6 +92,7 @@ class History(Happenings):
         account.digest = kernel.digest
         account.trace = kernel.trace
         account.happened.update({f"fault: {name}": count for name, count in self.plex.count.injected.items()})
+        account.happened["retries"] = self.retries.failures_seen
         account.happened["doubles excused"] += self.plex.count.excused
         return account
 

@@ -14,6 +14,7 @@ from sim_kernel import Kernel
 from sim_plex import PlexWorld
 from sim_process import LONGEST_GOODBYE_S, WorkerProcess, settings_for
 from sim_promises import Promises
+from sim_retries import RetryAccount
 from sim_stash import StashScene, StashWorld
 
 from scenesync.domain.job import Job, scene_job
@@ -70,7 +71,9 @@ class Household:
         self.processes: list[WorkerProcess] = []
         self._agenda: list[tuple[float, int, Callable[[], None]]] = []
         self._entries = itertools.count()
+        self._reactions: list[Callable[[], None]] = []
         self.promises = Promises(self)
+        self.retries = RetryAccount(self.kernel, self.promises.violate)
         self._furnish()
 
     # -- the household
@@ -132,8 +135,11 @@ class Household:
 
     def sleep(self, seconds: float) -> None:
         """Let time pass, unless a promise breaks."""
-        if seconds > 0:
-            self.kernel.wait(lambda: bool(self.account.broken), seconds)
+        end = self.kernel.now + seconds
+        while (left_s := end - self.kernel.now) > 0 and not self.account.broken:
+            self.kernel.wait(lambda: bool(self.account.broken or self._reactions), left_s)
+            while self._reactions:
+                self._reactions.pop(0)()
 
     def until(self, reached: Callable[[], bool], within_s: float) -> bool:
         """Let time pass until something is so; say whether it is."""
@@ -158,6 +164,8 @@ class Household:
             violate=self.promises.violate,
             observe=self.promises.observe,
             holds=self.promises.holds,
+            require_letter=self.promises.require_letter,
+            retries=self.retries,
         )
         self.processes.append(process)
         return process
@@ -186,12 +194,25 @@ class Household:
         job = self.job_of(scene)
         self.account.jobs += 1
         if way == "spool":
+            self.retries.person_comes_later(job["job_key"])
             spool.write_event(str(self.folder / "queue"), json.dumps(job).encode())
         elif way == "bulk":
             self.hand.put_many([job])
         else:
-            self.hand.put_job(job)
+            self.put_by_person(job)
         self.kernel.note(f"enqueued scene {scene.id} by {way}")
+
+    def put_by_person(self, job: Job) -> None:
+        """Enqueue a job as the hook does."""
+        self.retries.person_came(job["job_key"])
+        self.hand.put_job(job)
+        self.retries.person_came(job["job_key"])  # also for what began to wait again while this was being put
+
+    def replay(self) -> None:
+        """Let the jobs of all dead letters wait again."""
+        self.retries.person_replayed()
+        self.kernel.note(f"replayed {self.letters.replay()} letters")
+        self.retries.person_replayed()
 
     def enqueue_all(self) -> None:
         """Enqueue every scene once more."""

@@ -191,16 +191,16 @@ class Kernel:
         if process is not None:
             if process.is_dead:
                 raise Crashed
-            if kind == "queue" and process.settling:
-                kind = "settling"
-            if kind and process.crash_in is not None and process.crash_at in {"", kind}:
-                process.crash_in -= 1
-                if process.crash_in < 0:
-                    self.note(f"KILLED at {kind}")
-                    self.kill(process)
-                    raise Crashed
+            if kind and process.crash_in is not None:
+                self._maybe_crash(process, "settling" if kind == "queue" and process.settling else kind)
         if self._chance.random() >= self._stay:
             self._switch(me)
+
+    def risk(self, kind: str) -> None:
+        """Maybe let the process be killed here, without a turn for others: a task may hold what they would wait for."""
+        process = self.running.process
+        if process is not None and process.crash_in is not None:
+            self._maybe_crash(process, kind)
 
     def wait(self, ready: Callable[[], bool] | None, timeout_s: float | None = None) -> bool:
         """Wait until ``ready`` says so (others ask it, so it must be pure) or the time is over; say whether."""
@@ -261,6 +261,15 @@ class Kernel:
             heir = task.reaped_by or self._pick()
             self.running = heir
             heir.carrier.gate.release()
+
+    def _maybe_crash(self, process: SimulatedProcess, kind: str) -> None:
+        if process.crash_in is None or process.crash_at not in {"", kind}:
+            return
+        process.crash_in -= 1
+        if process.crash_in < 0:
+            self.note(f"KILLED at {kind}")
+            self.kill(process)
+            raise Crashed
 
     def _switch(self, me: Task) -> None:
         heir = self._pick()

@@ -18,15 +18,18 @@ from scenesync.app import installation
 from scenesync.app.settings_model import Settings
 from scenesync.domain.errors import LeaseLost
 from scenesync.queue.embedded import EmbeddedQueue
+from scenesync.queue.spool_intake import SpoolIntake
 from scenesync.store import database as database_module
 from scenesync.store.database import Database, open_database
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from sim_kernel import Kernel, Task
     from sim_plex import PlexWorld
+    from sim_retries import RetryAccount
     from sim_stash import StashWorld
     from sqlalchemy import Connection, Engine
 
@@ -49,6 +52,8 @@ class WorkerQueue(EmbeddedQueue):
         self.confirmed_at: dict[tuple[str, str | None], float] = {}
         process.queue = self  # from now on: the process may be killed while it opens the file
         super().__init__(*args, **kwargs)
+        self._spool.__class__ = WorkerSpool
+        self._spool.kernel = self.kernel  # type: ignore[attr-defined] # it is a WorkerSpool now
 
     def confirm_owned(self, claimed: ClaimedJob) -> bool:
         owned = super().confirm_owned(claimed)
@@ -58,21 +63,37 @@ class WorkerQueue(EmbeddedQueue):
             self._lost(claimed)
         return owned
 
+    def claim(self, limit: int = 1) -> list[ClaimedJob]:
+        offset_s = self.kernel.wall_offset_s
+        claims = super().claim(limit)
+        steady = offset_s == self.kernel.wall_offset_s
+        self.process.retries.claimed(self._owner.name, claims, clock_is_steady=steady)
+        return claims
+
     def complete(self, claimed: ClaimedJob) -> None:
         with self._settling(claimed):
             super().complete(claimed)
 
     def requeue(self, claimed: ClaimedJob, job: Mapping[str, Any]) -> None:
+        retries = self.process.retries
+        before = retries.failures_of(self._owner.name, claimed)
         with self._settling(claimed):
+            retries.failed(claimed, job, before)
             super().requeue(claimed, job)
+            retries.written_down(claimed, job, before)
 
     def release(self, claimed: ClaimedJob) -> None:
         with self._settling(claimed):
             super().release(claimed)
 
     def bury(self, claimed: ClaimedJob, letter: DeadLetter) -> int:
+        retries = self.process.retries
+        before = retries.failures_of(self._owner.name, claimed)
         with self._settling(claimed):
-            return super().bury(claimed, letter)
+            letter_id = super().bury(claimed, letter)
+            retries.given_up(claimed, letter, before)
+            self.process.require_letter(letter_id, str(claimed.job_key))
+            return letter_id
 
     @contextlib.contextmanager
     def _settling(self, claimed: ClaimedJob) -> Iterator[None]:
@@ -114,6 +135,24 @@ class WorkerQueue(EmbeddedQueue):
             lock._fd = os.open(os.devnull, os.O_RDWR)
 
 
+class WorkerSpool(SpoolIntake):
+    """The product's way to take in the spool; the process may be killed before and after each step with a file."""
+
+    kernel: Kernel
+
+    def _take(self, connection: sqlite3.Connection, path: Path) -> bool:
+        self.kernel.risk("spool")
+        taken = super()._take(connection, path)
+        self.kernel.risk("spool")
+        return taken
+
+    def _remove(self, path: Path) -> bool:
+        self.kernel.risk("spool")
+        removed = super()._remove(path)
+        self.kernel.risk("spool")
+        return removed
+
+
 class WorkerDatabase(Database):
     """The product's state store; each transaction is a point of the history, before and after."""
 
@@ -134,7 +173,8 @@ class WorkerDatabase(Database):
 class WorkerProcess(SimulatedProcess):
     """A daemon. ``violate`` is told of what must not happen in it, ``observe`` of every attempt.
 
-    ``holds`` says whether the queue's file has a job as claimed by an owner.
+    ``holds`` says whether the queue's file has a job as claimed by an owner; ``require_letter`` hears which dead letter
+    was written for which job, ``retries`` of every claim and failure.
     """
 
     def __init__(
@@ -149,6 +189,8 @@ class WorkerProcess(SimulatedProcess):
         violate: Callable[[str, str], None],
         observe: Callable[[WorkerProcess, Attempt], None],
         holds: Callable[[str, ClaimedJob], bool],
+        require_letter: Callable[[int, str], None],
+        retries: RetryAccount,
     ) -> None:
         super().__init__(name)
         self.kernel = kernel
@@ -163,6 +205,8 @@ class WorkerProcess(SimulatedProcess):
         self.claims_unnoticed = False
         self.violate = violate
         self.holds = holds
+        self.require_letter = require_letter
+        self.retries = retries
         self._observe = observe
         self.main: Task = kernel.spawn(self, "main", self._main)
 

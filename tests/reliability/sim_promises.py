@@ -35,6 +35,9 @@ _TWO_OF_A_KEY: Final = """
 _OPEN_ROWS: Final = "SELECT job_key, status, owner, data FROM ack_queue_default WHERE status IN (0, 1, 2)"
 _OWNER_OF: Final = "SELECT owner FROM ack_queue_default WHERE job_key = ? AND status = 2"
 _CLAIM_OF: Final = "SELECT owner, claim_no FROM ack_queue_default WHERE _id = ? AND status = 2"
+_LETTER_OR_JOB: Final = """
+    SELECT EXISTS (SELECT 1 FROM dead_letters WHERE id = :letter_id AND job_key = :job_key)
+        OR EXISTS (SELECT 1 FROM ack_queue_default WHERE job_key = :job_key AND status IN (0, 1, 2))"""
 _NEXT_DUE: Final = "SELECT MIN(due_at) FROM ack_queue_default WHERE status < 2 AND due_at > ?"
 
 
@@ -56,7 +59,6 @@ class Promises:
             history.folder / "queue" / "data.db", isolation_level=None, check_same_thread=False, timeout=0.0
         )
         self._moved_at: dict[str, float] = {}
-        self._retries: dict[int, int] = {}
         history.kernel.next_due = self._next_due
 
     def close(self) -> None:
@@ -98,6 +100,11 @@ class Promises:
         """Say whether the queue's file has the job as claimed by this owner, under this claim."""
         row = self._look.execute(_CLAIM_OF, (claimed.row_id,)).fetchone()
         return row is not None and row == (owner, claimed.claim_no)
+
+    def require_letter(self, letter_id: int, job_key: str) -> None:
+        """A job that is given up is a dead letter, unless somebody has replayed it already (I1)."""
+        if self._look.execute(_LETTER_OR_JOB, {"letter_id": letter_id, "job_key": job_key}).fetchone() != (1,):
+            self.violate("I1", f"{job_key} was given up without a dead letter")
 
     def observe(self, process: WorkerProcess, attempt: Attempt) -> None:
         """Every attempt ends for a reason that was there (I5)."""
@@ -187,7 +194,7 @@ class Promises:
         return happened["locks lost"] > 0 or happened["crash"] >= MAX_DELIVERIES
 
     def _after_replay(self) -> None:
-        self._history.letters.replay()
+        self._history.replay()
         self._rest()
         self._compare(self._reachable())
 

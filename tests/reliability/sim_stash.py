@@ -108,6 +108,7 @@ class StashWorld:
         self.scenes: dict[int, StashScene] = {}
         self.latency_s = 0.01
         self.requests = 0
+        self.when_read: Callable[[Sequence[int]], None] | None = None
 
     def add(self, scene_id: int, *, with_cover: bool, path: str) -> StashScene:
         """Make a scene."""
@@ -145,8 +146,16 @@ class StashDoor:
         self.process = process
 
     def scenes(self, ids: Sequence[int]) -> Mapping[int, Scene]:
-        known = self.world.scenes
-        return self._ask(lambda: {number: known[number].as_scene() for number in ids if number in known})
+        world = self.world
+
+        def look() -> dict[int, Scene]:
+            found = {number: world.scenes[number].as_scene() for number in ids if number in world.scenes}
+            if found and world.when_read is not None:
+                reaction, world.when_read = world.when_read, None
+                reaction(sorted(found))
+            return found
+
+        return self._ask(look)
 
     def scene_ids_after(self, after: int, limit: int) -> Sequence[int]:
         return self._ask(lambda: sorted(number for number in self.world.scenes if number > after)[:limit])

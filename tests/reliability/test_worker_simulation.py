@@ -65,6 +65,7 @@ def test_no_history_breaks_a_promise(chunk: int, bounds: Bounds, figures: Figure
     # A simulation in which nothing goes wrong proves nothing.
     assert happened["crash"] > len(accounts) / 4
     assert happened["plex_down"] > len(accounts) / 4
+    assert happened["retries"] > len(accounts) / 4
     assert sum(account.writes for account in accounts) > len(accounts)
 
 
@@ -114,7 +115,7 @@ def _remarks(accounts: list[Account], happened: Counter[str]) -> str:
     return (
         f"{happened['crash']:,} kills, {happened['restart']:,} stops, {happened['plex_down']:,} outages of Plex, "
         f"{happened['stash_down']:,} of Stash, {happened['unauthorized']:,} refused tokens, "
-        f"{faults:,} failed requests, "
+        f"{faults:,} failed requests, {happened['retries']:,} retries, "
         f"{happened['jump_clock']:,} clock jumps, {sum(account.writes for account in accounts):,} writes, "
         f"{happened['dead letters']:,} dead letters, {days:,.1f} virtual days"
     )
