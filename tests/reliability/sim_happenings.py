@@ -37,6 +37,7 @@ EVENTS: Final = {
     "ignore_an_edit": 3,
     "appear": 5,
     "move_item": 5,
+    "swap_files": 3,
     "rebuild": 2,
     "destroy": 3,
     "jump_clock": 5,
@@ -115,14 +116,15 @@ class Happenings(Household):
         if not running:
             return
         process = self.plan.choice(running)
-        process.crash_at = self.plan.choice(("", "", "settling", "settling", "plex", "store", "spool"))
+        process.crash_at = self.plan.choice(("", "", "settling", "settling", "plex", "store", "spool", "spool"))
         process.crash_in = self.plan.choice((0, 3, 10, 30)) + self.plan.randint(0, 12)
         if process.crash_at == "settling":
             process.crash_in = self.plan.randint(0, 6)
         elif process.crash_at == "spool":
             process.crash_in = self.plan.randint(0, 3)
             self._save_in_spool()
-        self._at(self.plan.uniform(0.2, 3.0), lambda: self._crashed(process))
+        at_last_s = self.plan.uniform(0.2, 3.0) + (3.0 if process.crash_at == "spool" else 0.0)
+        self._at(at_last_s, lambda: self._crashed(process))
 
     def _crashed(self, process: WorkerProcess) -> None:
         if process.is_running:
@@ -236,6 +238,24 @@ class Happenings(Household):
         gone_s = self.plan.choice((0.5, 5.0, 30.0))
         self._at(gone_s, found_again)
         self._at(gone_s + self.plan.uniform(0, 5), lambda: self.put(scene, "bulk"))
+
+    def _swap_files(self, tries: int = 50) -> None:
+        """Two items exchange their files: the path index is wrong, and nothing but a look at an item says so.
+
+        Only while no job is in hand: Plex knows no edit on the condition that an item still plays its file.
+        """
+        scenes = [scene for scene in self.stash.scenes.values() if len(self.plex.items_of(scene.path)) == 1]
+        if len(scenes) < 2 or self.account.happened["locks lost"]:
+            return
+        if self.promises.jobs_in_hand():
+            if tries:
+                self._at(0.1, lambda: self._swap_files(tries - 1))
+            return
+        pair = self.plan.sample(scenes, 2)
+        self.plex.swap_files(*(self.plex.items_of(scene.path)[0] for scene in pair))
+        for scene in pair:
+            self.promises.moved(scene.path)
+            self._at(self.plan.uniform(0, 2), partial(self.put, scene, "bulk"))
 
     def _rebuild(self) -> None:
         """Plex goes down and comes back with a new database: the same files, other keys, nothing of what was written.

@@ -137,6 +137,12 @@ class PlexWorld:
         del self.items[item.rating_key]
         self.kernel.note(f"plex dropped {item.rating_key} ({item.parts[0].file})")
 
+    def swap_files(self, one: PlexItem, other: PlexItem) -> None:
+        """Let each of two items play what the other one played; what they show stays."""
+        one.parts, other.parts = other.parts, one.parts
+        one.updated_at = other.updated_at = self._clock()
+        self.kernel.note(f"plex swapped the files of {one.rating_key} and {other.rating_key}")
+
     def items_of(self, path: str) -> list[PlexItem]:
         """Return the items that play a file."""
         return [item for item in self.items.values() if item.has_file(path)]

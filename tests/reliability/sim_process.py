@@ -56,7 +56,10 @@ class WorkerQueue(EmbeddedQueue):
         self._spool.kernel = self.kernel  # type: ignore[attr-defined] # it is a WorkerSpool now
 
     def confirm_owned(self, claimed: ClaimedJob) -> bool:
+        held = self.process.holds(self._owner.name, claimed)
         owned = super().confirm_owned(claimed)
+        if owned and not held:
+            self.process.violate("I9", f"{self.process.name} takes {claimed.job_key} for its own, which it had lost")
         if owned:
             self.confirmed_at[self.kernel.running.name, claimed.job_key] = self.kernel.now
         elif not self.process.stop.is_set():

@@ -152,6 +152,10 @@ class Promises:
             self.violate("thread", f"{name} died of {error!r}")
         self._kernel.failures.clear()
 
+    def jobs_in_hand(self) -> bool:
+        """Say whether anybody is working on a job."""
+        return any(status == 2 for _, status, _, _ in self._open_rows())
+
     def look_after_a_stop(self, process: WorkerProcess) -> None:
         """Who ended in time has given back what it had."""
         queue = process.queue
