@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import secrets
 import time
 from dataclasses import dataclass
 from functools import partial
@@ -27,6 +28,7 @@ from scenesync.store.automatic_runs import AutomaticRunStore
 from scenesync.store.baselines import BaselineStore
 from scenesync.store.circuits import CircuitStore
 from scenesync.store.database import Database, open_database
+from scenesync.store.holds import HoldStore
 from scenesync.store.journal import JournalStore
 from scenesync.store.memory import Memory
 from scenesync.store.outages import OutageStore
@@ -150,7 +152,7 @@ def plex_client(settings: Settings, client_identifier: str) -> PlexClient:
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """The open parts: stores, clients, and the settings that joined them."""
+    """The open parts: stores, clients, and the settings that joined them; ``run_id`` names this run in the journal."""
 
     settings: Settings
     queue: EmbeddedQueue
@@ -161,6 +163,7 @@ class Installation:
     attempts: AttemptStore
     outages: OutageStore
     services: ServiceStateStore
+    run_id: str
 
     def session(self, identity: ServerIdentity) -> PlexSession:
         """Return what belongs to the Plex server that answered."""
@@ -182,10 +185,12 @@ class Installation:
             participation=participation(settings),
         )
         writing = WriteLimit(settings.workers)
+        journal = JournalStore(self.database, identity.machine_identifier, run_id=self.run_id)
         images = ImageSync(
             self.stash,
             self.plex,
             baselines,
+            journal,
             PictureMaker(settings.poster_fit),
             policy=options.policy,
             policies=options.policies,
@@ -203,13 +208,14 @@ class Installation:
             self.plex,
             locator,
             baselines,
-            JournalStore(self.database, identity.machine_identifier),
+            journal,
             images,
             options,
             writing,
             Rivals(self.stash, baselines, locator.match, options.participation),
+            HoldStore(self.database, identity.machine_identifier),
         )
-        return PlexSession(identity, index, scene_sync, ProofDesk(self.plex, baselines, images))
+        return PlexSession(identity, index, scene_sync, ProofDesk(self.plex, baselines, journal, images))
 
     def judge(self, session: PlexSession) -> Judge:
         """Return what stops runs that nobody asked for before they change too much."""
@@ -314,4 +320,10 @@ def open_installation(settings: Settings, *, stash: StashClient | None = None) -
             attempts=AttemptStore(database),
             outages=OutageStore(database),
             services=ServiceStateStore(database),
+            run_id=_new_run_id(),
         )
+
+
+def _new_run_id() -> str:
+    """Return a name for a run that people can read and type: when it began (UTC), and what no other run has."""
+    return f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime(time.time()))}-{secrets.token_hex(2)}"

@@ -104,8 +104,9 @@ class Conflict:
 class Edit:
     """The changes to one item; with ``lock`` each changed field is locked, so that it survives a metadata refresh.
 
-    ``also_lock`` names fields to lock whose value does not travel with the edit (pictures). ``locked_before`` names the
-    locks that the item has: an edit says for every field whether it is locked, and must take none of these off.
+    ``also_lock`` and ``also_unlock`` name fields whose lock is set or taken off although their value does not travel
+    with the edit (pictures, say). ``locked_before`` names the locks that stay: an edit says for every changed field
+    whether it is locked, and takes off the locks that the item has only where they are to be (undo).
     ``conflicts`` are the fields where a person's doing was met, whoever won.
     """
 
@@ -116,6 +117,7 @@ class Edit:
     also_lock: tuple[Field, ...] = ()
     locked_before: frozenset[str] = frozenset()
     conflicts: tuple[Conflict, ...] = ()
+    also_unlock: tuple[Field, ...] = ()
 
     def locks(self, field: Field) -> bool:
         """Say whether SceneSync itself locks this field with the edit."""
@@ -127,7 +129,14 @@ class Edit:
 
     def __bool__(self) -> bool:
         """Say whether there is anything to send."""
-        return bool(self.changes or self.also_lock)
+        return bool(self.changes or self.also_lock or self.also_unlock)
+
+    def missing_locks(self, locked: frozenset[str]) -> tuple[tuple[Field, ...], tuple[Field, ...]]:
+        """Return which of ``also_lock`` and ``also_unlock`` an item with these locks still lacks."""
+        return (
+            tuple(field for field in self.also_lock if field.value not in locked),
+            tuple(field for field in self.also_unlock if field.value in locked),
+        )
 
 
 def plan_edit(

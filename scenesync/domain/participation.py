@@ -26,6 +26,8 @@ class Reason(StrEnum):
     SKIP_PATHS = "skip_paths"
     OTHER_SCENE = "other_scene"
     """Another scene is pinned to the item that would show this one."""
+    HELD = "held"
+    """The scene was undone, and nobody has changed it in Stash since."""
 
 
 @dataclass(frozen=True, slots=True)

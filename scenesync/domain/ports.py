@@ -139,3 +139,7 @@ class MediaServer(Protocol):
     def select_image(self, rating_key: str, field: Field, key: str) -> None:
         """Select a picture that the server already has."""
         ...
+
+    def remove_image(self, rating_key: str, field: Field) -> None:
+        """Show no poster or background any more; what the server has as candidates stays."""
+        ...

@@ -249,7 +249,7 @@ class PlexClient:
         known = replace(dialect, long_lists="replaced" if replaced else "added")
         self._learn(long_lists=known.long_lists)
         if replaced:
-            self._apply(replace(edit, changes=tuple(changes), also_lock=()), known)
+            self._apply(replace(edit, changes=tuple(changes), also_lock=(), also_unlock=()), known)
         return known
 
     def uploaded_images(self, rating_key: str, field: Field) -> Sequence[UploadedImage]:
@@ -264,6 +264,10 @@ class PlexClient:
     def select_image(self, rating_key: str, field: Field, key: str) -> None:
         """Select a candidate by the key that `uploaded_images` gave."""
         self._exchange.write(image_request.select(rating_key, field, key), "select")
+
+    def remove_image(self, rating_key: str, field: Field) -> None:
+        """Show no picture any more; the candidates stay. Raises PlexNotFound where Plex is older than 1.43."""
+        self._exchange.write(image_request.remove(rating_key, field), "select")
 
     def _page(self, library_key: str, start: int, size: int, *, newest_first: bool, lean: bool) -> ItemPage:
         library_key = checked_key(library_key, "a library key")

@@ -60,7 +60,9 @@ def edit_requests(edit: Edit, dialect: Dialect) -> tuple[Request, ...]:
         ratings = [change for change in changes if change.field is Field.RATING]
         changes = [change for change in changes if change.field is not Field.RATING]
     rounds = [_blocks(change, lock=edit.leaves_locked(change.field), dialect=dialect) for change in changes]
-    rounds += [[_Block(field, (), _lock(field, lock=True))] for field in sorted(edit.also_lock, key=_ORDER.__getitem__)]
+    bare_locks = {**dict.fromkeys(edit.also_lock, True), **dict.fromkeys(edit.also_unlock, False)}
+    in_order = sorted(bare_locks, key=_ORDER.__getitem__)
+    rounds += [[_Block(field, (), _lock(field, lock=bare_locks[field]))] for field in in_order]
     pack = _Packing(edit.library_key, edit.rating_key, dialect.item_line_bytes)
     requests: list[Request] = []
     for turn in range(max(map(len, rounds), default=0)):

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 _IDENTITY: Final = Request("GET", "/identity")
 _NAMES_ITEMS: Final = re.compile(r"type=1&id=[0-9A-Za-z_-]+(,[0-9A-Za-z_-]+)*&")
 
+_PICTURE_OF_ONE_ITEM: Final = re.compile(r"/library/metadata/[0-9A-Za-z_-]+/(thumb|art)")
 _RATES_ONE_ITEM: Final = re.compile(r"key=[0-9A-Za-z_-]+&")
 
 _Parsed = TypeVar("_Parsed")
@@ -91,6 +92,7 @@ class Exchange:
     def write(self, request: Request, kind: str) -> None:
         """Send a change. Raises PlexError."""
         _refuse_edit_without_items(request)
+        _refuse_deletion_of_media(request)
         answer = self._judged(request, kind, self._timeouts.write_s)
         if parse.looks_like_html(answer.body):
             raise _not_useful(request, answer, "an HTML page (a proxy's login or error page?)")
@@ -155,3 +157,9 @@ def _refuse_edit_without_items(request: Request) -> None:
     )
     if request.method == "PUT" and not of_one_item and not _NAMES_ITEMS.match(request.query):
         raise PlexPermanentError(f"{request.method} {request.path}: refused to send an edit that names no item")
+
+
+def _refuse_deletion_of_media(request: Request) -> None:
+    """Stop a DELETE of anything but a picture, whoever built it: of an item it deletes the files (facts/plex.md 7)."""
+    if request.method == "DELETE" and not _PICTURE_OF_ONE_ITEM.fullmatch(request.path):
+        raise PlexPermanentError(f"{request.method} {request.path}: refused to delete anything but a picture")

@@ -18,11 +18,12 @@ LARGEST_IMAGE_BYTES: Final = 10_480_000
 class _Elements(NamedTuple):
     candidates: str
     selection: str
+    shown: str
 
 
 _ELEMENTS: Final[Mapping[Field, _Elements]] = {
-    Field.POSTER: _Elements("posters", "poster"),
-    Field.BACKGROUND: _Elements("arts", "art"),
+    Field.POSTER: _Elements("posters", "poster", "thumb"),
+    Field.BACKGROUND: _Elements("arts", "art", "art"),
 }
 
 _SIGNATURES: Final = (
@@ -52,6 +53,11 @@ def upload(rating_key: str, field: Field, content: bytes) -> Request:
 def select(rating_key: str, field: Field, key: str) -> Request:
     """Select the candidate with this key."""
     return Request("PUT", f"{_item(rating_key)}/{_elements(field).selection}", parameter("url", key))
+
+
+def remove(rating_key: str, field: Field) -> Request:
+    """Show no picture, which locks the field (facts/plex.md 4)."""
+    return Request("DELETE", f"{_item(rating_key)}/{_elements(field).shown}")
 
 
 def image_type(content: bytes) -> str:

@@ -12,8 +12,8 @@ from scenesync.plex.exceptions import PlexPermanentError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Method = Literal["GET", "POST", "PUT"]
-"""DELETE is missing on purpose: on an item it deletes the media files (facts/plex.md 7)."""
+Method = Literal["GET", "POST", "PUT", "DELETE"]
+"""DELETE is for an item's pictures alone: on an item it deletes the media files (facts/plex.md 7), see `exchange`."""
 
 # A rating key is documented as an opaque string (facts/plex.md 2.5). A comma or a slash in it would name other items.
 _KEY: Final = re.compile(r"[0-9A-Za-z_-]{1,64}")

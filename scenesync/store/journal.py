@@ -1,19 +1,21 @@
-"""The history of edits: what each field showed before, and what SceneSync wrote."""
+"""The history of edits: what each field showed before, what SceneSync wrote, and what the server made of it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import bindparam, delete, insert, select
+from sqlalchemy import ColumnElement, bindparam, delete, func, insert, select, update
 
 from scenesync.domain.fields import Field
-from scenesync.domain.journal import JournalEntry
+from scenesync.domain.journal import JournalEntry, JournalFilter, Lock, Run
+from scenesync.store.compiled import execute_many
 from scenesync.store.tables import journal
 from scenesync.store.values import to_text, to_value
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from scenesync.domain.fields import FieldValue
     from scenesync.store.database import Database
 
 _ENTRY: Final = (
@@ -24,18 +26,52 @@ _ENTRY: Final = (
     journal.c.before,
     journal.c.after,
     journal.c.cause,
+    journal.c.shown,
+    journal.c.lock_before,
+    journal.c.lock_after,
+    journal.c.file,
+    journal.c.run_id,
+    journal.c.id,
 )
 
-# The latest edits made for one scene.
-LATEST_OF_SCENE: Final = (
+# All edits of one item, oldest first, whichever scenes they were made for.
+HISTORY_OF_ITEM: Final = (
     select(*_ENTRY)
+    .where(journal.c.server_id == bindparam("server"), journal.c.rating_key == bindparam("item"))
+    .order_by(journal.c.id)
+)
+
+# The items that were written for one scene.
+ITEMS_OF_SCENE: Final = (
+    select(journal.c.rating_key)
     .where(journal.c.server_id == bindparam("server"), journal.c.scene_id == bindparam("scene"))
-    .order_by(journal.c.id.desc())
-    .limit(bindparam("most"))
+    .group_by(journal.c.rating_key)
+    .order_by(func.min(journal.c.id))
+)
+
+# Notes how the server shows what was last written to a field of an item.
+NOTE_SHOWN: Final = (
+    update(journal)
+    .where(
+        journal.c.id
+        == select(func.max(journal.c.id))
+        .where(
+            journal.c.rating_key == bindparam("item"),
+            journal.c.server_id == bindparam("server"),
+            journal.c.field == bindparam("stem"),
+        )
+        .scalar_subquery()
+    )
+    .values(shown=bindparam("as_shown"))
 )
 
 # Edits that are older than anybody wants to undo.
 FORGET_OLD: Final = delete(journal).where(journal.c.at < bindparam("before_time"))
+
+# Edits beyond the number to keep; they are numbered as they come, so the lowest numbers are the oldest.
+FORGET_BEYOND: Final = delete(journal).where(
+    journal.c.id <= select(func.max(journal.c.id) - bindparam("most")).scalar_subquery()
+)
 
 
 class JournalStore:
@@ -44,7 +80,7 @@ class JournalStore:
     def __init__(self, database: Database, server_id: str, *, run_id: str = "") -> None:
         self._database = database
         self._server_id = server_id
-        self._run_id = run_id
+        self.run_id = run_id
 
     def append(self, entries: Sequence[JournalEntry]) -> None:
         """Keep the entries; they are on the disk when this returns."""
@@ -58,7 +94,11 @@ class JournalStore:
                 "before": to_text(entry.before),
                 "after": to_text(entry.after),
                 "cause": entry.cause,
-                "run_id": self._run_id,
+                "run_id": self.run_id,
+                "shown": None if entry.shown is None else to_text(entry.shown),
+                "lock_before": entry.lock_before,
+                "lock_after": entry.lock_after,
+                "file": entry.file,
             }
             for entry in entries
         ]
@@ -66,18 +106,104 @@ class JournalStore:
             with self._database.transaction() as connection:
                 connection.execute(insert(journal), rows)
 
-    def latest(self, scene_id: int, limit: int) -> tuple[JournalEntry, ...]:
-        """Return the latest edits made for a scene, newest first."""
-        parameters = {"server": self._server_id, "scene": scene_id, "most": limit}
-        with self._database.reading() as connection:
-            rows = connection.execute(LATEST_OF_SCENE, parameters).all()
-        return tuple(
-            JournalEntry(at, scene, item, Field(field), to_value(before), to_value(after), cause)
-            for at, scene, item, field, before, after, cause in rows
+    def note_shown(self, rating_key: str, shown: Mapping[Field, FieldValue]) -> None:
+        """Note how the server shows what was last written to these fields of an item."""
+        rows = [
+            {"server": self._server_id, "item": rating_key, "stem": field.value, "as_shown": to_text(value)}
+            for field, value in shown.items()
+        ]
+        if rows:
+            with self._database.transaction() as connection:
+                execute_many(connection, NOTE_SHOWN, rows)
+
+    def history(self, rating_key: str) -> tuple[JournalEntry, ...]:
+        """Return all edits of an item, oldest first."""
+        rows = self._database.look_up(HISTORY_OF_ITEM, {"server": self._server_id, "item": rating_key})
+        return tuple(_to_entry(row) for row in rows)
+
+    def items_of(self, scene_id: int) -> tuple[str, ...]:
+        """Return the items that were written for a scene, in the order in which they first were."""
+        rows = self._database.look_up(ITEMS_OF_SCENE, {"server": self._server_id, "scene": scene_id})
+        return tuple(rating_key for (rating_key,) in rows)
+
+    def scenes(self, chosen: JournalFilter) -> tuple[int, ...]:
+        """Return the scenes for which any of the chosen edits was made, in the order of their ids."""
+        statement = (
+            select(journal.c.scene_id)
+            .where(journal.c.server_id == self._server_id, *_conditions(chosen))
+            .distinct()
+            .order_by(journal.c.scene_id)
         )
+        with self._database.reading() as connection:
+            return tuple(connection.execute(statement).scalars())
 
 
-def forget_edits(database: Database, *, older_than: float) -> int:
-    """Drop the entries of all servers from before ``older_than`` (epoch seconds); return how many."""
+def search_edits(database: Database, chosen: JournalFilter, *, limit: int) -> tuple[JournalEntry, ...]:
+    """Return the latest of the chosen edits on all servers, newest first. Raises StoreError."""
+    statement = select(*_ENTRY).where(*_conditions(chosen)).order_by(journal.c.id.desc()).limit(limit)
+    with database.reading() as connection:
+        return tuple(_to_entry(row) for row in connection.execute(statement))
+
+
+def search_runs(database: Database, chosen: JournalFilter, *, limit: int) -> tuple[Run, ...]:
+    """Return the latest runs that made any of the chosen edits, and how many, newest first. Raises StoreError."""
+    statement = (
+        select(
+            journal.c.run_id,
+            func.max(journal.c.cause),
+            func.min(journal.c.at),
+            func.max(journal.c.at),
+            func.count(journal.c.scene_id.distinct()),
+            func.count(),
+        )
+        .where(*_conditions(chosen))
+        .group_by(journal.c.run_id)
+        .order_by(func.max(journal.c.id).desc())
+        .limit(limit)
+    )
+    with database.reading() as connection:
+        return tuple(Run(*row) for row in connection.execute(statement))
+
+
+def forget_edits(database: Database, *, older_than: float | None = None, beyond: int = 0) -> int:
+    """Drop the entries of all servers from before ``older_than`` (epoch seconds), and the oldest ``beyond`` so many.
+
+    Neither is dropped for None and 0. Return how many were.
+    """
+    dropped = 0
     with database.transaction(durable=False) as connection:
-        return connection.execute(FORGET_OLD, {"before_time": older_than}).rowcount
+        if older_than is not None:
+            dropped += connection.execute(FORGET_OLD, {"before_time": older_than}).rowcount
+        if beyond:
+            dropped += connection.execute(FORGET_BEYOND, {"most": beyond}).rowcount
+    return dropped
+
+
+def _conditions(chosen: JournalFilter) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if chosen.scene_ids:
+        conditions.append(journal.c.scene_id.in_(chosen.scene_ids))
+    if chosen.since is not None:
+        conditions.append(journal.c.at >= chosen.since)
+    if chosen.run_id:
+        conditions.append(journal.c.run_id == chosen.run_id)
+    return conditions
+
+
+def _to_entry(row: Sequence[Any]) -> JournalEntry:
+    at, scene_id, rating_key, field, before, after, cause, shown, lock_before, lock_after, file, run_id, number = row
+    return JournalEntry(
+        at=at,
+        scene_id=scene_id,
+        rating_key=rating_key,
+        field=Field(field),
+        before=to_value(before),
+        after=to_value(after),
+        cause=cause,
+        shown=None if shown is None else to_value(shown),
+        lock_before=None if lock_before is None else Lock(lock_before),
+        lock_after=None if lock_after is None else Lock(lock_after),
+        file=file,
+        run_id=run_id,
+        number=number,
+    )

@@ -306,6 +306,32 @@ MIGRATIONS: Final = (
             "UPDATE image_baseline SET source_sha1 = sha1",
         ),
     ),
+    Migration(
+        7,
+        "what undo needs",
+        (
+            # How the server showed what was written, where it did so in its own way.
+            "ALTER TABLE journal ADD COLUMN shown TEXT",
+            # Whose lock the field had, and has since then; not known of older edits.
+            "ALTER TABLE journal ADD COLUMN lock_before TEXT",
+            "ALTER TABLE journal ADD COLUMN lock_after TEXT",
+            # The file that the item was taken for, so that it is known again.
+            "ALTER TABLE journal ADD COLUMN file TEXT NOT NULL DEFAULT ''",
+            # Reads an item's edits, whichever scene they were made for.
+            "CREATE INDEX journal_by_item ON journal (rating_key, id)",
+            # The scenes that are left alone since they were undone.
+            """
+            CREATE TABLE hold (
+                server_id TEXT NOT NULL,
+                scene_id BIGINT NOT NULL,
+                fingerprint TEXT NOT NULL,
+                since DOUBLE PRECISION NOT NULL,
+                run_id TEXT NOT NULL,
+                PRIMARY KEY (server_id, scene_id)
+            )
+            """,
+        ),
+    ),
 )
 
 

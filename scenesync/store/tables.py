@@ -122,8 +122,24 @@ journal: Final = Table(
     Column("after", Text, nullable=False),
     Column("cause", Text, nullable=False),
     Column("run_id", Text, nullable=False),
+    Column("shown", Text),
+    Column("lock_before", Text),
+    Column("lock_after", Text),
+    Column("file", Text, nullable=False, server_default=text("''")),
     Index("journal_by_scene", "scene_id", "id"),
     Index("journal_by_time", "at"),
+    Index("journal_by_item", "rating_key", "id"),
+)
+
+# Scenes that were undone, with the fingerprint of their metadata at that time.
+hold: Final = Table(
+    "hold",
+    metadata,
+    Column("server_id", Text, primary_key=True),
+    Column("scene_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("since", DOUBLE_PRECISION, nullable=False),
+    Column("run_id", Text, nullable=False),
 )
 
 # The latest attempts at jobs; ``server_id`` is "" for one that never learnt which server it would have met.

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from scenesync.domain.diff import ConflictPolicy, ImageBaseline
 from scenesync.domain.errors import ImageTooLarge, ImageUnusable, LeaseLost, PermanentError, TransientError
+from scenesync.domain.journal import SYNC, JournalEntry, Lock, lock_of
+from scenesync.domain.undo import selected_key
 from scenesync.plex.exceptions import PlexBusy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from scenesync.domain.field_rules import PosterFit
     from scenesync.domain.fields import Field
@@ -37,6 +41,14 @@ class PictureMaker(Protocol):
         ...
 
 
+class PictureJournal(Protocol):
+    """The history of edits, of which pictures are a part."""
+
+    def append(self, entries: Sequence[JournalEntry]) -> None:
+        """Keep the entries."""
+        ...
+
+
 class ImageBaselines(Protocol):
     """Where it is kept which pictures SceneSync uploaded."""
 
@@ -46,6 +58,10 @@ class ImageBaselines(Protocol):
 
     def write_image(self, rating_key: str, scene_id: int, field: Field, entry: ImageBaseline) -> None:
         """Remember what was put there."""
+        ...
+
+    def together(self) -> AbstractContextManager[object]:
+        """Make all that is written in the block one step: baseline and journal."""
         ...
 
 
@@ -73,10 +89,22 @@ class _PictureStep:
     note: ImageBaseline
     upload: bytes = b""
     select: UploadedImage | None = None
+    candidates: Sequence[UploadedImage] | None = None
+    """What the item has to choose from, if it was asked."""
 
     @property
     def sends(self) -> bool:
         return bool(self.upload) or self.select is not None
+
+
+@dataclass(frozen=True, slots=True)
+class _Edited:
+    """One picture of one item, and for whom it is edited."""
+
+    item: Item
+    scene_id: int
+    field: Field
+    file: str
 
 
 class ImageSync:
@@ -87,6 +115,7 @@ class ImageSync:
         source: SceneSource,
         server: MediaServer,
         baselines: ImageBaselines,
+        journal: PictureJournal,
         pictures: PictureMaker,
         *,
         policy: ConflictPolicy = ConflictPolicy.STASH,
@@ -98,17 +127,25 @@ class ImageSync:
         self._source = source
         self._server = server
         self._baselines = baselines
+        self._journal = journal
         self._pictures = pictures
         self._policy = policy
         self._policies = policies or {}
         self._lock = lock
 
     def bring_up_to_date(
-        self, item: Item, scene_id: int, images: Mapping[Field, str], still_ours: Callable[[], bool]
+        self,
+        item: Item,
+        scene_id: int,
+        images: Mapping[Field, str],
+        still_ours: Callable[[], bool],
+        *,
+        file: str = "",
     ) -> ImageResult:
         """Upload or select what differs. An error is returned, not raised: the rest of the edit must not suffer.
 
-        Only LeaseLost is raised: ``still_ours`` is asked before each picture is sent.
+        Only LeaseLost is raised: ``still_ours`` is asked before each picture is sent. ``file`` is what the item was
+        matched for, to be noted in the journal.
         """
         fetch = functools.cache(lambda url, etag: self._source.image(url, known_etag=etag))
         changes: list[ImageChange] = []
@@ -117,10 +154,14 @@ class ImageSync:
         for field, url in images.items():
             try:
                 step = self._decide(item, scene_id, field, lambda etag, url=url: fetch(url, etag))  # type: ignore[misc]
-                if step is not None and self._carry_out(step, item, scene_id, field, still_ours):
+                edited = _Edited(item, scene_id, field, file)
+                sent = step is not None and self._carry_out(step, edited, still_ours)
+                if sent:
                     changes.append(ImageChange(field, str(item.value(field))))
                 if self._lock and field.value not in item.locked and self._baselines.read_image(item.rating_key, field):
                     missing_locks.append(field)
+                    if not sent:
+                        self._note_lock(edited)
             except LeaseLost:
                 raise
             except (TransientError, PermanentError) as failure:
@@ -142,7 +183,7 @@ class ImageSync:
         shown = str(item.value(change.field))
         if shown in {"", change.before}:
             # Known bytes are not selected by a second upload (facts/plex.md 4), and one second may hold both paths.
-            found = self._candidate(item, change.field, baseline.sha1)
+            found = _candidate_of(self._server.uploaded_images(item.rating_key, change.field), baseline.sha1)
             if found is None:
                 raise PlexBusy(
                     f"Plex answered 200 to the upload of a {change.field.value} and does not have it (item "
@@ -165,18 +206,56 @@ class ImageSync:
         }
         return tuple(field for field, step in steps.items() if step is not None and step.sends)
 
-    def _carry_out(
-        self, step: _PictureStep, item: Item, scene_id: int, field: Field, still_ours: Callable[[], bool]
-    ) -> bool:
+    def _carry_out(self, step: _PictureStep, edited: _Edited, still_ours: Callable[[], bool]) -> bool:
         """Do what was decided; say whether anything was sent."""
+        item, field = edited.item, edited.field
+        before = self._key_before(step, edited) if step.sends else ""
         # Noted before it is sent: after a crash in between, the next attempt looks whether the upload arrived.
-        self._baselines.write_image(item.rating_key, scene_id, field, step.note)
+        with self._baselines.together():
+            if step.sends:
+                after = step.select.key if step.select is not None else step.note.sha1
+                self._journal.append([self._entry(edited, before, after)])
+            self._baselines.write_image(item.rating_key, edited.scene_id, field, step.note)
         if step.select is not None:
             self._send_selection(item, field, step.select, still_ours)
         if step.upload:
             with self._writing.slot(still_ours):
                 self._server.upload_image(item.rating_key, field, step.upload)
         return step.sends
+
+    def _key_before(self, step: _PictureStep, edited: _Edited) -> str:
+        """Return the key of the candidate that is selected now, for undo; asked for only where it is not known."""
+        if edited.item.value(edited.field) == "":
+            return ""
+        known = self._baselines.read_image(edited.item.rating_key, edited.field)
+        if known is not None and known.sha1 and known.shown == edited.item.value(edited.field):
+            return known.sha1
+        candidates = step.candidates
+        if candidates is None:
+            candidates = self._server.uploaded_images(edited.item.rating_key, edited.field)
+        return selected_key(candidates)
+
+    def _note_lock(self, edited: _Edited) -> None:
+        """Note that a picture which is there already is locked with the coming edit."""
+        known = self._baselines.read_image(edited.item.rating_key, edited.field)
+        if known is not None:
+            self._journal.append([self._entry(edited, known.sha1, known.sha1)])
+
+    def _entry(self, edited: _Edited, before: str, after: str) -> JournalEntry:
+        known = self._baselines.read_image(edited.item.rating_key, edited.field)
+        lock = lock_of(is_locked=edited.field.value in edited.item.locked, ours=known is not None)
+        return JournalEntry(
+            at=time.time(),
+            scene_id=edited.scene_id,
+            rating_key=edited.item.rating_key,
+            field=edited.field,
+            before=before,
+            after=after,
+            cause=SYNC,
+            lock_before=lock,
+            lock_after=Lock.OURS if self._lock and lock is Lock.NONE else lock,
+            file=edited.file,
+        )
 
     def _decide(
         self, item: Item, scene_id: int, field: Field, fetch: Callable[[str], Image | None]
@@ -201,12 +280,13 @@ class ImageSync:
         if baseline is not None and untouched and baseline.sha1 == wanted.sha1:
             return _PictureStep(replace(wanted, shown=baseline.shown))
         may_be_there = baseline.sha1 == wanted.sha1 if baseline else field.value in item.locked
-        if may_be_there and (found := self._candidate(item, field, wanted.sha1)) is not None:
+        candidates = self._server.uploaded_images(item.rating_key, field) if may_be_there else None
+        if candidates is not None and (found := _candidate_of(candidates, wanted.sha1)) is not None:
             if found.selected:
                 return _PictureStep(replace(wanted, shown=str(item.value(field))))
-            return _PictureStep(wanted, select=found)
+            return _PictureStep(wanted, select=found, candidates=candidates)
         picture = picture or self._made(scene_id, field, image.content)
-        return _PictureStep(replace(wanted, sha1=_sha1(picture)), upload=picture)
+        return _PictureStep(replace(wanted, sha1=_sha1(picture)), upload=picture, candidates=candidates)
 
     def _made(self, scene_id: int, field: Field, cover: bytes) -> bytes:
         try:
@@ -224,10 +304,6 @@ class ImageSync:
             return unproven or item.value(field) == ""
         return unproven or (baseline is None and field.value not in item.locked)
 
-    def _candidate(self, item: Item, field: Field, sha1: str) -> UploadedImage | None:
-        candidates = self._server.uploaded_images(item.rating_key, field)
-        return next((candidate for candidate in candidates if candidate.key.endswith(sha1)), None)
-
     def _send_selection(
         self, item: Item, field: Field, candidate: UploadedImage, still_ours: Callable[[], bool]
     ) -> None:
@@ -237,3 +313,7 @@ class ImageSync:
 
 def _sha1(content: bytes) -> str:
     return hashlib.sha1(content, usedforsecurity=False).hexdigest()
+
+
+def _candidate_of(candidates: Sequence[UploadedImage], sha1: str) -> UploadedImage | None:
+    return next((candidate for candidate in candidates if candidate.key.endswith(sha1)), None)

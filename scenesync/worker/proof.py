@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from scenesync.domain.item import Item
     from scenesync.domain.ports import MediaServer
     from scenesync.worker.images import ImageSync
-    from scenesync.worker.scene_sync import Baselines, SyncResult, WrittenItem
+    from scenesync.worker.scene_sync import Baselines, Journal, SyncResult, WrittenItem
 
 log = logging.getLogger(__name__)
 
@@ -62,9 +62,10 @@ class Unproven:
 class ProofDesk:
     """Collects written edits and proves them together. ``check`` may be called from any one thread."""
 
-    def __init__(self, server: MediaServer, baselines: Baselines, images: ImageSync) -> None:
+    def __init__(self, server: MediaServer, baselines: Baselines, journal: Journal, images: ImageSync) -> None:
         self._server = server
         self._baselines = baselines
+        self._journal = journal
         self._images = images
         self._lock = threading.Lock()
         self._waiting: list[Unproven] = []
@@ -196,8 +197,8 @@ class ProofDesk:
             for change in map(self._as_sent, edit.changes)
             if not stuck(change, item.value(change.field))
         )
-        locks = tuple(field for field in edit.also_lock if field.value not in item.locked)
-        return replace(edit, changes=changes, also_lock=locks)
+        also_lock, also_unlock = edit.missing_locks(item.locked)
+        return replace(edit, changes=changes, also_lock=also_lock, also_unlock=also_unlock)
 
     def _as_sent(self, change: FieldChange) -> FieldChange:
         """Return the change as this server could be sent it: the edit itself may have taught how long a text may be."""
@@ -214,6 +215,12 @@ class ProofDesk:
                     for change in map(self._as_sent, written.edit.changes)
                 }
                 self._baselines.write(item.rating_key, claim.scene_id, shown)
+                otherwise = {
+                    change.field: item.value(change.field)
+                    for change in written.edit.changes
+                    if item.value(change.field) != change.after
+                }
+                self._journal.note_shown(item.rating_key, otherwise)
 
     def _settle_proven(self, claim: Unproven, items: Mapping[str, Item]) -> None:
         try:
@@ -243,7 +250,7 @@ class ProofDesk:
                     claim.scene_id,
                     again.rating_key,
                     ",".join(change.field.value for change in again.changes) or "-",
-                    ",".join(field.value for field in again.also_lock) or "-",
+                    ",".join(field.value for field in (*again.also_lock, *again.also_unlock)) or "-",
                 )
                 send(again)
                 sent.append(again)

@@ -14,16 +14,17 @@ from scenesync.domain.desired import DEFAULT_FIELDS, DEFAULT_RULES, DesiredField
 from scenesync.domain.diff import Baseline, ConflictPolicy, Edit, plan_edit
 from scenesync.domain.errors import AttemptCut, SceneSkipped
 from scenesync.domain.fields import SHARED_LISTS
-from scenesync.domain.journal import JournalEntry
-from scenesync.domain.participation import EVERYBODY, Participation
+from scenesync.domain.journal import SYNC, JournalEntry, Lock, lock_of
+from scenesync.domain.participation import EVERYBODY, Participation, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from scenesync.domain.desired import Cut
     from scenesync.domain.field_rules import FieldRules
-    from scenesync.domain.fields import Field
+    from scenesync.domain.fields import Field, FieldValue
+    from scenesync.domain.holds import Hold
     from scenesync.domain.item import Item
     from scenesync.domain.matching import Match, MatchResult
     from scenesync.domain.ports import MediaServer
@@ -64,6 +65,22 @@ class Journal(Protocol):
 
     def append(self, entries: Sequence[JournalEntry]) -> None:
         """Keep the entries."""
+        ...
+
+    def note_shown(self, rating_key: str, shown: Mapping[Field, FieldValue]) -> None:
+        """Note how the server shows what was last written to these fields of an item."""
+        ...
+
+
+class Holds(Protocol):
+    """Which scenes are left alone since they were undone."""
+
+    def of_scene(self, scene_id: int) -> Hold | None:
+        """Return the scene's hold, None if it is not held."""
+        ...
+
+    def release(self, scene_ids: Iterable[int]) -> None:
+        """Let scenes be synced again."""
         ...
 
 
@@ -132,6 +149,7 @@ class SceneSync:
         options: SyncOptions,
         writing: WriteLimit,
         rivals: Rivals,
+        holds: Holds,
     ) -> None:
         self._server = server
         self._locator = locator
@@ -141,6 +159,7 @@ class SceneSync:
         self._options = options
         self._writing = writing
         self._rivals = rivals
+        self._holds = holds
 
     def match(self, scene: Scene) -> MatchResult:
         """Ask the path index alone; no request is made."""
@@ -151,12 +170,20 @@ class SceneSync:
         return self._locator.read_ahead(scenes)
 
     def plan(
-        self, scene: Scene, items: Mapping[str, Item] = _NOTHING, *, with_pictures: bool = True
+        self,
+        scene: Scene,
+        items: Mapping[str, Item] = _NOTHING,
+        *,
+        with_pictures: bool = True,
+        include_held: bool = False,
     ) -> tuple[Match, Sequence[PlannedItem]]:
         """Return what would be written, writing nothing; ``items`` may hold what ``read_ahead`` read.
 
-        Without pictures Stash is not asked for them, one by one. Raises what ``sync`` raises before its first write.
+        Without pictures Stash is not asked for them, one by one. ``include_held``: as if a person had asked for the
+        scene by its id, which ends a hold. Raises what ``sync`` raises before its first write.
         """
+        if not include_held:
+            self._require_not_held(scene)
         desired = self._desired(scene)
         match, planned = self._plan(scene, desired, items)
         if not with_pictures:
@@ -171,21 +198,40 @@ class SceneSync:
         ``still_ours`` is asked before each write; a job that was taken over writes nothing more (LeaseLost).
         A failing image does not keep the text from being written and proven: its error is in the result.
         """
+        held = self._require_not_held(scene)
         desired = self._desired(scene)
         match, planned = self._plan(scene, desired, _NOTHING)
+        if held is not None:
+            log.info("metadata changed in Stash, no longer held scene=%d", scene.id)
+            self._holds.release([scene.id])
         written: list[WrittenItem] = []
         image_error: Exception | None = None
         for step in planned:
             # Pictures go before the text: an upload onto a locked poster may be ignored (facts/plex.md 4).
-            pictures = self._images.bring_up_to_date(step.item, scene.id, desired.images, still_ours)
+            file = file_of(match, step.item)
+            pictures = self._images.bring_up_to_date(step.item, scene.id, desired.images, still_ours, file=file)
             image_error = image_error or pictures.error
             edit = replace(step.edit, also_lock=pictures.missing_locks)
             if edit:
                 _say_what_was_cut(scene.id, edit, desired.cuts)
-                self._write(scene.id, step.item, edit, still_ours)
+                self._write(scene.id, match, step.item, edit, still_ours)
             if edit or pictures.changes:
                 written.append(WrittenItem(edit, pictures.changes))
         return SyncResult(match, tuple(written), image_error)
+
+    def _require_not_held(self, scene: Scene) -> Hold | None:
+        """Return a hold that has run out, since the scene's metadata changed; raises SceneSkipped for one that lasts.
+
+        A scene that a filter leaves out anyway is not looked at: that reason goes first.
+        """
+        hold = self._holds.of_scene(scene.id)
+        if hold is not None and self._options.participation.left_out(scene) is None and hold.still_holds(scene):
+            raise SceneSkipped(
+                f"Scene {scene.id} was undone and is held until its metadata changes in Stash. "
+                f"`scenesync sync {scene.id}` syncs it all the same.",
+                reason=Reason.HELD,
+            )
+        return hold
 
     def _desired(self, scene: Scene) -> DesiredFields:
         return desired_fields(scene, self._options.enabled, self._options.rules)
@@ -212,52 +258,71 @@ class SceneSync:
         )
         return PlannedItem(item, edit, reach=reach_of(edit, baselines))
 
-    def _write(self, scene_id: int, item: Item, edit: Edit, still_ours: Callable[[], bool]) -> None:
+    def _write(self, scene_id: int, match: Match, item: Item, edit: Edit, still_ours: Callable[[], bool]) -> None:
         """Note what is about to be written, then send it.
 
         Noted first: after a crash, or a write that was carried out without an answer, our own text would pass for a
         person's and stay there for ever.
         """
         if edit.changes:
+            known = self._baselines.read(edit.rating_key)
             with self._baselines.together():
-                self._journal.append(_entries(scene_id, edit, at=time.time()))
-                self._baselines.write(edit.rating_key, scene_id, self._unproven_baselines(edit))
+                self._journal.append(_entries(scene_id, item, edit, known, at=time.time(), file=file_of(match, item)))
+                self._baselines.write(edit.rating_key, scene_id, _unproven_baselines(edit, known))
         with self._writing.slot(still_ours) as waited_s:
             if waited_s > STALE_AFTER_S:
-                self._require_as_planned(item, edit)
+                require_as_planned(self._server, item, edit)
             self._server.apply_edit(edit)
 
-    def _require_as_planned(self, item: Item, edit: Edit) -> None:
-        """Read the item once more; raise AttemptCut if it is not any more what the edit was made for."""
-        now = self._server.read_items([item.rating_key]).get(item.rating_key)
-        if now is None or now.parts != item.parts or any(now.value(c.field) != c.before for c in edit.changes):
-            raise AttemptCut("The item changed in Plex while its edit waited for others; it is looked at again.")
 
-    def _unproven_baselines(self, edit: Edit) -> Mapping[Field, Baseline]:
-        known = self._baselines.read(edit.rating_key)
-        entries: dict[Field, Baseline] = {}
-        for change in edit.changes:
-            written = change.written
-            if change.field in SHARED_LISTS and change.field in known:
-                # What was ours stays ours until it is proven to be gone.
-                written = tuple(dict.fromkeys((*known[change.field].written, *written)))
-            entries[change.field] = Baseline(written, replaced=change.before, locked=edit.locks(change.field))
-        return entries
+def require_as_planned(server: MediaServer, item: Item, edit: Edit) -> None:
+    """Read the item once more; raise AttemptCut if it is not any more what the edit was made for."""
+    now = server.read_items([item.rating_key]).get(item.rating_key)
+    if now is None or now.parts != item.parts or any(now.value(c.field) != c.before for c in edit.changes):
+        raise AttemptCut("The item changed in Plex while its edit waited for others; it is looked at again.")
 
 
-def _entries(scene_id: int, edit: Edit, *, at: float) -> list[JournalEntry]:
-    return [
-        JournalEntry(
-            at=at,
-            scene_id=scene_id,
-            rating_key=edit.rating_key,
-            field=change.field,
-            before=change.before,
-            after=change.after,
-            cause="sync",
+def file_of(match: Match, item: Item) -> str:
+    """Return the file, as Plex sees it, for which an item was matched."""
+    return next((file.path for file in match.files if file.rating_key == item.rating_key), "")
+
+
+def _unproven_baselines(edit: Edit, known: Mapping[Field, Baseline]) -> Mapping[Field, Baseline]:
+    entries: dict[Field, Baseline] = {}
+    for change in edit.changes:
+        written = change.written
+        if change.field in SHARED_LISTS and change.field in known:
+            # What was ours stays ours until it is proven to be gone.
+            written = tuple(dict.fromkeys((*known[change.field].written, *written)))
+        entries[change.field] = Baseline(written, replaced=change.before, locked=edit.locks(change.field))
+    return entries
+
+
+def _entries(
+    scene_id: int, item: Item, edit: Edit, known: Mapping[Field, Baseline], *, at: float, file: str
+) -> list[JournalEntry]:
+    entries = []
+    for change in edit.changes:
+        baseline = known.get(change.field)
+        before = lock_of(is_locked=change.field.value in item.locked, ours=baseline is not None and baseline.locked)
+        after = lock_of(
+            is_locked=edit.leaves_locked(change.field), ours=edit.locks(change.field) and before is not Lock.PERSON
         )
-        for change in edit.changes
-    ]
+        entries.append(
+            JournalEntry(
+                at=at,
+                scene_id=scene_id,
+                rating_key=edit.rating_key,
+                field=change.field,
+                before=change.before,
+                after=change.after,
+                cause=SYNC,
+                lock_before=before,
+                lock_after=after,
+                file=file,
+            )
+        )
+    return entries
 
 
 def _say_what_was_cut(scene_id: int, edit: Edit, cuts: Sequence[Cut]) -> None:
