@@ -14,15 +14,19 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 TIDY_EVERY_S: Final = 3600.0
-JOURNAL_KEPT_DAYS: Final = 365
 _DAY_S: Final = 86_400.0
 
 
 def tidy(installation: Installation) -> None:
     """Drop what is older than it is to be kept. Raises QueueError, StoreError."""
     now = time.time()
-    days = installation.settings.dead_letter_days
+    settings = installation.settings
+    days = settings.dead_letter_days
     letters = installation.dead_letters.purge(now - days * _DAY_S) if days else 0
-    edits = forget_edits(installation.database, older_than=now - JOURNAL_KEPT_DAYS * _DAY_S)
+    edits = forget_edits(
+        installation.database,
+        older_than=now - settings.journal_days * _DAY_S if settings.journal_days else None,
+        beyond=settings.journal_entries,
+    )
     if letters or edits:
         log.info("tidied dead_letters=%d journal_entries=%d", letters, edits)

@@ -14,6 +14,7 @@ from scenesync.app.settings_values import (
     DatabaseUrl,
     DataDir,
     Days,
+    Entries,
     FieldPolicies,
     Folders,
     Genders,
@@ -157,6 +158,16 @@ class Settings(BaseSettings):
     )
     dead_letter_days: Days = Field(
         default=30, description="After how many days a dead letter is deleted by itself. 0: never."
+    )
+    journal_days: Days = Field(
+        default=365, description="For how many days edits are remembered, so that undo can take them back. 0: for ever."
+    )
+    journal_entries: Entries = Field(
+        default=2_000_000,
+        description=(
+            "At most so many edits (one per field) are remembered, the latest ones; a million takes some 500 MB. "
+            "0: no limit."
+        ),
     )
     skip_not_found: bool = Field(
         default=False, description="Drop scenes whose file Plex does not have, instead of keeping them as dead letters."

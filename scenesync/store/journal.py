@@ -41,12 +41,11 @@ HISTORY_OF_ITEM: Final = (
     .order_by(journal.c.id)
 )
 
-# The items that were written for one scene.
+# The items that were written for one scene, once per edit.
 ITEMS_OF_SCENE: Final = (
     select(journal.c.rating_key)
     .where(journal.c.server_id == bindparam("server"), journal.c.scene_id == bindparam("scene"))
-    .group_by(journal.c.rating_key)
-    .order_by(func.min(journal.c.id))
+    .order_by(journal.c.id)
 )
 
 # Notes how the server shows what was last written to a field of an item.
@@ -124,7 +123,7 @@ class JournalStore:
     def items_of(self, scene_id: int) -> tuple[str, ...]:
         """Return the items that were written for a scene, in the order in which they first were."""
         rows = self._database.look_up(ITEMS_OF_SCENE, {"server": self._server_id, "scene": scene_id})
-        return tuple(rating_key for (rating_key,) in rows)
+        return tuple(dict.fromkeys(rating_key for (rating_key,) in rows))
 
     def scenes(self, chosen: JournalFilter) -> tuple[int, ...]:
         """Return the scenes for which any of the chosen edits was made, in the order of their ids."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scenesync.app.housekeeping import JOURNAL_KEPT_DAYS, tidy
+from scenesync.app.housekeeping import tidy
 from scenesync.app.second_look import make_good, unanswered_damage
 from scenesync.domain.dead_letter import DeadLetter
 from scenesync.domain.errors import StashUnavailable
@@ -89,17 +89,19 @@ def test_tidying_drops_old_dead_letters_and_edits(world: SyncWorld) -> None:
                 DeadLetter.from_error(scene_job(1, now), ValueError("odd"), failed_at=now - age_days * DAY_S)
             )
         journal = JournalStore(installation.database, "server")
-        for age_days in (1, JOURNAL_KEPT_DAYS + 1):
+        for age_days in (366, 2, 1):
             journal.append([JournalEntry(now - age_days * DAY_S, 1, "101", Field.TITLE, "", "Quay", "sync")])
         tidy(installation)
         assert [round((now - letter.failed_at) / DAY_S) for letter in installation.dead_letters.list()] == [29]
-        assert [round((now - entry.at) / DAY_S) for entry in journal.latest(1, 10)] == [1]
-    with world.installed(dead_letter_days=0) as installation:
+        assert [round((now - entry.at) / DAY_S) for entry in journal.history("101")] == [2, 1]
+    with world.installed(dead_letter_days=0, journal_days=0, journal_entries=1) as installation:
         installation.dead_letters.add(
             DeadLetter.from_error(scene_job(2, now), ValueError("odd"), failed_at=now - 4000 * DAY_S)
         )
         tidy(installation)
         assert installation.dead_letters.count() == 2
+        kept = JournalStore(installation.database, "server").history("101")
+        assert [round((now - entry.at) / DAY_S) for entry in kept] == [1]
 
 
 @pytest.mark.parametrize("loss", ["emptied", "deleted"])

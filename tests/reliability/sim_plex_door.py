@@ -121,6 +121,9 @@ class PlexDoor:
 
         self._write(0, rating_key, f"select {name.value} {rating_key}", select)
 
+    def remove_image(self, rating_key: str, name: Field) -> None:
+        raise NotImplementedError("nothing in the simulated histories takes a picture away")
+
     # -- requests
 
     def _image(self, rating_key: str, name: Field, content: bytes) -> Callable[[], None]:

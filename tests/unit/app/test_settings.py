@@ -48,6 +48,8 @@ DEFAULTS = {
     "max_cleared_fields": 500,
     "strict_matching": True,
     "dead_letter_days": 30,
+    "journal_days": 365,
+    "journal_entries": 2_000_000,
     "skip_not_found": False,
     "conflict_policy": "stash",
     "conflict_policy_fields": (),

@@ -21,6 +21,7 @@ from scenesync.store import (
     automatic_runs,
     baselines,
     circuits,
+    holds,
     journal,
     memory,
     migrations,
@@ -46,6 +47,7 @@ STATEMENT_MODULES = (
     automatic_runs,
     baselines,
     circuits,
+    holds,
     journal,
     memory,
     migrations,
@@ -210,7 +212,9 @@ def test_the_migrations_say_in_postgresql_what_the_tables_declare() -> None:
         (path_index.FILES_NAMED, "plex_file_by_name (name_key=? AND server_id=?)"),
         (path_index.LIBRARY_ITEMS, "COVERING INDEX plex_item_by_library (server_id=? AND library_key=?)"),
         (attempts.LATEST_OF_SCENE, "attempt_by_scene (scene_id=?)"),
-        (journal.LATEST_OF_SCENE, "journal_by_scene (scene_id=?)"),
+        (journal.ITEMS_OF_SCENE, "journal_by_scene (scene_id=?)"),
+        (journal.HISTORY_OF_ITEM, "journal_by_item (rating_key=?)"),
+        (holds.HOLD_OF_SCENE, "(server_id=? AND scene_id=?)"),
     ],
 )
 def test_frequent_questions_are_answered_by_an_index(database_path: Path, statement: ClauseElement, index: str) -> None:

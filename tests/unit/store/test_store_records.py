@@ -11,13 +11,15 @@ from scenesync.domain.circuit import Circuit, CircuitState
 from scenesync.domain.diff import Baseline, ImageBaseline
 from scenesync.domain.field_rules import PosterFit
 from scenesync.domain.fields import Field
-from scenesync.domain.journal import JournalEntry
+from scenesync.domain.holds import Hold
+from scenesync.domain.journal import JournalEntry, JournalFilter, Lock
 from scenesync.domain.outcome import Attempt, Outcome
 from scenesync.store.attempts import KEPT_PER_SCENE, AttemptStore
 from scenesync.store.baselines import BaselineStore
 from scenesync.store.circuits import CircuitStore
 from scenesync.store.database import Database, open_database
-from scenesync.store.journal import JournalStore, forget_edits
+from scenesync.store.holds import HoldStore, count_held, list_held, release_held
+from scenesync.store.journal import JournalStore, forget_edits, search_edits, search_runs
 from scenesync.store.memory import Memory
 from scenesync.store.outages import KEPT, KEPT_FOR_S, Outage, OutageStore
 from scenesync.store.service_state import ServiceState, ServiceStateStore
@@ -70,19 +72,81 @@ def test_forgetting_an_item_takes_texts_and_pictures_of_that_server_only(databas
     )
 
 
-def test_the_journal_gives_a_scenes_edits_newest_first(database: Database) -> None:
+def test_an_edit_comes_back_from_the_journal_as_it_went_in(database: Database) -> None:
+    kept = JournalEntry(
+        at=1.0,
+        scene_id=7,
+        rating_key="101",
+        field=Field.GENRES,
+        before=("Sea", "A, B"),
+        after=(),
+        cause="sync",
+        shown=("Sea",),
+        lock_before=Lock.PERSON,
+        lock_after=Lock.OURS,
+        file="/media/quay.mkv",
+        run_id="run",
+        number=1,
+    )
     journal = JournalStore(database, SERVER, run_id="run")
-    journal.append([entry(1.0, 7, "first"), entry(2.0, 8, "other"), entry(3.0, 7, "second")])
+    journal.append([kept])
+    assert journal.history("101") == (kept,)
+    assert JournalStore(database, "another server").history("101") == ()
+
+
+def test_the_journal_is_searched_by_scene_time_and_run(database: Database) -> None:
+    JournalStore(database, SERVER, run_id="one").append([entry(1.0, 7, "first"), entry(2.0, 8, "other")])
+    journal = JournalStore(database, SERVER, run_id="two")
+    journal.append([entry(3.0, 7, "second")])
     journal.append([])
-    assert [found.after for found in journal.latest(7, 10)] == ["second", "first"]
-    assert journal.latest(7, 1) == (entry(3.0, 7, "second"),)
+
+    def found(chosen: JournalFilter, limit: int = 10) -> list[object]:
+        return [each.after for each in search_edits(database, chosen, limit=limit)]
+
+    assert found(JournalFilter()) == ["second", "other", "first"]
+    assert found(JournalFilter(), limit=1) == ["second"]
+    assert found(JournalFilter(scene_ids=(7,))) == ["second", "first"]
+    assert found(JournalFilter(since=2.0)) == ["second", "other"]
+    assert found(JournalFilter(scene_ids=(7,), run_id="one")) == ["first"]
+    assert journal.scenes(JournalFilter(since=2.0)) == (7, 8)
+    assert journal.items_of(7) == ("101",)
+    assert [(run.run_id, run.scenes, run.fields) for run in search_runs(database, JournalFilter(), limit=5)] == [
+        ("two", 1, 1),
+        ("one", 2, 2),
+    ]
 
 
-def test_the_journal_loses_only_what_is_too_old(database: Database) -> None:
+def test_how_the_server_shows_an_edit_is_noted_with_the_latest_one_of_the_field(database: Database) -> None:
     journal = JournalStore(database, SERVER)
+    journal.append([entry(1.0, 7, " Quay"), entry(2.0, 7, " Pier")])
+    journal.note_shown("101", {Field.TITLE: "Pier", Field.SUMMARY: "not written"})
+    assert [found.shown for found in journal.history("101")] == [None, "Pier"]
+
+
+def test_the_journal_loses_only_what_is_too_old_or_beyond_its_size(database: Database) -> None:
+    journal = JournalStore(database, SERVER)
+    assert forget_edits(database, older_than=3.0, beyond=2) == 0
     journal.append([entry(float(at), 7, str(at)) for at in range(5)])
-    assert forget_edits(database, older_than=3.0) == 3
-    assert [found.after for found in journal.latest(7, 10)] == ["4", "3"]
+    assert forget_edits(database) == 0
+    assert forget_edits(database, older_than=1.0) == 1
+    assert forget_edits(database, beyond=2) == 2
+    assert [found.after for found in journal.history("101")] == ["3", "4"]
+
+
+def test_holds_are_kept_per_server_and_released_one_by_one_or_all(database: Database) -> None:
+    ours, theirs = HoldStore(database, SERVER), HoldStore(database, "another server")
+    ours.put([Hold(7, "as it was", 1.0, "run"), Hold(8, "as it was", 1.0, "run")])
+    ours.put([Hold(7, "newer", 2.0, "run")])
+    theirs.put([Hold(7, "as it was", 3.0)])
+    assert (ours.of_scene(7), ours.of_scene(9)) == (Hold(7, "newer", 2.0, "run"), None)
+    assert [hold.scene_id for hold in ours.all()] == [7, 8]
+    assert count_held(database) == 2
+    ours.release([7, 9])
+    assert ours.of_scene(7) is None
+    assert [(hold.scene_id, hold.since) for hold in list_held(database)] == [(7, 3.0), (8, 1.0)]
+    assert release_held(database, [7]) == 1
+    assert release_held(database, None) == 1
+    assert count_held(database) == 0
 
 
 def test_baselines_and_journal_can_be_kept_as_one(database: Database) -> None:
@@ -90,7 +154,7 @@ def test_baselines_and_journal_can_be_kept_as_one(database: Database) -> None:
     with database.transaction():
         journal.append([entry(1.0, 7, "Quay")])
         baselines.write("101", 7, WRITTEN)
-    assert (len(journal.latest(7, 5)), baselines.read("101")) == (1, WRITTEN)
+    assert (len(journal.history("101")), baselines.read("101")) == (1, WRITTEN)
 
 
 def test_attempts_come_back_as_they_were_newest_first(database: Database) -> None:
