@@ -384,6 +384,37 @@ def test_a_candidate_is_selected_by_its_key(client: PlexClient, stub: PlexStub, 
     assert seen.target == f"/library/metadata/1201/{place}?url=upload%3A%2F%2Fposters%2Fab%26c"
 
 
+@pytest.mark.parametrize(("field", "place"), [(Field.POSTER, "thumb"), (Field.BACKGROUND, "art")])
+def test_a_picture_is_taken_away_without_its_item(client: PlexClient, stub: PlexStub, field: Field, place: str) -> None:
+    client.remove_image("1201", field)
+
+    assert stub.asked == [f"DELETE /library/metadata/1201/{place}"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/library/metadata/1201",
+        "/library/metadata/1201/",
+        "/library/metadata/1201,1202/thumb",
+        "/library/metadata//thumb",
+        "/library/metadata/1201/posters",
+        "/library/metadata/1201/thumb/../",
+        "/library/sections/1/all",
+    ],
+)
+def test_whoever_builds_it_nothing_but_a_picture_is_deleted(path: str) -> None:
+    sent: list[Request] = []
+
+    def send(request: Request, *, read_timeout_s: float, probe: bool = False) -> RawAnswer:  # noqa: ARG001
+        sent.append(request)
+        return RawAnswer(200)
+
+    with pytest.raises(PlexPermanentError, match="refused to delete"):
+        Exchange(send, Timeouts(), None).write(Request("DELETE", path), "select")
+    assert sent == []
+
+
 def test_only_pictures_are_pictures(client: PlexClient) -> None:
     with pytest.raises(PlexPermanentError, match="not a picture"):
         client.uploaded_images("1201", Field.TITLE)
@@ -400,6 +431,7 @@ def test_a_key_that_does_not_name_one_thing_never_reaches_plex(client: PlexClien
         lambda: client.apply_edit(Edit("1201", key, (), also_lock=(Field.POSTER,))),
         lambda: client.upload_image(key, Field.POSTER, b"x"),
         lambda: client.select_image(key, Field.POSTER, "upload://x"),
+        lambda: client.remove_image(key, Field.POSTER),
         lambda: client.uploaded_images(key, Field.POSTER),
     ]
     for attempt in attempts:

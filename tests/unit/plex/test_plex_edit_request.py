@@ -327,6 +327,16 @@ def test_locking_sends_locks_only() -> None:
     assert request.target == HEAD + "thumb.locked=1&art.locked=1"
 
 
+def test_a_lock_comes_off_with_or_without_its_value() -> None:
+    bare = Edit("1201", "4", (), also_lock=(Field.BACKGROUND,), also_unlock=(Field.POSTER,))
+    (request,) = edit_requests(bare, Dialect())
+    assert request.target == HEAD + "thumb.locked=0&art.locked=1"
+
+    changes = (text(Field.TITLE, "A"), text(Field.SUMMARY, "B"))
+    (request,) = edit_requests(Edit("1201", "4", changes, lock=False, locked_before=frozenset({"summary"})), Dialect())
+    assert request.target == HEAD + "title.value=A&title.locked=0&summary.value=B&summary.locked=1"
+
+
 def test_texts_stay_out_of_the_repr() -> None:
     (request,) = edit_requests(edit(text(Field.TITLE, "Private")), Dialect())
 
