@@ -16,8 +16,9 @@ _COLUMNS: Final = "id, row_id, job, error_type, message, traceback, advice, atte
 _BY_ID: Final = "FROM dead_letters WHERE id = ?"
 _INSERT: Final = """
     INSERT INTO dead_letters (
-        row_id, scene_id, job_key, job, error_type, message, traceback, advice, attempts, details, failed_at)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+        row_id, scene_id, job_key, job, error_type, message, traceback, advice, attempts, details, failed_at, event_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
+        (SELECT COALESCE(event_at, timestamp) FROM ack_queue_default WHERE _id = ?1))"""
 # Each condition is off while its value is NULL; `text` is looked for in message, class and job, without case.
 _MATCHING: Final = """
     FROM dead_letters
@@ -125,11 +126,11 @@ class DeadLetterStore:
         for batch in self._batches(which):
             with self._queue.writing() as connection:
                 for letter_id in batch:
-                    row = connection.execute("SELECT job FROM dead_letters WHERE id = ?", (letter_id,)).fetchone()
+                    row = connection.execute(f"SELECT job, event_at {_BY_ID}", (letter_id,)).fetchone()
                     if row is None:
                         continue
                     if replay:
-                        _replay(connection, merging.decode_job(row[0]))
+                        _replay(connection, merging.decode_job(row[0]), row[1])
                     connection.execute("DELETE FROM dead_letters WHERE id = ?", (letter_id,))
                     ended += 1
         return ended
@@ -143,9 +144,11 @@ class DeadLetterStore:
             yield which[start : start + _BATCH]
 
 
-def _replay(connection: sqlite3.Connection, job: Job) -> None:
+def _replay(connection: sqlite3.Connection, job: Job, event_at: float | None) -> None:
     now = time.time()
     event = transitions.Event.of(merging.without_retry_state(job), now)
+    if event_at is not None:
+        event = event._replace(happened_at=event_at)
     transitions.enqueue(connection, event, priority=PRIORITY_PERSON, now=now, newest=False)
 
 

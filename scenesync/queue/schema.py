@@ -20,7 +20,7 @@ Journal = Literal["wal", "truncate"]
 FILE_NAME: Final = "data.db"
 TABLE: Final = "ack_queue_default"
 READY, CLAIMED, COMPLETED, FAILED = 1, 2, 5, 9  # persistqueue.sqlackqueue.AckStatus; 0 (new) and 1 are both waiting
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 # RETURNING and DROP COLUMN came with 3.35, the latter without faults with 3.35.5.
 MINIMUM_SQLITE: Final = (3, 35, 5)
 PAUSE_S: Final = 0.002  # between transactions in a row: a hook that waits for the write lock looks every millisecond
@@ -136,7 +136,10 @@ _TO_VERSION_3: Final = (
     END""",
 )
 TAKEN: Final = "claimed_at IS NOT NULL"  # since version 3
-MIGRATIONS: Final = (_TO_VERSION_1, _TO_VERSION_2, _TO_VERSION_3)
+# When the newest event in the letter's job arrived (the job itself says when the first did): after a replay, an event
+# that comes late is compared with it. NULL if not known: letters of earlier versions, or saved from damage.
+_TO_VERSION_4: Final = ("ALTER TABLE dead_letters ADD COLUMN event_at REAL",)
+MIGRATIONS: Final = (_TO_VERSION_1, _TO_VERSION_2, _TO_VERSION_3, _TO_VERSION_4)
 
 
 def open_queue_file(

@@ -39,8 +39,13 @@ def live(order: Order, record: Record) -> None:
     rng = seeded(order["seed"])
     box = RecordedQueue(order["data_dir"], record)
     while True:
-        name = rng.choices(list(_MIXTURE), list(_MIXTURE.values()))[0]
-        _ACTIONS[name](box, rng)
+        take_a_step(box, rng)
+
+
+def take_a_step(box: RecordedQueue, rng: random.Random) -> None:
+    """Do one of the things that a worker, a bulk or a hook does."""
+    name = rng.choices(list(_MIXTURE), list(_MIXTURE.values()))[0]
+    _ACTIONS[name](box, rng)
 
 
 def store_events(order: Order, record: Record) -> None:

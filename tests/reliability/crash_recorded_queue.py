@@ -56,13 +56,13 @@ class Enqueuer:
     def _putting(self, way: str, scene_ids: Sequence[int]) -> Iterator[list[Job]]:
         step = next(self._steps)
         tokens = [f"{self.record.writer}.{step}.{number}" for number in range(len(scene_ids))]
-        jobs = [
-            scene_job(scene_id, time.time(), data={"title": token, "path": f"/films/{scene_id}.mkv"})
-            for scene_id, token in zip(scene_ids, tokens, strict=True)
-        ]
         events = [[scene_key(scene_id), token] for scene_id, token in zip(scene_ids, tokens, strict=True)]
         with self._recorded("put", {"way": way, "events": events}, step):
-            yield jobs
+            # Not earlier: by these times the queue puts spooled events in order, by these lines the record does.
+            yield [
+                scene_job(scene_id, time.time(), data={"title": token, "path": f"/films/{scene_id}.mkv"})
+                for scene_id, token in zip(scene_ids, tokens, strict=True)
+            ]
 
     @contextlib.contextmanager
     def _recorded(

@@ -53,6 +53,7 @@ class Letter:
     job: Job
     error_type: str
     failed_at: float
+    event_at: float
 
 
 @dataclass
@@ -105,13 +106,16 @@ class QueueModel:
 
     # -- in
 
-    def put(self, event: Job, lane: int, now: float, *, late: bool = False) -> tuple[int, bool]:
-        """Return the row of the event and whether it joined one; ``late`` events are put in order by their times."""
-        happened = float(event.get("enqueued_at", now))
+    def put(self, event: Job, lane: int, now: float) -> tuple[int, bool]:
+        """Return the row of an event that comes now, and whether it joined one."""
+        return self._merge(event, lane, now, now, late=False)
+
+    def _merge(self, event: Job, lane: int, now: float, happened: float, *, late: bool) -> tuple[int, bool]:
+        """Take in an event; ``late`` ones are put in order by when they ``happened``."""
         row = self.waiting_under(event.get("job_key"))
         if row is None:
             self.last_row_id += 1
-            self.rows.append(Row(self.last_row_id, dict(event), lane, happened if late else now, now))
+            self.rows.append(Row(self.last_row_id, dict(event), lane, happened, now))
             return self.last_row_id, False
         was_due_at = row.due_at
         is_newest = not late or happened >= row.event_at
@@ -130,7 +134,8 @@ class QueueModel:
     def take_in_spool(self, now: float) -> int:
         taken = len(self.spooled)
         for name in sorted(self.spooled):
-            self.put(self.spooled.pop(name), PERSON, now, late=True)
+            event = self.spooled.pop(name)
+            self._merge(event, PERSON, now, event["enqueued_at"], late=True)
         return taken
 
     # -- out
@@ -149,10 +154,11 @@ class QueueModel:
         self.completed += 1
 
     def bury(self, row_id: int, error_type: str, job: Job, now: float) -> None:
-        self.rows.remove(self.row(row_id))
+        row = self.row(row_id)
+        self.rows.remove(row)
         self.failed += 1
         self.last_letter_id += 1
-        self.letters.append(Letter(self.last_letter_id, dict(job), error_type, now))
+        self.letters.append(Letter(self.last_letter_id, dict(job), error_type, now, row.event_at))
 
     def give_back(self, row_id: int, job: Job | None = None, *, count_deliveries: bool = False) -> None:
         """Let a job wait again; an event that waits already stands for both, with the content of the newer one."""
@@ -211,7 +217,7 @@ class QueueModel:
         replayed = self._end_letters(letter_ids)
         for letter in replayed:
             job = {name: value for name, value in letter.job.items() if name not in RETRY_STATE}
-            self.put(job, PERSON, now, late=True)
+            self._merge(job, PERSON, now, letter.event_at, late=True)
         return len(replayed)
 
     def discard(self, letter_ids: list[int]) -> int:

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Final
 
 import crash_nursery
 import pytest
+from crash_child import take_a_step
 from crash_nursery import World
+from crash_recorded_queue import seeded
 
 if TYPE_CHECKING:
     import sqlite3
@@ -158,10 +160,50 @@ def test_record_convicts_nobody_for_a_retry_that_was_noted_while_the_queue_was_l
     assert not world.judge(box, {os.getpid()})
 
 
-def _let_others_work_while_it_looks(monkeypatch: pytest.MonkeyPatch, *, after: Callable[[], None]) -> None:
+@pytest.mark.parametrize("seed", range(3))
+def test_record_convicts_nobody_for_what_is_done_while_the_queue_is_looked_at(
+    world: World, box: RecordedQueue, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    rng = seeded(seed)
+    other = world.open()
+
+    def work_on() -> None:
+        for _ in range(rng.randint(0, 20)):
+            take_a_step(other, rng)
+
+    _let_others_work_while_it_looks(monkeypatch, before=work_on, after=work_on)
+    for _ in range(20):
+        verdict = world.judge(box, {os.getpid()})
+        assert not verdict, str(verdict)
+    other.close()
+
+
+def test_record_convicts_nobody_for_an_event_that_another_overtakes_before_it_is_begun(
+    world: World, box: RecordedQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, write = world.open(), box.record.write
+
+    def write_after_another_event(op: str, phase: str = "done", step: int = 0, **facts: object) -> None:
+        if phase == "begin":
+            other.put(2)
+        write(op, phase, step, **facts)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(box.record, "write", write_after_another_event)
+        box.put_into_spool(2)
+    box.take_in_spool()
+    verdict = world.judge(box, {os.getpid()})
+    assert not verdict, str(verdict)
+    other.close()
+
+
+def _let_others_work_while_it_looks(
+    monkeypatch: pytest.MonkeyPatch, *, before: Callable[[], None] = lambda: None, after: Callable[[], None]
+) -> None:
     look = crash_nursery.look
 
     def look_slowly(connection: sqlite3.Connection, spool_folders: tuple[Path, ...]) -> Snapshot:
+        before()
         snapshot = look(connection, spool_folders)
         after()
         return snapshot

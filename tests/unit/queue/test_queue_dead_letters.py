@@ -1,9 +1,11 @@
+import json
 import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from scenesync.queue import spool
 from scenesync.queue.dead_letters import DeadLetter, DeadLetterStore, LetterFilter
 from scenesync.queue.embedded import EmbeddedQueue
 
@@ -87,6 +89,21 @@ def test_replay_never_makes_a_second_pending_job_nor_overwrites_a_newer_one(
     queue.put_job(make_job(1, data={"title": "new"}, enqueued_at=9.0))
     assert letters.replay() == 2
     assert [waiting.job for waiting in queue.list_pending()] == [make_job(1, data={"title": "new"}, enqueued_at=4.0)]
+
+
+@pytest.mark.parametrize("comes_late", ["the replay", "the spooled event"])
+def test_replay_orders_a_job_by_its_newest_event_not_by_its_first(
+    queue: EmbeddedQueue, letters: DeadLetterStore, make_job: MakeJob, comes_late: str
+) -> None:
+    """A hook wrote into the spool between two events that became one job, which failed before that was taken in."""
+    queue.put_job(make_job(1, data={"title": "first"}))
+    spooled = make_job(1, data={"title": "second"})
+    bury(queue, make_job(1, data={"title": "third"}))
+    spool.write_event(queue.folder, json.dumps(spooled).encode())
+    steps = [letters.replay, queue.take_in_spool]
+    for step in steps if comes_late == "the spooled event" else reversed(steps):
+        assert step() == 1
+    assert [waiting.job["data"]["title"] for waiting in queue.list_pending()] == ["third"]
 
 
 def test_replay_discard_and_purge_take_a_filter(

@@ -70,7 +70,9 @@ def test_upgraded_file_has_the_schema_of_a_fresh_one(sql: RunSql, tmp_path: Path
         connection.executescript(dump.read_text("utf-8"))
         EmbeddedQueue(old).close()
         listing = "SELECT type, name, tbl_name FROM sqlite_master ORDER BY name"
-        columns = "SELECT name, type, hidden FROM pragma_table_xinfo('ack_queue_default')"
+        columns = """
+            SELECT made.name, field.name, field.type, field.hidden
+            FROM sqlite_master AS made JOIN pragma_table_xinfo(made.name) AS field ORDER BY made.name, field.cid"""
         assert connection.execute(listing).fetchall() == sql(listing)
         assert connection.execute(columns).fetchall() == sql(columns)
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
