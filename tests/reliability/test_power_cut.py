@@ -117,6 +117,7 @@ def opened_after_the_cut(image: Path, files: dict[Path, bytes], journal: Journal
     """Open the queue of a disk as a worker does, and return what it finds."""
     write_image(image, files)
     folder = image / "queue"
+    folder.mkdir(exist_ok=True)  # the power may go before there is any file in it
     if journal == "wal" and rng.random() < 0.5:
         (folder / "data.db-shm").write_bytes(rng.randbytes(32_768))
     respooled = frozenset(scene_of(content) for path, content in files.items() if path.suffix == ".event")
