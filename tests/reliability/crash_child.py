@@ -190,12 +190,12 @@ def _maintain(box: RecordedQueue, rng: random.Random) -> None:
     box.maintain()
 
 
-def _try_to_end_what_was_lost(box: RecordedQueue, rng: random.Random) -> None:
+def try_to_end_what_was_lost(box: RecordedQueue, rng: random.Random) -> None:
     """Let a second handle lose its job to this one, and see that it can do nothing to it any more."""
     loser = RecordedQueue(box.data_dir, box.record.named(f"{box.record.writer}/loser-{rng.randrange(10**6)}"))
     claimed = loser.claim(1)
     loser.lose_claims()
-    box.take_over()
+    box.take_over_from(loser)
     box.claim(1)
     for job in claimed:
         _expect_refusals(loser, job)
@@ -228,7 +228,7 @@ _ACTIONS: Final[dict[str, Callable[[RecordedQueue, random.Random], None]]] = {
     "bury": _bury,
     "replay": _replay,
     "maintain": _maintain,
-    "try_to_end_what_was_lost": _try_to_end_what_was_lost,
+    "try_to_end_what_was_lost": try_to_end_what_was_lost,
 }
 _MIXTURE: Final = {
     "put": 16,

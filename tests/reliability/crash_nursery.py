@@ -12,13 +12,13 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Self
 
 import persistqueue
 import pytest
 from crash_history import History, Verdict
 from crash_record import Record, RecordReader
-from crash_recorded_queue import RecordedQueue
+from crash_recorded_queue import OVERTAKING_S, RecordedQueue
 from crash_snapshot import Snapshot, look
 
 import scenesync
@@ -33,10 +33,6 @@ _PATHS = [
     *(str(Path(package.__path__[0]).parent) for package in (scenesync, persistqueue)),
 ]
 _START = f"import sys; sys.path[:0] = {_PATHS!r}; import crash_child; crash_child.main()"
-
-
-# Who takes over from the dead holds their lock for an instant, in which others think that they live.
-_OVERTAKING_S: Final = 2.0
 
 
 class Nursery:
@@ -144,7 +140,7 @@ class World:
     def judge(self, box: RecordedQueue, living: set[int]) -> Verdict:
         """Compare the queue with the record, while the processes ``living`` may be at work."""
         acknowledged_by, snapshot = self._look(box)
-        deadline = time.monotonic() + (_OVERTAKING_S if living else 0)
+        deadline = time.monotonic() + (OVERTAKING_S if living else 0)
         while (left := snapshot.claimed_by_others_than({*living, os.getpid()})) and time.monotonic() < deadline:
             acknowledged_by, snapshot = self._look(box)
         verdict = self.history.judge(snapshot, acknowledged_by)

@@ -8,7 +8,7 @@ import json
 import os
 import random
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from scenesync.domain.job import scene_job, scene_key
 from scenesync.queue import inbox, spool
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from scenesync.domain.job import ClaimedJob, Job
 
 PERSON, BULK = 0, 10
+# Who takes over from the dead, or sweeps up after them, holds their lock for an instant (longer if it is suspended just
+# then); others think so long that they live.
+OVERTAKING_S: Final = 20.0
+_HAS_CLAIMED: Final = "SELECT 1 FROM ack_queue_default WHERE status = 2 AND owner = ?"
 
 
 class Enqueuer:
@@ -138,6 +142,17 @@ class RecordedQueue(Enqueuer):
     def take_over(self) -> None:
         with self._recorded("take_over"):
             self.queue.take_over_dead_owners()
+
+    def take_over_from(self, dead: RecordedQueue, patience_s: float = OVERTAKING_S) -> None:
+        """Take over until ``dead`` holds nothing any more, or ``patience_s`` have passed."""
+        deadline = time.monotonic() + patience_s
+        self.take_over()
+        while self._is_in_hands_of(dead) and time.monotonic() < deadline:
+            self.take_over()
+
+    def _is_in_hands_of(self, other: RecordedQueue) -> bool:
+        with self.queue.reading() as connection:
+            return connection.execute(_HAS_CLAIMED, (other.queue._owner.name,)).fetchone() is not None
 
     def maintain(self) -> None:
         with self._recorded("maintain"):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import crash_nursery
 import pytest
-from crash_child import take_a_step
+from crash_child import take_a_step, try_to_end_what_was_lost
 from crash_nursery import World
 from crash_recorded_queue import seeded
 
@@ -195,6 +195,18 @@ def test_record_convicts_nobody_for_an_event_that_another_overtakes_before_it_is
     verdict = world.judge(box, {os.getpid()})
     assert not verdict, str(verdict)
     other.close()
+
+
+def test_record_convicts_nobody_for_ending_a_job_that_could_not_be_taken_over_yet(
+    world: World, box: RecordedQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody who sweeps up holds the dead one's lock just when this one asks whether that lives."""
+    lives = iter([True])
+    is_alive = box.queue._is_alive
+    monkeypatch.setattr(box.queue, "_is_alive", lambda owner: next(lives, False) or is_alive(owner))
+    try_to_end_what_was_lost(box, seeded(1))
+    verdict = world.judge(box, {os.getpid()})
+    assert not verdict, str(verdict)
 
 
 def _let_others_work_while_it_looks(
