@@ -135,7 +135,7 @@ class World:
         target = self.record_path.stat().st_size + size_bytes
         deadline = time.monotonic() + timeout_s
         while self.record_path.stat().st_size < target and time.monotonic() < deadline:
-            time.sleep(0.0001)
+            time.sleep(0.0005)
 
     def judge(self, box: RecordedQueue, living: set[int]) -> Verdict:
         """Compare the queue with the record, while the processes ``living`` may be at work."""

@@ -16,7 +16,7 @@ PUTS: Final = frozenset({"put", "spool"})
 ON_DISK_WHEN_DONE: Final = frozenset({"put", "take_in", "replay", "discard"})
 """What the queue's file has on the disk when it returns, with all that came before; other steps a cut may undo."""
 ENDS_FOR_GOOD: Final = frozenset({"complete", "discard"})
-WAITING, CLAIMED, COMPLETED = (0, 1), 2, 5
+WAITING, CLAIMED, FAILED = (0, 1), 2, 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +50,6 @@ class Promises:
     acknowledged: int = 0
     ended: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     """Up to which event a key may be gone: the end of that one was at least begun."""
-    replayed: set[tuple[str, int]] = field(default_factory=set)
-    """Dead letters that were made jobs again."""
     _last: dict[str, _Last] = field(default_factory=dict)
 
     def note(self, line: bytes) -> None:
@@ -65,8 +63,6 @@ class Promises:
             self._last[key] = _Last(does, token, retry_count, done)
             if does in ENDS_FOR_GOOD:
                 self.ended[key] = max(self.ended[key], token)
-            if does == "replay":
-                self.replayed.add((key, token))
             if done and does in PUTS:
                 self.puts[key] = max(self.puts.get(key, 0), token)
                 self.acknowledged += 1
@@ -74,12 +70,8 @@ class Promises:
     def lost(self, found: Found) -> list[str]:
         """Return what was promised and is not there."""
         there: dict[str, int] = defaultdict(int)
-        for key, token, status, _ in found.rows:
-            # A letter replayed while a later event was in work takes that one's place when it comes back: a job is a
-            # reason to look, so one for the scene is enough.
-            stands_for_all = status in WAITING and (key, token) in self.replayed
-            there[key] = max(there[key], self.puts.get(key, 0) if stands_for_all else token)
-        for key, token in found.letters:
+        rows = [(key, token) for key, token, status, _ in found.rows if status != FAILED]  # a letter stands for that
+        for key, token in (*rows, *found.letters):
             there[key] = max(there[key], token)
         return [
             f"{key}: event {token} was acknowledged; there is {there[key]}, ended was {self.ended[key]}"
