@@ -42,6 +42,7 @@ _CHECKPOINT_PAGES: Final = 8_000
 _PRIVATE_FILE: Final = 0o600
 _PRIVATE_FOLDER: Final = 0o700
 _HEADER: Final = b"SQLite format 3\x00"
+_JOURNAL_HEADER: Final = b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7"  # sqlite.org/fileformat2.html#the_rollback_journal
 _SIDE_FILES: Final = ("-wal", "-shm", "-journal")
 
 
@@ -142,7 +143,7 @@ def _check(path: Path) -> None:
     # Looked at without SQLite, which deletes the log that lies beside a file without its header.
     with path.open("rb") as file:
         beginning = file.read(len(_HEADER))
-    if beginning and beginning != _HEADER:
+    if beginning and beginning != _HEADER and not _has_journal(path):
         raise StoreDamaged("file is not a database")
     # quick_check reads every table page once: a tenth of a second for 100,000 items, and the only way to find a bad
     # page before it stops the work of days.
@@ -155,6 +156,15 @@ def _check(path: Path) -> None:
         raise translated(error) or error from error
     if finding != "ok":
         raise StoreDamaged(finding)
+
+
+def _has_journal(path: Path) -> bool:
+    """Return whether a rollback journal tells SQLite what was there before, as after a cut in the first transaction."""
+    try:
+        with path.with_name(f"{path.name}-journal").open("rb") as file:
+            return file.read(len(_JOURNAL_HEADER)) == _JOURNAL_HEADER
+    except FileNotFoundError:
+        return False
 
 
 def _move_aside(path: Path, *, reason: StoreDamaged) -> None:

@@ -168,6 +168,31 @@ def test_the_log_of_a_damaged_file_goes_with_it(database_path: Path) -> None:
         assert kept.with_name(kept.name + "-wal").read_bytes() == b"log " * 1_000
 
 
+@pytest.mark.parametrize("first_sector_written", [False, True])
+def test_a_file_whose_first_transaction_was_cut_short_is_new_not_damaged(
+    database_path: Path, tmp_path: Path, *, first_sector_written: bool
+) -> None:
+    """After a power cut any sector of the file may be missing; its journal says that there was nothing before."""
+    database_path.parent.mkdir(parents=True)
+    at_work = tmp_path / "at-work.db"
+    with closing(sqlite3.connect(at_work, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = TRUNCATE")
+        connection.execute("PRAGMA cache_size = 5")  # so that pages go to the file before the commit
+        connection.execute("BEGIN")
+        connection.execute("CREATE TABLE film (title TEXT)")
+        connection.executemany("INSERT INTO film VALUES (?)", [("Harbour at dawn" * 100,)] * 200)
+        content = at_work.read_bytes()
+        database_path.with_name("scenesync.db-journal").write_bytes(
+            at_work.with_name("at-work.db-journal").read_bytes()
+        )
+    assert len(content) > 100_000
+    header = b"SQLite format 3\x00" if first_sector_written else bytes(16)
+    database_path.write_bytes(header + content[16:])
+    with open_database(database_path) as database, database.reading() as connection_to_it:
+        assert version_of(connection_to_it) == LATEST
+    assert damaged_files(database_path) == []
+
+
 def test_two_damages_in_the_same_second_keep_both_files(database_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "time", lambda: 1_700_000_000.0)
     database_path.parent.mkdir(parents=True)
