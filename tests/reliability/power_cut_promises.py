@@ -51,6 +51,8 @@ class Promises:
     ended: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     """Up to which event a key may be gone: the end of that one was at least begun."""
     _last: dict[str, _Last] = field(default_factory=dict)
+    _replayed: dict[str, int] = field(default_factory=dict)
+    """The event of the dead letter that was made a job of its own again, by key, until another event came."""
 
     def note(self, line: bytes) -> None:
         """Take one mark of the workload in."""
@@ -61,6 +63,14 @@ class Promises:
                 last.certain = last.certain or last.done
         for key, token, retry_count in mark["about"]:
             self._last[key] = _Last(does, token, retry_count, done)
+            if does == "replay":
+                self._replayed[key] = token
+            elif does in PUTS:
+                self._replayed.pop(key, None)
+            elif does == "requeue" and self._replayed.get(key, token) < token:
+                # The job of the letter waits, due at once as the person wished who replayed it. It takes over the newer
+                # content, but must not be delayed by that one's retry.
+                self._last[key].does = "requeue beside a replay"
             if does in ENDS_FOR_GOOD:
                 self.ended[key] = max(self.ended[key], token)
             if done and does in PUTS:

@@ -74,6 +74,21 @@ def test_no_acknowledged_event_is_lost_when_the_power_goes(
     )
 
 
+@pytest.mark.parametrize(("replayed", "is_promised"), [(None, True), (1, False), (2, True)])
+def test_a_retry_count_is_promised_unless_the_job_of_an_older_replayed_letter_takes_its_place(
+    replayed: int | None, *, is_promised: bool
+) -> None:
+    promises = Promises()
+    steps = [("put", 1), ("put", 2), ("replay", replayed), ("requeue", 2)]
+    for does, token in [step for step in steps if step[1] is not None]:
+        for phase in ("begin", "done"):
+            about = [["scene_1", token, int(does == "requeue")]]
+            promises.note(json.dumps({"phase": phase, "does": does, "about": about}).encode())
+    promises.note(json.dumps({"phase": "done", "does": "put", "about": []}).encode())
+    forgotten = Found("ok", rows=(("scene_1", 2, 0, 0),), letters=())
+    assert bool(promises.lost(forgotten)) == is_promised
+
+
 def recorded_queue(folder: Path, journal: Journal, seed: int) -> list[Step]:
     """Return what a life of a queue wrote."""
     folder.mkdir()

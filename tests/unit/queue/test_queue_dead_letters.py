@@ -106,6 +106,22 @@ def test_replay_orders_a_job_by_its_newest_event_not_by_its_first(
     assert [waiting.job["data"]["title"] for waiting in queue.list_pending()] == ["third"]
 
 
+def test_requeue_beside_a_replayed_letter_keeps_the_newer_content_and_delays_nothing(
+    queue: EmbeddedQueue, letters: DeadLetterStore, make_job: MakeJob
+) -> None:
+    queue.put_job(make_job(1, data={"title": "old"}))
+    [claimed] = queue.claim()
+    queue.put_job(make_job(1, data={"title": "new"}))
+    queue.bury(claimed, DeadLetter(claimed.job, "PlexPermanentError", "no"))
+    [claimed] = queue.claim()
+    assert letters.replay() == 1
+    queue.requeue(claimed, {**claimed.job, "retry_count": 1, "next_retry_at": time.time() + 60})
+    assert queue.next_due_at() == 0
+    [waiting] = queue.list_pending()
+    assert waiting.job["data"] == {"title": "new"}
+    assert "retry_count" not in waiting.job
+
+
 def test_replay_discard_and_purge_take_a_filter(
     queue: EmbeddedQueue, letters: DeadLetterStore, make_job: MakeJob
 ) -> None:
