@@ -214,7 +214,7 @@ def _store_events(answer: Any, data_dir: str, first_scene: int, ready: Event, do
     waits_ms = []
     ready.set()
     for number in itertools.count(first_scene):
-        document = inbox.Document(is_hook=True, trigger="Scene.Update.Post", scene_id=number)
+        document = inbox.Document(is_hook=True, trigger="Scene.Update.Post", object_id=number)
         waits_ms.append(_seconds(partial(inbox.store, document, data_dir)) * 1000)
         if done.wait(_EVENT_EVERY_S):
             break

@@ -14,6 +14,8 @@ from scenesync.app.field_settings import conflict_policies, enabled_fields, fiel
 from scenesync.app.settings import participation, require_plex
 from scenesync.app.version import VERSION
 from scenesync.domain.blast_radius import BlastLimits
+from scenesync.domain.showing import Showing
+from scenesync.intake.fan_out import EnqueueScenes, FanOut
 from scenesync.pictures.posters import PictureMaker
 from scenesync.plex import dialect
 from scenesync.plex.client import PlexClient
@@ -35,7 +37,9 @@ from scenesync.store.outages import OutageStore
 from scenesync.store.path_index import PathIndexStore
 from scenesync.store.pins import PinStore
 from scenesync.store.service_state import ServiceStateStore
+from scenesync.store.traces import TraceStore
 from scenesync.worker.circuit_breaker import CircuitBreaker
+from scenesync.worker.fan_out_steps import SceneMemory
 from scenesync.worker.gate import Gate
 from scenesync.worker.health import PLEX, STASH, HealthRecorder, log_circuit_change
 from scenesync.worker.images import ImageSync
@@ -148,6 +152,11 @@ def plex_client(settings: Settings, client_identifier: str) -> PlexClient:
         ca_file=settings.plex_ca_file,
         verify=settings.plex_verify_tls,
     )
+
+
+def showing_of(settings: Settings) -> Showing:
+    """Return which changes of performers, studios, tags and groups the settings let show in Plex."""
+    return Showing(enabled_fields(settings), field_rules(settings), participation(settings))
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +282,16 @@ class Installation:
             pacing=pacing,
             unreachable_for_s=unreachable_for_s,
         )
-        return WorkLoop(worker, self.stash, gate, limits=limits, observers=(self.attempts.add, *observers))
+        showing, traces = showing_of(self.settings), TraceStore(self.database)
+        return WorkLoop(
+            worker,
+            self.stash,
+            gate,
+            limits=limits,
+            observers=(self.attempts.add, *observers),
+            fan_out=FanOut(self.stash, traces, showing, EnqueueScenes(self.queue)),
+            memory=SceneMemory(traces, showing),
+        )
 
     def _pacing(self) -> Pacing:
         """Return the pace of jobs, still slow if an earlier process or round saw an outage end a moment ago."""

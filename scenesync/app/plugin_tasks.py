@@ -16,6 +16,7 @@ from scenesync.app.overview import read_overview
 from scenesync.app.progress import FractionView
 from scenesync.app.settings import SettingsError, require_plex
 from scenesync.domain.errors import PermanentError, TransientError
+from scenesync.domain.job import subject
 from scenesync.intake.selection import enqueue_all, enqueue_since
 from scenesync.queue.dead_letters import ALL, DeadLetterStore
 from scenesync.queue.errors import QueueError
@@ -129,7 +130,7 @@ def _list_letters(task: Task) -> str:
     for letter in letters:
         task.channel.log(
             "w",
-            f"{letter.id}: scene {letter.job.get('scene_id')}: {letter.error_type}: {letter.message} {letter.advice}",
+            f"{letter.id}: {subject(letter.job)}: {letter.error_type}: {letter.message} {letter.advice}",
         )
     return f"{count} dead letters" + (f", the newest {LETTERS_SHOWN} are in the log" if count > LETTERS_SHOWN else "")
 

@@ -44,6 +44,7 @@ PRIORITY_PERSON: Final = 0
 """A person just saved this scene."""
 PRIORITY_BULK: Final = 10
 PRIORITY_FANOUT: Final = 20
+"""A person changed what many scenes show: found and enqueued when nothing else is due."""
 
 
 def scene_key(scene_id: int) -> str:
@@ -60,6 +61,18 @@ def scene_job(scene_id: int, now: float, *, update_type: str = METADATA, data: d
         "enqueued_at": now,
         "job_key": scene_key(scene_id),
     }
+
+
+def lane_of_event(job: Job) -> int:
+    """Return the priority of an event that a person caused."""
+    return PRIORITY_FANOUT if job.get("update_type") == FANOUT else PRIORITY_PERSON
+
+
+def subject(job: Job) -> str:
+    """Return what the job is about, in words for people."""
+    if job.get("update_type") == FANOUT and isinstance(key := job.get("job_key"), str):
+        return f"all scenes of {key.replace('_', ' ')}"
+    return f"scene {job.get('scene_id')}"
 
 
 def retry_count(job: Job) -> int:

@@ -84,6 +84,10 @@ class TitleTemplate:
         """Return the title for a scene with these facts by placeholder; "" if it has none of those that are named."""
         return self.row.render(facts)
 
+    def names(self) -> frozenset[str]:
+        """Return the placeholders that it has."""
+        return frozenset(self.row.names())
+
 
 def title_template(text: str) -> TitleTemplate:
     """Return the template. Raises ValueError with a reason in words."""

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from scenesync.domain.dead_letter import DeadLetter
+from scenesync.domain.job import lane_of_event
 from scenesync.queue import merging, transitions
-from scenesync.queue.records import PRIORITY_PERSON, Job
+from scenesync.queue.records import Job
 
 __all__ = ["ALL", "DeadLetter", "DeadLetterStore", "LetterFilter", "insert"]
 
@@ -149,7 +150,7 @@ def _replay(connection: sqlite3.Connection, job: Job, event_at: float | None) ->
     event = transitions.Event.of(merging.without_retry_state(job), now)
     if event_at is not None:
         event = event._replace(happened_at=event_at)
-    transitions.enqueue(connection, event, priority=PRIORITY_PERSON, now=now, newest=False)
+    transitions.enqueue(connection, event, priority=lane_of_event(job), now=now, newest=False)
 
 
 def _from_row(row: tuple[Any, ...]) -> DeadLetter:

@@ -72,7 +72,20 @@ UPDATE_TYPES = {
     "Scene.Create.Post": "metadata",
     "Scene.Update.Post": "metadata",
     "Scene.Destroy.Post": "destroy",
+    # What many scenes show. A new one is shown by none yet; of Group.* and Movie.*, which fire together, one is enough.
+    "Performer.Update.Post": "fanout",
+    "Performer.Destroy.Post": "fanout",
+    "Studio.Update.Post": "fanout",
+    "Studio.Destroy.Post": "fanout",
+    "Tag.Update.Post": "fanout",
+    "Tag.Destroy.Post": "fanout",
+    "Tag.Merge.Post": "fanout",
+    "Group.Update.Post": "fanout",
+    "Group.Destroy.Post": "fanout",
 }
+_FAN_OUT = "fanout"
+_MERGED = "Tag.Merge.Post"
+_PRIORITY_PERSON, _PRIORITY_FAN_OUT = 0, 20
 
 # A scene's own title and path, as hints for a listing. Absent fields arrive as null, the array of scenesUpdate holds
 # other scenes too, and so does whatever has `ids` (facts/stash.md 2.1); a destroyed scene's path is always its own.
@@ -85,13 +98,22 @@ _READ = """
              THEN json_extract(?1, '$.args.hookContext.input.title') END,
         CASE WHEN json_type(?1, '$.args.hookContext.input.path') = 'text'
              THEN json_extract(?1, '$.args.hookContext.input.path') END"""
+# The tags that a merge took away, which only this event names; SQLite and json write the list alike.
+_READ_SOURCES = """
+    SELECT json_group_array(CAST(value AS INTEGER)) FROM json_each(?1, '$.args.hookContext.input.source')
+    WHERE CAST(value AS INTEGER) > 0"""
 _BUILD = """
     SELECT json_object(
         'scene_id', ?1, 'update_type', ?2,
         'data', json_patch('{}', json_object('path', ?3, 'title', substr(?4, 1, 500))),
         'enqueued_at', json(?5), 'job_key', 'scene_' || ?1)"""
-# The same rules as merging.merge() for an event of a person: newest content, earliest time, no retry state. The time
-# goes in as JSON text, since json_set would cut a float to 15 digits.
+_BUILD_FAN_OUT = """
+    SELECT json_object(
+        'scene_id', 0, 'update_type', 'fanout',
+        'data', json_patch(json_object('entity', ?1, 'id', ?2), json_object('sources', json(?3))),
+        'enqueued_at', json(?4), 'job_key', ?1 || '_' || ?2)"""
+# The same rules as merging.merge() for an event of a person: newest content, earliest time, no retry state, and every
+# source of a merge. The time goes in as JSON text, since json_set would cut a float to 15 digits.
 _MERGE = """
     UPDATE ack_queue_default
     SET data = CAST(json_remove(
@@ -102,13 +124,19 @@ _MERGE = """
                      ELSE json_set(CAST(data AS TEXT), '$.enqueued_at', json(?4)) END,
                 '$.scene_id', json_extract(?1, '$.scene_id'),
                 '$.update_type', json_extract(?1, '$.update_type'),
-                '$.data', json_extract(?1, '$.data')),
+                '$.data', json(CASE
+                    WHEN json_type(CAST(data AS TEXT), '$.data.sources') = 'array'
+                    THEN json_set(json_extract(?1, '$.data'), '$.sources', json((
+                        SELECT json_group_array(value) FROM (
+                            SELECT value FROM json_each(CAST(data AS TEXT), '$.data.sources')
+                            UNION SELECT value FROM json_each(?1, '$.data.sources')))))
+                    ELSE json_extract(?1, '$.data') END)),
             '$.retry_count', '$.next_retry_at', '$.last_error_type') AS BLOB),
-        priority = MIN(priority, 0), event_at = ?3
+        priority = MIN(priority, ?5), event_at = ?3
     WHERE _id = (SELECT _id FROM ack_queue_default WHERE job_key = ?2 AND status < 2 ORDER BY _id DESC LIMIT 1)"""
 _INSERT = """
     INSERT INTO ack_queue_default (data, timestamp, status, priority, event_at)
-    VALUES (CAST(?1 AS BLOB), ?2, 0, 0, ?2)"""
+    VALUES (CAST(?1 AS BLOB), ?2, 0, ?3, ?2)"""
 
 
 _LEFT_OPEN: list[object] = []  # connections to the queue: closing the last one would checkpoint
@@ -116,24 +144,30 @@ _CALCULATOR: list[sqlite.Connection] = []
 
 
 class Document:
-    """What Stash wrote to stdin: a hook's event, or (``is_hook`` False) a task."""
+    """What Stash wrote to stdin: a hook's event, or (``is_hook`` False) a task.
 
-    __slots__ = ("is_hook", "path", "scene_id", "title", "trigger")
+    ``object_id`` is the id of what changed: a scene, or what ``trigger`` begins with. ``sources`` is the JSON list of
+    the ids that were merged into it.
+    """
+
+    __slots__ = ("is_hook", "object_id", "path", "sources", "title", "trigger")
 
     def __init__(
         self,
         *,
         is_hook: bool,
         trigger: object = None,
-        scene_id: object = None,
+        object_id: object = None,
         title: object = None,
         path: object = None,
+        sources: str | None = None,
     ) -> None:
         self.is_hook = is_hook
         self.trigger = trigger
-        self.scene_id = scene_id
+        self.object_id = object_id
         self.title = title
         self.path = path
+        self.sources = sources
 
 
 def run(raw: bytes, data_dir: str, autostart: str | None, plugin_start: PluginStart) -> None:
@@ -158,7 +192,8 @@ def run(raw: bytes, data_dir: str, autostart: str | None, plugin_start: PluginSt
     try:
         elsewhere = store(document, data_dir)
     except OSError as error:
-        _log("e", f"scene {document.scene_id}: its change could not be stored, the next poll finds it: {error}")
+        what = f"{_kind(document)} {document.object_id}"
+        _log("e", f"{what}: its change could not be stored, the next poll finds it: {error}")
         _answer("not stored")
         return
     if elsewhere is not None:
@@ -173,26 +208,34 @@ def run(raw: bytes, data_dir: str, autostart: str | None, plugin_start: PluginSt
 def read_document(text: str) -> Document:
     """Return what ``text`` says. Raises ValueError if it is not what Stash writes."""
     try:
-        kind, context, trigger, scene_id, title, path = _compute(_READ, (text,))
+        kind, context, trigger, object_id, title, path = _compute(_READ, (text,))
+        sources = _compute(_READ_SOURCES, (text,))[0] if trigger == _MERGED else None
     except sqlite.Error:
         return _read_slowly(text)  # also the judge of what is malformed
     if kind != "object":
         raise ValueError(f"a JSON {kind}, not an object")
-    return _checked(Document(is_hook=context == "object", trigger=trigger, scene_id=scene_id, title=title, path=path))
+    return _checked(
+        Document(
+            is_hook=context == "object", trigger=trigger, object_id=object_id, title=title, path=path, sources=sources
+        )
+    )
 
 
 def store(document: Document, data_dir: str) -> str | None:
     """Keep the event of ``document`` durably; return where if not in the queue or its spool, else None.
 
-    Events other than those of scenes are ignored. Raises OSError if no place can be written.
+    Events that make no difference to Plex are ignored. Raises OSError if no place can be written.
     """
     update_type = UPDATE_TYPES.get(str(document.trigger))
     if update_type is None:
         return None
     now = time.time()
-    job = _build_job(document, update_type, now)
+    is_fan_out = update_type == _FAN_OUT
+    job = _build_fan_out(document, now) if is_fan_out else _build_job(document, update_type, now)
+    key = f"{_kind(document)}_{document.object_id}"
+    priority = _PRIORITY_FAN_OUT if is_fan_out else _PRIORITY_PERSON
     queue_folder = os.path.join(data_dir, QUEUE_FOLDER)
-    if _enqueue(os.path.join(queue_folder, _QUEUE_FILE), job, f"scene_{document.scene_id}"):
+    if _enqueue(os.path.join(queue_folder, _QUEUE_FILE), job, key, priority):
         return None
     from scenesync.queue import spool  # noqa: PLC0415 (not needed, so not paid for, while the queue works)
 
@@ -283,7 +326,7 @@ def _answer_error(problem: str | None) -> None:
         return
 
 
-def _enqueue(path: str, job: str, job_key: str) -> bool:
+def _enqueue(path: str, job: str, job_key: str, priority: int) -> bool:
     """Put ``job`` into the queue file in one synced transaction; return False if that is not possible right now.
 
     If the file is moved aside in this very moment, it may have been read before our event was in it: the event counts
@@ -303,8 +346,8 @@ def _enqueue(path: str, job: str, job_key: str) -> bool:
             if _identity(path) != file:  # its write-ahead log may be that of another file by now
                 return False
             now = time.time()  # asked under the lock: by the time of arrival events are put in order
-            if connection.execute(_MERGE, (job, job_key, now, repr(now))).rowcount == 0:
-                connection.execute(_INSERT, (job, now))
+            if connection.execute(_MERGE, (job, job_key, now, repr(now), priority)).rowcount == 0:
+                connection.execute(_INSERT, (job, now, priority))
             connection.execute("COMMIT")
         finally:
             if connection.in_transaction:
@@ -339,22 +382,27 @@ def _begin(connection: sqlite.Connection) -> None:
 
 def _build_job(document: Document, update_type: str, now: float) -> str:
     path, title = _sound(document.path), _sound(document.title)
-    values = (document.scene_id, update_type, path, title, repr(now))
     try:
-        return str(_compute(_BUILD, values)[0])
+        return str(_compute(_BUILD, (document.object_id, update_type, path, title, repr(now)))[0])
     except sqlite.Error:
-        import json  # noqa: PLC0415 (costs as much as the rest together, and is needed only without SQLite's own)
+        from scenesync.queue import inbox_json  # noqa: PLC0415 (json costs as much as the rest together)
 
-        hints = {"path": path, "title": title[:500] if title else None}
-        return json.dumps(
-            {
-                "scene_id": document.scene_id,
-                "update_type": update_type,
-                "data": {name: value for name, value in hints.items() if value is not None},
-                "enqueued_at": now,
-                "job_key": f"scene_{document.scene_id}",
-            }
-        )
+        return inbox_json.job_of_scene(document.object_id, update_type, path, title, now)
+
+
+def _build_fan_out(document: Document, now: float) -> str:
+    entity = _kind(document)
+    try:
+        return str(_compute(_BUILD_FAN_OUT, (entity, document.object_id, document.sources, repr(now)))[0])
+    except sqlite.Error:
+        from scenesync.queue import inbox_json  # noqa: PLC0415 (as above)
+
+        return inbox_json.job_of_entity(entity, document.object_id, document.sources, now)
+
+
+def _kind(document: Document) -> str:
+    """Return what the event is about, in the word that jobs have for it: ``scene``, ``performer`` and so on."""
+    return str(document.trigger).partition(".")[0].lower()
 
 
 def _sound(text: object) -> str | None:
@@ -363,37 +411,21 @@ def _sound(text: object) -> str | None:
 
 
 def _read_slowly(text: str) -> Document:
-    import json  # noqa: PLC0415 (as above)
+    from scenesync.queue import inbox_json  # noqa: PLC0415 (as above)
 
-    try:
-        content = json.loads(text)
-    except RecursionError as error:
-        raise ValueError("nested too deeply") from error
-    if not isinstance(content, dict):
-        raise ValueError(f"a JSON {type(content).__name__}, not an object")  # noqa: TRY004 (malformed is one thing here)
-    args = content.get("args")
-    context = args.get("hookContext") if isinstance(args, dict) else None
-    if not isinstance(context, dict):
+    event = inbox_json.read_event(text)
+    if event is None:
         return Document(is_hook=False)
-    fields = context.get("input")
-    fields = fields if isinstance(fields, dict) else {}
-    title, path, scene_id = fields.get("title"), fields.get("path"), context.get("id")
-    return _checked(
-        Document(
-            is_hook=True,
-            trigger=context.get("type"),
-            scene_id=scene_id if isinstance(scene_id, int) else None,
-            title=title if isinstance(title, str) and fields.get("ids") is None else None,
-            path=path if isinstance(path, str) else None,
-        )
-    )
+    if event["trigger"] != _MERGED:
+        event["sources"] = None
+    return _checked(Document(is_hook=True, **event))
 
 
 def _checked(document: Document) -> Document:
     if document.is_hook and document.trigger in UPDATE_TYPES:
-        scene_id = document.scene_id
-        if not isinstance(scene_id, int) or isinstance(scene_id, bool) or scene_id <= 0:
-            raise ValueError("the event names no scene")
+        object_id = document.object_id
+        if not isinstance(object_id, int) or isinstance(object_id, bool) or object_id <= 0:
+            raise ValueError(f"the event names no {_kind(document)}")
     return document
 
 

@@ -27,7 +27,23 @@ def merge(waiting: Mapping[str, Any], event: Mapping[str, Any], *, event_is_newe
         merged.pop(field, None)
         if field in waiting and not (by_person and event_is_newest):
             merged[field] = waiting[field]
-    return merged
+    return _with_all_sources(merged, waiting, event)
+
+
+def _with_all_sources(merged: Job, waiting: Mapping[str, Any], event: Mapping[str, Any]) -> Job:
+    """Keep what both fan-outs say was merged into one, since nobody says it again; with news it starts over."""
+    sources = {each for job in (waiting, event) for each in _sources(job)}
+    data = merged.get("data")
+    if not isinstance(data, dict) or sources == set(_sources(merged)):
+        return merged
+    change = {name: data[name] for name in ("entity", "id") if name in data}
+    return {**merged, "data": {**change, "sources": sorted(sources)}}
+
+
+def _sources(job: Mapping[str, Any]) -> list[Any]:
+    data = job.get("data")
+    sources = data.get("sources") if isinstance(data, dict) else None
+    return sources if isinstance(sources, list) else []
 
 
 def without_retry_state(job: Mapping[str, Any]) -> Job:
@@ -36,8 +52,8 @@ def without_retry_state(job: Mapping[str, Any]) -> Job:
 
 
 def is_by_person(priority: int) -> bool:
-    """Return whether jobs of this lane stand for something that a person did just now."""
-    return priority < PRIORITY_BULK
+    """Return whether jobs of this lane stand for something that a person did: saved a scene, renamed a performer."""
+    return priority != PRIORITY_BULK
 
 
 def event_time(job: Mapping[str, Any], default: float) -> float:

@@ -7,8 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from scenesync.domain.entities import change_of, fan_out_job
+from scenesync.domain.errors import PermanentError
+from scenesync.domain.job import FANOUT, lane_of_event
 from scenesync.queue import merging, spool, transitions
-from scenesync.queue.records import PRIORITY_PERSON, Job
+from scenesync.queue.records import Job
 from scenesync.queue.schema import transaction
 
 _log = logging.getLogger(__name__)
@@ -78,7 +81,7 @@ class SpoolIntake:
             return False
         now = time.time()
         event = transitions.Event.of(job, now)
-        transitions.enqueue(connection, event, priority=PRIORITY_PERSON, now=now, newest=False)
+        transitions.enqueue(connection, event, priority=lane_of_event(job), now=now, newest=False)
         connection.execute("INSERT INTO taken_in_events (event_id) VALUES (?)", (event_id,))
         return True
 
@@ -180,6 +183,8 @@ class _TemporaryFolders:
 def _event_job(event: bytes) -> Job:
     """Return the job of a spooled event. Raises ValueError unless it is exactly what the hook writes."""
     job = merging.decode_job(event)
+    if job.get("update_type") == FANOUT:
+        return _fan_out_event(job)
     scene_id, data = job.get("scene_id"), job.get("data")
     if not isinstance(scene_id, int) or scene_id <= 0 or job.get("job_key") != f"scene_{scene_id}":
         raise ValueError("no scene named")
@@ -192,3 +197,10 @@ def _event_job(event: bytes) -> Job:
         "enqueued_at": merging.event_time(job, time.time()),
         "job_key": job["job_key"],
     }
+
+
+def _fan_out_event(job: Job) -> Job:
+    try:
+        return fan_out_job(change_of(job), merging.event_time(job, time.time()))
+    except PermanentError as error:
+        raise ValueError(str(error)) from error

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, cast
 
+from scenesync.domain.entities import Entity
 from scenesync.domain.errors import ImageTooLarge, ImageUnusable, StashRefused, StashUnavailable
 from scenesync.stash import queries
 from scenesync.stash.http_errors import AnswerTooLong, refused, shorten
@@ -165,6 +166,20 @@ class StashClient:
         _, documents = self._page(queries.SCENE_IDS_AFTER, {"last": last_id, "limit": _positive(limit)})
         ids = (to_int(document.get("id")) for document in documents)
         return [scene_id for scene_id in ids if scene_id is not None]
+
+    def scene_ids_of_entity_after(
+        self, entity: Entity, ids: Sequence[int], last_id: int, limit: int, *, depth: int = 0
+    ) -> Sequence[int]:
+        """Return the next ids above ``last_id`` of scenes that have one of these performers, studios, tags or groups.
+
+        Of studios and tags so many levels below count too, all of them with a ``depth`` of -1.
+        """
+        variables: dict[str, Any] = {"ids": [str(each) for each in ids], "last": last_id, "limit": _positive(limit)}
+        if entity in {Entity.STUDIO, Entity.TAG}:
+            variables["depth"] = depth
+        _, documents = self._page(queries.SCENES_OF_ENTITY_AFTER[entity.value], variables)
+        found = (to_int(document.get("id")) for document in documents)
+        return [scene_id for scene_id in found if scene_id is not None]
 
     def scene_hints_after(self, last_id: int, limit: int) -> Sequence[SceneHint]:
         """Return the same as ``scene_ids_after`` with what a job shows of its scene."""

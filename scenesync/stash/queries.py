@@ -73,6 +73,33 @@ SCENE_HINTS_AFTER: Final = Query(
 )
 """The same with what a job shows of its scene."""
 
+_RELATIONS: Final = {"performer": "performers", "studio": "studios", "tag": "tags", "group": "groups"}
+_CRITERIA: Final = {
+    "performer": "{value: $ids, modifier: INCLUDES}",
+    "studio": "{value: $ids, modifier: INCLUDES, depth: $depth}",
+    "tag": "{value: $ids, modifier: INCLUDES, depth: $depth}",
+    "group": "{value: $ids, modifier: INCLUDES}",
+}
+
+SCENES_OF_ENTITY_AFTER: Final = {
+    entity: Query(
+        f"ScenesOf{entity.title()}After",
+        f"""query ScenesOf{entity.title()}After(
+  $last: Int!, $limit: Int!, $ids: [ID!]{", $depth: Int" if "$depth" in criterion else ""}
+) {{
+  findScenes(
+    filter: {{page: 1, per_page: $limit, sort: "id", direction: ASC}}
+    scene_filter: {{id: {{value: $last, modifier: GREATER_THAN}}, {_RELATIONS[entity]}: {criterion}}}
+  ) {{ scenes {{ id }} }}
+}}""",
+    )
+    for entity, criterion in _CRITERIA.items()
+}
+"""The next ids of scenes that have one of some performers, studios, tags or groups (facts 2.4).
+
+``depth`` levels of studios or tags below count too, all of them with -1; performers and groups know no levels here.
+"""
+
 SCENES_BY_CHANGE: Final = Query(
     "ScenesByChange",
     f"""query ScenesByChange($page: Int!, $limit: Int!) {{

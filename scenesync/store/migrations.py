@@ -332,6 +332,29 @@ MIGRATIONS: Final = (
             """,
         ),
     ),
+    Migration(
+        8,
+        "what scenes showed",
+        (
+            # What is remembered of each scene.
+            """
+            CREATE TABLE scene_trace (
+                scene_id BIGINT NOT NULL PRIMARY KEY,
+                relations TEXT NOT NULL,
+                files TEXT NOT NULL
+            )
+            """,
+            # Which scenes showed an entity; many short rows, which SQLite keeps once instead of twice if told so.
+            """
+            CREATE TABLE shown_entity (
+                entity TEXT NOT NULL,
+                entity_id BIGINT NOT NULL,
+                scene_id BIGINT NOT NULL,
+                PRIMARY KEY (entity, entity_id, scene_id)
+            ){key_is_row}
+            """,
+        ),
+    ),
 )
 
 

@@ -254,3 +254,22 @@ automatic_run_scene: Final = Table(
     Column("scene_id", BigInteger, primary_key=True),
     ForeignKeyConstraint(["run_id"], ["automatic_run.id"], ondelete="CASCADE"),
 )
+
+# What a scene of Stash showed when it was last read, and its files (JSON text): not about Plex, hence no server.
+scene_trace: Final = Table(
+    "scene_trace",
+    metadata,
+    Column("scene_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("relations", Text, nullable=False),
+    Column("files", Text, nullable=False),
+)
+
+# The same relations, one by one, found by what they are about.
+shown_entity: Final = Table(
+    "shown_entity",
+    metadata,
+    Column("entity", Text, primary_key=True),
+    Column("entity_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("scene_id", BigInteger, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from scenesync.domain.errors import SceneGone, SceneSkipped, told
+from scenesync.domain.job import FANOUT
 from scenesync.domain.outcome import Attempt, Outcome
 from scenesync.worker.decision import Ack, Dead, Decision, Retry, Wait
 
@@ -29,6 +30,11 @@ class Running:
     result: SyncResult | None = None
     started_at: float = 0.0
     started_monotonic: float = field(default=0.0)
+
+    @property
+    def is_fan_out(self) -> bool:
+        """Whether the job looks for scenes, instead of being about one."""
+        return self.claim.job.get("update_type") == FANOUT
 
     def begin(self, permit: Permit | None) -> None:
         """Start the clock: time spent waiting for a free worker is not part of the attempt."""

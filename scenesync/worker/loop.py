@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from scenesync.domain.ports import SceneSource
     from scenesync.domain.scene import Scene
     from scenesync.worker.circuit_breaker import Permit
+    from scenesync.worker.fan_out_steps import FanOut, SceneMemory
     from scenesync.worker.gate import Gate
     from scenesync.worker.plex_connection import PlexSession
     from scenesync.worker.processor import SyncWorker
@@ -65,7 +66,11 @@ class LoopLimits:
 
 
 class WorkLoop:
-    """Runs a worker until it is told to stop. ``observers`` are told of every attempt, from the thread that made it."""
+    """Runs a worker until it is told to stop.
+
+    ``observers`` are told of every attempt at a scene, from the thread that made it. ``memory`` hears of every scene
+    before it is synced. Without ``fan_out`` such jobs are none that this loop knows.
+    """
 
     def __init__(
         self,
@@ -75,10 +80,14 @@ class WorkLoop:
         *,
         limits: LoopLimits,
         observers: Sequence[Callable[[Attempt], None]] = (),
+        fan_out: FanOut | None = None,
+        memory: SceneMemory | None = None,
     ) -> None:
         self._worker = worker
         self._source = source
         self._gate = gate
+        self._fan_out = fan_out
+        self._memory = memory
         self._limits = limits
         self._work: handoff.SimpleQueue[Running | None] = handoff.SimpleQueue()
         self._holdings = Holdings()
@@ -183,8 +192,14 @@ class WorkLoop:
         claims = self._worker.jobs.claim(room)
         self._gate.begun(len(claims))
         self._holdings.add(claims)
-        for running in self._fetch([Running(claim, session) for claim in claims]):
-            self._work.put(running)
+        jobs = [Running(claim, session) for claim in claims]
+        if self._fan_out is not None:
+            for job in jobs:
+                if job.is_fan_out:
+                    self._work.put(job)
+            jobs = [job for job in jobs if not job.is_fan_out]
+        for job in self._fetch(jobs):
+            self._work.put(job)
         return bool(claims)
 
     def _fetch(self, jobs: Sequence[Running]) -> list[Running]:
@@ -194,6 +209,8 @@ class WorkLoop:
             return []
         try:
             scenes = self._source.scenes([job.claim.scene_id for job in sound])
+            if self._memory is not None:
+                self._memory.note(scenes.values())
         except Exception as error:  # noqa: BLE001 - whatever it is, each job must be settled by the table
             if len(sound) > 1 and isinstance(error, StashRefused) and not isinstance(error, StashUnauthorized):
                 # One scene that Stash cannot answer for must not take the others with it.
@@ -230,9 +247,30 @@ class WorkLoop:
     def _work_off(self) -> None:
         while (job := self._work.get()) is not None:
             try:
-                self._attempt_if_allowed(job)
+                if job.is_fan_out:
+                    self._go_one_page_further(job)
+                else:
+                    self._attempt_if_allowed(job)
             except Exception as error:  # noqa: BLE001 - a thread that dies in silence leaves a daemon that does nothing
                 self._settling.broken = error
+
+    def _go_one_page_further(self, job: Running) -> None:
+        """Let a fan-out find its next scenes; between two pages everything else gets its turn."""
+        if self._stop.is_set():
+            self._settling.hand_back(job)
+            return
+        job.begin(None)
+        assert self._fan_out is not None  # noqa: S101 - without it no such job gets here
+        try:
+            rest = self._fan_out.step(job.claim.job)
+        except Exception as error:  # noqa: BLE001 - as in _attempt
+            self._settling.settle(job, error)
+            return
+        self._gate.stash_answered()
+        if rest is None:
+            self._settling.settle(job, None)
+        else:
+            self._settling.go_on_later(job, rest)
 
     def _attempt_if_allowed(self, job: Running) -> None:
         breaker = self._worker.circuit_breaker

@@ -8,16 +8,19 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 from scenesync.domain.errors import AttemptCut, LeaseLost
+from scenesync.domain.outcome import Outcome
 from scenesync.plex.exceptions import PlexNotFound
 from scenesync.queue.errors import QueueDamaged, QueueError
 from scenesync.store.errors import StoreDamaged, StoreError
-from scenesync.worker.attempts import Running, describe
+from scenesync.worker.attempts import Running, describe, outcome_of
 from scenesync.worker.disk_trouble import DiskTrouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from scenesync.domain.job import Job
     from scenesync.domain.outcome import Attempt
+    from scenesync.worker.decision import Decision
     from scenesync.worker.gate import Gate
     from scenesync.worker.holdings import Holdings
     from scenesync.worker.processor import SyncWorker
@@ -79,9 +82,13 @@ class Settling:
                 self.broken = failure  # the job goes back at the end
         else:
             self._queue_trouble.over()
-            self._gate.note(error, job.permit, began_at=job.started_monotonic or None)
+            if error is not None or not job.is_fan_out:  # one that went well says nothing about Plex
+                self._gate.note(error, job.permit, began_at=job.started_monotonic or None)
             self._holdings.remove(job.claim)
-            self._tell(describe(job, decision, error))
+            if job.is_fan_out:
+                _log_fan_out(job, decision, error)
+            else:
+                self._tell(describe(job, decision, error))
 
     def _met_in_an_attempt(self, error: QueueError | StoreError) -> None:
         """Let the job go back, but the loop pause before it claims again; or end the run."""
@@ -90,6 +97,20 @@ class Settling:
             self.broken = error
         else:
             self._pause_wanted.set()
+
+    def go_on_later(self, job: Running, rest: Job) -> None:
+        """Let a fan-out that has found some of its scenes wait again, behind everything else that is due."""
+        try:
+            self._worker.jobs.requeue(job.claim, rest)
+        except LeaseLost:
+            self._holdings.remove(job.claim)
+        except QueueError as failure:
+            self._queue_trouble.met(failure)
+            # As it was: the page that was found merges with what waits when it is found again.
+            self._unsettled.put((job, AttemptCut("The fan-out could not be put back.")))
+        else:
+            self._queue_trouble.over()
+            self._holdings.remove(job.claim)
 
     def hand_back(self, job: Running) -> None:
         """Let a job that was not begun wait again, as it was."""
@@ -136,6 +157,13 @@ class Settling:
                 noted = False
         if noted:
             self._state_trouble.over()
+
+
+def _log_fan_out(job: Running, decision: Decision, error: Exception | None) -> None:
+    level = {Outcome.DEAD: logging.ERROR, Outcome.RETRY: logging.WARNING}.get(
+        outcome_of(decision, error, changed=False), logging.DEBUG
+    )
+    log.log(level, "fan-out %s job=%s error=%s", type(decision).__name__.lower(), job.claim.job_key, error or "-")
 
 
 def _note_file(job: Running) -> None:

@@ -17,6 +17,7 @@ import yaml
 from scenesync.queue import inbox
 from scenesync.queue.embedded import EmbeddedQueue
 from scenesync.queue.owner_lock import KernelLock
+from scenesync.queue.records import PRIORITY_FANOUT
 from scenesync.queue.snapshot import read_snapshot
 
 pytestmark = pytest.mark.integration
@@ -230,11 +231,77 @@ def test_json_library_reads_events_just_as_sqlite_does(name: str) -> None:
     assert facts(inbox._read_slowly(text)) == fast
 
 
+CHANGES_OF_ENTITIES = {
+    "performer saved": (hook("Performer.Update.Post", 2, {"id": "2", "name": "Ada"}), {"entity": "performer", "id": 2}),
+    "performers saved": (
+        hook("Performer.Update.Post", 1, {"ids": ["1", "2"], "favorite": True}, "ids", "favorite"),
+        {"entity": "performer", "id": 1},
+    ),
+    "performers deleted": (hook("Performer.Destroy.Post", 2, ["2", "3"]), {"entity": "performer", "id": 2}),
+    "studio saved": (hook("Studio.Update.Post", 2, {"id": "2", "name": "Pier"}), {"entity": "studio", "id": 2}),
+    "studio deleted": (hook("Studio.Destroy.Post", 2, ["2"]), {"entity": "studio", "id": 2}),
+    "tag saved": (hook("Tag.Update.Post", 1, {"id": "1", "name": "Live"}), {"entity": "tag", "id": 1}),
+    "tag deleted": (hook("Tag.Destroy.Post", 1, ["1"]), {"entity": "tag", "id": 1}),
+    "tags merged": (
+        hook("Tag.Merge.Post", 1, {"source": ["4", "7"], "destination": "1"}),
+        {"entity": "tag", "id": 1, "sources": [4, 7]},
+    ),
+    "group saved": (hook("Group.Update.Post", 1, {"id": "1", "name": "Tour"}), {"entity": "group", "id": 1}),
+    "group deleted": (hook("Group.Destroy.Post", 1, ["1"]), {"entity": "group", "id": 1}),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES_OF_ENTITIES)
+@pytest.mark.parametrize("made", ["queue made", "no queue yet"])
+def test_change_of_what_many_scenes_show_becomes_one_durable_job(
+    plugin: Plugin, name: str, made: str, request: pytest.FixtureRequest
+) -> None:
+    stdin, data = CHANGES_OF_ENTITIES[name]
+    if made == "queue made":
+        request.getfixturevalue("queue")
+    before = time.time()
+    assert_ok(plugin.run(stdin))
+    assert read_snapshot(plugin.queue_path).spooled == (made == "no queue yet")
+    with contextlib.closing(EmbeddedQueue(plugin.queue_path)) as queue:
+        queue.take_in_spool()
+        [waiting] = queue.list_pending()
+    assert before <= waiting.job.pop("enqueued_at") <= time.time()
+    assert waiting.priority == PRIORITY_FANOUT
+    assert waiting.job == {
+        "scene_id": 0,
+        "update_type": "fanout",
+        "data": data,
+        "job_key": f"{data['entity']}_{data['id']}",
+    }
+
+
+@pytest.mark.parametrize("name", CHANGES_OF_ENTITIES)
+def test_json_library_reads_changes_of_entities_just_as_sqlite_does(name: str) -> None:
+    text = CHANGES_OF_ENTITIES[name][0].decode()
+    fast, slow = inbox.read_document(text), inbox._read_slowly(text)
+    assert [getattr(slow, slot) for slot in slow.__slots__] == [getattr(fast, slot) for slot in fast.__slots__]
+
+
+@pytest.mark.parametrize("sources", ["4", None, ["x", "-3", "0", None, {"id": "4"}], {"4": "4"}])
+def test_merge_with_odd_sources_is_kept_all_the_same(plugin: Plugin, queue: EmbeddedQueue, sources: object) -> None:
+    assert_ok(plugin.run(hook("Tag.Merge.Post", 1, {"source": sources, "destination": "1"})))
+    [waiting] = queue.list_pending()
+    assert waiting.job["job_key"] == "tag_1"
+
+
+def test_merges_into_one_tag_keep_the_sources_of_all_of_them(plugin: Plugin, queue: EmbeddedQueue) -> None:
+    assert_ok(plugin.run(hook("Tag.Merge.Post", 1, {"source": ["9"], "destination": "1"})))
+    assert_ok(plugin.run(hook("Tag.Merge.Post", 1, {"source": ["4", "9"], "destination": "1"})))
+    assert_ok(plugin.run(hook("Tag.Update.Post", 1, {"id": "1", "name": "Live"})))
+    [waiting] = queue.list_pending()
+    assert waiting.job["data"] == {"entity": "tag", "id": 1, "sources": [4, 9]}
+
+
 @pytest.mark.parametrize(
     "trigger",
-    ["Studio.Update.Post", "Tag.Merge.Post", "Performer.Destroy.Post", "SceneMarker.Create.Post", "Group.Update.Post"],
+    ["SceneMarker.Create.Post", "Movie.Update.Post", "Performer.Create.Post", "Tag.Create.Post", "Image.Destroy.Post"],
 )
-def test_events_of_other_things_are_ignored(plugin: Plugin, trigger: str) -> None:
+def test_events_that_no_scene_shows_are_ignored(plugin: Plugin, trigger: str) -> None:
     content = ["1", "2"] if "Destroy" in trigger else {"id": "1", "name": "Live Concert"}
     assert_ok(plugin.run(hook(trigger, 1, content)), "ignored")
     assert not plugin.data_dir.exists()
@@ -453,7 +520,7 @@ def test_data_dir_comes_from_the_environment(plugin: Plugin, tmp_path: Path) -> 
     assert read_snapshot(tmp_path / "elsewhere" / "queue").pending == 1
 
 
-def test_manifest_starts_this_hook_for_scene_events_only() -> None:
+def test_manifest_starts_this_hook_for_the_events_that_it_stores() -> None:
     manifest = yaml.safe_load((ROOT / "scenesync.yml").read_text())
     assert manifest["exec"] == ["python", "-I", "-S", "{pluginDir}/hook.py"]
     assert [trigger for entry in manifest["hooks"] for trigger in entry["triggeredBy"]] == list(inbox.UPDATE_TYPES)
@@ -538,7 +605,7 @@ def test_daemon_is_not_started_when_it_runs_or_is_not_wanted(plugin: Plugin, rea
         assert lock.acquire()
     if reason == "hook.json":
         (plugin.data_dir / "hook.json").write_text('{"autostart": false}')
-    stdin = hook("Tag.Update.Post", 1, None) if reason == "other event" else update(2)
+    stdin = hook("SceneMarker.Update.Post", 1, None) if reason == "other event" else update(2)
     result = plugin.run(stdin, autostart="no" if reason == "environment" else "")
     lock.release()
     assert result.returncode == 0

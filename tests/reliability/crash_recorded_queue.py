@@ -45,7 +45,7 @@ class Enqueuer:
             document = inbox.Document(
                 is_hook=True,
                 trigger="Scene.Update.Post",
-                scene_id=scene_id,
+                object_id=scene_id,
                 title=jobs[0]["data"]["title"],
                 path=jobs[0]["data"]["path"],
             )

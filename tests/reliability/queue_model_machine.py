@@ -379,7 +379,7 @@ class QueueMachine(RuleBasedStateMachine):
     def run_hook(self, scene: int, *, destroyed: bool) -> None:
         self.titles += 1
         trigger = "Scene.Destroy.Post" if destroyed else "Scene.Update.Post"
-        document = inbox.Document(is_hook=True, trigger=trigger, scene_id=scene, title=f"Harbour {self.titles}")
+        document = inbox.Document(is_hook=True, trigger=trigger, object_id=scene, title=f"Harbour {self.titles}")
         try:
             assert inbox.store(document, str(self.folder)) is None
         finally:

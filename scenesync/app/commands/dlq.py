@@ -14,6 +14,7 @@ from scenesync.app.context import AppContext, print_json
 from scenesync.app.exit_codes import DONE, FAILED, LEFTOVERS
 from scenesync.app.installation import open_queue
 from scenesync.app.times import moment, parse_age
+from scenesync.domain.job import subject
 from scenesync.queue.dead_letters import DeadLetterStore, LetterFilter
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def show_letter(app: AppContext, *, letter_id: int, as_json: bool) -> int:
     if as_json:
         print_json(_document(letter))
         return DONE
-    click.echo(f"Dead letter {letter.id}, scene {letter.job.get('scene_id')}, failed {moment(letter.failed_at)}")
+    click.echo(f"Dead letter {letter.id}, {subject(letter.job)}, failed {moment(letter.failed_at)}")
     click.echo(f"{letter.error_type} after {letter.attempts} attempts: {letter.message}")
     if letter.advice:
         click.echo(f"What would help: {letter.advice}")
@@ -200,7 +201,7 @@ def _table(letters: Sequence[DeadLetter]) -> Table:
     for letter in letters:
         table.add_row(
             str(letter.id),
-            str(letter.job.get("scene_id")),
+            str(letter.job.get("scene_id") or letter.job.get("job_key")),
             moment(letter.failed_at),
             str(letter.attempts),
             letter.error_type,

@@ -1,10 +1,12 @@
 import time
 import tracemalloc
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from scenesync.queue import transitions
+from scenesync.domain.entities import Entity, EntityChange, continued, fan_out_job, found_up_to
+from scenesync.queue import merging, spool, transitions
 from scenesync.queue.embedded import EmbeddedQueue
 from scenesync.queue.records import PRIORITY_BULK, PRIORITY_FANOUT, PRIORITY_PERSON, BulkResult
 
@@ -175,3 +177,58 @@ def test_stored_jobs_never_hold_their_row_number(queue: EmbeddedQueue, make_job:
     [(data,)] = sql("SELECT CAST(data AS TEXT) FROM ack_queue_default")
     assert "pqid" not in data
     assert '"retry_count":1' in data
+
+
+def merge_of(*sources: int, **fields: object) -> dict[str, object]:
+    change = EntityChange(Entity.TAG, 1, sources)
+    return {**fan_out_job(change, 1.0), **fields}
+
+
+def test_what_was_merged_into_a_tag_is_kept_by_every_later_change_of_it(queue: EmbeddedQueue) -> None:
+    queue.put_job(merge_of(9), PRIORITY_FANOUT)
+    queue.put_job(merge_of(4, 9), PRIORITY_FANOUT)
+    queue.put_job(merge_of(), PRIORITY_FANOUT)
+    assert [job["data"] for job in pending(queue)] == [{"entity": "tag", "id": 1, "sources": [4, 9]}]
+
+
+def test_fan_out_on_its_way_starts_over_at_a_new_change(queue: EmbeddedQueue) -> None:
+    queue.put_job(merge_of(9), PRIORITY_FANOUT)
+    (claim,) = queue.claim()
+    queue.requeue(claim, continued(claim.job, 500))
+    assert [found_up_to(job) for job in pending(queue)] == [500]
+    queue.put_job(merge_of(), PRIORITY_FANOUT)
+    assert [job["data"] for job in pending(queue)] == [{"entity": "tag", "id": 1, "sources": [9]}]
+
+
+def test_fan_out_on_its_way_starts_over_for_sources_that_come_late(queue: EmbeddedQueue, queue_path: Path) -> None:
+    queue.put_job(merge_of(), PRIORITY_FANOUT)
+    (claim,) = queue.claim()
+    queue.requeue(claim, continued(claim.job, 500))
+    spool.write_event(str(queue_path), merging.encode(merge_of(4)))
+    queue.take_in_spool()
+    assert [job["data"] for job in pending(queue)] == [{"entity": "tag", "id": 1, "sources": [4]}]
+
+
+def test_change_that_comes_late_and_is_known_does_not_send_a_fan_out_back(
+    queue: EmbeddedQueue, queue_path: Path
+) -> None:
+    queue.put_job(merge_of(4), PRIORITY_FANOUT)
+    (claim,) = queue.claim()
+    queue.requeue(claim, continued(claim.job, 500))
+    spool.write_event(str(queue_path), merging.encode(merge_of(4)))
+    queue.take_in_spool()
+    assert [found_up_to(job) for job in pending(queue)] == [500]
+
+
+def test_fan_out_is_claimed_when_nothing_else_is_due(queue: EmbeddedQueue, make_job: MakeJob) -> None:
+    queue.put_job(merge_of(), PRIORITY_FANOUT)
+    queue.put_job(make_job(1), priority=PRIORITY_BULK)
+    queue.put_job(make_job(2))
+    assert [claim.job["job_key"] for claim in queue.claim(3)] == ["scene_2", "scene_1", "tag_1"]
+
+
+def test_change_of_an_entity_clears_the_retry_state_of_its_fan_out(queue: EmbeddedQueue) -> None:
+    later = time.time() + 300
+    queue.put_job(merge_of(retry_count=3, next_retry_at=later, last_error_type="KeyError"), PRIORITY_FANOUT)
+    queue.put_job(merge_of(), PRIORITY_FANOUT)
+    assert len(queue.claim()) == 1

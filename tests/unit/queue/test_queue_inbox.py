@@ -95,7 +95,7 @@ def test_missing_queue_sends_the_event_to_the_spool(run: Run, queue_path: Path) 
 
 
 def test_job_built_without_sqlite_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    document = inbox.Document(is_hook=True, trigger="Scene.Update.Post", scene_id=4, title="Harbour", path=None)
+    document = inbox.Document(is_hook=True, trigger="Scene.Update.Post", object_id=4, title="Harbour", path=None)
     fast = json.loads(inbox._build_job(document, "metadata", 12.25))
 
     def fail(*_: object) -> None:

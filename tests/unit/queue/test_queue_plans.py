@@ -25,8 +25,8 @@ STATEMENTS = {
     "not noted": (awaited_files.UNNOTED, ()),
     "find": (listing.UNDER_KEY, ("k",)),
     "list a page": (listing.PENDING, (10, 5)),
-    "hook merges": (_MERGE, ("{}", "k", 1.0, "1.0")),
-    "hook inserts": (_INSERT, ("{}", 1.0)),
+    "hook merges": (_MERGE, ("{}", "k", 1.0, "1.0", 0)),
+    "hook inserts": (_INSERT, ("{}", 1.0, 0)),
 }
 
 

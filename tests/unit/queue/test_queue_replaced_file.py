@@ -139,7 +139,7 @@ def test_event_of_a_hook_that_writes_while_the_file_is_moved_aside_goes_to_the_s
             begin(connection)
 
     monkeypatch.setattr(inbox, "_begin", move_and_begin)
-    document = inbox.Document(is_hook=True, trigger="Scene.Update.Post", scene_id=2, title="Harbour")
+    document = inbox.Document(is_hook=True, trigger="Scene.Update.Post", object_id=2, title="Harbour")
     assert inbox.store(document, str(queue_path.parent)) is None
     assert len(spool.event_files(spool.spool_beside(str(queue_path)))) == 1
     assert {claimed.job["scene_id"] for claimed in open_queue().claim(5)} == {1, 2}

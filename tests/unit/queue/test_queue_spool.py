@@ -121,6 +121,32 @@ def test_fields_other_than_hints_do_not_get_in(queue: EmbeddedQueue, queue_path:
     assert claimed.job == {**json.loads(event(1)), "data": {"title": "x"}, "pqid": 1}
 
 
+def fan_out(**fields: object) -> bytes:
+    job = {"scene_id": 0, "update_type": "fanout", "data": {"entity": "tag", "id": 1, "sources": [4]}}
+    return json.dumps({**job, "enqueued_at": 10.0, "job_key": "tag_1", **fields}).encode()
+
+
+def test_spooled_change_of_an_entity_waits_behind_the_scenes(queue: EmbeddedQueue, queue_path: Path) -> None:
+    spool.write_event(str(queue_path), fan_out())
+    spool.write_event(str(queue_path), event(2))
+    claimed = queue.claim(5)
+    assert [(one.job["job_key"], one.priority) for one in claimed] == [("scene_2", 0), ("tag_1", 20)]
+    assert claimed[1].job["data"] == {"entity": "tag", "id": 1, "sources": [4]}
+
+
+def test_spooled_change_brings_no_place_to_begin_and_no_key_of_its_own(queue: EmbeddedQueue, queue_path: Path) -> None:
+    data = {"entity": "tag", "id": 1, "after": 900, "title": "Harbour"}
+    spool.write_event(str(queue_path), fan_out(data=data, job_key="scene_3", scene_id=3))
+    (claim,) = queue.claim()
+    assert (claim.job["job_key"], claim.job["scene_id"], claim.job["data"]) == ("tag_1", 0, {"entity": "tag", "id": 1})
+
+
+def test_spooled_change_of_nothing_known_is_set_aside(queue: EmbeddedQueue, queue_path: Path) -> None:
+    spool.write_event(str(queue_path), fan_out(data={"entity": "gallery", "id": 1}))
+    assert queue.take_in_spool() == 0
+    assert [path.suffix for path in (queue_path / "spool").iterdir()] == [".unreadable"]
+
+
 def test_events_in_the_temporary_folder_are_found_if_the_folder_is_private(
     queue: EmbeddedQueue, queue_path: Path, tmp_path: Path
 ) -> None:

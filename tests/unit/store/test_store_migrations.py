@@ -29,6 +29,7 @@ from scenesync.store import (
     path_index,
     pins,
     service_state,
+    traces,
 )
 from scenesync.store.baselines import BaselineStore
 from scenesync.store.circuits import CircuitStore
@@ -55,6 +56,7 @@ STATEMENT_MODULES = (
     path_index,
     pins,
     service_state,
+    traces,
 )
 
 
@@ -77,7 +79,7 @@ def schema_of(path: Path) -> dict[str, Any]:
                         index if origin == "c" else "primary key",
                         unique,
                         [column for _, _, column in pragma("index_info", index)],
-                        (partial[index] or "").partition(" WHERE ")[2],
+                        (partial.get(index) or "").partition(" WHERE ")[2],
                     )
                     for _, index, unique, origin, _ in pragma("index_list", table)
                 ),
@@ -215,6 +217,9 @@ def test_the_migrations_say_in_postgresql_what_the_tables_declare() -> None:
         (journal.ITEMS_OF_SCENE, "journal_by_scene (scene_id=?)"),
         (journal.HISTORY_OF_ITEM, "journal_by_item (rating_key=?)"),
         (holds.HOLD_OF_SCENE, "(server_id=? AND scene_id=?)"),
+        (journal.LATEST_OF_SCENE, "journal_by_scene (scene_id=?)"),
+        (traces.TRACE_OF_SCENE, "SEARCH scene_trace USING INDEX"),
+        (traces.SCENES_SHOWING, "USING PRIMARY KEY (entity=? AND entity_id=? AND scene_id>?)"),
     ],
 )
 def test_frequent_questions_are_answered_by_an_index(database_path: Path, statement: ClauseElement, index: str) -> None:

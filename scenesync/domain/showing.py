@@ -1,0 +1,107 @@
+"""Which changes of performers, studios, tags and groups can be seen in Plex, and which scenes show them. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from scenesync.domain.desired import DEFAULT_FIELDS, DEFAULT_RULES
+from scenesync.domain.entities import Entity, Relation
+from scenesync.domain.field_rules import FieldRules, StudioName
+from scenesync.domain.fields import Field
+from scenesync.domain.participation import EVERYBODY, Participation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from scenesync.domain.scene import Scene, SceneFile, Studio, Tag
+
+NO_LEVEL: Final = 0
+NEXT_LEVEL: Final = 1
+ALL_LEVELS: Final = -1
+"""How far below a studio or tag its name counts, in Stash's own numbers (``depth``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SceneTrace:
+    """What is remembered of a scene once it is gone or changed: what it showed, and its files."""
+
+    scene_id: int
+    relations: frozenset[Relation] = frozenset()
+    files: tuple[SceneFile, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Showing:
+    """The settings that decide what of an entity is shown, or whether a scene takes part because of it."""
+
+    fields: frozenset[Field] = DEFAULT_FIELDS
+    rules: FieldRules = DEFAULT_RULES
+    participation: Participation = EVERYBODY
+
+    def shows(self, entity: Entity) -> bool:
+        """Say whether a change of such an entity can make a difference to any scene."""
+        match entity:
+            case Entity.PERFORMER:
+                return Field.ACTORS in self.fields or self._titles_have("performers")
+            case Entity.STUDIO:
+                shown = not self.fields.isdisjoint({Field.STUDIO, Field.COLLECTIONS})
+                return shown or self._titles_have("studio", "parent_studio") or bool(self.participation.only_studios)
+            case Entity.TAG:
+                return self._shows_tags()
+            case Entity.GROUP:
+                return self._titles_have("group")
+
+    def levels_below(self, entity: Entity) -> int:
+        """Return how many levels of what belongs to the entity show it too: none, the next one, or all of them."""
+        if entity is Entity.TAG and Field.GENRES in self.fields and self.rules.tags.parents:
+            return ALL_LEVELS
+        if entity is Entity.TAG and self.participation.asks_for_tags:
+            return NEXT_LEVEL
+        if entity is Entity.STUDIO and (self._shows_owners() or self.participation.only_studios):
+            return ALL_LEVELS
+        return NO_LEVEL
+
+    def trace(self, scene: Scene) -> SceneTrace:
+        """Return what is to be remembered of a scene."""
+        found = {
+            Entity.PERFORMER: {performer.id for performer in scene.performers},
+            Entity.STUDIO: set(_line_of(scene.studio, self.levels_below(Entity.STUDIO))),
+            Entity.TAG: set(_above(scene.tags, self.levels_below(Entity.TAG))),
+            Entity.GROUP: {group.id for group in scene.groups},
+        }
+        relations = (Relation(entity, each) for entity in Entity if self.shows(entity) for each in found[entity])
+        return SceneTrace(scene.id, frozenset(relations), scene.files)
+
+    def _titles_have(self, *names: str) -> bool:
+        return Field.TITLE in self.fields and not self.rules.title.names().isdisjoint(names)
+
+    def _shows_tags(self) -> bool:
+        return (
+            Field.GENRES in self.fields
+            or (Field.LABELS in self.fields and bool(self.rules.labels.tags))
+            or (Field.CONTENT_RATING in self.fields and bool(self.rules.content_rating.by_tag))
+            or self.participation.asks_for_tags
+        )
+
+    def _shows_owners(self) -> bool:
+        """Say whether a studio's scenes show the names of the studios that it belongs to."""
+        in_field = self.rules.studio is not StudioName.OWN and Field.STUDIO in self.fields
+        in_title = self._titles_have("parent_studio") or (
+            self.rules.studio is not StudioName.OWN and self._titles_have("studio")
+        )
+        return in_field or in_title
+
+
+def _line_of(studio: Studio | None, levels: int) -> Iterator[int]:
+    while studio is not None:
+        yield studio.id
+        studio = studio.parent if levels else None
+
+
+def _above(tags: Iterable[Tag], levels: int) -> Iterator[int]:
+    """Yield the ids of the tags and of so many levels above them."""
+    for tag in tags:
+        yield tag.id
+        if levels:
+            yield from _above(tag.parents, levels - 1)

@@ -1,0 +1,129 @@
+"""What scenes showed and which files they had: what Stash can no longer say after something is deleted or merged.
+
+One row per scene says what is remembered of it, so that an unchanged scene costs one look-up; one short row per
+relation answers by entity. It is about Stash alone, so it carries no ``server_id``.
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+from itertools import groupby, islice
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import bindparam, delete, select
+
+from scenesync.domain.entities import Entity, Relation
+from scenesync.domain.scene import SceneFile
+from scenesync.domain.showing import SceneTrace
+from scenesync.store.compiled import execute_many
+from scenesync.store.dialect import insert_or_keep, insert_or_update
+from scenesync.store.tables import scene_trace, shown_entity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from scenesync.store.database import Database
+
+# What is remembered of one scene.
+TRACE_OF_SCENE: Final = select(scene_trace.c.relations, scene_trace.c.files).where(
+    scene_trace.c.scene_id == bindparam("scene")
+)
+
+# The next scenes that showed one entity, in the order of their ids.
+SCENES_SHOWING: Final = (
+    select(shown_entity.c.scene_id)
+    .where(
+        shown_entity.c.entity == bindparam("kind"),
+        shown_entity.c.entity_id == bindparam("one"),
+        shown_entity.c.scene_id > bindparam("last"),
+    )
+    .order_by(shown_entity.c.scene_id)
+    .limit(bindparam("most"))
+)
+
+# A relation that is no more.
+FORGET_RELATION: Final = delete(shown_entity).where(
+    shown_entity.c.entity == bindparam("kind"),
+    shown_entity.c.entity_id == bindparam("one"),
+    shown_entity.c.scene_id == bindparam("scene"),
+)
+
+# A scene that is no more.
+FORGET_TRACE: Final = delete(scene_trace).where(scene_trace.c.scene_id == bindparam("scene"))
+
+
+class TraceStore:
+    """The traces of scenes. Every method may raise StoreError.
+
+    A write does not wait for the disk by itself. The baselines of the same scene do, which are written later and
+    before anything is sent to Plex: so what Plex shows is remembered.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def keep(self, traces: Iterable[SceneTrace]) -> int:
+        """Remember the traces, each in place of its scene's earlier one; return how many were news."""
+        news = [(trace, known) for trace in traces if (known := self.read(trace.scene_id)) != trace]
+        if not news:
+            return 0
+        gone: list[Mapping[str, object]] = []
+        new: list[Mapping[str, object]] = []
+        for trace, known in news:
+            before = known.relations if known is not None else frozenset()
+            gone += [_key(trace.scene_id, relation) for relation in before - trace.relations]
+            new += [_row(trace.scene_id, relation) for relation in trace.relations - before]
+        with self._database.transaction(durable=False) as connection:
+            execute_many(connection, FORGET_RELATION, gone)
+            if new:
+                connection.execute(insert_or_keep(connection, shown_entity), new)
+            connection.execute(insert_or_update(connection, scene_trace), [_as_row(trace) for trace, _ in news])
+        return len(news)
+
+    def read(self, scene_id: int) -> SceneTrace | None:
+        """Return what is remembered of a scene, None if nothing is."""
+        rows = self._database.look_up(TRACE_OF_SCENE, {"scene": scene_id})
+        if not rows:
+            return None
+        relations, files = rows[0]
+        return SceneTrace(
+            scene_id,
+            frozenset(Relation(Entity(entity), entity_id) for entity, entity_id in json.loads(relations)),
+            tuple(SceneFile(path, size_bytes, duration_s) for path, size_bytes, duration_s in json.loads(files)),
+        )
+
+    def scenes_showing(self, entity: Entity, ids: Sequence[int], after: int, limit: int) -> Sequence[int]:
+        """Return the next ids above ``after`` of scenes that showed one of the entities, in rising order."""
+        values = [{"kind": entity.value, "one": each, "last": after, "most": limit} for each in ids]
+        with self._database.reading() as connection:
+            found = [connection.execute(SCENES_SHOWING, each).scalars().all() for each in values]
+        merged = heapq.merge(*found)
+        return list(islice((scene_id for scene_id, _ in groupby(merged)), limit))
+
+    def forget(self, scene_id: int) -> None:
+        """Drop what is remembered of a scene that Stash no longer has."""
+        known = self.read(scene_id)
+        if known is None:
+            return
+        with self._database.transaction(durable=False) as connection:
+            execute_many(connection, FORGET_RELATION, [_key(scene_id, relation) for relation in known.relations])
+            connection.execute(FORGET_TRACE, {"scene": scene_id})
+
+
+def _key(scene_id: int, relation: Relation) -> dict[str, object]:
+    return {"kind": relation.entity.value, "one": relation.id, "scene": scene_id}
+
+
+def _row(scene_id: int, relation: Relation) -> dict[str, object]:
+    return {"entity": relation.entity.value, "entity_id": relation.id, "scene_id": scene_id}
+
+
+def _as_row(trace: SceneTrace) -> dict[str, object]:
+    relations = sorted([relation.entity.value, relation.id] for relation in trace.relations)
+    files = [[file.path, file.size_bytes, file.duration_s] for file in trace.files]
+    return {
+        "scene_id": trace.scene_id,
+        "relations": json.dumps(relations, separators=(",", ":")),
+        "files": json.dumps(files, ensure_ascii=False, separators=(",", ":")),
+    }
