@@ -14,6 +14,8 @@ from scenesync.app.field_settings import conflict_policies, enabled_fields, fiel
 from scenesync.app.settings import participation, require_plex
 from scenesync.app.version import VERSION
 from scenesync.domain.blast_radius import BlastLimits
+from scenesync.domain.departure import OnDestroy
+from scenesync.domain.job import scene_job
 from scenesync.domain.showing import Showing
 from scenesync.intake.fan_out import EnqueueScenes, FanOut
 from scenesync.pictures.posters import PictureMaker
@@ -39,6 +41,7 @@ from scenesync.store.pins import PinStore
 from scenesync.store.service_state import ServiceStateStore
 from scenesync.store.traces import TraceStore
 from scenesync.worker.circuit_breaker import CircuitBreaker
+from scenesync.worker.departures import Departures
 from scenesync.worker.fan_out_steps import SceneMemory
 from scenesync.worker.gate import Gate
 from scenesync.worker.health import PLEX, STASH, HealthRecorder, log_circuit_change
@@ -192,6 +195,7 @@ class Installation:
             lock=settings.lock_fields,
             rules=field_rules(settings),
             participation=participation(settings),
+            gone_label=settings.destroyed_label if settings.on_destroy is OnDestroy.LABEL else "",
         )
         writing = WriteLimit(settings.workers)
         journal = JournalStore(self.database, identity.machine_identifier, run_id=self.run_id)
@@ -213,6 +217,7 @@ class Installation:
             strict=settings.strict_matching,
             pins=PinStore(self.database, identity.machine_identifier),
         )
+        rivals = Rivals(self.stash, baselines, locator.match, options.participation)
         scene_sync = SceneSync(
             self.plex,
             locator,
@@ -221,10 +226,21 @@ class Installation:
             images,
             options,
             writing,
-            Rivals(self.stash, baselines, locator.match, options.participation),
+            rivals,
             HoldStore(self.database, identity.machine_identifier),
         )
-        return PlexSession(identity, index, scene_sync, ProofDesk(self.plex, baselines, journal, images))
+        departures = Departures(
+            settings.on_destroy,
+            settings.destroyed_label,
+            traces=TraceStore(self.database),
+            baselines=baselines,
+            locator=locator,
+            rivals=rivals,
+            finder=self.stash,
+            scene_sync=scene_sync,
+            pick_up=lambda scene_ids: self.queue.put_many(scene_job(each, time.time()) for each in scene_ids),
+        )
+        return PlexSession(identity, index, scene_sync, ProofDesk(self.plex, baselines, journal, images), departures)
 
     def judge(self, session: PlexSession) -> Judge:
         """Return what stops runs that nobody asked for before they change too much."""

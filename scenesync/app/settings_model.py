@@ -20,6 +20,7 @@ from scenesync.app.settings_values import (
     Genders,
     HostName,
     IntervalS,
+    Label,
     LogFormat,
     LogLevel,
     Maximum,
@@ -43,6 +44,7 @@ from scenesync.app.settings_values import (
     Workers,
     lower_case,
 )
+from scenesync.domain.departure import OnDestroy
 from scenesync.domain.diff import ConflictPolicy
 from scenesync.domain.field_rules import (
     DEFAULT_TITLE,
@@ -188,6 +190,17 @@ class Settings(BaseSettings):
             "Lock the edited fields in Plex, so that a metadata refresh there does not undo them. Without it nothing "
             "is locked, and no lock is taken off."
         ),
+    )
+    on_destroy: Annotated[OnDestroy, _CHOICE] = Field(
+        default=OnDestroy.KEEP,
+        description=(
+            "What happens in Plex when a scene is deleted in Stash and its file still plays there: keep changes "
+            "nothing, unlock takes off the locks that SceneSync set, label adds destroyed_label."
+        ),
+    )
+    destroyed_label: Label = Field(
+        default="Stash-Deleted",
+        description="The label that `on_destroy = label` adds. It goes when the item has a scene again.",
     )
     only_organized: bool = Field(default=False, description="Only scenes marked as organized in Stash take part.")
     only_tags: Names = Field(

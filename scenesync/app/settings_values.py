@@ -351,6 +351,9 @@ Template = Annotated[
     Allowed(f"text with placeholders out of {', '.join(f'{{{name}}}' for name in PLACEHOLDERS)}"),
 ]
 ShortText = Annotated[str, StringConstraints(strip_whitespace=True, max_length=100), Allowed("up to 100 characters")]
+Label = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), Allowed("1 to 100 characters")
+]
 Maximum = Annotated[int, _NUMBER, Field(ge=0, le=1000)]
 Folders = Annotated[tuple[str, ...], BeforeValidator(names), Allowed("a list of folders as Stash calls them")]
 PathMap = Annotated[

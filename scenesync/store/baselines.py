@@ -45,6 +45,17 @@ SCENES_OF_ITEM: Final = (
     )
 )
 
+# The items to which anything was last written for one scene.
+ITEMS_OF_SCENE: Final = (
+    select(baseline.c.rating_key)
+    .where(baseline.c.scene_id == bindparam("scene"), baseline.c.server_id == bindparam("server"))
+    .union(
+        select(image_baseline.c.rating_key).where(
+            image_baseline.c.scene_id == bindparam("scene"), image_baseline.c.server_id == bindparam("server")
+        )
+    )
+)
+
 # Everything about one item, when it is gone from Plex.
 FORGET_BASELINES: Final = delete(baseline).where(
     baseline.c.server_id == bindparam("server"), baseline.c.rating_key == bindparam("item")
@@ -79,6 +90,11 @@ class BaselineStore:
         """Return the scenes for which something was last written to the item."""
         rows = self._database.look_up(SCENES_OF_ITEM, self._item(rating_key))
         return frozenset(scene_id for (scene_id,) in rows)
+
+    def items_of(self, scene_id: int) -> frozenset[str]:
+        """Return the items to which something was last written for the scene."""
+        rows = self._database.look_up(ITEMS_OF_SCENE, {"server": self._server_id, "scene": scene_id})
+        return frozenset(rating_key for (rating_key,) in rows)
 
     def write(self, rating_key: str, scene_id: int, entries: Mapping[Field, Baseline]) -> None:
         """Remember what was written to fields of an item for a scene."""

@@ -27,18 +27,18 @@ from scenesync.worker.proof import Unproven
 from scenesync.worker.settling import Settling
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from scenesync.domain.job import ClaimedJob
     from scenesync.domain.outcome import Attempt
     from scenesync.domain.ports import SceneSource
-    from scenesync.domain.scene import Scene
     from scenesync.worker.circuit_breaker import Permit
     from scenesync.worker.fan_out_steps import FanOut, SceneMemory
     from scenesync.worker.gate import Gate
     from scenesync.worker.plex_connection import PlexSession
     from scenesync.worker.processor import SyncWorker
     from scenesync.worker.proof import ProofDesk
+    from scenesync.worker.scene_sync import SyncResult
 
 log = logging.getLogger(__name__)
 
@@ -203,7 +203,7 @@ class WorkLoop:
         return bool(claims)
 
     def _fetch(self, jobs: Sequence[Running]) -> list[Running]:
-        """Return the jobs with their scenes; those that need no work or cannot have any now are settled here."""
+        """Return the jobs with their scenes (None: Stash has none); those that cannot be looked up are settled here."""
         sound = [job for job in jobs if self._is_sound(job)]
         if not sound:
             return []
@@ -219,7 +219,9 @@ class WorkLoop:
                 self._settling.settle(job, error)
             return []
         self._gate.stash_answered()
-        return [job for job in sound if self._has_scene(job, scenes)]
+        for job in sound:
+            job.scene = scenes.get(job.claim.scene_id)
+        return sound
 
     def _is_sound(self, job: Running) -> bool:
         scene_id, update_type = job.claim.job.get("scene_id"), job.claim.job.get("update_type", METADATA)
@@ -227,12 +229,6 @@ class WorkLoop:
             return True
         self._settling.settle(job, PermanentError(f"This is no job that SceneSync knows: {scene_id=} {update_type=}."))
         return False
-
-    def _has_scene(self, job: Running, scenes: Mapping[int, Scene]) -> bool:
-        job.scene = scenes.get(job.claim.scene_id)
-        if job.scene is None:
-            self._settling.settle(job, SceneGone(f"Scene {job.claim.scene_id} no longer exists in Stash."))
-        return job.scene is not None
 
     def _nothing_due(self) -> bool:
         due_at = self._worker.jobs.next_due_at()
@@ -286,9 +282,8 @@ class WorkLoop:
 
     def _attempt(self, job: Running, permit: Permit) -> None:
         job.begin(permit)
-        assert job.scene is not None  # noqa: S101 - jobs without a scene are settled before they get here
         try:
-            job.result = result = job.session.scene_sync.sync(job.scene, lambda: self._still_ours(job.claim))
+            job.result = result = self._sync(job)
         except Exception as error:  # noqa: BLE001 - one job's failure, whatever it is, goes to the table
             self._settling.settle(job, error)
             return
@@ -302,10 +297,31 @@ class WorkLoop:
             Unproven(
                 job.claim.scene_id,
                 result,
-                on_settled=lambda error: self._settling.settle(job, error or result.picture_error),
+                on_settled=lambda error: self._proven(job, error or result.picture_error),
                 still_ours=lambda: self._still_ours(job.claim),
             )
         )
+
+    def _sync(self, job: Running) -> SyncResult:
+        """Make Plex show the scene, or part with it; raises SceneGone where that leaves nothing to be proven."""
+
+        def still_ours() -> bool:
+            return self._still_ours(job.claim)
+
+        if job.scene is not None:
+            return job.session.scene_sync.sync(job.scene, still_ours)
+        parted = job.session.departures.part_with(job.claim.scene_id, job.claim.job, still_ours)
+        if parted is None:
+            raise SceneGone(f"Scene {job.claim.scene_id} no longer exists in Stash.")
+        return parted
+
+    def _proven(self, job: Running, error: Exception | None) -> None:
+        if error is None and job.scene is None and job.result is not None:
+            try:
+                job.session.departures.conclude(job.claim.scene_id, job.result)
+            except StoreError as failure:
+                error = failure  # to be done again, which then finds nothing to write
+        self._settling.settle(job, error)
 
     def _still_ours(self, claim: ClaimedJob) -> bool:
         return self._holdings.has(claim) and self._worker.jobs.confirm_owned(claim)

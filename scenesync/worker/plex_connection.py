@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from scenesync.domain.item import ServerIdentity
     from scenesync.domain.ports import MediaServer
     from scenesync.worker.circuit_breaker import CircuitBreaker
+    from scenesync.worker.departures import Departures
     from scenesync.worker.library_index import LibraryIndex
     from scenesync.worker.proof import ProofDesk
     from scenesync.worker.scene_sync import SceneSync
@@ -51,6 +52,7 @@ class PlexSession:
     index: LibraryIndex
     scene_sync: SceneSync
     proofs: ProofDesk
+    departures: Departures
 
 
 class PlexConnection:

@@ -62,10 +62,11 @@ class Rivals:
         SceneSkipped (a person gave it away) or PlexNotFound (it plays exactly the other scene's file). Costs no request
         unless the item has files that are not this scene's, or another scene was written to it.
         """
+        ours = frozenset(path_key(file.path) for file in match.files)
         kept: list[Item] = []
         lost: list[tuple[Item, int, Rule]] = []
         for item in items:
-            claims = self._claims(scene, match, item)
+            claims = self._claims(scene, ours, item)
             equal = [scene_id for scene_id, rule in claims.items() if grade(rule) == grade(match.rule)]
             stronger = [(scene_id, rule) for scene_id, rule in claims.items() if grade(rule) > grade(match.rule)]
             if stronger:
@@ -78,22 +79,28 @@ class Rivals:
             raise _given_away(scene, *lost[0])
         return kept
 
-    def _claims(self, scene: Scene, match: Match, item: Item) -> dict[int, Rule]:
-        """Return the other scenes that would be written to the item now, and by which rule."""
+    def claimants(self, gone: Scene, item: Item) -> Mapping[int, Rule]:
+        """Return the scenes that would be written to the item now that ``gone`` is, and by which rule."""
+        return self._claims(gone, frozenset(), item)
+
+    def _claims(self, scene: Scene, ours: frozenset[str], item: Item) -> dict[int, Rule]:
+        """Return the other scenes that would be written to the item now, and by which rule.
+
+        ``ours`` are the paths (``path_key``) of which it is known that no other scene has them.
+        """
         found: dict[int, Rule] = {}
-        for other in self._others(scene, match, item):
+        for other in self._others(scene, ours, item):
             if self._participation.left_out(other) is None:
                 theirs = self._match(other)
                 if isinstance(theirs, Match) and item.rating_key in theirs.rating_keys:
                     found[other.id] = theirs.rule
         return found
 
-    def _others(self, scene: Scene, match: Match, item: Item) -> Iterable[Scene]:
+    def _others(self, scene: Scene, ours: frozenset[str], item: Item) -> Iterable[Scene]:
         others: dict[int, Scene] = {}
         before = self._writers.scenes_of(item.rating_key) - {scene.id}
         if before:
             others.update(self._finder.scenes(sorted(before)))
-        ours = {path_key(file.path) for file in match.files}
         foreign = [file_name(part.file) for part in item.parts if path_key(part.file) not in ours]
         if foreign:
             others.update({other.id: other for other in self._finder.scenes_with_files_named(foreign)})

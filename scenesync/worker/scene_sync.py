@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Protocol
 
 from scenesync.domain.blast_radius import NOWHERE, Reach, reach_of
+from scenesync.domain.departure import without_label
 from scenesync.domain.desired import DEFAULT_FIELDS, DEFAULT_RULES, DesiredFields, desired_fields
 from scenesync.domain.diff import Baseline, ConflictPolicy, Edit, plan_edit
 from scenesync.domain.errors import AttemptCut, SceneSkipped
@@ -94,6 +95,8 @@ class SyncOptions:
     lock: bool = True
     rules: FieldRules = DEFAULT_RULES
     participation: Participation = EVERYBODY
+    gone_label: str = ""
+    """The label of items whose scene was deleted ("": they get none); it goes when an item has a scene again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +217,7 @@ class SceneSync:
             edit = replace(step.edit, also_lock=pictures.missing_locks)
             if edit:
                 _say_what_was_cut(scene.id, edit, desired.cuts)
-                self._write(scene.id, match, step.item, edit, still_ours)
+                self.write(scene.id, match, step.item, edit, still_ours)
             if edit or pictures.changes:
                 written.append(WrittenItem(edit, pictures.changes))
         return SyncResult(match, tuple(written), image_error)
@@ -248,9 +251,10 @@ class SceneSync:
 
     def _plan_item(self, item: Item, desired: DesiredFields) -> PlannedItem:
         baselines = self._baselines.read(item.rating_key)
+        wanted = without_label(desired.values, self._options.gone_label, baselines)
         edit = plan_edit(
             item,
-            {field: self._server.fit(field, value) for field, value in desired.values.items()},
+            {field: self._server.fit(field, value) for field, value in wanted.items()},
             baselines,
             policy=self._options.policy,
             policies=self._options.policies,
@@ -258,7 +262,7 @@ class SceneSync:
         )
         return PlannedItem(item, edit, reach=reach_of(edit, baselines))
 
-    def _write(self, scene_id: int, match: Match, item: Item, edit: Edit, still_ours: Callable[[], bool]) -> None:
+    def write(self, scene_id: int, match: Match, item: Item, edit: Edit, still_ours: Callable[[], bool]) -> None:
         """Note what is about to be written, then send it.
 
         Noted first: after a crash, or a write that was carried out without an answer, our own text would pass for a

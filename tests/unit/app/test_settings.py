@@ -54,6 +54,8 @@ DEFAULTS = {
     "conflict_policy": "stash",
     "conflict_policy_fields": (),
     "lock_fields": True,
+    "on_destroy": "keep",
+    "destroyed_label": "Stash-Deleted",
     "only_organized": False,
     "only_tags": (),
     "skip_tags": (),

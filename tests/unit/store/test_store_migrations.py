@@ -217,7 +217,6 @@ def test_the_migrations_say_in_postgresql_what_the_tables_declare() -> None:
         (journal.ITEMS_OF_SCENE, "journal_by_scene (scene_id=?)"),
         (journal.HISTORY_OF_ITEM, "journal_by_item (rating_key=?)"),
         (holds.HOLD_OF_SCENE, "(server_id=? AND scene_id=?)"),
-        (journal.LATEST_OF_SCENE, "journal_by_scene (scene_id=?)"),
         (traces.TRACE_OF_SCENE, "SEARCH scene_trace USING INDEX"),
         (traces.SCENES_SHOWING, "USING PRIMARY KEY (entity=? AND entity_id=? AND scene_id>?)"),
     ],

@@ -82,7 +82,9 @@ class PlexWorld:
         self.connection = PlexConnection(
             cast("MediaServer", self.plex),
             self.breaker,
-            lambda identity: PlexSession(identity, cast("Any", self.plex), cast("Any", None), cast("Any", None)),
+            lambda identity: PlexSession(
+                identity, cast("Any", self.plex), cast("Any", None), cast("Any", None), cast("Any", None)
+            ),
             health=self.health,
             on_recovery=self.recover,
         )
