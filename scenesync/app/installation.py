@@ -11,13 +11,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
 from scenesync.app.field_settings import conflict_policies, enabled_fields, field_rules
+from scenesync.app.guarded_fan_out import GuardedScenes
 from scenesync.app.settings import participation, require_plex
 from scenesync.app.version import VERSION
 from scenesync.domain.blast_radius import BlastLimits
 from scenesync.domain.departure import OnDestroy
 from scenesync.domain.job import scene_job
 from scenesync.domain.showing import Showing
-from scenesync.intake.fan_out import EnqueueScenes, FanOut
+from scenesync.intake.fan_out import FanOut
 from scenesync.pictures.posters import PictureMaker
 from scenesync.plex import dialect
 from scenesync.plex.client import PlexClient
@@ -288,8 +289,9 @@ class Installation:
             attempts_of=lambda scene_id: self.attempts.latest(scene_id, ATTEMPTS_IN_A_LETTER),
         )
         pacing = self._pacing()
+        connection = PlexConnection(self.plex, breaker, self.session, health=health, on_recovery=pacing.outage_ended)
         gate = Gate(
-            PlexConnection(self.plex, breaker, self.session, health=health, on_recovery=pacing.outage_ended),
+            connection,
             breaker,
             # The smallest question that is answered only by a Stash whose database works.
             stash=StashConnection(
@@ -305,7 +307,9 @@ class Installation:
             gate,
             limits=limits,
             observers=(self.attempts.add, *observers),
-            fan_out=FanOut(self.stash, traces, showing, EnqueueScenes(self.queue)),
+            fan_out=FanOut(
+                self.stash, traces, showing, GuardedScenes(lambda: self.judge(connection.require_session()))
+            ),
             memory=SceneMemory(traces, showing),
         )
 

@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING, Final, Protocol
 
 from scenesync.domain.entities import change_of, continued, fan_out_job, found_up_to
-from scenesync.domain.job import PRIORITY_BULK, PRIORITY_FANOUT, scene_job
+from scenesync.domain.job import PRIORITY_FANOUT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from scenesync.domain.entities import Entity, EntityChange
     from scenesync.domain.job import Job
     from scenesync.domain.showing import Showing
-    from scenesync.intake.selection import BulkQueue
     from scenesync.queue.records import EnqueueResult
 
 log = logging.getLogger(__name__)
@@ -109,22 +108,6 @@ class FanOut:
         known_up_to = min((found[-1] for found in lists if len(found) >= PAGE_SIZE), default=None)
         scene_ids = sorted({each for found in lists for each in found if known_up_to is None or each <= known_up_to})
         return scene_ids, known_up_to is None
-
-
-class EnqueueScenes:
-    """Has every scene looked at as soon as it is found, behind what persons save."""
-
-    def __init__(self, queue: BulkQueue) -> None:
-        self._queue = queue
-
-    def receive(self, change: EntityChange, scene_ids: Sequence[int]) -> None:
-        """Enqueue a page of scenes; those that wait already are merged."""
-        now = time.time()
-        added = self._queue.put_many((scene_job(scene_id, now) for scene_id in scene_ids), PRIORITY_BULK)
-        log.debug("scenes enqueued entity=%s new=%d waiting=%d", change, added.created, added.merged)
-
-    def conclude(self, change: EntityChange) -> None:
-        """Do nothing: each page went on its way by itself."""
 
 
 def ask_for(queue: JobQueue, change: EntityChange) -> EnqueueResult:

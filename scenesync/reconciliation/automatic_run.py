@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from scenesync.domain.batches import batched
 from scenesync.domain.blast_radius import may_exceed, why_too_far
-from scenesync.domain.job import PRIORITY_FANOUT, scene_job
+from scenesync.domain.job import PRIORITY_BULK, scene_job
 from scenesync.reconciliation import plan_file
 from scenesync.reconciliation.planning import Totals, plan_scenes
 
@@ -69,7 +69,7 @@ class Scenes(Protocol):
 class Queue(Protocol):
     """Where the jobs go."""
 
-    def put_many(self, jobs: Iterable[Job], priority: int = PRIORITY_FANOUT) -> object:
+    def put_many(self, jobs: Iterable[Job], priority: int = PRIORITY_BULK) -> object:
         """Enqueue in short transactions, merging with what waits."""
         ...
 
@@ -81,7 +81,7 @@ def plan_path(folder: Path, run: int) -> Path:
 
 def let_go(runs: Runs, queue: Queue, run: int, folder: Path) -> None:
     """Enqueue the scenes of a run and forget it; what was enqueued twice after a crash merges."""
-    queue.put_many((scene_job(scene_id, time.time()) for scene_id in runs.scenes(run)), priority=PRIORITY_FANOUT)
+    queue.put_many((scene_job(scene_id, time.time()) for scene_id in runs.scenes(run)), priority=PRIORITY_BULK)
     forget(runs, run, folder)
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from scenesync.domain.errors import LibraryNotFound, PermanentError, TransientError
-from scenesync.plex.exceptions import PlexUnauthorized
+from scenesync.plex.exceptions import PlexServerDown, PlexUnauthorized
 from scenesync.worker.circuit_breaker import CircuitState
 from scenesync.worker.health import HealthListener
 
@@ -94,6 +94,13 @@ class PlexConnection:
         """The session of the server that answered last."""
         with self._lock:
             return self._session
+
+    def require_session(self) -> PlexSession:
+        """Return the session of the server that answered last. Raises PlexServerDown if none ever did."""
+        session = self.session
+        if session is None:
+            raise PlexServerDown("No Plex server has answered yet.")
+        return session
 
     @property
     def last_error(self) -> Exception | None:

@@ -256,7 +256,7 @@ def test_a_rename_of_thousands_does_not_delay_what_a_person_saves(world: SyncWor
         others = len(world.attempts) - done_before
         pending = read_snapshot(queue_folder(installation.settings.data_dir)).pending
     assert others < 200, f"{others} scenes were done before the one that a person saved, in {took_s:.1f} s"
-    assert 0 < pending <= 2 * fan_out.PAGE_SIZE, "the queue holds a page of what is to come, not the library"
+    assert pending > 4_000, "most of the others still wait"
 
 
 def test_what_a_synced_scene_shows_and_its_files_are_remembered(world: SyncWorld) -> None:

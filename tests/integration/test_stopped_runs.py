@@ -10,6 +10,8 @@ import pytest
 from sync_world import TOKEN, SyncWorld
 
 from scenesync.app.cli import run_cli
+from scenesync.domain.entities import Entity, EntityChange
+from scenesync.intake.fan_out import ask_for
 from scenesync.plex.exceptions import PlexServerDown
 
 if TYPE_CHECKING:
@@ -132,3 +134,25 @@ def test_while_plex_is_away_the_run_stays_gathered(written: SyncWorld) -> None:
         written.plex.up()
         assert not judge.conclude(KEY, CAUSE)
     assert waiting(written) == 0
+
+
+def test_a_fan_out_that_would_empty_too_much_waits_for_a_person(
+    world: SyncWorld, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tag = world.stash.add_tag("Live")
+    scenes = [world.pair(title=f"Night {number}", tags=[tag])[0] for number in range(4)]
+    world.drain(*scenes)
+    world.stash.destroy_entities("tag", [tag])
+    with world.installed(**LIMITS) as installation:
+        ask_for(installation.queue, EntityChange(Entity.TAG, tag.id))
+    assert world.drain(**LIMITS) == []
+    assert all(list(item.genres) == ["Live"] for item in world.plex.items())
+    monkeypatch.setenv("SCENESYNC_DATA_DIR", str(world.data_dir))
+    (run,) = answer(capsys, "stopped", "list", status=3)
+    assert (run["cause"], run["reason"].split(",")[0]) == (
+        f"change of tag {tag.id}",
+        "it would change 4 of 4 items (100 %)",
+    )
+    assert answer(capsys, "stopped", "continue", str(run["run"]))["scenes"] == 4
+    assert len(world.drain(**LIMITS)) == 4
+    assert all(list(item.genres) == [] for item in world.plex.items())

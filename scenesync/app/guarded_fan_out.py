@@ -1,0 +1,34 @@
+"""Scenes that a fan-out found: gathered until it is through, judged as one run, and only then enqueued."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from scenesync.domain.entities import EntityChange
+    from scenesync.reconciliation.automatic_run import Judge
+
+
+class GuardedScenes:
+    """Implements ``intake.fan_out.SceneReceiver``; ``judge`` gives the judge for the Plex server of the moment."""
+
+    def __init__(self, judge: Callable[[], Judge]) -> None:
+        self._judge = judge
+
+    def receive(self, change: EntityChange, scene_ids: Sequence[int]) -> None:
+        """Keep a page of scenes. Raises StoreError."""
+        self._judge().gather(_run_key(change), _cause(change), scene_ids)
+
+    def conclude(self, change: EntityChange) -> None:
+        """Enqueue what was gathered, or stop it if that would change too much. Raises what ``Judge.conclude`` does."""
+        self._judge().conclude(_run_key(change), _cause(change))
+
+
+def _run_key(change: EntityChange) -> str:
+    return f"{change.entity.value}_{change.id}"
+
+
+def _cause(change: EntityChange) -> str:
+    return f"change of {change}"
