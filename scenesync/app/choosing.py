@@ -38,10 +38,17 @@ def selectors(command: Command) -> Command:
     return command
 
 
-def require_one(scene_ids: Sequence[int], *, every: bool, since: datetime | None) -> None:
-    """Raise UsageError unless scenes were chosen in exactly one way."""
+include_held: Final = click.option(
+    "--include-held", is_flag=True, help="With --all: also the scenes that are held since they were undone."
+)
+
+
+def require_one(scene_ids: Sequence[int], *, every: bool, since: datetime | None, include_held: bool = False) -> None:
+    """Raise UsageError unless scenes were chosen in exactly one way, and held ones at most with all others."""
     if [bool(scene_ids), every, since is not None].count(True) != 1:
         raise click.UsageError("Name scenes by id, or choose them with --since TIME, or take --all.")
+    if include_held and not every:
+        raise click.UsageError("--include-held goes with --all; a scene that is named by its id is synced in any case.")
 
 
 def chosen_scenes(stash: StashClient, scene_ids: Sequence[int] | None, *, since: datetime | None) -> Iterator[Scene]:

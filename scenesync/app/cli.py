@@ -17,6 +17,8 @@ from scenesync.app.commands import (
     doctor,
     drain,
     explain,
+    holds,
+    journal,
     pin,
     plan,
     queue,
@@ -25,6 +27,7 @@ from scenesync.app.commands import (
     status,
     stopped,
     sync,
+    undo,
 )
 from scenesync.app.context import AppContext
 from scenesync.app.exit_codes import FAILED, USAGE
@@ -79,6 +82,9 @@ for command in (
     dlq.dlq,
     stopped.stopped,
     explain.explain,
+    undo.undo,
+    journal.journal,
+    holds.holds,
     pin.pin,
     pin.unpin,
     coverage.coverage,

@@ -58,6 +58,7 @@ from scenesync.worker.rivals import Rivals
 from scenesync.worker.scene_sync import SceneSync, SyncOptions
 from scenesync.worker.shared_circuit import SharedCircuit
 from scenesync.worker.stash_connection import StashConnection
+from scenesync.worker.undoing import Undoing
 from scenesync.worker.write_limit import WriteLimit
 
 if TYPE_CHECKING:
@@ -200,6 +201,7 @@ class Installation:
         )
         writing = WriteLimit(settings.workers)
         journal = JournalStore(self.database, identity.machine_identifier, run_id=self.run_id)
+        holds = HoldStore(self.database, identity.machine_identifier)
         images = ImageSync(
             self.stash,
             self.plex,
@@ -228,7 +230,7 @@ class Installation:
             options,
             writing,
             rivals,
-            HoldStore(self.database, identity.machine_identifier),
+            holds,
         )
         departures = Departures(
             settings.on_destroy,
@@ -241,7 +243,17 @@ class Installation:
             scene_sync=scene_sync,
             pick_up=lambda scene_ids: self.queue.put_many(scene_job(each, time.time()) for each in scene_ids),
         )
-        return PlexSession(identity, index, scene_sync, ProofDesk(self.plex, baselines, journal, images), departures)
+        undoing = Undoing(
+            self.plex,
+            journal,
+            baselines,
+            holds,
+            locator.match,
+            ProofDesk(self.plex, baselines, journal, images),
+            writing,
+        )
+        proofs = ProofDesk(self.plex, baselines, journal, images)
+        return PlexSession(identity, index, scene_sync, proofs, departures, undoing)
 
     def judge(self, session: PlexSession) -> Judge:
         """Return what stops runs that nobody asked for before they change too much."""

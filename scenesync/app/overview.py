@@ -15,6 +15,7 @@ from scenesync.store.attempts import AttemptStore
 from scenesync.store.automatic_runs import AutomaticRunStore, StoppedRun
 from scenesync.store.circuits import CircuitStore
 from scenesync.store.database import open_database
+from scenesync.store.holds import count_held
 from scenesync.store.outages import OutageStore
 from scenesync.store.service_state import ServiceStateStore
 from scenesync.worker.health import PLEX, SERVICES, STASH
@@ -35,6 +36,7 @@ OUTAGES_SHOWN = 5
 class Overview:
     """How things stand. ``plex`` and ``stash`` are up, down or unknown; ``rates`` counts outcomes of the last hour.
 
+    ``held`` counts the scenes that are left alone since they were undone.
     ``reliability`` looks at the last 30 days of each server.
     """
 
@@ -46,6 +48,7 @@ class Overview:
     rates: Mapping[str, int] = field(default_factory=dict)
     outages: Sequence[Outage] = ()
     stopped_runs: Sequence[StoppedRun] = ()
+    held: int = 0
     reliability: Mapping[str, Reliability] = field(default_factory=lambda: dict.fromkeys(SERVICES, Reliability()))
 
     def as_document(self) -> dict[str, object]:
@@ -60,6 +63,7 @@ class Overview:
             "last_hour": dict(self.rates),
             "outages": [{**asdict(outage), "duration_s": outage.duration_s} for outage in self.outages],
             "stopped_runs": [run.as_document() for run in self.stopped_runs],
+            "held": self.held,
             "reliability": {service: _document(figures) for service, figures in self.reliability.items()},
         }
 
@@ -84,6 +88,7 @@ def read_overview(data_dir: Path) -> Overview:
             rates=AttemptStore(database).outcomes_since(now - RATES_OVER_S),
             outages=outages.latest(OUTAGES_SHOWN),
             stopped_runs=AutomaticRunStore(database).stopped(),
+            held=count_held(database),
             reliability={
                 service: reliability(outages.of_service(service, since=now - WINDOW_S), now=now) for service in SERVICES
             },

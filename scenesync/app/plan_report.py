@@ -31,10 +31,14 @@ def show_plan(
     scene_ids: Sequence[int] | None,
     *,
     since: datetime | None,
+    include_held: bool = False,
     out_file: Path | None = None,
     as_json: bool,
 ) -> int:
-    """Make a plan (for ``choosing.chosen_scenes``) and print it, while it is made; return the exit status."""
+    """Make a plan (for ``choosing.chosen_scenes``) and print it, while it is made; return the exit status.
+
+    ``include_held``: a person asked for these scenes, so that holds do not count.
+    """
     console = Console(highlight=False, soft_wrap=True)
     totals, shown = Totals(), []
     with ExitStack() as stack:
@@ -44,7 +48,7 @@ def show_plan(
         if out_file is not None:
             header = plan_file.PlanHeader(identity.machine_identifier, time.time())
             writer = stack.enter_context(plan_file.writing(out_file, header))
-        for planned in plans(installation, identity, scene_ids, since):
+        for planned in plans(installation, identity, scene_ids, since, include_held=include_held):
             totals.count(planned)
             if writer is not None:
                 writer.add(planned)
@@ -62,9 +66,15 @@ def show_plan(
 
 
 def plans(
-    installation: Installation, identity: ServerIdentity, scene_ids: Sequence[int] | None, since: datetime | None
+    installation: Installation,
+    identity: ServerIdentity,
+    scene_ids: Sequence[int] | None,
+    since: datetime | None,
+    *,
+    include_held: bool,
 ) -> Iterator[PlannedScene]:
     """Yield the plan of each chosen scene. Raises what the requests to Plex and Stash raise."""
     session = installation.session(identity)
     session.index.refresh()
-    return plan_scenes(session.scene_sync, chosen_scenes(installation.stash, scene_ids, since=since))
+    scenes = chosen_scenes(installation.stash, scene_ids, since=since)
+    return plan_scenes(session.scene_sync, scenes, include_held=include_held)

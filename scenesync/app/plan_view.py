@@ -46,14 +46,16 @@ def scene_lines(planned: PlannedScene) -> Iterator[Text]:
             yield Text(f"  item {item.rating_key}", style="dim")
         doings = {conflict.field: conflict for conflict in item.conflicts}
         for change in item.changes:
-            line = _change(change)
+            line = change_line(change)
             if (conflict := doings.pop(change.field, None)) is not None:
                 line.append(f"  ({_doing(conflict)} in Plex since, overwritten)", style="magenta")
             yield line
         for conflict in doings.values():
-            yield Text.assemble(_name(conflict.field), (f"kept: {_doing(conflict)} in Plex by somebody", "magenta"))
+            yield Text.assemble(
+                field_label(conflict.field), (f"kept: {_doing(conflict)} in Plex by somebody", "magenta")
+            )
         for field in item.pictures:
-            yield Text.assemble(_name(field), ("new picture", ADDED))
+            yield Text.assemble(field_label(field), ("new picture", ADDED))
 
 
 def summary(totals: Totals) -> str:
@@ -79,23 +81,24 @@ def _sizes(totals: Totals) -> str:
     return f"{totals.fields} fields, {totals.cleared} of them emptied, {totals.pictures} pictures"
 
 
-def _change(change: FieldChange) -> Text:
+def change_line(change: FieldChange) -> Text:
+    """Return one field's step: a text before and after, what leaves a list and what comes into it."""
     if isinstance(change.before, str) and isinstance(change.after, str):
         return Text.assemble(
-            _name(change.field),
-            (_quoted(change.before), REMOVED),
+            field_label(change.field),
+            (quoted(change.before), REMOVED),
             " → ",
-            (_quoted(change.after), ADDED),
+            (quoted(change.after), ADDED),
         )
     before, after = _names(change.before), _names(change.after)
     kept = {name.casefold() for name in before}
-    line = Text.assemble(_name(change.field))
+    line = Text.assemble(field_label(change.field))
     for name in change.removed:
         line.append(f"-{name} ", style=REMOVED)
     for name in after:
         if name.casefold() not in kept:
             line.append(f"+{name} ", style=ADDED)
-    if line.plain == _name(change.field):
+    if line.plain == field_label(change.field):
         line.append("another order: " + ", ".join(after), style=ADDED)
     return line
 
@@ -104,7 +107,8 @@ def _doing(conflict: Conflict) -> str:
     return "locked" if conflict.is_lock else "edited"
 
 
-def _name(field: Field) -> str:
+def field_label(field: Field) -> str:
+    """Return a field's name, indented and filled up so that values stand below each other."""
     return f"    {field.name.lower().replace('_', ' '):<{_FIELD_WIDTH}} "
 
 
@@ -112,7 +116,8 @@ def _names(value: FieldValue) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else value
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """Return a text in quotation marks on one line, abbreviated."""
     if not text:
         return "(empty)"
     flat = text.replace("\n", "⏎")

@@ -118,27 +118,32 @@ class Syncing(Protocol):
         ...
 
     def plan(
-        self, scene: Scene, items: Mapping[str, Item], *, with_pictures: bool
+        self, scene: Scene, items: Mapping[str, Item], *, with_pictures: bool, include_held: bool
     ) -> tuple[Match, Sequence[PlannedItem]]:
-        """Return what would be written; without pictures these are not looked at."""
+        """Return what would be written; without pictures these are not looked at, with ``include_held`` no holds."""
         ...
 
 
-def plan_scenes(syncing: Syncing, scenes: Iterable[Scene], *, with_pictures: bool = True) -> Iterator[PlannedScene]:
+def plan_scenes(
+    syncing: Syncing, scenes: Iterable[Scene], *, with_pictures: bool = True, include_held: bool = False
+) -> Iterator[PlannedScene]:
     """Yield a plan for each scene, in order and in bounded memory; without pictures these are not looked at.
 
-    Raises what the requests to Plex and Stash raise: a plan with holes would not be one.
+    ``include_held``: as for scenes that a person asks for, which ends their holds. Raises what the requests to Plex and
+    Stash raise: a plan with holes would not be one.
     """
     for batch in batched(scenes, SCENES_AT_ONCE):
         items = syncing.read_ahead(batch)
         for scene in batch:
-            yield _plan(syncing, scene, items, with_pictures=with_pictures)
+            yield _plan(syncing, scene, items, with_pictures=with_pictures, include_held=include_held)
 
 
-def _plan(syncing: Syncing, scene: Scene, items: Mapping[str, Item], *, with_pictures: bool) -> PlannedScene:
+def _plan(
+    syncing: Syncing, scene: Scene, items: Mapping[str, Item], *, with_pictures: bool, include_held: bool
+) -> PlannedScene:
     title = shown_title(scene)
     try:
-        match, steps = syncing.plan(scene, items, with_pictures=with_pictures)
+        match, steps = syncing.plan(scene, items, with_pictures=with_pictures, include_held=include_held)
     except SceneSkipped as error:
         return PlannedScene(scene.id, title, Verdict.LEFT_OUT, reason=str(error), left_out_by=error.reason)
     except AmbiguousMatch as error:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from scenesync.worker.library_index import LibraryIndex
     from scenesync.worker.proof import ProofDesk
     from scenesync.worker.scene_sync import SceneSync
+    from scenesync.worker.undoing import Undoing
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +54,7 @@ class PlexSession:
     scene_sync: SceneSync
     proofs: ProofDesk
     departures: Departures
+    undoing: Undoing
 
 
 class PlexConnection:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from scenesync.app.choosing import require_one, selectors
+from scenesync.app.choosing import include_held, require_one, selectors
 from scenesync.app.commands import options
 from scenesync.app.commands.drain import tell, view_for
 from scenesync.app.context import AppContext, print_json
 from scenesync.app.exit_codes import DONE, FAILED
+from scenesync.app.holding import release_holds
 from scenesync.app.installation import open_installation, open_queue
 from scenesync.app.one_shot import work_off
 from scenesync.app.plan_report import plans, show_plan
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @selectors
+@include_held
 @click.option(
     "--out",
     "out_file",
@@ -43,15 +45,24 @@ def plan(
     scene_ids: Sequence[int],
     every: bool,
     since: datetime | None,
+    include_held: bool,
     out_file: Path | None,
     as_json: bool,
 ) -> int:
     """Show what would change in Plex, field by field; nothing is written there.
 
+    Scenes that are held since they were undone are left out, unless they are named by id: then `sync` ends the hold.
     Exits 0 with or without changes.
     """
-    require_one(scene_ids, every=every, since=since)
-    return show_plan(app.load().settings, scene_ids or None, since=since, out_file=out_file, as_json=as_json)
+    require_one(scene_ids, every=every, since=since, include_held=include_held)
+    return show_plan(
+        app.load().settings,
+        scene_ids or None,
+        since=since,
+        include_held=include_held or bool(scene_ids),
+        out_file=out_file,
+        as_json=as_json,
+    )
 
 
 @click.command()
@@ -87,8 +98,10 @@ def apply(app: AppContext, *, file: Path, dry_run: bool, wait_s: float, as_json:
         else:
             click.echo(f"The plan still holds for all of its {len(planned)} scenes.")
         return DONE
+    chosen = [scene.scene_id for scene in planned]
+    release_holds(settings, chosen)
     with open_queue(settings) as queue:
-        enqueue_ids(queue, [scene.scene_id for scene in planned])
+        enqueue_ids(queue, chosen)
     report = work_off(settings, view_for("applying", as_json=as_json), unreachable_for_s=wait_s)
     return tell(report, as_json=as_json)
 
@@ -100,5 +113,5 @@ def _moved_on(
         identity = installation.plex.identity()
         if identity.machine_identifier != header.server_id:
             raise click.UsageError("This plan was made for another Plex server.")
-        now = plans(installation, identity, [scene.scene_id for scene in planned], None)
+        now = plans(installation, identity, [scene.scene_id for scene in planned], None, include_held=True)
         yield from plan_file.moved_on(planned, now)

@@ -47,6 +47,8 @@ def _lines(overview: Overview) -> Iterator[str]:
         yield f"              the oldest has waited {span(queue.oldest_pending_s)}"
     yield f"so far        {queue.completed_total} done, {queue.failed_total} given up"
     yield f"last hour     {', '.join(f'{count} {outcome}' for outcome, count in overview.rates.items()) or 'nothing'}"
+    if overview.held:
+        yield f"held          {overview.held} scenes since they were undone (scenesync holds list)"
     yield f"daemon        {'running' if overview.daemon_running else 'not running'}"
     yield f"plex          {overview.plex}, circuit {overview.circuit}"
     yield f"stash         {overview.stash}"

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from scenesync.app.choosing import require_one, selectors
+from scenesync.app.choosing import include_held, require_one, selectors
 from scenesync.app.commands import options
 from scenesync.app.commands.drain import tell, view_for
 from scenesync.app.context import AppContext, print_json
 from scenesync.app.exit_codes import DONE
+from scenesync.app.holding import release_holds
 from scenesync.app.installation import open_queue, stash_client
 from scenesync.app.one_shot import work_off
 from scenesync.app.plan_report import show_plan
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @selectors
+@include_held
 @click.option("--no-wait", is_flag=True, help="Only enqueue; the daemon or a later drain does the work.")
 @click.option("--dry-run", is_flag=True, help="Only show what would change, like `scenesync plan`.")
 @options.wait
@@ -38,6 +40,7 @@ def sync(
     scene_ids: Sequence[int],
     every: bool,
     since: datetime | None,
+    include_held: bool,
     no_wait: bool,
     dry_run: bool,
     wait_s: float,
@@ -45,14 +48,19 @@ def sync(
 ) -> int:
     """Enqueue scenes (by id, --since, or --all) and work until nothing is due.
 
+    Scenes that are held since they were undone are left alone, unless they are named by id or --include-held is given.
     Exits 3 when jobs still wait or dead letters are left.
     """
-    require_one(scene_ids, every=every, since=since)
+    require_one(scene_ids, every=every, since=since, include_held=include_held)
     settings = app.load().settings
     if dry_run:
-        return show_plan(settings, scene_ids or None, since=since, as_json=as_json)
+        return show_plan(
+            settings, scene_ids or None, since=since, include_held=include_held or bool(scene_ids), as_json=as_json
+        )
     if not no_wait:
         require_plex(settings)
+    if scene_ids or include_held:
+        release_holds(settings, scene_ids or None)
     result = enqueue(settings, scene_ids, since=since)
     if no_wait:
         if as_json:

@@ -82,9 +82,7 @@ class PlexWorld:
         self.connection = PlexConnection(
             cast("MediaServer", self.plex),
             self.breaker,
-            lambda identity: PlexSession(
-                identity, cast("Any", self.plex), cast("Any", None), cast("Any", None), cast("Any", None)
-            ),
+            lambda identity: PlexSession(identity, cast("Any", self.plex), *(cast("Any", None),) * 4),
             health=self.health,
             on_recovery=self.recover,
         )

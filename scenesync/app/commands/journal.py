@@ -1,0 +1,139 @@
+"""What SceneSync wrote to Plex, when, and in which run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from scenesync.app.commands import options
+from scenesync.app.context import AppContext, print_json
+from scenesync.app.exit_codes import DONE
+from scenesync.app.installation import database_file
+from scenesync.app.times import moment, parse_since
+from scenesync.app.undo_view import value_change
+from scenesync.domain.journal import JournalEntry, JournalFilter, Run
+from scenesync.store.database import open_database
+from scenesync.store.journal import search_edits, search_runs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+MOST_SHOWN = 50
+
+
+@click.command()
+@click.option(
+    "--since",
+    metavar="TIME",
+    callback=parse_since,
+    help="Edits made since then: an age (90s, 24h, 7d, 1w) or an ISO time.",
+)
+@click.option("--run", "run_id", metavar="ID", default="", help="Edits made by this run.")
+@click.option("--runs", is_flag=True, help="List the runs that made them instead, one line each.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=MOST_SHOWN, show_default=True, help="At most so many, the latest."
+)
+@click.argument("scene_ids", type=click.IntRange(min=1), nargs=-1)
+@options.as_json
+@click.pass_obj
+def journal(
+    app: AppContext,
+    *,
+    since: datetime | None,
+    run_id: str,
+    runs: bool,
+    limit: int,
+    scene_ids: Sequence[int],
+    as_json: bool,
+) -> int:
+    """List the edits made in Plex, newest first: of scenes, since a time, by a run; what each field showed before.
+
+    `scenesync undo` takes the same selectors. Asks no server.
+    """
+    chosen = JournalFilter(tuple(scene_ids), since.timestamp() if since else None, run_id)
+    data_dir = app.load().settings.data_dir
+    if runs:
+        return _show_runs(_runs(data_dir, chosen, limit), as_json=as_json)
+    return _show_edits(_edits(data_dir, chosen, limit), as_json=as_json)
+
+
+def _edits(data_dir: Path, chosen: JournalFilter, limit: int) -> Sequence[JournalEntry]:
+    database = open_database(database_file(data_dir), read_only=True)
+    if database is None:
+        return ()
+    with database:
+        return search_edits(database, chosen, limit=limit)
+
+
+def _runs(data_dir: Path, chosen: JournalFilter, limit: int) -> Sequence[Run]:
+    database = open_database(database_file(data_dir), read_only=True)
+    if database is None:
+        return ()
+    with database:
+        return search_runs(database, chosen, limit=limit)
+
+
+def _show_edits(entries: Sequence[JournalEntry], *, as_json: bool) -> int:
+    if as_json:
+        print_json([_document(entry) for entry in entries])
+        return DONE
+    console = Console(highlight=False, soft_wrap=True)
+    for run_id, at, scene_id, key, cause in dict.fromkeys(_edit_of(entry) for entry in entries):
+        console.print(Text(f"{moment(at)}  scene {scene_id}  item {key}  {cause}  run {run_id or '-'}", style="dim"))
+        for entry in entries:
+            if _edit_of(entry) == (run_id, at, scene_id, key, cause):
+                console.print(value_change(entry.field, entry.before, entry.after))
+    if not entries:
+        click.echo("No edits.")
+    return DONE
+
+
+def _edit_of(entry: JournalEntry) -> tuple[str, float, int, str, str]:
+    return entry.run_id, entry.at, entry.scene_id, entry.rating_key, entry.cause
+
+
+def _show_runs(runs: Sequence[Run], *, as_json: bool) -> int:
+    if as_json:
+        print_json(
+            [
+                {
+                    "run": run.run_id,
+                    "cause": run.cause,
+                    "began_at": run.began_at,
+                    "ended_at": run.ended_at,
+                    "scenes": run.scenes,
+                    "fields": run.fields,
+                }
+                for run in runs
+            ]
+        )
+        return DONE
+    table = Table("run", "cause", "first edit", "last edit", "scenes", "fields", box=None)
+    for run in runs:
+        times = (moment(run.began_at), moment(run.ended_at))
+        table.add_row(run.run_id or "-", run.cause, *times, str(run.scenes), str(run.fields))
+    Console().print(table)
+    return DONE
+
+
+def _document(entry: JournalEntry) -> dict[str, Any]:
+    return {
+        "at": entry.at,
+        "run": entry.run_id,
+        "cause": entry.cause,
+        "scene_id": entry.scene_id,
+        "rating_key": entry.rating_key,
+        "field": entry.field.value,
+        "before": entry.before,
+        "after": entry.after,
+        "shown": entry.after if entry.shown is None else entry.shown,
+        "lock_before": entry.lock_before,
+        "lock_after": entry.lock_after,
+        "file": entry.file,
+    }

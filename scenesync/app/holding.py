@@ -1,0 +1,34 @@
+"""Scenes that are left alone since they were undone: list them, let them be synced again. No server is asked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from scenesync.app.installation import database_file, journal_of
+from scenesync.store.database import open_database
+from scenesync.store.holds import list_held, release_held
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from scenesync.app.settings import Settings
+    from scenesync.domain.holds import Hold
+
+
+def release_holds(settings: Settings, scene_ids: Sequence[int] | None) -> int:
+    """Let these scenes be synced again, None: all of them; return how many were held. Raises StoreError."""
+    file = database_file(settings.data_dir)
+    if not file.exists():
+        return 0
+    with open_database(file, journal=journal_of(settings)) as database:
+        return release_held(database, scene_ids)
+
+
+def held_scenes(data_dir: Path) -> Sequence[Hold]:
+    """Return the holds, in the order of the scenes' ids; none without a database of this version."""
+    database = open_database(database_file(data_dir), read_only=True)
+    if database is None:
+        return ()
+    with database:
+        return list_held(database)
