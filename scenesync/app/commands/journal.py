@@ -86,7 +86,7 @@ def _show_edits(entries: Sequence[JournalEntry], *, as_json: bool) -> int:
     console = Console(highlight=False, soft_wrap=True)
     for run_id, at, scene_id, key, cause in dict.fromkeys(_edit_of(entry) for entry in entries):
         console.print(Text(f"{moment(at)}  scene {scene_id}  item {key}  {cause}  run {run_id or '-'}", style="dim"))
-        for entry in entries:
+        for entry in reversed(entries):
             if _edit_of(entry) == (run_id, at, scene_id, key, cause):
                 console.print(value_change(entry.field, entry.before, entry.after))
     if not entries:
