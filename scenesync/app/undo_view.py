@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from scenesync.domain.fields import Field, FieldValue
-    from scenesync.worker.undoing import UndoneItem, UndoneScene
+    from scenesync.worker.undo_work import UndoneItem, UndoneScene
 
 LEFT_ALONE = "magenta"
 _TAIL_SHOWN = 12

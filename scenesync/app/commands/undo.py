@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from scenesync.worker.undoing import UndoneScene
+    from scenesync.worker.undo_work import UndoneScene
 
 SCENES_AT_ONCE: Final = 50
 BUSY_FOR_S: Final = 60.0
