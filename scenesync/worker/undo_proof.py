@@ -6,13 +6,12 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from scenesync.domain.diff import Baseline, Edit, FieldChange, ImageBaseline
-from scenesync.domain.errors import LeaseLost, PermanentError, TransientError
 from scenesync.domain.fields import LIST_FIELDS, SHARED_LISTS
 from scenesync.domain.journal import Lock
-from scenesync.domain.undo import selected_key, undo_edit
-from scenesync.plex.exceptions import PlexServerDown, PlexUnauthorized
+from scenesync.domain.undo import selected_key
 from scenesync.worker.proof import Unproven
 from scenesync.worker.scene_sync import SyncResult, WrittenItem
+from scenesync.worker.undo_work import told_of
 
 if TYPE_CHECKING:
     import threading
@@ -44,8 +43,7 @@ class UndoProof:
 
     def prove(self, works: Sequence[Work], still_ours: Callable[[], bool], stop: threading.Event) -> None:
         """Read back what was written, put lists in order that came out otherwise, and remember what is shown."""
-        edits = [(work, undo_edit(work.item, work.put_back)) for work in works if work.item and not work.error]
-        self._read_back([(work, edit) for work, edit in edits if edit], still_ours, stop)
+        self._read_back([(work, work.edit) for work in works if work.edit], still_ours, stop)
         written = [work for work in works if not work.error]
         items = self._server.read_items([work.rating_key for work in written]) if written else {}
         jumbled = [work for work in written if work.rating_key in items and _jumbled(work, items[work.rating_key])]
@@ -84,16 +82,12 @@ class UndoProof:
                 work.scene_id,
                 {undo.field: Baseline(undo.kept, replaced=(), locked=undo.lock is Lock.OURS) for undo in lists},
             )
-            try:
+            with told_of(work.fail):
                 for changes in (off, on):
                     edit = Edit(item.rating_key, item.library_key, changes, lock=False, locked_before=kept)
                     with self._writing.slot(still_ours):
                         self._server.apply_edit(edit)
                 edits.append((work, edit))
-            except (PlexServerDown, PlexUnauthorized, LeaseLost):
-                raise
-            except (TransientError, PermanentError) as error:
-                work.fail(error)
         self._read_back(edits, still_ours, stop)
 
     def _remember(self, work: Work, item: Item) -> None:
@@ -112,12 +106,13 @@ class UndoProof:
             self._journal.note_shown(work.rating_key, otherwise)
             for undo in work.pictures:
                 note_picture(self._baselines, work, undo, shown=str(item.value(undo.field)))
-        work.remarks.update({each: f"Plex shows it otherwise: {_text(value)}" for each, value in otherwise.items()})
+        for each, value in otherwise.items():
+            work.remarks.setdefault(each, f"Plex shows it otherwise: {_text(value)}")
         for undo in work.pictures:
             if undo.changes_value:
                 selected = selected_key(self._server.uploaded_images(work.rating_key, undo.field))
                 if selected != undo.target:
-                    work.remarks[undo.field] = f"Plex has another picture selected: {selected or 'none'}"
+                    work.remarks.setdefault(undo.field, f"Plex has another picture selected: {selected or 'none'}")
         for undo in work.put_back:
             if (undo.field.value in item.locked) is (undo.lock is Lock.NONE):
                 work.remarks.setdefault(undo.field, "Plex did not change its lock")

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from scenesync.domain.errors import LeaseLost, PermanentError, TransientError
 from scenesync.domain.fields import IMAGE_FIELDS
 from scenesync.domain.matching import IndexedFile, Match, Rule
+from scenesync.plex.exceptions import PlexServerDown, PlexUnauthorized
 from scenesync.worker.images import ImageBaselines
 from scenesync.worker.scene_sync import Baselines, Holds, Journal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from scenesync.domain.diff import Edit
     from scenesync.domain.fields import Field
     from scenesync.domain.holds import Hold
     from scenesync.domain.item import Item
@@ -89,6 +93,8 @@ class Work:
     item: Item | None = None
     file: str = ""
     fields: tuple[FieldUndo, ...] = ()
+    edit: Edit | None = None
+    """What was sent besides pictures; None if that failed, or was not tried yet."""
     refusal: str = ""
     error: str = ""
     remarks: dict[Field, str] = field(default_factory=dict)
@@ -113,6 +119,10 @@ class Work:
         if error is not None:
             self.error = self.error or f"{type(error).__name__}: {error}"
 
+    def remark(self, of: Field, error: Exception) -> None:
+        """Note what went wrong with one field alone."""
+        self.remarks[of] = str(error)
+
     def match(self) -> Match:
         """Return what the item was taken for, for the proof."""
         assert self.item is not None  # noqa: S101 - asked of works that were read
@@ -121,3 +131,14 @@ class Work:
     def as_result(self) -> UndoneItem:
         """Return what the person is told."""
         return UndoneItem(self.rating_key, self.fields, self.refusal, self.error, self.remarks)
+
+
+@contextmanager
+def told_of(tell: Callable[[Exception], object]) -> Iterator[None]:
+    """Let what goes wrong with one item be told of that item; what concerns all of them is raised."""
+    try:
+        yield
+    except (PlexServerDown, PlexUnauthorized, LeaseLost):
+        raise
+    except (TransientError, PermanentError) as error:
+        tell(error)

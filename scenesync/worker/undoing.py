@@ -9,20 +9,19 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from scenesync.domain.diff import Baseline
-from scenesync.domain.errors import LeaseLost, PermanentError, TransientError
 from scenesync.domain.fields import IMAGE_FIELDS, SHARED_LISTS
 from scenesync.domain.holds import Hold, fingerprint
 from scenesync.domain.journal import UNDO, JournalEntry, JournalFilter, Lock
 from scenesync.domain.matching import Match, plays
 from scenesync.domain.paths import same_path
 from scenesync.domain.undo import FieldUndo, shows_what_was_synced, undo_edit, undo_item
-from scenesync.plex.exceptions import PlexServerDown, PlexUnauthorized
 from scenesync.worker.scene_sync import STALE_AFTER_S, require_as_planned
 from scenesync.worker.undo_proof import UndoProof, note_picture
-from scenesync.worker.undo_work import UndoneItem, UndoneScene, Work
+from scenesync.worker.undo_work import UndoneItem, UndoneScene, Work, told_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -99,7 +98,11 @@ class Undoing:
         works = self._works(scene_ids, chosen)
         self._decide(works, scenes, chosen, force=force)
         return [
-            UndoneScene(scene_id, _results(works, scene_id), held=self._would_hold(scene_id, scenes, works))
+            UndoneScene(
+                scene_id,
+                _results(works, scene_id),
+                held=self._would_hold(scene_id, scenes, works, was_held=self._holds.of_scene(scene_id) is not None),
+            )
             for scene_id in scene_ids
         ]
 
@@ -219,9 +222,7 @@ class Undoing:
             ]
         )
 
-    def _would_hold(
-        self, scene_id: int, scenes: Mapping[int, Scene], works: Sequence[Work], *, was_held: bool = False
-    ) -> bool:
+    def _would_hold(self, scene_id: int, scenes: Mapping[int, Scene], works: Sequence[Work], *, was_held: bool) -> bool:
         """Say whether the scene is to be left alone from now on: not if nothing was undone, or it shows Stash again."""
         mine = [work for work in works if work.scene_id == scene_id]
         if scene_id not in scenes or not mine:
@@ -234,23 +235,24 @@ class Undoing:
     # -- writing -----------------------------------------------------------------------------------------------------
 
     def _write(self, work: Work, still_ours: Callable[[], bool]) -> None:
-        """Note what is about to be written, then send it: pictures first, since selecting one locks its field."""
+        """Note what is about to be written, then send it: pictures first, since selecting one locks its field.
+
+        A picture that cannot be put back does not keep the texts from it.
+        """
         assert work.item is not None  # noqa: S101 - only what was read has anything to put back
-        edit = undo_edit(work.item, work.put_back)
         self._note(work)
-        try:
-            for undo in work.pictures:
-                if undo.changes_value:
+        for undo in work.pictures:
+            if undo.changes_value:
+                with told_of(partial(work.remark, undo.field)):
                     self._show_picture(work.rating_key, undo, still_ours)
+        edit = undo_edit(work.item, [undo for undo in work.put_back if undo.field not in work.remarks])
+        with told_of(work.fail):
             if edit:
                 with self._writing.slot(still_ours) as waited_s:
                     if waited_s > STALE_AFTER_S:
                         require_as_planned(self._server, work.item, edit)
                     self._server.apply_edit(edit)
-        except (PlexServerDown, PlexUnauthorized, LeaseLost):
-            raise
-        except (TransientError, PermanentError) as error:
-            work.fail(error)
+            work.edit = edit
 
     def _note(self, work: Work) -> None:
         known = self._baselines.read(work.rating_key)

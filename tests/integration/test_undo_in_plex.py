@@ -326,6 +326,22 @@ def test_an_undo_that_met_a_busy_plex_is_finished_by_another(
     assert state_of(item) == before
 
 
+def test_a_picture_that_plex_will_not_take_away_does_not_keep_the_text_from_going_back(
+    environment: SyncWorld, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world = environment
+    scene_id, item = world.pair("pier", title="Pier at noon", cover=png(1))
+    before = state_of(item)
+    world.drain(scene_id)
+    world.plex.fail_next(1, status(404), only="DELETE")  # a server older than 1.43
+    undone = ran(capsys, "undo", str(scene_id), code=3)
+    remarks = {field["field"]: field["remark"] for field in undone["scenes"][0]["items"][0]["fields"]}
+    assert [stem for stem, remark in remarks.items() if remark] == ["art"]
+    assert (item.title, item.art is None) == ("pier", False)
+    ran(capsys, "undo", str(scene_id))
+    assert state_of(item) == before
+
+
 def test_what_plex_ignores_is_said(environment: SyncWorld, capsys: pytest.CaptureFixture[str]) -> None:
     world = environment
     scene_id, item = world.pair("pier", title="Pier at noon", details="Sun.")

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 def holds() -> None:
     """Scenes that are left alone since they were undone.
 
-    A hold ends by itself when the scene's metadata changes in Stash, or when a person syncs the scene by its id.
+    A hold ends by itself when the scene's metadata changes in Stash (a new cover alone does not count), or when a
+    person syncs the scene by its id.
     """
 
 

@@ -120,7 +120,9 @@ def _wait_for_work_under_way(installation: Installation, scene_ids: Sequence[int
     for scene_id in scene_ids:
         while installation.queue.find(scene_key(scene_id)).running:
             if stop.wait(LOOK_EVERY_S) or time.monotonic() > deadline:
-                raise AttemptCut(f"Scene {scene_id} is being synced at this moment. Try again in a while.")
+                raise AttemptCut(
+                    f"Scene {scene_id} is being synced at this moment. It is held from now on; undo it again later."
+                )
 
 
 def _how_to_undo(totals: UndoTotals, run: str) -> str:
