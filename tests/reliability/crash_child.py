@@ -7,6 +7,7 @@ so that a process id always means the process that it was given for.
 from __future__ import annotations
 
 import contextlib
+import hashlib  # noqa: F401 (the queue imports it when it needs it, which would be once per child)
 import json
 import os
 import signal

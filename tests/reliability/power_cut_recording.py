@@ -23,6 +23,7 @@ _UNEXPECTED: Final = (
 )
 _SENDS: Final = "sendto,sendmsg"
 _LONGEST_BYTES: Final = 100_000
+_LONGEST_S: Final = 600  # takes seconds; the limit is for a program that hangs
 
 _LINE: Final = re.compile(r"^(\d+) +(\w+)\((.*)$")
 _RESUMED: Final = re.compile(r"^(\d+) +<\.\.\. (\w+) resumed>(.*)$")
@@ -123,7 +124,7 @@ def record(
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=_LONGEST_S,
         check=False,
         env=dict(env),
         cwd=cwd,

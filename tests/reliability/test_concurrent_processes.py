@@ -23,6 +23,7 @@ pytestmark = [pytest.mark.reliability, pytest.mark.timeout(400)]
 
 _SCENES: Final = 25  # few enough for every event to have a chance to meet a job of its scene, waiting or processed
 _BETWEEN_KILLS_S: Final = 2.0
+_FEWEST_KILLS: Final = 2  # however long the processes take to start
 _DRAINERS: Final = 4
 
 
@@ -61,7 +62,7 @@ def test_eight_enqueue_and_four_drain_at_once_every_event_is_processed_after_it_
     ]
     drainers = [_start_drainer(nursery, world, bounds.first_seed + number) for number in range(_DRAINERS)]
     kills = 0
-    while time.monotonic() < until - _BETWEEN_KILLS_S / 2:
+    while kills < _FEWEST_KILLS or time.monotonic() < until - _BETWEEN_KILLS_S / 2:
         time.sleep(_BETWEEN_KILLS_S)
         drainers.pop(0).kill()
         drainers.append(_start_drainer(nursery, world, bounds.first_seed + kills + 100))
@@ -84,7 +85,6 @@ def test_eight_enqueue_and_four_drain_at_once_every_event_is_processed_after_it_
         remarks=f"{completed:,} runs, {world.history.runs_once_more:,} of them once more",
     )
     assert not verdict, str(verdict)
-    assert kills >= 2
     assert world.history.runs_once_more > 0, "no event came while its scene was processed: this proved too little"
 
 
