@@ -21,7 +21,7 @@ from scenesync.app.mounts import network_share_type
 from scenesync.app.path_check import judge_paths
 from scenesync.app.settings import SettingsError, not_yet_effective
 from scenesync.domain.errors import PermanentError, TransientError
-from scenesync.queue.errors import QueueError
+from scenesync.queue.errors import QueueDamaged, QueueDiskFull, QueueError
 from scenesync.queue.owner_lock import held_elsewhere
 from scenesync.store.errors import StoreError
 from scenesync.worker.library_index import choose_libraries
@@ -105,15 +105,13 @@ def _check_data_dir(settings: Settings) -> Check:
     folder = settings.data_dir
     try:
         make_data_dir(folder)
-        with open_queue(settings) as queue:
-            damage = queue.damage
+        with open_queue(settings):
+            pass
+    except (QueueDamaged, QueueDiskFull) as error:
+        return Check("data directory", Verdict.FAILED, str(error))  # says what to do
     except (QueueError, OSError) as error:
         return Check(
             "data directory", Verdict.FAILED, f"{folder}: {error}", "Make it writable or set SCENESYNC_DATA_DIR."
-        )
-    if damage is not None:
-        return Check(
-            "data directory", Verdict.WARNING, damage.message, "Nothing: the next run looks at every scene again."
         )
     share = network_share_type(folder)
     if share is not None and not settings.network_share:

@@ -20,11 +20,13 @@ from scenesync.app.installation import make_data_dir, open_installation, worker_
 from scenesync.app.one_shot import stopping_on_signals
 from scenesync.app.second_look import make_good
 from scenesync.app.settings import SettingsError, not_yet_effective
+from scenesync.disk.room import is_no_room
 from scenesync.domain.errors import StashRefused, StashUnavailable
 from scenesync.domain.outcome import Attempt, Outcome
-from scenesync.queue.errors import QueueDamaged
+from scenesync.queue.errors import QueueDamaged, QueueDiskFull
 from scenesync.stash.client import StashClient
-from scenesync.store.errors import StoreDamaged
+from scenesync.store.errors import StoreDamaged, StoreDiskFull
+from scenesync.worker.disk_trouble import DiskTrouble
 from scenesync.worker.loop import LoopLimits
 
 if TYPE_CHECKING:
@@ -32,11 +34,13 @@ if TYPE_CHECKING:
 
     from scenesync.app.context import AppContext
     from scenesync.app.settings import LoadedSettings, Settings
+    from scenesync.queue.owner_lock import KernelLock
     from scenesync.stash.connection import PluginConnection
 
 log = logging.getLogger(__name__)
 
 LOOK_AT_FILES_EVERY_S: Final = 2.0
+LOOK_FOR_ROOM_EVERY_S: Final = 2.0
 LOOK_AT_PLUGIN_EVERY_S: Final = 60.0
 LONGEST_GOODBYE_S: Final = 8.0
 """A stop is over within ten seconds, whatever hangs."""
@@ -113,25 +117,12 @@ class Daemon:
     source: SettingsSource
     quiet_second: bool = False
     damaged_at: list[float] = field(default_factory=list)
+    trouble: DiskTrouble = field(default_factory=lambda: DiskTrouble("data directory"))
 
     def run(self) -> int:
         """Work until a signal and return the exit status. Raises SettingsError, QueueError, StoreError, OSError."""
         loaded = self.source.load()
         data_dir = loaded.settings.data_dir
-        make_data_dir(data_dir)
-        lock = worker_lock(data_dir)
-        if not lock.acquire():
-            if not self.quiet_second:
-                click.echo(f"scenesync: another SceneSync already works in {data_dir}.", err=True)
-            return DONE if self.quiet_second else FAILED
-        try:
-            self._work(loaded)
-        finally:
-            lock.release()
-        return DONE
-
-    def _work(self, loaded: LoadedSettings) -> None:
-        """Work in rounds: each has its own settings, and ends when they change or at a signal."""
         end_of_round = threading.Event()
 
         def leave() -> None:
@@ -142,16 +133,56 @@ class Daemon:
             goodbye.start()
 
         with stopping_on_signals(leave) as stop:
-            while True:
-                end_of_round.clear()
-                if stop.is_set():  # asked after clearing: a signal sets both
-                    return
-                watch = SettingsWatch(self.source, loaded)
-                try:
-                    self._round(loaded.settings, end_of_round, watch)
-                except (QueueDamaged, StoreDamaged) as error:
-                    self._survive_damage(error)
-                loaded = watch.latest
+            lock = self._lock(data_dir, stop)
+            if lock is None:
+                return DONE if self.quiet_second or stop.is_set() else FAILED
+            try:
+                self._work(loaded, end_of_round, stop)
+            finally:
+                lock.release()
+        return DONE
+
+    def _lock(self, data_dir: Path, stop: threading.Event) -> KernelLock | None:
+        """Return the lock of whoever works in ``data_dir``, None if somebody else has it, or at a signal."""
+        lock = worker_lock(data_dir)
+        while not stop.is_set():
+            try:
+                make_data_dir(data_dir)
+                if lock.acquire():
+                    return lock
+            except OSError as error:
+                self._wait_for_room(error, data_dir, stop)
+                continue
+            if not self.quiet_second:
+                click.echo(f"scenesync: another SceneSync already works in {data_dir}.", err=True)
+            break
+        return None
+
+    def _work(self, loaded: LoadedSettings, end_of_round: threading.Event, stop: threading.Event) -> None:
+        """Work in rounds: each has its own settings, and ends when they change or at a signal."""
+        while True:
+            end_of_round.clear()
+            if stop.is_set():  # asked after clearing: a signal sets both
+                return
+            watch = SettingsWatch(self.source, loaded)
+            try:
+                self._round(loaded.settings, end_of_round, watch)
+            except (QueueDamaged, StoreDamaged) as error:
+                self._survive_damage(error)
+            except (QueueDiskFull, StoreDiskFull, OSError) as error:
+                self._wait_for_room(error, loaded.settings.data_dir, stop)
+            loaded = watch.latest
+
+    def _wait_for_room(
+        self, error: QueueDiskFull | StoreDiskFull | OSError, data_dir: Path, stop: threading.Event
+    ) -> None:
+        """Wait a while if ``error`` means that the disk is full, since somebody will make room; else raise it."""
+        if isinstance(error, OSError):
+            if not is_no_room(error):
+                raise error
+            error = QueueDiskFull(str(data_dir))
+        self.trouble.met(error)
+        stop.wait(LOOK_FOR_ROOM_EVERY_S)
 
     def _survive_damage(self, error: QueueDamaged | StoreDamaged) -> None:
         """Start over, which moves the damaged file aside; give up on a disk that damages one file after the other."""
@@ -166,7 +197,8 @@ class Daemon:
         write_hook_file(settings)
         for key in not_yet_effective(settings):
             log.warning("the setting %s has no effect in this version yet", key)
-        with open_installation(settings, stash=self.source.stash()) as installation:
+        with open_installation(settings, stash=self.source.stash(), repairs=True) as installation:
+            self.trouble.over()
             log.info("working data_dir=%s workers=%d", settings.data_dir, settings.workers)
             limits = LoopLimits(
                 workers=settings.workers, refresh_index_every_s=settings.poll_interval or NO_POLL_REFRESH_S

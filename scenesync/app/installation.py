@@ -15,6 +15,7 @@ from scenesync.app.guarded_fan_out import GuardedScenes
 from scenesync.app.settings import participation, require_plex
 from scenesync.app.version import VERSION
 from scenesync.domain.blast_radius import BlastLimits
+from scenesync.domain.circuit import LIMITS_WHILE_PROBED
 from scenesync.domain.departure import OnDestroy
 from scenesync.domain.job import scene_job
 from scenesync.domain.showing import Showing
@@ -103,13 +104,14 @@ def _note_lost_queue(data_dir: Path) -> None:
     file.with_name(f"{file.name}.damaged-{time.strftime('%Y%m%dT%H%M%S', time.gmtime(time.time()))}-lost").touch(0o600)
 
 
-def _queue_at(settings: Settings, *, auto_resume: bool) -> EmbeddedQueue:
+def _queue_at(settings: Settings, *, auto_resume: bool, repairs: bool) -> EmbeddedQueue:
     _note_lost_queue(settings.data_dir)
     return EmbeddedQueue(
         queue_folder(settings.data_dir),
         auto_resume=auto_resume,
         journal=journal_of(settings),
         liveness="lease" if settings.network_share else "lock",
+        repairs=repairs,
     )
 
 
@@ -124,10 +126,13 @@ def make_data_dir(data_dir: Path) -> None:
 
 
 @contextlib.contextmanager
-def open_queue(settings: Settings) -> Iterator[EmbeddedQueue]:
-    """Open the queue for reading and changing, without taking over anybody's jobs. Raises QueueError, OSError."""
+def open_queue(settings: Settings, *, repairs: bool = False) -> Iterator[EmbeddedQueue]:
+    """Open the queue for changing it, without taking over anybody's jobs; ``read_queue`` is for looking.
+
+    A damaged file is moved aside only by who ``repairs``: who works. Raises QueueError, OSError.
+    """
     make_data_dir(settings.data_dir)
-    with contextlib.closing(_queue_at(settings, auto_resume=False)) as queue:
+    with contextlib.closing(_queue_at(settings, auto_resume=False, repairs=repairs)) as queue:
         yield queue
 
 
@@ -338,6 +343,7 @@ class Installation:
         """Return the circuit breaker of a service as its state was left, in agreement with every other process."""
         breaker = CircuitBreaker(
             failure_threshold,
+            LIMITS_WHILE_PROBED.recovery_timeout_s,
             keeper=SharedCircuit(CircuitStore(self.database, service)),
             on_change=partial(log_circuit_change, service),
         )
@@ -347,16 +353,21 @@ class Installation:
 
 
 @contextlib.contextmanager
-def open_installation(settings: Settings, *, stash: StashClient | None = None) -> Iterator[Installation]:
+def open_installation(
+    settings: Settings, *, stash: StashClient | None = None, repairs: bool = False
+) -> Iterator[Installation]:
     """Open stores and clients and close them afterwards. Raises SettingsError, QueueError, StoreError, OSError.
 
-    ``stash`` replaces the client made from the settings; it stays open.
+    ``stash`` replaces the client made from the settings; it stays open. Damaged files are moved aside only by who
+    ``repairs``: who works.
     """
     require_plex(settings)
     make_data_dir(settings.data_dir)
     with contextlib.ExitStack() as stack:
-        queue = stack.enter_context(contextlib.closing(_queue_at(settings, auto_resume=True)))
-        database = stack.enter_context(open_database(database_file(settings.data_dir), journal=journal_of(settings)))
+        queue = stack.enter_context(contextlib.closing(_queue_at(settings, auto_resume=True, repairs=repairs)))
+        database = stack.enter_context(
+            open_database(database_file(settings.data_dir), journal=journal_of(settings), repair=repairs)
+        )
         memory = Memory(database)
         source = stash or stack.enter_context(stash_client(settings))
         source.tag_parents = settings.tag_parents and settings.sync_tags

@@ -132,7 +132,7 @@ def work_off(
     folder = queue_folder(settings.data_dir)
     try:
         with (
-            open_installation(settings, stash=stash) as installation,
+            open_installation(settings, stash=stash, repairs=True) as installation,
             stopping_on_signals() as stop,
             view as shown,
             ProgressWatch(shown, lambda: (tally.done(), _left(read_snapshot(folder)))),

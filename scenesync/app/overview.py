@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from scenesync.app.installation import LOCK_FILE, database_file, queue_folder
 from scenesync.domain import circuit as circuits
-from scenesync.domain.circuit import CircuitLimits
+from scenesync.domain.circuit import LIMITS_WHILE_PROBED
 from scenesync.queue.owner_lock import held_elsewhere
 from scenesync.queue.snapshot import read_snapshot
 from scenesync.store.attempts import AttemptStore
@@ -78,7 +78,7 @@ def read_overview(data_dir: Path) -> Overview:
     with database:
         now = time.time()
         services, outages = ServiceStateStore(database), OutageStore(database)
-        circuit = circuits.at(CircuitStore(database, PLEX).read(), CircuitLimits(), now)
+        circuit = circuits.at(CircuitStore(database, PLEX).read(), LIMITS_WHILE_PROBED, now)
         return Overview(
             queue,
             running,

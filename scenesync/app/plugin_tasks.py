@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from scenesync.app.daemon import SettingsSource, write_hook_file
 from scenesync.app.exit_codes import DONE, FAILED
-from scenesync.app.installation import make_data_dir, open_queue
+from scenesync.app.installation import make_data_dir, open_queue, queue_folder
 from scenesync.app.one_shot import work_off
 from scenesync.app.overview import read_overview
 from scenesync.app.progress import FractionView
@@ -18,18 +18,21 @@ from scenesync.app.settings import SettingsError, require_plex
 from scenesync.domain.errors import PermanentError, TransientError
 from scenesync.domain.job import subject
 from scenesync.intake.selection import enqueue_all, enqueue_since
-from scenesync.queue.dead_letters import ALL, DeadLetterStore
+from scenesync.queue.dead_letters import ALL, DeadLetterReader, DeadLetterStore
 from scenesync.queue.errors import QueueError
+from scenesync.queue.read_only import read_queue
 from scenesync.stash.connection import PluginConnection
 from scenesync.stash.plugin_protocol import PluginChannel, StashLog
 from scenesync.store.errors import StoreError
 from scenesync.worker.plex_connection import NeedsPerson
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from scenesync.app.context import AppContext
     from scenesync.app.settings import Settings
+    from scenesync.domain.dead_letter import DeadLetter
+    from scenesync.queue.read_only import QueueReader
     from scenesync.stash.client import StashClient
 
 RECENT: Final = timedelta(hours=24)
@@ -93,7 +96,7 @@ def _run(app: AppContext, document: Mapping[str, Any], channel: PluginChannel) -
 
 def _sync_all(task: Task) -> str:
     require_plex(task.settings)
-    with open_queue(task.settings) as queue:
+    with open_queue(task.settings, repairs=True) as queue:
         enqueued = enqueue_all(task.stash, queue)
     task.channel.log("i", f"{enqueued.created} scenes enqueued, {enqueued.merged} were waiting already")
     return _process(task)
@@ -101,7 +104,7 @@ def _sync_all(task: Task) -> str:
 
 def _sync_recent(task: Task) -> str:
     require_plex(task.settings)
-    with open_queue(task.settings) as queue:
+    with open_queue(task.settings, repairs=True) as queue:
         enqueued = enqueue_since(task.stash, queue, datetime.fromtimestamp(time.time(), UTC) - RECENT)
     task.channel.log("i", f"{enqueued.created} scenes enqueued, {enqueued.merged} were waiting already")
     return _process(task)
@@ -124,15 +127,18 @@ def _status(task: Task) -> str:
 
 
 def _list_letters(task: Task) -> str:
-    with open_queue(task.settings) as queue:
-        store = DeadLetterStore(queue)
-        letters, count = store.list(limit=LETTERS_SHOWN), store.count()
+    letters, count = read_queue(queue_folder(task.settings.data_dir), _letters)
     for letter in letters:
         task.channel.log(
             "w",
             f"{letter.id}: {subject(letter.job)}: {letter.error_type}: {letter.message} {letter.advice}",
         )
     return f"{count} dead letters" + (f", the newest {LETTERS_SHOWN} are in the log" if count > LETTERS_SHOWN else "")
+
+
+def _letters(queue: QueueReader) -> tuple[Sequence[DeadLetter], int]:
+    found = DeadLetterReader(queue)
+    return found.list(limit=LETTERS_SHOWN), found.count()
 
 
 def _replay_letters(task: Task) -> str:

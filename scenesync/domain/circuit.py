@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import Enum
+from typing import Final
 
 
 class CircuitState(Enum):
@@ -22,6 +23,13 @@ class CircuitLimits:
     recovery_timeout_s: float = 60.0
     success_threshold: int = 1
     probe_timeout_s: float = 120.0
+
+
+LIMITS_WHILE_PROBED: Final = CircuitLimits(recovery_timeout_s=24 * 3600.0)
+"""For a server that is asked all the time whether it is back: its answer makes the circuit half-open, not the clock.
+
+So the state is written when something happens and not once a minute, and ``opened_at`` stays what it says.
+"""
 
 
 @dataclass(frozen=True, slots=True)

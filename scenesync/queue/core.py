@@ -68,6 +68,7 @@ class QueueCore:
         takes_over: bool,
         liveness: Liveness = "lock",
         lease_s: float = LEASE_S,
+        repairs: bool = True,
     ) -> None:
         self.folder = folder
         self._keep_finished = keep_finished
@@ -75,7 +76,7 @@ class QueueCore:
         self._claim_numbers = itertools.count(1)
         self._held: dict[int, int] = {}
         self._finished_since_maintenance = 0
-        self._file = OpenFile(folder, journal, timeout_s)
+        self._file = OpenFile(folder, journal, timeout_s, repairs=repairs)
         self._lock = self._file.lock
         self._take_connections()
         owners = str(Path(folder) / salvage.OWNERS_FOLDER)

@@ -63,27 +63,31 @@ def insert(connection: sqlite3.Connection, letter: DeadLetter, row_id: int | Non
     return connection.execute(_INSERT, values).lastrowid or 0
 
 
-class QueueFile(Protocol):
-    """The file of a queue, for the tables in it."""
+class ReadableFile(Protocol):
+    """The file of a queue, for who looks at the tables in it."""
 
     def reading(self) -> AbstractContextManager[sqlite3.Connection]:
         """Give a connection to read from."""
         ...
+
+
+class QueueFile(ReadableFile, Protocol):
+    """The file of a queue, for the tables in it."""
 
     def writing(self) -> AbstractContextManager[sqlite3.Connection]:
         """Give a connection inside a transaction that is on disk when the block has ended."""
         ...
 
 
-class DeadLetterStore:
-    """The dead letters of a queue, in the queue's own file."""
+class DeadLetterReader:
+    """The dead letters of a queue, in the queue's own file, for who only looks at them."""
 
-    def __init__(self, queue: QueueFile) -> None:
-        self._queue = queue
+    def __init__(self, file: ReadableFile) -> None:
+        self._file = file
 
     def count(self) -> int:
         """Return how many letters there are."""
-        with self._queue.reading() as connection:
+        with self._file.reading() as connection:
             return int(connection.execute("SELECT COUNT(*) FROM dead_letters").fetchone()[0])
 
     def list(
@@ -92,15 +96,23 @@ class DeadLetterStore:
         """Return the letters that match, up to ``limit``."""
         order = "DESC" if newest_first else "ASC"
         statement = f"SELECT {_COLUMNS} {_MATCHING} ORDER BY failed_at {order}, id {order} LIMIT :limit"
-        with self._queue.reading() as connection:
+        with self._file.reading() as connection:
             rows = connection.execute(statement, {**letters.as_values(), "limit": limit}).fetchall()
         return tuple(_from_row(row) for row in rows)
 
     def get(self, letter_id: int) -> DeadLetter | None:
         """Return one letter, None if there is none of this id."""
-        with self._queue.reading() as connection:
+        with self._file.reading() as connection:
             row = connection.execute(f"SELECT {_COLUMNS} {_BY_ID}", (letter_id,)).fetchone()
         return None if row is None else _from_row(row)
+
+
+class DeadLetterStore(DeadLetterReader):
+    """The dead letters of a queue, with what can be done about them."""
+
+    def __init__(self, queue: QueueFile) -> None:
+        super().__init__(queue)
+        self._queue = queue
 
     def add(self, letter: DeadLetter) -> int:
         """Store a letter for a job that is in no row of this queue; return its id."""

@@ -29,7 +29,7 @@ class EmbeddedQueue(QueueCore, SQLiteAckQueue):
     sizes count the file, not this process's own steps; the serialiser is always JSON.
 
     ``auto_resume`` lets jobs of processes that died wait again, now and whenever a claim finds nothing else. ``damage``
-    tells if the file was found damaged and replaced. Raises QueueError.
+    tells if the file was found damaged and replaced, which is done by who ``repairs``. Raises QueueError.
 
     For a disk that is a network share there are two options, to be given alike by all who open the queue:
     ``journal="truncate"``, since SQLite's WAL is not safe there, and ``liveness="lease"``, since its locks may not tell
@@ -48,6 +48,7 @@ class EmbeddedQueue(QueueCore, SQLiteAckQueue):
         keep_finished: int = history.KEEP_FINISHED,
         liveness: Liveness = "lock",
         lease_s: float = LEASE_S,
+        repairs: bool = True,
     ) -> None:
         self._getter = self._putter = None  # the stock __del__ looks at them, also when opening fails
         QueueCore.__init__(
@@ -59,6 +60,7 @@ class EmbeddedQueue(QueueCore, SQLiteAckQueue):
             takes_over=auto_resume,
             liveness=liveness,
             lease_s=lease_s,
+            repairs=repairs,
         )
         SQLiteAckQueue.__init__(
             self,

@@ -3,6 +3,7 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Final
 
+from scenesync.disk import room
 from scenesync.domain import errors as domain_errors
 
 
@@ -35,7 +36,7 @@ class QueueDiskFull(QueueError):
     """The disk has no room for the queue."""
 
     def __init__(self, path: str) -> None:
-        super().__init__(f"No room left on the disk of the queue in {path}. Free some; nothing stored so far is lost.")
+        super().__init__(room.no_room(path))
 
 
 class QueueLocked(QueueError):
@@ -63,8 +64,9 @@ class QueueDamaged(QueueError):
     def __init__(self, path: str, reason: str) -> None:
         self.reason = reason
         super().__init__(
-            f"The queue file in {path} is damaged ({reason}). Stop every SceneSync that uses it and start one again: "
-            "the file is then moved aside, what can be read is saved, and `scenesync sync --all` finds the rest."
+            f"The queue file in {path} is damaged ({reason}) and was left as it is. `scenesync drain`, or the daemon "
+            "when it starts, moves it aside, saves what can be read of it, and looks at every scene once more; stop "
+            "every other SceneSync that uses the file before."
         )
 
 
@@ -96,6 +98,7 @@ class LeaseLost(domain_errors.LeaseLost, QueueError):
 
 _BUSY: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _UNWRITABLE: Final = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH)
+_MAY_MEAN_FULL: Final = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
 _DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _PRIMARY_CODE: Final = 0xFF  # extended codes carry their class in the low byte (sqlite.org/rescode.html)
 
@@ -110,15 +113,21 @@ def translate(error: sqlite3.Error, path: str) -> QueueError | None:
     code = primary_code(error)
     if code in _BUSY:
         return QueueLocked(path)
+    # Where a file or its index cannot even be made for want of room, SQLite speaks of I/O errors.
+    if code == sqlite3.SQLITE_FULL or (code in _MAY_MEAN_FULL and room.is_full(path)):
+        return QueueDiskFull(path)
     if code in _UNWRITABLE:
         return QueueUnwritable(path, str(error))
     if code in _DAMAGED:
         return QueueDamaged(path, str(error))
-    if code == sqlite3.SQLITE_FULL:
-        return QueueDiskFull(path)
     if code == sqlite3.SQLITE_IOERR:
         return QueueDiskFailed(path, str(error))
     return None
+
+
+def from_os(error: OSError, path: str) -> QueueError:
+    """Return the error of ours that a refusal by the operating system to write below ``path`` means."""
+    return QueueDiskFull(path) if room.is_no_room(error) else QueueUnwritable(path, error.strerror or str(error))
 
 
 @contextlib.contextmanager

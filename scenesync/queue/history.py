@@ -22,12 +22,12 @@ _PRUNE: Final = """
 _COUNT_PRUNED: Final = "UPDATE counters SET value = value + ? WHERE name = ?"
 _COUNTERS: Final = {COMPLETED: "completed_pruned", FAILED: "failed_pruned"}
 # What was pruned plus what is still there, so that completions by a stock reader count as well.
-_TOTALS: Final = """
+_TOTALS: Final = f"""
     SELECT
         (SELECT value FROM counters WHERE name = 'completed_pruned')
-            + (SELECT COUNT(*) FROM ack_queue_default WHERE {taken} AND status = 5),
+            + (SELECT COUNT(*) FROM ack_queue_default WHERE {TAKEN} AND status = 5),
         (SELECT value FROM counters WHERE name = 'failed_pruned')
-            + (SELECT COUNT(*) FROM ack_queue_default WHERE {taken} AND status = 9)"""
+            + (SELECT COUNT(*) FROM ack_queue_default WHERE {TAKEN} AND status = 9)"""
 
 
 def prune(connection: sqlite3.Connection, keep: int = KEEP_FINISHED) -> int:
@@ -45,12 +45,9 @@ def prune(connection: sqlite3.Connection, keep: int = KEEP_FINISHED) -> int:
     return deleted.total()
 
 
-def totals(connection: sqlite3.Connection, taken: str = TAKEN) -> tuple[int, int]:
-    """Return how many jobs were ever completed, and how many ever failed for good.
-
-    ``taken`` is the condition by which this file finds what is or was in somebody's hands.
-    """
-    completed, failed = connection.execute(_TOTALS.format(taken=taken)).fetchone()
+def totals(connection: sqlite3.Connection) -> tuple[int, int]:
+    """Return how many jobs were ever completed, and how many ever failed for good."""
+    completed, failed = connection.execute(_TOTALS).fetchone()
     return int(completed), int(failed)
 
 

@@ -50,19 +50,22 @@ class Reading:
 
 
 class OpenFile:
-    """Opens the queue's file, one opener at a time; a damaged one is replaced (``damage``). Raises QueueError.
+    """Opens the queue's file, one opener at a time; a damaged one is replaced (``damage``) if it ``repairs``.
+
+    Raises QueueError.
 
     ``puts`` syncs each transaction, ``claims`` leaves that to checkpoints. If the path leads to another file later, or
     to none, QueueReplaced is raised: after a put always, otherwise within half a second.
     """
 
-    def __init__(self, folder: str, journal: Journal, timeout_s: float) -> None:
+    def __init__(self, folder: str, journal: Journal, timeout_s: float, *, repairs: bool = True) -> None:
         self.folder = folder
         self.lock = threading.RLock()
         self.damage: salvage.DamageReport | None = None
         self._path = str(Path(folder, FILE_NAME))
         self._journal: Journal = journal
         self._timeout_s = timeout_s
+        self._repairs = repairs
         self._looked_at = 0.0
         with salvage.alone(folder, timeout_s):
             self.damage = salvage.resume(folder, journal)
@@ -135,6 +138,8 @@ class OpenFile:
         try:
             return self._open_connections()
         except QueueDamaged as error:
+            if not self._repairs:
+                raise
             self.damage = salvage.recover(self.folder, error.reason, self._journal)
             return self._open_connections()
 

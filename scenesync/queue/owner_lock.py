@@ -103,7 +103,7 @@ def held_elsewhere(path: str | os.PathLike[str]) -> bool:
     Never waits. Raises OSError if the file exists but cannot be opened.
     """
     try:
-        fd = os.open(path, os.O_RDWR)
+        fd = os.open(path, os.O_RDONLY)  # enough for a shared lock, and possible on a read-only disk
     except FileNotFoundError:
         return False
     try:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, Literal
 
-from scenesync.queue.errors import QueueUnsupported, QueueUnwritable, primary_code, translated
+from scenesync.queue.errors import QueueUnsupported, QueueUnwritable, from_os, primary_code, translated
 
 Journal = Literal["wal", "truncate"]
 
@@ -191,15 +191,15 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 def migrate(connection: sqlite3.Connection) -> None:
     """Bring the file to SCHEMA_VERSION; each step and the note that it ran share one transaction."""
-    version = _version(connection)
+    version = version_of(connection)
     if version > SCHEMA_VERSION:
         raise QueueUnsupported(
             f"The queue file was made by a newer SceneSync (schema {version}, this one knows {SCHEMA_VERSION}). "
             "Update SceneSync."
         )
-    while _version(connection) < SCHEMA_VERSION:
+    while version_of(connection) < SCHEMA_VERSION:
         with transaction(connection):
-            version = _version(connection)  # again, under the lock: another process may have been faster
+            version = version_of(connection)  # again, under the lock: another process may have been faster
             if version < SCHEMA_VERSION:
                 for statement in MIGRATIONS[version]:
                     connection.execute(statement)
@@ -207,7 +207,7 @@ def migrate(connection: sqlite3.Connection) -> None:
 
 
 def make_private_folder(folder: str) -> None:
-    """Make ``folder`` and its missing parents, readable by their owner only. Raises QueueUnwritable."""
+    """Make ``folder`` and its missing parents, readable by their owner only. Raises QueueUnwritable, QueueDiskFull."""
     missing: list[Path] = []
     current = Path(folder).absolute()
     while not current.is_dir() and current not in missing:  # the root of a missing drive is its own parent
@@ -220,14 +220,14 @@ def make_private_folder(folder: str) -> None:
             if not path.is_dir():
                 raise QueueUnwritable(folder, f"{path} is a file") from error
         except OSError as error:
-            raise QueueUnwritable(folder, error.strerror or str(error)) from error
+            raise from_os(error, folder) from error
 
 
 def _make_private_file(path: Path) -> None:
     try:
         path.touch(0o600)
     except OSError as error:
-        raise QueueUnwritable(str(path.parent), error.strerror or str(error)) from error
+        raise from_os(error, str(path.parent)) from error
     # A stock queue made the file with the umask's mode. Not ours to change if it belongs to another user.
     with contextlib.suppress(PermissionError):
         path.chmod(0o600)
@@ -263,5 +263,6 @@ def _set_journal_mode(connection: sqlite3.Connection, journal: Journal) -> str:
     raise AssertionError("unreachable")
 
 
-def _version(connection: sqlite3.Connection) -> int:
+def version_of(connection: sqlite3.Connection) -> int:
+    """Return the version of the file's layout, 0 for one that a stock queue made."""
     return int(connection.execute("PRAGMA user_version").fetchone()[0])

@@ -34,6 +34,14 @@ class SpoolIntake:
         """Return how many events wait."""
         return len(self._paths())
 
+    def waiting(self) -> list[Job]:
+        """Return the jobs of the events that wait, oldest first, and leave them where they are."""
+        jobs = []
+        for path in self._paths():
+            with contextlib.suppress(OSError, ValueError):  # taken in meanwhile, or for ``take_in`` to complain about
+                jobs.append(_event_job(spool.read_event(str(path))))
+        return jobs
+
     def has_arrivals(self) -> bool:
         """Return whether an event waits that was not found unreadable before."""
         return bool(self._paths())

@@ -69,10 +69,10 @@ class Database:
         outer = self._outer()
         if outer is not None:
             # A savepoint, so that a caller who survives the inner failure does not keep half of it.
-            with _translating(), outer.begin_nested():
+            with self._translating(), outer.begin_nested():
                 yield outer
             return
-        with _translating(), (self._durable if durable else self._relaxed).begin() as connection:
+        with self._translating(), (self._durable if durable else self._relaxed).begin() as connection:
             self._joined.connection = connection
             try:
                 yield connection
@@ -89,7 +89,7 @@ class Database:
         if outer is not None:
             yield outer
             return
-        with _translating(), self._readers.connect() as connection:
+        with self._translating(), self._readers.connect() as connection:
             yield connection
 
     def look_up(self, statement: ClauseElement, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
@@ -99,7 +99,7 @@ class Database:
         """
         ready = compiled(statement, self._readers.dialect)
         outer = self._outer()
-        with _translating():
+        with self._translating():
             raw = self._readers.raw_connection() if outer is None else outer.connection
             try:
                 cursor = raw.cursor()
@@ -120,6 +120,17 @@ class Database:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @contextmanager
+    def _translating(self) -> Iterator[None]:
+        try:
+            yield
+        # A bare sqlite3.Error comes from BEGIN, which SQLAlchemy did not send itself.
+        except (DBAPIError, PoolTimeoutError, sqlite3.Error) as error:
+            meaning = translated(error, self.path)
+            if meaning is None:
+                raise
+            raise meaning from error
+
     def _outer(self) -> Connection | None:
         outer: Connection | None = getattr(self._joined, "connection", None)
         return outer
@@ -127,7 +138,7 @@ class Database:
 
 @overload
 def open_database(
-    path: Path, *, read_only: Literal[False] = False, journal: sqlite_file.Journal = "wal"
+    path: Path, *, read_only: Literal[False] = False, journal: sqlite_file.Journal = "wal", repair: bool = True
 ) -> Database: ...
 
 
@@ -135,19 +146,21 @@ def open_database(
 def open_database(path: Path, *, read_only: Literal[True]) -> Database | None: ...
 
 
-def open_database(path: Path, *, read_only: bool = False, journal: sqlite_file.Journal = "wal") -> Database | None:
+def open_database(
+    path: Path, *, read_only: bool = False, journal: sqlite_file.Journal = "wal", repair: bool = True
+) -> Database | None:
     """Open the state store; without ``read_only`` it is created, healed and migrated first.
 
     ``journal`` is "truncate" on a network share.
-    A damaged file is moved aside with a warning and a fresh one begun. With ``read_only`` nothing is created or
-    changed, and the answer is None when there is nothing to read: no file, or one that today's code has yet to migrate.
-    Raises StoreUnavailable, StoreTooNew, StoreForeign, and with ``read_only`` StoreDamaged.
+    A damaged file is moved aside with a warning and a fresh one begun, if ``repair``. With ``read_only`` nothing is
+    created or changed, and the answer is None when there is nothing to read: no file, or one that today's code has yet
+    to migrate. Raises StoreUnavailable, StoreTooNew, StoreForeign, and StoreDamaged for what it may not repair.
     """
     if read_only:
         return _open_existing(path)
     sqlite_file.make_folder(path.parent)
     with sqlite_file.only_opener(path):
-        sqlite_file.make_ready(path, journal)
+        sqlite_file.make_ready(path, journal, repair=repair)
         readers, writer = _readers(lambda: sqlite_file.connect(path)), _writer(path, journal)
         database = Database(readers, writer, path=path, journal=journal)
         with _closing_on_error(database):
@@ -202,18 +215,6 @@ def _begin(connection: Connection) -> None:
     raw: Any = connection.connection.driver_connection
     for statement in connection.get_execution_options().get(_BEGIN, _BEGIN_READING):
         raw.execute(statement)
-
-
-@contextmanager
-def _translating() -> Iterator[None]:
-    try:
-        yield
-    # A bare sqlite3.Error comes from BEGIN, which SQLAlchemy did not send itself.
-    except (DBAPIError, PoolTimeoutError, sqlite3.Error) as error:
-        meaning = translated(error)
-        if meaning is None:
-            raise
-        raise meaning from error
 
 
 @contextmanager

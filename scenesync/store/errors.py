@@ -1,7 +1,8 @@
 """What can go wrong with the state store.
 
     StoreError
-    ├── StoreUnavailable   locked too long, no space, no permission, read-only: the file is fine, the moment is not
+    ├── StoreUnavailable   locked too long, no permission, read-only: the file is fine, the moment is not
+    │   └── StoreDiskFull  no room left
     ├── StoreDamaged       pages cannot be read; the next start moves the file aside and begins a fresh one
     ├── StoreTooNew        written by a newer SceneSync; left untouched
     └── StoreForeign       a database of another program; left untouched
@@ -16,6 +17,8 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from scenesync.disk import room
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,6 +40,8 @@ _UNAVAILABLE: Final = frozenset(
     }
 )
 
+_MAY_MEAN_FULL: Final = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN})
+
 
 class StoreError(Exception):
     """The state store cannot do what was asked."""
@@ -44,6 +49,13 @@ class StoreError(Exception):
 
 class StoreUnavailable(StoreError):
     """The store cannot be reached or written at this moment; nothing is wrong with what it holds."""
+
+
+class StoreDiskFull(StoreUnavailable):
+    """The disk has no room for the store."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(room.no_room(path))
 
 
 class StoreDamaged(StoreError):
@@ -77,23 +89,47 @@ def is_damage(error: sqlite3.Error) -> bool:
     return _code(error) in _DAMAGED
 
 
-def translated(error: DBAPIError | PoolTimeoutError | sqlite3.Error) -> StoreError | None:
-    """Return what a library's error means for the store, None if it means a bug of ours."""
+def from_os(error: OSError, path: Path, message: str) -> StoreUnavailable:
+    """Return what a refusal by the operating system means for the store at ``path``; ``message`` unless it is full."""
+    return StoreDiskFull(path) if room.is_no_room(error) else StoreUnavailable(f"{message}: {error.strerror}.")
+
+
+def damaged(finding: str, path: Path | None = None) -> StoreDamaged:
+    """Return the error for a file that was found damaged and left as it is; it says what cures it."""
+    return StoreDamaged(
+        f"The state store{'' if path is None else f' {path}'} is damaged ({finding}) and was left as it is. `scenesync "
+        "drain`, or the daemon when it starts, moves the file aside, begins a fresh one, and looks at every scene once "
+        "more."
+    )
+
+
+def translated(error: DBAPIError | PoolTimeoutError | sqlite3.Error, path: Path | None = None) -> StoreError | None:
+    """Return what a library's error means for the store at ``path``, None if it means a bug of ours."""
     if isinstance(error, PoolTimeoutError):
         return StoreUnavailable("All connections to the state store are in use.")
     cause = error.orig if isinstance(error, DBAPIError) else error
     if isinstance(cause, sqlite3.Error):
-        if _code(cause) in _DAMAGED:
-            return StoreDamaged(
-                f"The state store cannot be read ({_name(cause)}). Restart SceneSync: it moves the file aside, "
-                f"begins a fresh one, and `scenesync sync --all` fills it again."
-            )
-        if _code(cause) in _UNAVAILABLE:
-            return StoreUnavailable(f"The state store cannot be used at the moment ({_name(cause)}).")
-        return None
+        return _meaning(cause, path)
     if isinstance(error, OperationalError):
         return StoreUnavailable(f"The state store cannot be used at the moment ({type(cause).__name__}).")
     return None
+
+
+def _meaning(error: sqlite3.Error, path: Path | None) -> StoreError | None:
+    code = _code(error)
+    if code in _DAMAGED:
+        return damaged(_name(error), path)
+    # Where a file or its index cannot even be made for want of room, SQLite speaks of I/O errors.
+    if path is not None and (code == sqlite3.SQLITE_FULL or (code in _MAY_MEAN_FULL and room.is_full(path))):
+        return StoreDiskFull(path)
+    if code in _UNAVAILABLE:
+        return StoreUnavailable(f"The state store cannot be used at the moment ({_name(error)}).")
+    return None
+
+
+def is_locked(error: sqlite3.Error) -> bool:
+    """Say whether SQLite means that another process has the file."""
+    return _code(error) in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
 def _code(error: sqlite3.Error) -> int:

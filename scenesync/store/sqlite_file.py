@@ -14,7 +14,8 @@ import time
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Final, Literal
 
-from scenesync.store.errors import StoreDamaged, StoreUnavailable, is_damage, translated
+from scenesync.disk import reading
+from scenesync.store.errors import StoreDamaged, StoreUnavailable, damaged, from_os, is_damage, is_locked, translated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,19 +58,24 @@ def only_opener(path: Path) -> Iterator[None]:
             connection.execute("PRAGMA journal_mode=OFF")
             connection.execute("BEGIN EXCLUSIVE")
         except sqlite3.OperationalError as error:
-            raise StoreUnavailable(f"Another process has been opening {path.name} for too long.") from error
+            if is_locked(error):
+                raise StoreUnavailable(f"Another process has been opening {path.name} for too long.") from error
+            raise translated(error, path) or error from error
         yield
 
 
-def make_ready(path: Path, journal: Journal) -> None:
+def make_ready(path: Path, journal: Journal, *, repair: bool = True) -> None:
     """See to it that ``path`` is a sound, private database in this journal mode, empty if need be.
 
+    A damaged one is moved aside if ``repair``, else it is left alone and StoreDamaged raised.
     Raises StoreUnavailable if that cannot be.
     """
     _create_private(path)
     try:
         _check(path)
     except StoreDamaged as error:
+        if not repair:
+            raise damaged(str(error), path) from error
         _move_aside(path, reason=error)
         _create_private(path)
     _switch_journal(path, journal)
@@ -80,7 +86,7 @@ def make_folder(path: Path) -> None:
     try:
         path.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
     except OSError as error:
-        raise StoreUnavailable(f"The folder for the state store cannot be made: {error.strerror}.") from error
+        raise from_os(error, path, "The folder for the state store cannot be made") from error
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -107,19 +113,11 @@ def connect_writer(path: Path, journal: Journal) -> sqlite3.Connection:
 
 
 def connect_read_only(path: Path) -> sqlite3.Connection:
-    """Open a connection that changes nothing in the folder.
-
-    A database that nobody has open is read as immutable: the usual way would leave a ``-wal`` and a ``-shm`` file.
-    """
-    in_use = any(path.with_name(path.name + log).exists() for log in ("-wal", "-journal"))
-    mode = "mode=ro" if in_use else "immutable=1"
-    return sqlite3.connect(
-        f"{path.absolute().as_uri()}?{mode}",
-        uri=True,
-        timeout=BUSY_TIMEOUT_S,
-        isolation_level=None,
-        check_same_thread=False,
-    )
+    """Open a connection that changes nothing in the folder."""
+    try:
+        return reading.connect(path, timeout_s=BUSY_TIMEOUT_S, check_same_thread=False)
+    except OSError as error:
+        raise from_os(error, path, f"{path.name} cannot be read") from error
 
 
 def damaged_files(path: Path) -> tuple[str, ...]:
@@ -136,7 +134,7 @@ def _create_private(path: Path) -> None:
         if stat.S_IMODE(path.stat().st_mode) != _PRIVATE_FILE:
             path.chmod(_PRIVATE_FILE)
     except OSError as error:
-        raise StoreUnavailable(f"{path.name} cannot be opened for writing: {error.strerror}.") from error
+        raise from_os(error, path, f"{path.name} cannot be opened for writing") from error
 
 
 def _check(path: Path) -> None:
@@ -153,7 +151,7 @@ def _check(path: Path) -> None:
     except sqlite3.Error as error:
         if is_damage(error):
             raise StoreDamaged(str(error)) from error
-        raise translated(error) or error from error
+        raise translated(error, path) or error from error
     if finding != "ok":
         raise StoreDamaged(finding)
 
@@ -203,6 +201,6 @@ def _switch_journal(path: Path, journal: Journal) -> None:
         with closing(connect(path)) as connection:
             mode = connection.execute(f"PRAGMA journal_mode={journal}").fetchone()[0]
     except sqlite3.Error as error:
-        raise translated(error) or error from error
+        raise translated(error, path) or error from error
     if mode != journal:
         logger.warning("store in journal mode %s; this disk does not support %s, work will be slower", mode, journal)

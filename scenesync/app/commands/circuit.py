@@ -14,7 +14,7 @@ from scenesync.app.exit_codes import DONE
 from scenesync.app.installation import database_file, journal_of
 from scenesync.app.times import moment
 from scenesync.domain import circuit as steps
-from scenesync.domain.circuit import Circuit, CircuitLimits, CircuitState
+from scenesync.domain.circuit import LIMITS_WHILE_PROBED, Circuit, CircuitState
 from scenesync.store.circuits import CircuitStore
 from scenesync.store.database import open_database
 from scenesync.worker.health import SERVICES
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-Command = TypeVar("Command", bound="Callable[..., object]")
+    from scenesync.store.database import Database
 
-LIMITS = CircuitLimits()
+Command = TypeVar("Command", bound="Callable[..., object]")
 
 
 @click.group()
@@ -87,12 +87,12 @@ def reset(app: AppContext, *, services: Sequence[str], as_json: bool) -> int:
 
 def _read(data_dir: Path, services: Sequence[str]) -> Mapping[str, Circuit]:
     """Return the circuits as they are now; closed where nothing was noted yet."""
-    now = time.time()
     with open_database(database_file(data_dir), read_only=True) or nullcontext() as database:
-        return {
-            service: Circuit() if database is None else steps.at(CircuitStore(database, service).read(), LIMITS, now)
-            for service in dict.fromkeys(services)
-        }
+        return {service: Circuit() if database is None else _now(database, service) for service in services}
+
+
+def _now(database: Database, service: str) -> Circuit:
+    return steps.at(CircuitStore(database, service).read(), LIMITS_WHILE_PROBED, time.time())
 
 
 def _document(kept: Circuit) -> dict[str, object]:
@@ -101,7 +101,7 @@ def _document(kept: Circuit) -> dict[str, object]:
         "state": kept.state.value,
         "failures": kept.failures,
         "opened_at": kept.opened_at if is_open else None,
-        "half_open_at": kept.opened_at + LIMITS.recovery_timeout_s if is_open else None,
+        "half_open_at": kept.opened_at + LIMITS_WHILE_PROBED.recovery_timeout_s if is_open else None,
         "probe_under_way": bool(kept.probe),
     }
 

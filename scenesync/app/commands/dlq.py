@@ -12,10 +12,11 @@ from rich.table import Table
 from scenesync.app.commands import options
 from scenesync.app.context import AppContext, print_json
 from scenesync.app.exit_codes import DONE, FAILED, LEFTOVERS
-from scenesync.app.installation import open_queue
+from scenesync.app.installation import open_queue, queue_folder
 from scenesync.app.times import moment, parse_age
 from scenesync.domain.job import subject
-from scenesync.queue.dead_letters import DeadLetterStore, LetterFilter
+from scenesync.queue.dead_letters import DeadLetterReader, DeadLetterStore, LetterFilter
+from scenesync.queue.read_only import read_queue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from scenesync.queue.dead_letters import DeadLetter
 
 Command = TypeVar("Command", bound="Callable[..., object]")
+Answer = TypeVar("Answer")
 
 
 @click.group()
@@ -59,9 +61,9 @@ def list_letters(
     limit: int,
     as_json: bool,
 ) -> int:
-    """List dead letters, the newest first. Exits 3 when there are any."""
-    with open_queue(app.load().settings) as queue:
-        letters = DeadLetterStore(queue).list(LetterFilter(error, scene_id, older_than, text), limit=limit)
+    """List dead letters, the newest first. Exits 3 when there are any. Changes nothing."""
+    which = LetterFilter(error, scene_id, older_than, text)
+    letters = _read(app, lambda found: found.list(which, limit=limit))
     if as_json:
         print_json([_document(letter) for letter in letters])
     elif letters:
@@ -77,8 +79,7 @@ def list_letters(
 @click.pass_obj
 def show_letter(app: AppContext, *, letter_id: int, as_json: bool) -> int:
     """Show one dead letter whole, with its traceback and what would help."""
-    with open_queue(app.load().settings) as queue:
-        letter = DeadLetterStore(queue).get(letter_id)
+    letter = _read(app, lambda found: found.get(letter_id))
     if letter is None:
         click.echo(f"There is no dead letter {letter_id}; `scenesync dlq list` shows them.", err=True)
         return FAILED
@@ -172,6 +173,11 @@ def purge(app: AppContext, *, older_than: float, yes: bool, as_json: bool) -> in
         count = DeadLetterStore(queue).purge(older_than)
     _say_count("purged", count, as_json=as_json)
     return DONE
+
+
+def _read(app: AppContext, question: Callable[[DeadLetterReader], Answer]) -> Answer:
+    folder = queue_folder(app.load().settings.data_dir)
+    return read_queue(folder, lambda queue: question(DeadLetterReader(queue)))
 
 
 def _chosen(letter_ids: Sequence[int], letters: LetterFilter, *, every: bool) -> Sequence[int] | LetterFilter:

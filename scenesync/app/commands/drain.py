@@ -11,10 +11,11 @@ from rich.console import Console
 from scenesync.app.commands import options
 from scenesync.app.commands.queue import every_pending
 from scenesync.app.context import AppContext, print_json
-from scenesync.app.installation import open_queue
+from scenesync.app.installation import queue_folder
 from scenesync.app.one_shot import Report, work_off
 from scenesync.app.plan_report import show_plan
 from scenesync.app.progress import BarView, LineView
+from scenesync.queue.read_only import read_queue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from scenesync.app.progress import ProgressView
     from scenesync.app.settings import Settings
+    from scenesync.queue.read_only import QueueReader
 
 
 @click.command()
@@ -44,11 +46,13 @@ def drain(app: AppContext, *, timeout_s: float | None, dry_run: bool, wait_s: fl
 
 
 def waiting_scenes(settings: Settings) -> Sequence[int]:
-    """Return the scenes for which jobs wait, due or not. Raises QueueError, OSError."""
-    with open_queue(settings) as queue:
-        queue.take_in_spool()
+    """Return the scenes for which jobs wait, due or not. Raises QueueError."""
+
+    def scenes(queue: QueueReader) -> Sequence[int]:
         scene_ids = (pending.job.get("scene_id") for pending in every_pending(queue))
         return list(dict.fromkeys(scene_id for scene_id in scene_ids if isinstance(scene_id, int) and scene_id > 0))
+
+    return read_queue(queue_folder(settings.data_dir), scenes)
 
 
 def view_for(label: str, *, as_json: bool) -> AbstractContextManager[ProgressView]:

@@ -13,14 +13,15 @@ from rich.table import Table
 from scenesync.app.commands import options
 from scenesync.app.context import AppContext, print_json
 from scenesync.app.exit_codes import DONE, LEFTOVERS
-from scenesync.app.installation import open_queue
+from scenesync.app.installation import open_queue, queue_folder
 from scenesync.app.times import moment, parse_age, span
 from scenesync.domain.job import PRIORITY_BULK, PRIORITY_FANOUT, PRIORITY_PERSON
+from scenesync.queue.read_only import read_queue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from scenesync.queue.embedded import EmbeddedQueue
+    from scenesync.queue.read_only import QueueReader
     from scenesync.queue.records import PendingJob
 
 PAGE_SIZE: Final = 500
@@ -39,11 +40,16 @@ def queue() -> None:
 @options.as_json
 @click.pass_obj
 def list_jobs(app: AppContext, *, scene_id: int | None, error: str | None, limit: int, as_json: bool) -> int:
-    """List the jobs that wait, the oldest first. Exits 3 when there are any."""
-    with open_queue(app.load().settings) as waiting:
-        waiting.take_in_spool()
-        jobs = every_pending(waiting) if scene_id is None else waiting.find(f"scene_{scene_id}").waiting
-        found = list(islice((job for job in jobs if error in {None, job.job.get("last_error_type")}), limit))
+    """List the jobs that wait, the oldest first. Exits 3 when there are any. Changes nothing.
+
+    Events that hooks had to leave beside the queue come last; they have no number yet.
+    """
+
+    def matching(waiting: QueueReader) -> list[PendingJob]:
+        jobs = every_pending(waiting) if scene_id is None else _of_scene(waiting, scene_id)
+        return list(islice((job for job in jobs if error in {None, job.job.get("last_error_type")}), limit))
+
+    found = read_queue(queue_folder(app.load().settings.data_dir), matching)
     if as_json:
         print_json([_document(pending) for pending in found])
     elif found:
@@ -81,18 +87,25 @@ def clear(
     return DONE
 
 
-def every_pending(waiting: EmbeddedQueue) -> Iterator[PendingJob]:
-    """Yield the jobs that wait, oldest first, page by page. Raises QueueError."""
+def every_pending(waiting: QueueReader) -> Iterator[PendingJob]:
+    """Yield the jobs that wait, oldest first, page by page, then the events beside the queue. Raises QueueError."""
     after = 0
     while page := waiting.list_pending(PAGE_SIZE, after):
         yield from page
         after = page[-1].row_id
+    yield from waiting.spooled()
+
+
+def _of_scene(waiting: QueueReader, scene_id: int) -> Iterator[PendingJob]:
+    job_key = f"scene_{scene_id}"
+    yield from waiting.find(job_key).waiting
+    yield from (event for event in waiting.spooled() if event.job["job_key"] == job_key)
 
 
 def _document(pending: PendingJob) -> dict[str, object]:
     return {
         **pending.job,
-        "pqid": pending.row_id,
+        "pqid": pending.row_id or None,
         "lane": _lane(pending),
         "due_at": pending.due_at,
         "deliveries": pending.deliveries,
@@ -105,7 +118,7 @@ def _table(found: Sequence[PendingJob]) -> Table:
     for pending in found:
         job = pending.job
         table.add_row(
-            str(pending.row_id),
+            str(pending.row_id or "-"),
             str(job.get("job_key")),
             _lane(pending),
             span(max(0.0, now - pending.enqueued_timestamp)),

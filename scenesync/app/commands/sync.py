@@ -74,7 +74,7 @@ def sync(
 
 def enqueue(settings: Settings, scene_ids: Sequence[int], *, since: datetime | None) -> BulkResult:
     """Enqueue these scenes, or those changed ``since``, or all. Raises QueueError and Stash's errors."""
-    with open_queue(settings) as queue, stash_client(settings) as stash:
+    with open_queue(settings, repairs=True) as queue, stash_client(settings) as stash:
         if scene_ids:
             return enqueue_ids(queue, scene_ids)
         return enqueue_since(stash, queue, since) if since is not None else enqueue_all(stash, queue)

@@ -10,7 +10,7 @@ import pytest
 
 from scenesync.app.cli import run_cli
 from scenesync.app.installation import database_file
-from scenesync.domain.circuit import Circuit, CircuitState
+from scenesync.domain.circuit import LIMITS_WHILE_PROBED, Circuit, CircuitState
 from scenesync.store.circuits import CircuitStore
 from scenesync.store.database import open_database
 from scenesync.store.outages import OutageStore
@@ -56,7 +56,7 @@ def test_an_open_circuit_is_shown_with_its_times(tmp_path: Path, capsys: pytest.
     document = shown(tmp_path, capsys, "circuit", "show", "plex")
     assert document["plex"]["state"] == "open"
     assert document["plex"]["opened_at"] == opened_at
-    assert document["plex"]["half_open_at"] == opened_at + 60
+    assert document["plex"]["half_open_at"] == opened_at + LIMITS_WHILE_PROBED.recovery_timeout_s
     assert list(document) == ["plex"]
     assert scenesync(tmp_path, "circuit", "show") == 0
     lines = capsys.readouterr().out.splitlines()
@@ -67,7 +67,8 @@ def test_an_open_circuit_is_shown_with_its_times(tmp_path: Path, capsys: pytest.
 def test_one_whose_time_has_come_is_half_open_without_anybody_having_written_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    keep(tmp_path, "plex", Circuit(CircuitState.OPEN, opened_at=time.time() - 61, generation=1))
+    opened_at = time.time() - LIMITS_WHILE_PROBED.recovery_timeout_s - 1
+    keep(tmp_path, "plex", Circuit(CircuitState.OPEN, opened_at=opened_at, generation=1))
     assert shown(tmp_path, capsys, "circuit", "show")["plex"]["state"] == "half_open"
     assert shown(tmp_path, capsys, "status")["circuit"] == "half_open"
     assert kept(tmp_path, "plex").state is CircuitState.OPEN

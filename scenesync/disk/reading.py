@@ -1,0 +1,99 @@
+"""Read a SQLite file and leave no trace: nothing is made, written or locked beside it, and the disk may be read-only.
+
+Which way is safe depends on what lies beside the file. Without a log it is complete in itself. With one it has to be
+read together with it, through SQLite's index of the log (``-shm``), of which a private one in memory will do. Where
+there is no such index and none may be made, a private copy of both is read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sqlite3
+import tempfile
+from pathlib import Path
+from typing import Final
+
+_LOGS: Final = ("-wal", "-journal")
+_INDEX: Final = "-shm"
+_ATTEMPTS: Final = 3
+_PRIMARY_CODE: Final = 0xFF
+_NOT_THIS_WAY: Final = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY})
+
+
+def connect(path: Path, *, timeout_s: float, check_same_thread: bool = True) -> sqlite3.Connection:
+    """Return a connection that reads the existing file ``path``, in autocommit mode.
+
+    One that reads a file without a log sees whatever is in it: if somebody begins to write in that moment, it may look
+    damaged, and should be looked at again. Raises sqlite3.Error, OSError.
+    """
+    for _ in range(_ATTEMPTS):
+        if not _has_log(path):
+            return _open(path, "mode=ro&immutable=1", timeout_s, check_same_thread)
+        # readonly_shm: an index that a crash left would otherwise be made anew (sqlite.org/wal.html#readonly).
+        for mode in ("mode=ro&readonly_shm=1", "mode=ro"):
+            if not path.with_name(path.name + _INDEX).exists() and not _is_journaled(path):
+                break
+            connection = _open(path, mode, timeout_s, check_same_thread)
+            if _answers(connection):
+                return connection
+    return _private_copy(path, check_same_thread)
+
+
+def _open(path: Path, mode: str, timeout_s: float, check_same_thread: bool) -> sqlite3.Connection:  # noqa: FBT001 - sqlite3's own
+    return sqlite3.connect(
+        f"{path.absolute().as_uri()}?{mode}",
+        uri=True,
+        timeout=timeout_s,
+        isolation_level=None,
+        check_same_thread=check_same_thread,
+    )
+
+
+def _answers(connection: sqlite3.Connection) -> bool:
+    """Say whether the file can be read in this way; close the connection if not. Other errors are raised."""
+    try:
+        connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
+    except sqlite3.Error as error:
+        connection.close()
+        if int(getattr(error, "sqlite_errorcode", 0)) & _PRIMARY_CODE in _NOT_THIS_WAY:
+            return False
+        raise
+    return True
+
+
+def _private_copy(path: Path, check_same_thread: bool) -> sqlite3.Connection:  # noqa: FBT001 - sqlite3's own
+    """Return a connection to a copy in memory. Nobody writes the file: who does has an index of the log."""
+    with tempfile.TemporaryDirectory(prefix="scenesync-") as folder:
+        copy = Path(folder, path.name)
+        for suffix in ("", *_LOGS):
+            with contextlib.suppress(FileNotFoundError):
+                shutil.copyfile(path.with_name(path.name + suffix), copy.with_name(copy.name + suffix))
+        with contextlib.closing(sqlite3.connect(copy)) as source:
+            return in_memory(source, check_same_thread=check_same_thread)
+
+
+def in_memory(source: sqlite3.Connection, *, check_same_thread: bool = True) -> sqlite3.Connection:
+    """Return a copy of a database that can be changed without anybody noticing."""
+    copy = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=check_same_thread)
+    try:
+        source.backup(copy)
+    except BaseException:
+        copy.close()
+        raise
+    return copy
+
+
+def _has_log(path: Path) -> bool:
+    return any(_size(path.with_name(path.name + log)) > 0 for log in _LOGS)
+
+
+def _is_journaled(path: Path) -> bool:
+    return _size(path.with_name(path.name + "-journal")) > 0
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
