@@ -12,6 +12,7 @@ from typing import Final
 
 from scenesync.queue import salvage
 from scenesync.queue.errors import QueueDamaged, QueueDiskFailed, QueueReplaced, translate, translated
+from scenesync.queue.read_only import QueueReader, read_queue
 from scenesync.queue.schema import FILE_NAME, Journal, open_queue_file, transaction
 
 LOOK_EVERY_S: Final = 0.5
@@ -67,6 +68,9 @@ class OpenFile:
         self._timeout_s = timeout_s
         self._repairs = repairs
         self._looked_at = 0.0
+        if not repairs:
+            # Before it is opened for writing: on closing, SQLite would fold the log into whatever there is.
+            read_queue(folder, QueueReader.require_sound, checked=False)
         with salvage.alone(folder, timeout_s):
             self.damage = salvage.resume(folder, journal)
             self._connect()

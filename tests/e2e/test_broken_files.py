@@ -133,6 +133,45 @@ def test_status_says_that_the_queue_file_is_damaged_and_leaves_it(world: LiveWor
     assert file.read_bytes() == NO_DATABASE
 
 
+LOOKING_AT_THE_QUEUE = (
+    ("status",),
+    ("queue", "list"),
+    ("queue", "clear", "--all", "--yes"),
+    ("dlq", "list"),
+    ("dlq", "show", "1"),
+    ("dlq", "replay", "--all"),
+    ("doctor",),
+)
+LOOKING_AT_THE_STATE = (("status",), ("circuit", "show"), ("explain", "1"), ("doctor",))
+
+
+@pytest.mark.parametrize(
+    ("file", "named", "commands"),
+    [("queue/data.db", "queue", LOOKING_AT_THE_QUEUE), ("scenesync.db", "scenesync.db", LOOKING_AT_THE_STATE)],
+    ids=["queue", "state"],
+)
+def test_a_command_that_does_no_work_says_what_is_damaged_and_what_cures_it_and_leaves_it(
+    world: LiveWorld, file: str, named: str, commands: tuple[tuple[str, ...], ...]
+) -> None:
+    scene = world.add_scene("Harbour at dawn")
+    assert world.scenesync("drain").exit_code == 0  # makes both files
+    world.stash.save(scene, title="Harbour at dusk")
+    damaged = world.data_dir / file
+    damaged.write_bytes(NO_DATABASE)
+    for command in commands:
+        ran = world.scenesync(*command)
+        told = ran.stdout + ran.stderr
+        assert ran.exit_code == 1, (command, told)
+        assert f"{world.data_dir / named} is damaged (" in told, command
+        assert "was left as it is. `scenesync drain`" in told, command
+        assert "Traceback" not in told, command
+    assert damaged.read_bytes() == NO_DATABASE
+    assert list(world.data_dir.rglob("*.damaged-*")) == []
+
+    assert world.scenesync("drain").exit_code == 0
+    assert world.item_of(scene).title == "Harbour at dusk"
+
+
 def test_a_state_file_that_is_no_database_is_moved_aside_and_no_job_is_lost(world: LiveWorld) -> None:
     scene = world.add_scene("Harbour at dawn")
     world.stash.save(scene, title="Harbour at dusk")

@@ -11,11 +11,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from scenesync.domain.dead_letter import DeadLetter
 from scenesync.domain.job import scene_job
 from scenesync.queue.embedded import EmbeddedQueue
 from tests.e2e.live_world import STASH_PYTHON, LiveWorld, eventually
@@ -32,6 +34,7 @@ pytestmark = pytest.mark.reliability
 
 DISK_BYTES: Final = 8 * 1024 * 1024
 DRAIN: Final = [sys.executable, "-m", "scenesync", "drain"]
+RUN: Final = [sys.executable, "-m", "scenesync", "run"]
 QUEUE_FILES: Final = ("queue/data.db", "queue/data.db-wal")
 STATE_FILES: Final = ("scenesync.db", "scenesync.db-wal")
 
@@ -180,6 +183,54 @@ def test_a_daemon_waits_for_room_on_the_disk_and_goes_on_by_itself(
     note(figures, "full, daemon", world)
 
 
+@pytest.mark.parametrize("known", [True, False], ids=["with a queue", "without anything"])
+def test_a_daemon_that_starts_on_a_full_disk_waits_for_room(world: LiveWorld, disk: SmallDisk, known: bool) -> None:  # noqa: FBT001 - parametrised
+    if known:
+        with_jobs(world, 3)
+    else:
+        world.fill(3)
+    disk.fill()
+    daemon = world.start(RUN)
+    daemon.wait_for_log("No room left on the disk mounted at")
+    time.sleep(3)
+    assert daemon.is_running(), daemon.log
+    assert daemon.log.count("No room left") == 1
+    assert str(world.data_dir) in daemon.log
+
+    disk.make_room()
+    daemon.wait_for_log("working data_dir=")
+    if not known:
+        world.stash.save(world.stash.library.scenes[1], title="Harbour at noon")
+    eventually(lambda: world.plex.field_writes, "an edit")
+    world.settle()
+    assert daemon.stop() == 0
+    assert "the data directory can be used again" in daemon.log
+    assert world.queue().dead_letters == 0
+
+
+def test_a_daemon_that_waits_for_room_can_be_stopped(world: LiveWorld, disk: SmallDisk) -> None:
+    disk.fill()
+    daemon = world.start(RUN)
+    daemon.wait_for_log("No room left on the disk mounted at")
+    assert daemon.stop() == 0
+
+
+@pytest.mark.parametrize("command", [("drain",), ("sync", "1"), ("queue", "clear", "--all", "--yes")], ids=" ".join)
+def test_a_command_on_a_full_disk_says_which_disk_is_full(
+    world: LiveWorld, disk: SmallDisk, command: tuple[str, ...]
+) -> None:
+    with_jobs(world, 3)
+    disk.fill()
+    ran = world.scenesync(*command)
+    assert (ran.exit_code, ran.stdout) == (1, "")
+    assert f"No room left on the disk mounted at {world.data_dir} (0.0 of 8.4 MB free)" in ran.stderr
+    assert "I/O" not in ran.stderr
+    assert "Traceback" not in ran.stderr
+    assert world.scenesync("status", "--json").document()["pending"] == 3
+    disk.make_room()
+    assert world.scenesync("drain").exit_code == 0
+
+
 # -- read-only
 
 
@@ -197,6 +248,41 @@ def test_a_command_on_a_read_only_disk_says_so_and_changes_nothing(world: LiveWo
     disk.protect(on=False)
     assert world.scenesync("drain").exit_code == 0
     assert_all_is_right(world)
+
+
+@pytest.mark.parametrize("left", ["closed", "killed", "killed, without the logs' indexes"])
+def test_what_there_is_can_be_looked_at_on_a_read_only_disk(world: LiveWorld, disk: SmallDisk, left: str) -> None:
+    with_jobs(world, 3)
+    world.plex.down()
+    daemon = world.daemon()
+    daemon.wait_for_log("plex is not available")
+    world.stash.save(world.stash.library.scenes[1], title="Harbour at noon")
+    daemon.stop() if left == "closed" else daemon.kill()
+    if "without" in left:
+        for index in world.data_dir.rglob("*-shm"):
+            index.unlink()
+    with contextlib.closing(EmbeddedQueue(world.data_dir / "queue")) if left == "closed" else nullcontext() as queue:
+        if queue is not None:
+            job = queue.claim()[0]
+            queue.bury(job, DeadLetter.from_error(job.job, ValueError("odd"), failed_at=time.time()))
+    disk.protect(on=True)
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in everything(world)}
+
+    status = world.scenesync("status", "--json").document()
+    assert (status["pending"] + status["in_progress"] + status["dead_letters"], status["plex"]) == (3, "down")
+    assert status["outages"][0]["service"] == "plex"
+    listed = world.scenesync("queue", "list", "--json")
+    assert listed.exit_code == 3
+    assert len(listed.document()) == status["pending"]
+    letters = world.scenesync("dlq", "list", "--json").document()
+    assert len(letters) == status["dead_letters"]
+    for letter in letters:
+        assert world.scenesync("dlq", "show", str(letter["id"])).exit_code == 0
+    assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in everything(world)} == before
+
+
+def everything(world: LiveWorld) -> list[Path]:
+    return [path for path in world.data_dir.rglob("*") if path.is_file()]
 
 
 @pytest.mark.parametrize("state", ["full", "read-only"])
