@@ -79,7 +79,7 @@ class SyncWorld:
 
     @contextmanager
     def installed(self, **changes: Any) -> Iterator[Installation]:
-        with open_installation(self.settings(**changes)) as installation:
+        with open_installation(self.settings(**changes), repairs=True) as installation:
             yield installation
 
     def drain(self, *scene_ids: int, **changes: Any) -> list[Attempt]:

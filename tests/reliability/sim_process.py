@@ -227,7 +227,7 @@ class WorkerProcess(SimulatedProcess):
 
     def _main(self) -> None:
         try:
-            with installation.open_installation(self.settings, stash=self.stash) as parts:  # type: ignore[arg-type]
+            with installation.open_installation(self.settings, stash=self.stash, repairs=True) as parts:  # type: ignore[arg-type]
                 parts.work_loop(self.limits, (lambda attempt: self._observe(self, attempt),)).run(self.stop)  # type: ignore[arg-type]
         except Crashed:
             raise

@@ -169,7 +169,7 @@ def test_damage_that_appears_while_running_is_called_by_its_name(database_path: 
     content = database_path.read_bytes()
     with open_database(database_path) as database:
         database_path.write_bytes(content[:8192] + b"\xa5" * (len(content) - 8192))
-        with pytest.raises(StoreDamaged, match="sync --all"):
+        with pytest.raises(StoreDamaged, match="scenesync drain"):
             PathIndexStore(database, SERVER).upsert_items(map(film, range(3_000)))
 
 
