@@ -39,6 +39,7 @@ from scenesync.store.journal import JournalStore
 from scenesync.store.memory import Memory
 from scenesync.store.outages import OutageStore
 from scenesync.store.path_index import PathIndexStore
+from scenesync.store.pauses import PauseStore
 from scenesync.store.pins import PinStore
 from scenesync.store.service_state import ServiceStateStore
 from scenesync.store.traces import TraceStore
@@ -293,7 +294,8 @@ class Installation:
         unreachable_for_s: float | None = None,
     ) -> WorkLoop:
         """Return the loop that works the queue off; ``unreachable_for_s`` is as in ``Gate``."""
-        health = HealthRecorder(self.services, self.outages, self.queue)
+        pauses = PauseStore(self.database)
+        health = HealthRecorder(self.services, self.outages, pauses, self.queue)
         breaker = self._breaker(PLEX)
         worker = SyncWorker(
             self.queue,
@@ -307,15 +309,19 @@ class Installation:
         )
         pacing = self._pacing()
         connection = PlexConnection(self.plex, breaker, self.session, health=health, on_recovery=pacing.outage_ended)
+        # The smallest question that is answered only by a Stash whose database works.
+        stash = StashConnection(
+            self._breaker(STASH, failure_threshold=1), lambda: self.stash.scene_ids_after(0, 1), health=health
+        )
+        if any(pause.service == STASH for pause in pauses.read()):
+            stash.doubt()
         gate = Gate(
             connection,
             breaker,
-            # The smallest question that is answered only by a Stash whose database works.
-            stash=StashConnection(
-                self._breaker(STASH, failure_threshold=1), lambda: self.stash.scene_ids_after(0, 1), health=health
-            ),
+            stash=stash,
             pacing=pacing,
             unreachable_for_s=unreachable_for_s,
+            health=health,
         )
         showing, traces = showing_of(self.settings), TraceStore(self.database)
         return WorkLoop(

@@ -23,15 +23,17 @@ from scenesync.app.installation import (
 )
 from scenesync.app.progress import ProgressWatch
 from scenesync.app.second_look import make_good
-from scenesync.domain.errors import StashUnavailable
+from scenesync.domain.errors import PermanentError, StashUnavailable
 from scenesync.domain.outcome import Attempt, Outcome
 from scenesync.plex.exceptions import PlexServerDown
 from scenesync.queue.owner_lock import held_elsewhere
 from scenesync.queue.snapshot import read_snapshot
 from scenesync.store.database import open_database
+from scenesync.store.pauses import PauseStore
 from scenesync.store.service_state import ServiceStateStore
 from scenesync.worker.health import PLEX, STASH
 from scenesync.worker.loop import LoopLimits
+from scenesync.worker.plex_connection import NeedsPerson
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,6 +47,8 @@ if TYPE_CHECKING:
 
 UNREACHABLE_FOR_S: Final = 30.0
 WATCH_EVERY_S: Final = 0.25
+SETTINGS_TAKEN_UP_WITHIN_S: Final = 5.0
+"""A daemon that waits for a person may be about to see what that person just changed."""
 
 ENDED: Final = (Outcome.SYNCED, Outcome.UNCHANGED, Outcome.SKIPPED, Outcome.DEAD)
 
@@ -149,12 +153,13 @@ def _watch_daemon(
 ) -> Report | None:
     """Show how the running daemon gets on, until nothing is due; None if it ended before that.
 
-    Raises PlexServerDown or StashUnavailable when the daemon has had to wait for one of them for so long.
+    Raises PlexServerDown or StashUnavailable when the daemon has had to wait for one of them for so long, NeedsPerson
+    when it waits for a person.
     """
     folder = queue_folder(data_dir)
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
     with stopping_on_signals() as stop, view as shown:
-        begin = read_snapshot(folder)
+        begin, began = read_snapshot(folder), time.monotonic()
         while True:
             now = read_snapshot(folder)
             shown.show(now.completed_total - begin.completed_total, now.due + now.in_progress)
@@ -163,7 +168,19 @@ def _watch_daemon(
                 return Report(Counter(), now, worked_by_daemon=True)
             if not held_elsewhere(worker_lock(data_dir).path):
                 return None
+            if time.monotonic() - began >= min(unreachable_for_s, SETTINGS_TAKEN_UP_WITHIN_S):
+                _raise_if_it_waits_for_a_person(data_dir)
             _raise_if_unreachable(data_dir, unreachable_for_s)
+
+
+def _raise_if_it_waits_for_a_person(data_dir: Path) -> None:
+    database = open_database(database_file(data_dir), read_only=True)
+    if database is None:
+        return
+    with database:
+        pauses = PauseStore(database).read()
+    for pause in pauses:
+        raise NeedsPerson(PermanentError(f"The daemon waits for you; all jobs are kept. {pause.message}"))
 
 
 def _raise_if_unreachable(data_dir: Path, unreachable_for_s: float) -> None:

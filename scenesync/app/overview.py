@@ -17,6 +17,7 @@ from scenesync.store.circuits import CircuitStore
 from scenesync.store.database import open_database
 from scenesync.store.holds import count_held
 from scenesync.store.outages import OutageStore
+from scenesync.store.pauses import PauseStore
 from scenesync.store.service_state import ServiceStateStore
 from scenesync.worker.health import PLEX, SERVICES, STASH
 from scenesync.worker.reliability import WINDOW_S, Reliability, reliability
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from scenesync.queue.records import QueueSnapshot
     from scenesync.store.outages import Outage
+    from scenesync.store.pauses import Pause
 
 RATES_OVER_S = 3600.0
 OUTAGES_SHOWN = 5
@@ -38,6 +40,8 @@ class Overview:
 
     ``held`` counts the scenes that are left alone since they were undone.
     ``reliability`` looks at the last 30 days of each server.
+    ``reliability`` looks at the last 30 days of each server, or what of them is known. ``paused`` is why work waits for
+    a person, None if it does not.
     """
 
     queue: QueueSnapshot
@@ -45,6 +49,7 @@ class Overview:
     plex: str = "unknown"
     stash: str = "unknown"
     circuit: str = "closed"
+    paused: Pause | None = None
     rates: Mapping[str, int] = field(default_factory=dict)
     outages: Sequence[Outage] = ()
     stopped_runs: Sequence[StoppedRun] = ()
@@ -57,6 +62,7 @@ class Overview:
             **asdict(self.queue),
             "oldest_pending_s": self.queue.oldest_pending_s or 0,
             "daemon_running": self.daemon_running,
+            "paused": None if self.paused is None else asdict(self.paused),
             "circuit": self.circuit,
             "plex": self.plex,
             "stash": self.stash,
@@ -77,20 +83,25 @@ def read_overview(data_dir: Path) -> Overview:
         return Overview(queue, running)
     with database:
         now = time.time()
-        services, outages = ServiceStateStore(database), OutageStore(database)
+        outages = OutageStore(database)
+        states = {service: ServiceStateStore(database).read(service) for service in SERVICES}
         circuit = circuits.at(CircuitStore(database, PLEX).read(), LIMITS_WHILE_PROBED, now)
         return Overview(
             queue,
             running,
-            plex=services.read(PLEX).reachability,
-            stash=services.read(STASH).reachability,
+            plex=states[PLEX].reachability,
+            stash=states[STASH].reachability,
+            paused=next(iter(PauseStore(database).read()), None),
             circuit=circuit.state.value,
             rates=AttemptStore(database).outcomes_since(now - RATES_OVER_S),
             outages=outages.latest(OUTAGES_SHOWN),
             stopped_runs=AutomaticRunStore(database).stopped(),
             held=count_held(database),
             reliability={
-                service: reliability(outages.of_service(service, since=now - WINDOW_S), now=now) for service in SERVICES
+                service: reliability(
+                    outages.of_service(service, since=now - WINDOW_S), now=now, known_since=state.known_since
+                )
+                for service, state in states.items()
             },
         )
 
@@ -101,4 +112,5 @@ def _document(figures: Reliability) -> dict[str, object]:
         "mtbf_s": figures.mtbf_s,
         "availability": figures.availability,
         "outages_30d": figures.outages,
+        "observed_s": figures.observed_s,
     }

@@ -117,12 +117,16 @@ def _process(task: Task) -> str:
 
 
 def _status(task: Task) -> str:
-    queue = read_overview(task.settings.data_dir).queue
+    overview = read_overview(task.settings.data_dir)
+    queue = overview.queue
     line = (
         f"{queue.pending} pending ({queue.due} due), {queue.in_progress} in progress, "
         f"{queue.dead_letters} dead letters, {queue.completed_total} done so far"
     )
     task.channel.log("i", line)
+    if overview.paused is not None:
+        line += f"; work waits for you: {overview.paused.message}"
+        task.channel.log("w", f"work waits for you: {overview.paused.message}")
     return line
 
 

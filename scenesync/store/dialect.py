@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import case
+from sqlalchemy import case, func
 from sqlalchemy.dialects import postgresql, sqlite
 
 if TYPE_CHECKING:
@@ -26,12 +26,14 @@ def ddl_words(connection: Connection) -> Mapping[str, str]:
     return _DDL_WORDS[connection.dialect.name]
 
 
-def insert_or_update(connection: Connection, table: Table, *, highest: str | None = None) -> Insert:
+def insert_or_update(
+    connection: Connection, table: Table, *, highest: str | None = None, first: str | None = None
+) -> Insert:
     """Return the statement that writes a whole row, over the one with the same primary key if there is one.
 
-    The column ``highest`` never goes down.
+    The column ``highest`` never goes down; the column ``first`` stays as it was first written.
     """
-    return _insert_or_update(connection.dialect.name, table, highest)
+    return _insert_or_update(connection.dialect.name, table, highest, first)
 
 
 def insert_or_keep(connection: Connection, table: Table) -> Insert:
@@ -44,7 +46,7 @@ def _insert(dialect_name: str, table: Table) -> Insert:
 
 
 @cache
-def _insert_or_update(dialect_name: str, table: Table, highest: str | None) -> Insert:
+def _insert_or_update(dialect_name: str, table: Table, highest: str | None, first: str | None) -> Insert:
     statement = _insert(dialect_name, table)
     new_values: dict[str, ColumnElement[Any]] = {
         column.name: statement.excluded[column.name] for column in table.columns if not column.primary_key
@@ -52,4 +54,6 @@ def _insert_or_update(dialect_name: str, table: Table, highest: str | None) -> I
     if highest is not None:
         old, new = table.c[highest], statement.excluded[highest]
         new_values[highest] = case((old > new, old), else_=new)
+    if first is not None:
+        new_values[first] = func.coalesce(table.c[first], statement.excluded[first])
     return statement.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=new_values)

@@ -355,6 +355,27 @@ MIGRATIONS: Final = (
             """,
         ),
     ),
+    Migration(
+        9,
+        "pauses, and since when a service is known",
+        (
+            # When it was first asked; before, the earliest thing that is noted of it.
+            "ALTER TABLE service_state ADD COLUMN known_since DOUBLE PRECISION",
+            """
+            UPDATE service_state SET known_since =
+                COALESCE((SELECT MIN(began_at) FROM outage WHERE outage.service = service_state.service), since)
+            """,
+            # Which service refuses what only a person can change, since when, and what it said.
+            """
+            CREATE TABLE pause (
+                service TEXT NOT NULL PRIMARY KEY,
+                since DOUBLE PRECISION NOT NULL,
+                error TEXT NOT NULL,
+                message TEXT NOT NULL
+            )
+            """,
+        ),
+    ),
 )
 
 

@@ -21,11 +21,15 @@ STATE_OF: Final = select(service_state).where(service_state.c.service == bindpar
 
 @dataclass(frozen=True, slots=True)
 class ServiceState:
-    """A service as it was last seen: ``reachability`` is up, down or unknown, ``since`` epoch seconds."""
+    """A service as it was last seen: ``reachability`` is up, down or unknown, times are epoch seconds.
+
+    ``known_since`` is when it was first asked; the store finds it out by itself.
+    """
 
     reachability: str = UNKNOWN
     since: float | None = None
     message: str = ""
+    known_since: float | None = None
 
 
 class ServiceStateStore:
@@ -38,10 +42,18 @@ class ServiceStateStore:
         """Return what is known, all unknown for one never seen."""
         with self._database.reading() as connection:
             row = connection.execute(STATE_OF, {"whose": service}).one_or_none()
-        return ServiceState() if row is None else ServiceState(row.reachability, row.since, row.message)
+        if row is None:
+            return ServiceState()
+        return ServiceState(row.reachability, row.since, row.message, row.known_since)
 
     def write(self, service: str, state: ServiceState) -> None:
-        """Replace what is known."""
-        row = {"service": service, "reachability": state.reachability, "since": state.since, "message": state.message}
+        """Replace what is known, but for since when."""
+        row = {
+            "service": service,
+            "reachability": state.reachability,
+            "since": state.since,
+            "message": state.message,
+            "known_since": state.since,
+        }
         with self._database.transaction(durable=False) as connection:
-            connection.execute(insert_or_update(connection, service_state), row)
+            connection.execute(insert_or_update(connection, service_state, first="known_since"), row)

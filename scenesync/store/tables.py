@@ -190,6 +190,17 @@ service_state: Final = Table(
     Column("reachability", Text, nullable=False),
     Column("since", DOUBLE_PRECISION),
     Column("message", Text, nullable=False),
+    Column("known_since", DOUBLE_PRECISION),
+)
+
+# Which service refuses what only a person can change, so that work waits.
+pause: Final = Table(
+    "pause",
+    metadata,
+    Column("service", Text, primary_key=True),
+    Column("since", DOUBLE_PRECISION, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("message", Text, nullable=False),
 )
 
 # The circuit breaker of each service (``domain.circuit``), apart from the above: others write it, and more often.

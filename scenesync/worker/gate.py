@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Final
 from scenesync.domain.errors import LibraryNotFound, StashUnauthorized, StashUnavailable
 from scenesync.plex.exceptions import PlexBusy, PlexServerDown, PlexTemporaryError, PlexUnauthorized
 from scenesync.worker.error_rules import rule_for
+from scenesync.worker.health import PLEX, STASH, HealthListener
 from scenesync.worker.pacing import Pacing
 from scenesync.worker.plex_connection import NeedsPerson, PlexConnection
 from scenesync.worker.stash_connection import StashConnection
 
 if TYPE_CHECKING:
     from scenesync.worker.circuit_breaker import CircuitBreaker, Permit
-    from scenesync.worker.health import HealthListener
     from scenesync.worker.plex_connection import PlexSession
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,8 @@ class Gate:
     ) -> None:
         self._connection = connection
         self._breaker = breaker
-        self._stash = stash or StashConnection(health=health)
+        self._health = health or HealthListener()
+        self._stash = stash or StashConnection(health=self._health)
         self._pacing = pacing or Pacing(0)
         self._unreachable_for_s = unreachable_for_s
         self._lock = threading.Lock()
@@ -138,8 +139,15 @@ class Gate:
             who = type(refused.cause).__name__
             news = who != self._told_refusal
             self._told_refusal = who
+        # What is refused is asked for again before any job is spent on finding out.
+        if isinstance(refused.cause, StashUnauthorized):
+            self._stash.doubt()
+        else:
+            self._connection.suspect(refused.cause)
         if news:
             log.error("paused until the settings change: %s", refused)
+        if self._unreachable_for_s is None:
+            self._health.refused(STASH if isinstance(refused.cause, StashUnauthorized) else PLEX, refused.cause)
 
     def _forget_told_refusal(self) -> None:
         if not self._told_refusal:

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Final, Protocol
 from scenesync.domain.circuit import CircuitState
 from scenesync.queue.errors import QueueError
 from scenesync.store.errors import StoreError
+from scenesync.store.pauses import Pause
 from scenesync.store.service_state import ServiceState
 
 if TYPE_CHECKING:
     from scenesync.store.outages import OutageStore
+    from scenesync.store.pauses import PauseStore
     from scenesync.store.service_state import ServiceStateStore
 
 log = logging.getLogger(__name__)
@@ -28,6 +30,9 @@ class HealthListener:
     def plex_up(self) -> None:
         """Plex can be worked with."""
 
+    def plex_answers(self) -> None:
+        """Plex is reachable, although it cannot be worked with."""
+
     def plex_down(self, cause: str) -> None:
         """Plex cannot be worked with."""
 
@@ -36,6 +41,9 @@ class HealthListener:
 
     def stash_down(self, cause: str) -> None:
         """Stash does not answer."""
+
+    def refused(self, service: str, error: Exception) -> None:
+        """Work waits for a person, since a server refuses; until ``plex_up`` or ``stash_up``. May be said again."""
 
 
 class WaitingJobs(Protocol):
@@ -50,13 +58,21 @@ class WaitingJobs(Protocol):
 class HealthRecorder(HealthListener):
     """Writes it down. That it cannot be written stops no work: it is logged."""
 
-    def __init__(self, services: ServiceStateStore, outages: OutageStore, queue: WaitingJobs) -> None:
+    def __init__(
+        self, services: ServiceStateStore, outages: OutageStore, pauses: PauseStore, queue: WaitingJobs
+    ) -> None:
         self._services = services
         self._outages = outages
+        self._pauses = pauses
         self._queue = queue
 
     def plex_up(self) -> None:
-        """Note that Plex can be worked with; an outage of it is over."""
+        """Note that Plex can be worked with; an outage of it is over, and so is a pause."""
+        self._up(PLEX)
+        self._accepted(PLEX)
+
+    def plex_answers(self) -> None:
+        """Note that an outage of Plex is over."""
         self._up(PLEX)
 
     def plex_down(self, cause: str) -> None:
@@ -64,12 +80,26 @@ class HealthRecorder(HealthListener):
         self._down(PLEX, cause)
 
     def stash_up(self) -> None:
-        """Note that Stash answers; an outage of it is over."""
+        """Note that Stash answers; an outage of it is over, and so is a pause."""
         self._up(STASH)
+        self._accepted(STASH)
 
     def stash_down(self, cause: str) -> None:
         """Note that an outage of Stash began."""
         self._down(STASH, cause)
+
+    def refused(self, service: str, error: Exception) -> None:
+        """Note that work waits for a person."""
+        try:
+            self._pauses.begin(Pause(service, time.time(), type(error).__name__, str(error)))
+        except StoreError as failure:
+            log.warning("that %s refuses could not be noted: %s", service, failure)
+
+    def _accepted(self, service: str) -> None:
+        try:
+            self._pauses.end(service)
+        except StoreError as error:
+            log.warning("that %s refuses no longer could not be noted: %s", service, error)
 
     def _up(self, service: str) -> None:
         now = time.time()

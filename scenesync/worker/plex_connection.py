@@ -236,7 +236,7 @@ class PlexConnection:
             was_outage = self._is_outage
             self._is_outage = self._is_told = False
         if was_outage:
-            self._health.plex_up()
+            self._health.plex_answers()
 
     def _plan_next_probe(self) -> None:
         with self._lock:

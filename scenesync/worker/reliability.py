@@ -27,31 +27,41 @@ class Period(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Reliability:
-    """A window of time in figures; ``availability`` from 0 to 1, the two mean times None without an outage.
+    """A window of time in figures, of which ``observed_s`` are known.
 
+    ``availability`` is from 0 to 1 (None: nobody has looked yet), the two mean times are None without an outage.
     ``mttr_s`` is the mean time to recovery, ``mtbf_s`` the mean time in use between outages, so that
     ``availability == mtbf_s / (mtbf_s + mttr_s)``.
     """
 
-    availability: float = 1.0
+    availability: float | None = None
     outages: int = 0
     mttr_s: float | None = None
     mtbf_s: float | None = None
+    observed_s: float = 0.0
 
 
-def reliability(outages: Iterable[Period], *, now: float, window_s: float = WINDOW_S) -> Reliability:
-    """Judge the last ``window_s`` seconds before ``now``.
+def reliability(
+    outages: Iterable[Period], *, now: float, known_since: float | None, window_s: float = WINDOW_S
+) -> Reliability:
+    """Judge the last ``window_s`` seconds before ``now``, as far as they are known: from ``known_since`` on.
 
-    Periods that overlap or touch are one outage; one that lasts counts up to now; of one that began before the window
-    only the part inside counts. Time in which nobody looked counts as time in use.
+    None means that nothing is known but the outages, which are known from their own beginning. Those that overlap or
+    touch are one; one that lasts counts up to now; of one that began before the window only the part inside counts.
+    Time in which nobody looked counts as time in use.
     """
-    merged = _merged(_clipped(outages, now - window_s, now))
-    if not merged or window_s <= 0:
+    periods = list(outages)
+    known = [period.began_at for period in periods] + ([] if known_since is None else [known_since])
+    observed_s = min(window_s, now - min(known, default=now))
+    if observed_s <= 0:
         return Reliability()
+    merged = _merged(_clipped(periods, now - observed_s, now))
+    if not merged:
+        return Reliability(1.0, observed_s=observed_s)
     down_s = sum(end - begin for begin, end in merged)
-    up_s = max(0.0, window_s - down_s)
+    up_s = max(0.0, observed_s - down_s)
     count = len(merged)
-    return Reliability(up_s / window_s, count, mttr_s=down_s / count, mtbf_s=up_s / count)
+    return Reliability(up_s / observed_s, count, mttr_s=down_s / count, mtbf_s=up_s / count, observed_s=observed_s)
 
 
 def _clipped(outages: Iterable[Period], begin: float, end: float) -> list[tuple[float, float]]:

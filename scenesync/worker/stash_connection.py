@@ -50,6 +50,7 @@ class StashConnection:
         self._health = health or HealthListener()
         self._lock = threading.Lock()
         self._seen = False
+        self._doubted = False
         self._down_since: float | None = None
         self._up_since = 0.0
         self._last_error: StashUnavailable | None = None
@@ -83,6 +84,8 @@ class StashConnection:
         if self._probe is None:
             return self._breaker.can_execute()
         if self._breaker.state is State.CLOSED:
+            if self._doubted:
+                return self._ask_again(self._probe)
             self._end_trial_in_time()
             return True
         with self._lock:
@@ -98,6 +101,23 @@ class StashConnection:
         except StashRefused as error:
             log.debug("stash answers the probe with an error: %s", error)
         return self._heard()
+
+    def doubt(self) -> None:
+        """Hear that Stash refused, now or in an earlier run: it is probed before it is asked for scenes."""
+        self._doubted = True
+
+    def _ask_again(self, probe: Callable[[], object]) -> bool:
+        try:
+            probe()
+        except StashUnavailable as error:
+            self.failed(error)
+            return False
+        except StashUnauthorized:
+            raise
+        except StashRefused as error:
+            log.debug("stash answers the probe with an error: %s", error)
+        self.answered()
+        return True
 
     def failed(self, error: StashUnavailable, *, began_at: float | None = None) -> None:
         """Hear that Stash could not be used by a call that began at ``began_at`` (monotonic; None: just now)."""
@@ -122,8 +142,9 @@ class StashConnection:
         """Hear that Stash did what it was asked."""
         self._breaker.record_success()
         with self._lock:
-            news = self._down_since is not None or not self._seen
+            news = self._down_since is not None or not self._seen or self._doubted
             self._seen = True
+            self._doubted = False
             if self._down_since is not None:
                 self._up_since = time.monotonic()
             self._down_since = None

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from live_world import LOCKED, PLEX_TOKEN, LiveWorld, eventually
+from live_world import LOCKED, PATIENCE_S, PLEX_TOKEN, LiveWorld, eventually
 
+from scenesync.app.times import moment
 from scenesync.simulators.http_server import HttpServer, Request, Response
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from scenesync.simulators.stash.records import Scene
@@ -38,6 +40,13 @@ def web_page() -> Iterator[str]:
 
     with HttpServer(answer) as server:
         yield server.url
+
+
+def noted_pause(world: LiveWorld) -> Mapping[str, Any]:
+    """Return what ``status`` says of the pause, once it has been noted."""
+    eventually(lambda: world.scenesync("status", "--json").document()["paused"], "the pause in the status")
+    paused: Mapping[str, Any] = world.scenesync("status", "--json").document()["paused"]
+    return paused
 
 
 def assert_title_arrives(world: LiveWorld, scene: Scene) -> None:
@@ -157,10 +166,20 @@ def test_a_new_token_in_the_settings_file_ends_the_pause_of_a_refused_daemon(wor
     daemon.wait_for_log("paused until the settings change: GET /library/sections")
     assert "check plex_token" in daemon.log
     assert world.jobs() == 1
+    paused = noted_pause(world)
+    assert (paused["service"], paused["error"]) == ("plex", "PlexUnauthorized")
+    assert "check plex_token" in paused["message"]
+    assert abs(time.time() - paused["since"]) < PATIENCE_S
+    assert f"waits for you since {moment(paused['since'])}: {paused['message']}" in world.scenesync("status").stdout
+    ran = world.scenesync("drain")  # watches the daemon, which could go on for ever
+    assert ran.exit_code == 1
+    assert f"The daemon waits for you; all jobs are kept. {paused['message']}" in ran.stderr
+    assert noted_pause(world) == paused
 
     settings.write_text(f'plex_token = "{PLEX_TOKEN}"\n')
     eventually(lambda: world.item_of(scene).title == "Harbour at dusk", "the title in Plex after the change")
     world.settle()
+    assert world.scenesync("status", "--json").document()["paused"] is None
     assert daemon.is_running()
     assert daemon.stop() == 0
     assert daemon.log.count("paused until") == 1
@@ -174,6 +193,8 @@ def test_a_token_that_is_refused_while_work_goes_on_makes_no_dead_letters(world:
         world.stash.save(scene, details="Recorded in one take.")
     daemon.wait_for_log("paused until the settings change")
     assert (world.jobs(), world.queue().dead_letters) == (12, 0)
+
+    assert noted_pause(world)["service"] == "plex"
 
     world.plex.token = PLEX_TOKEN
     (world.data_dir / "scenesync.toml").write_text("workers = 2\n")  # any change makes it try again
@@ -192,11 +213,15 @@ def test_a_new_api_key_for_stash_ends_the_pause_of_a_refused_daemon(tmp_path: Pa
         daemon = world.daemon(stash_api_key=None)
         daemon.wait_for_log("paused until the settings change")
         assert "stash_api_key" in daemon.log
+        paused = noted_pause(world)
+        assert (paused["service"], paused["error"]) == ("stash", "StashUnauthorized")
+        assert "stash_api_key" in paused["message"]
         assert (world.jobs(), world.queue().dead_letters) == (1, 0)
 
         settings.write_text(f'stash_api_key = "{LOCKED.api_key}"\n')
         eventually(lambda: world.item_of(scene).title == "Harbour at dusk", "the title in Plex after the change")
         world.settle()
+        assert world.scenesync("status", "--json").document()["paused"] is None
         assert daemon.stop() == 0
         assert daemon.log.count("paused until") == 1
         assert "stale-fake-key-2718" not in daemon.log

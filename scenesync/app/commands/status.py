@@ -11,6 +11,7 @@ from scenesync.app.commands import options
 from scenesync.app.context import AppContext, print_json
 from scenesync.app.overview import Overview, read_overview
 from scenesync.app.times import moment, span
+from scenesync.worker.reliability import WINDOW_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,6 +51,7 @@ def _lines(overview: Overview) -> Iterator[str]:
     if overview.held:
         yield f"held          {overview.held} scenes since they were undone (scenesync holds list)"
     yield f"daemon        {'running' if overview.daemon_running else 'not running'}"
+    yield from _paused(overview)
     yield f"plex          {overview.plex}, circuit {overview.circuit}"
     yield f"stash         {overview.stash}"
     for run in overview.stopped_runs:
@@ -63,12 +65,24 @@ def _lines(overview: Overview) -> Iterator[str]:
         yield f"outage        {outage.service} since {moment(outage.began_at)}, {length}{jobs}: {outage.cause}"
 
 
+def _paused(overview: Overview) -> Iterator[str]:
+    paused = overview.paused
+    if paused is None:
+        return
+    yield f"paused        waits for you since {moment(paused.since)}: {paused.message}"
+    then = "the daemon goes on by itself" if overview.daemon_running else "the next run tries again"
+    yield f"{'':14}no job is lost or spent; once {paused.service}'s settings are changed {then}"
+
+
 def _judged(figures: Reliability) -> str:
+    if figures.availability is None:
+        return "not asked yet"
+    known = f"the {span(figures.observed_s)} known so far" if figures.observed_s < WINDOW_S else "30 days"
     if figures.mttr_s is None or figures.mtbf_s is None:
-        return "no outage within 30 days"
+        return f"no outage within {known}"
     # Rounded down: "100 %" next to an outage would be a lie.
     percent = math.floor(figures.availability * 10_000) / 100
     return (
-        f"{percent:.2f} % available over 30 days, outages {figures.outages}, "
+        f"{percent:.2f} % available over {known}, outages {figures.outages}, "
         f"{span(figures.mttr_s)} to recover and {span(figures.mtbf_s)} between them on average"
     )

@@ -9,16 +9,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from scenesync.app.cli import run_cli
-from scenesync.app.installation import database_file
+from scenesync.app.installation import database_file, worker_lock
+from scenesync.app.times import moment
 from scenesync.domain.circuit import LIMITS_WHILE_PROBED, Circuit, CircuitState
 from scenesync.store.circuits import CircuitStore
 from scenesync.store.database import open_database
 from scenesync.store.outages import OutageStore
+from scenesync.store.pauses import Pause, PauseStore
+from scenesync.store.service_state import ServiceState, ServiceStateStore
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-NOTHING = {"mttr_s": None, "mtbf_s": None, "availability": 1.0, "outages_30d": 0}
+NOTHING = {"mttr_s": None, "mtbf_s": None, "availability": None, "outages_30d": 0, "observed_s": 0.0}
 
 
 def scenesync(data_dir: Path, *arguments: str) -> int:
@@ -96,6 +99,7 @@ def test_status_says_how_dependable_the_servers_were(tmp_path: Path, capsys: pyt
     assert shown(tmp_path, capsys, "status")["reliability"] == {"plex": NOTHING, "stash": NOTHING}
     with open_database(database_file(tmp_path)) as database:
         outages = OutageStore(database)
+        ServiceStateStore(database).write("plex", ServiceState("up", now - 40 * 86_400))
         for days in (20, 10):
             outages.begin("plex", "refused", at=now - days * 86_400, jobs_waiting=4)
             outages.end("plex", at=now - days * 86_400 + 600, jobs_waiting=9)
@@ -106,9 +110,56 @@ def test_status_says_how_dependable_the_servers_were(tmp_path: Path, capsys: pyt
     assert plex["mttr_s"] == pytest.approx(600)
     assert plex["mtbf_s"] == pytest.approx(15 * 86_400 - 600)
     assert plex["availability"] == pytest.approx(1 - 1200 / (30 * 86_400))
+    assert plex["observed_s"] == 30 * 86_400
     assert {outage["jobs_waiting_at_end"] for outage in document["outages"]} == {9}
     assert scenesync(tmp_path, "status") == 0
     text = capsys.readouterr().out
     assert "plex: 99.95 % available over 30 days, outages 2, 10.0 min to recover and 15.0 d between them" in text
-    assert "stash: no outage within 30 days" in text
+    assert "stash: not asked yet" in text
     assert "lasted 10.0 min, 9 jobs waited: refused" in text
+
+
+def test_of_a_fresh_installation_only_the_time_since_it_began_counts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = time.time()
+    with open_database(database_file(tmp_path)) as database:
+        states, outages = ServiceStateStore(database), OutageStore(database)
+        states.write("plex", ServiceState("up", now - 7200))
+        states.write("plex", ServiceState("down", now - 3600, "refused"))
+        outages.begin("plex", "refused", at=now - 3600, jobs_waiting=0)
+        states.write("stash", ServiceState("up", now - 7200))
+    reliability = shown(tmp_path, capsys, "status")["reliability"]
+    assert reliability["plex"]["availability"] == pytest.approx(0.5, abs=0.01)
+    assert reliability["plex"]["observed_s"] == pytest.approx(7200, abs=60)
+    assert reliability["stash"]["availability"] == 1.0
+    assert scenesync(tmp_path, "status") == 0
+    text = capsys.readouterr().out
+    assert "% available over the 2.0 h known so far, outages 1, 1.0 h to recover" in text
+    assert "stash: no outage within the 2.0 h known so far" in text
+
+
+@pytest.mark.parametrize("running", [True, False], ids=["with a daemon", "without a daemon"])
+def test_status_says_that_work_waits_for_a_person_and_why(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    running: bool,  # noqa: FBT001 - parametrised
+) -> None:
+    assert shown(tmp_path, capsys, "status")["paused"] is None
+    since = time.time() - 600
+    with open_database(database_file(tmp_path)) as database:
+        PauseStore(database).begin(Pause("plex", since, "PlexUnauthorized", "Plex answered 401: check plex_token"))
+    lock = worker_lock(tmp_path)
+    if running:
+        assert lock.acquire()
+    assert shown(tmp_path, capsys, "status")["paused"] == {
+        "service": "plex",
+        "since": since,
+        "error": "PlexUnauthorized",
+        "message": "Plex answered 401: check plex_token",
+    }
+    assert scenesync(tmp_path, "status") == 0
+    text = capsys.readouterr().out
+    assert f"paused        waits for you since {moment(since)}: Plex answered 401: check plex_token\n" in text
+    assert ("the daemon goes on by itself" if running else "the next run tries again") in text
+    lock.release()

@@ -27,6 +27,7 @@ from scenesync.store import (
     migrations,
     outages,
     path_index,
+    pauses,
     pins,
     service_state,
     traces,
@@ -54,6 +55,7 @@ STATEMENT_MODULES = (
     migrations,
     outages,
     path_index,
+    pauses,
     pins,
     service_state,
     traces,
@@ -176,7 +178,9 @@ def test_a_circuit_of_the_first_version_goes_on_as_it_was(database_path: Path, s
     with open_database(database_path) as database:
         kept = CircuitStore(database, "plex").read()
         assert kept == Circuit(CircuitState(state), opened_at=1_700_000_060.0, generation=1, revision=1)
-        assert ServiceStateStore(database).read("plex") == ServiceState("down", 1_700_000_060.0, "refused")
+        assert ServiceStateStore(database).read("plex") == ServiceState(
+            "down", 1_700_000_060.0, "refused", known_since=1_700_000_002.0
+        )
         (outage,) = OutageStore(database).latest(5)
         assert (outage.cause, outage.jobs_waiting, outage.jobs_waiting_at_end) == ("refused", 3, None)
 

@@ -22,6 +22,7 @@ from scenesync.store.holds import HoldStore, count_held, list_held, release_held
 from scenesync.store.journal import JournalStore, forget_edits, search_edits, search_runs
 from scenesync.store.memory import Memory
 from scenesync.store.outages import KEPT, KEPT_FOR_S, Outage, OutageStore
+from scenesync.store.pauses import Pause, PauseStore
 from scenesync.store.service_state import ServiceState, ServiceStateStore
 
 if TYPE_CHECKING:
@@ -247,8 +248,22 @@ def test_a_service_is_unknown_until_its_state_was_noted(database: Database) -> N
     assert states.read("plex") == ServiceState()
     states.write("plex", ServiceState("up", 8.0))
     states.write("plex", ServiceState("down", 9.0, "refused"))
-    assert states.read("plex") == ServiceState("down", 9.0, "refused")
+    assert states.read("plex") == ServiceState("down", 9.0, "refused", known_since=8.0)
     assert states.read("stash") == ServiceState()
+
+
+def test_a_pause_lasts_since_it_began_until_it_ends(database: Database, database_path: Path) -> None:
+    pauses = PauseStore(database)
+    refused = Pause("plex", 10.0, "PlexUnauthorized", "check plex_token")
+    pauses.begin(refused)
+    pauses.begin(replace(refused, since=12.0))  # met once more
+    pauses.begin(Pause("stash", 11.0, "StashUnauthorized", "check stash_api_key"))
+    with open_database(database_path, read_only=True) as beside:
+        assert PauseStore(beside).read() == (refused, Pause("stash", 11.0, "StashUnauthorized", "check stash_api_key"))
+    assert pauses.end("stash")
+    assert not pauses.end("stash")
+    pauses.begin(Pause("plex", 13.0, "LibraryNotFound", "check plex_libraries"))
+    assert pauses.read() == (Pause("plex", 13.0, "LibraryNotFound", "check plex_libraries"),)
 
 
 def test_the_client_identifier_is_made_once_and_kept(database: Database, database_path: Path) -> None:

@@ -61,6 +61,12 @@ class Health(HealthListener):
     def plex_up(self) -> None:
         self.told.append("plex up")
 
+    def plex_answers(self) -> None:
+        self.told.append("plex answers")
+
+    def refused(self, service: str, error: Exception) -> None:
+        self.told.append(f"{service} refuses: {error}")
+
     def plex_down(self, cause: str) -> None:
         self.told.append(f"plex down: {cause}")
 
@@ -217,7 +223,7 @@ class TestPlex:
         world.plex.probe_error, world.plex.look_error = None, refusal
         with pytest.raises(NeedsPerson):
             world.ready_in_time()
-        assert world.health.told[-1] == "plex up"
+        assert world.health.told[-1] == "plex answers"
         assert world.breaker.try_acquire() is not None
 
     def test_a_bug_in_the_look_does_not_keep_the_probe(self) -> None:
@@ -384,6 +390,50 @@ class TestGate:
         gate.note(None)
         gate.note(PlexUnauthorized("401"))
         assert caplog.text.count("paused until") == 2
+
+    def test_a_refusal_is_noted_until_plex_was_asked_again_and_accepts(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(gate_module, "RETRY_REFUSED_EVERY_S", 0.05)
+        world = PlexWorld()
+        gate = Gate(world.connection, world.breaker, health=world.health)
+        assert gate.session() is not None
+        gate.note(PlexUnauthorized("401"))
+        world.plex.look_error = PlexUnauthorized("401 again")
+        time.sleep(0.06)
+        assert gate.session() is None  # without a job that had to find out
+        world.plex.look_error = None
+        time.sleep(0.06)
+        assert gate.session() is not None
+        assert world.health.told == ["plex up", "plex refuses: 401", "plex refuses: 401 again", "plex up"]
+
+    def test_stash_is_asked_again_before_it_is_asked_for_scenes(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(gate_module, "RETRY_REFUSED_EVERY_S", 0.05)
+        world, stash = PlexWorld(), StashWorld()
+        gate = Gate(world.connection, world.breaker, stash=stash.connection, health=stash.health)
+        assert gate.session() is not None
+        gate.note(StashUnauthorized("check stash_api_key"))
+        stash.stash.error = StashUnauthorized("still")
+        time.sleep(0.06)
+        assert gate.session() is None
+        stash.stash.error = None
+        time.sleep(0.06)
+        assert gate.session() is not None
+        assert stash.stash.probes == 2
+        assert stash.health.told == ["stash refuses: check stash_api_key", "stash refuses: still", "stash up"]
+
+    def test_a_doubted_stash_that_is_down_opens_its_circuit(self) -> None:
+        stash = StashWorld()
+        stash.connection.doubt()
+        stash.stash.error = UNAVAILABLE
+        assert not stash.connection.ready()
+        assert stash.health.told == ["stash down: no connections"]
+
+    def test_a_run_that_waits_for_nobody_notes_no_pause(self) -> None:
+        world = PlexWorld()
+        gate = Gate(world.connection, world.breaker, health=world.health, unreachable_for_s=1.0)
+        gate.note(PlexUnauthorized("401"))
+        with pytest.raises(NeedsPerson):
+            gate.session()
+        assert world.health.told == []
 
     def test_errors_slow_down_a_recovery_and_nothing_else(self) -> None:
         world = PlexWorld()
