@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from scenesync.app.installation import DATABASE_FILE, queue_folder
+from scenesync.app.installation import queue_folder
 from scenesync.domain.job import scene_job
 from scenesync.domain.outcome import Outcome
 from scenesync.queue.dead_letters import DeadLetterStore
@@ -40,10 +40,9 @@ RAMP_S: Final = 16.0
 FIRST_EDIT_WITHIN_S: Final = 2.0
 BUSY_MACHINE_S: Final = 1.0
 """What other tests on the same cores may take of it."""
+WORKED_OFF_WITHIN_S: Final = 1800.0
 MOST_LINES: Final = 40
 MOST_BLOCKS: Final = 5_000
-MOST_FILE_BYTES: Final = 10_000
-MOST_LOG_BYTES: Final = 34_000_000
 
 
 class Clock:
@@ -127,10 +126,10 @@ def blocks_in_use() -> int:
     return sys.getallocatedblocks()
 
 
-def size_on_disk(folder: Path) -> int:
-    """Return how large the files are, without the state's write-ahead log, which goes round within its own bound."""
-    files = (file for file in folder.rglob("*") if file.is_file() and file.name != f"{DATABASE_FILE}-wal")
-    return sum(file.stat().st_size for file in files)
+def files_as_they_are(folder: Path) -> dict[str, tuple[int, int]]:
+    """Return what tells that a file was written: its size and time. SQLite's index of a log is memory, not a file."""
+    files = (file for file in folder.rglob("*") if file.is_file() and not file.name.endswith("-shm"))
+    return {str(file.relative_to(folder)): (file.stat().st_size, file.stat().st_mtime_ns) for file in files}
 
 
 def all_pending(installation: Installation) -> Iterator[dict[str, Any]]:
@@ -140,7 +139,7 @@ def all_pending(installation: Installation) -> Iterator[dict[str, Any]]:
         after = page[-1].row_id
 
 
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(3600)
 def test_ten_thousand_jobs_wait_through_an_outage_at_no_cost_and_are_then_paced(
     tmp_path: Path, bounds: Bounds, figures: Figures, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -160,16 +159,14 @@ def test_ten_thousand_jobs_wait_through_an_outage_at_no_cost_and_are_then_paced(
 
             outage.last_for(HOUR_S)  # warm-up: what grows once is not what grows for ever
             caplog.clear()
-            before = len(world.attempts), outage.probes, size_on_disk(world.data_dir)
+            attempts, probes, files = len(world.attempts), outage.probes, files_as_they_are(world.data_dir)
             blocks = blocks_in_use()
             outage.last_for((hours - 1) * HOUR_S)
             grown = blocks_in_use() - blocks
 
-            assert len(world.attempts) == before[0], "a job was spent on finding out"
-            probes = outage.probes - before[1]
-            assert 0.5 <= probes / ((hours - 1) * HOUR_S) <= 1.1
-            assert size_on_disk(world.data_dir) - before[2] < MOST_FILE_BYTES
-            assert (world.data_dir / f"{DATABASE_FILE}-wal").stat().st_size < MOST_LOG_BYTES
+            assert len(world.attempts) == attempts, "a job was spent on finding out"
+            assert 0.5 <= (outage.probes - probes) / ((hours - 1) * HOUR_S) <= 1.1
+            assert files_as_they_are(world.data_dir) == files, "something was written although nothing changed"
             assert len(caplog.records) < MOST_LINES, [record.getMessage() for record in caplog.records[:5]]
             assert grown < MOST_BLOCKS
             waiting = list(all_pending(installation))
@@ -180,7 +177,7 @@ def test_ten_thousand_jobs_wait_through_an_outage_at_no_cost_and_are_then_paced(
             world.plex.clear_records()
             back = time.monotonic()
             world.plex.up()
-            eventually(lambda: installation.queue.totals()[0] >= 8 + worked_off, within_s=600)
+            eventually(lambda: installation.queue.totals()[0] >= 8 + worked_off, within_s=WORKED_OFF_WITHIN_S)
         edits = [request.at_monotonic - back for request in world.plex.requests if request.kind == "edit"]
         assert edits[0] <= FIRST_EDIT_WITHIN_S + BUSY_MACHINE_S
         assert bursts(edits) == []
