@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Final
 
 _LOGS: Final = ("-wal", "-journal")
-_INDEX: Final = "-shm"
 _ATTEMPTS: Final = 3
 _PRIMARY_CODE: Final = 0xFF
 _NOT_THIS_WAY: Final = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY})
@@ -27,13 +26,13 @@ def connect(path: Path, *, timeout_s: float, check_same_thread: bool = True) -> 
     One that reads a file without a log sees whatever is in it: if somebody begins to write in that moment, it may look
     damaged, and should be looked at again. Raises sqlite3.Error, OSError.
     """
-    for _ in range(_ATTEMPTS):
-        if not _has_log(path):
+    for _ in range(_ATTEMPTS):  # others may open or close the file between two looks
+        if not any(_beside(path, log).exists() for log in _LOGS):
             return _open(path, "mode=ro&immutable=1", timeout_s, check_same_thread)
+        if _beside(path, "-wal").exists() and not _beside(path, "-shm").exists():
+            continue
         # readonly_shm: an index that a crash left would otherwise be made anew (sqlite.org/wal.html#readonly).
         for mode in ("mode=ro&readonly_shm=1", "mode=ro"):
-            if not path.with_name(path.name + _INDEX).exists() and not _is_journaled(path):
-                break
             connection = _open(path, mode, timeout_s, check_same_thread)
             if _answers(connection):
                 return connection
@@ -68,7 +67,7 @@ def _private_copy(path: Path, check_same_thread: bool) -> sqlite3.Connection:  #
         copy = Path(folder, path.name)
         for suffix in ("", *_LOGS):
             with contextlib.suppress(FileNotFoundError):
-                shutil.copyfile(path.with_name(path.name + suffix), copy.with_name(copy.name + suffix))
+                shutil.copyfile(_beside(path, suffix), _beside(copy, suffix))
         with contextlib.closing(sqlite3.connect(copy)) as source:
             return in_memory(source, check_same_thread=check_same_thread)
 
@@ -84,16 +83,5 @@ def in_memory(source: sqlite3.Connection, *, check_same_thread: bool = True) -> 
     return copy
 
 
-def _has_log(path: Path) -> bool:
-    return any(_size(path.with_name(path.name + log)) > 0 for log in _LOGS)
-
-
-def _is_journaled(path: Path) -> bool:
-    return _size(path.with_name(path.name + "-journal")) > 0
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return 0
+def _beside(path: Path, suffix: str) -> Path:
+    return path.with_name(path.name + suffix)

@@ -41,8 +41,7 @@ def no_room(path: str | os.PathLike[str]) -> str:
         return f"No room left on the disk of {path}. Free some; nothing stored so far is lost."
     return (
         f"No room left on the disk mounted at {_mount_point(place)} ({usage.free / 1e6:.1f} of {usage.total / 1e6:.1f} "
-        f"MB free), which holds {path}. Free some there, or make the disk larger; nothing stored so far is lost, and "
-        "what comes meanwhile is kept."
+        f"MB free), which holds {path}. Free some there, or make the disk larger; nothing stored so far is lost."
     )
 
 

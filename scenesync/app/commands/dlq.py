@@ -78,7 +78,7 @@ def list_letters(
 @options.as_json
 @click.pass_obj
 def show_letter(app: AppContext, *, letter_id: int, as_json: bool) -> int:
-    """Show one dead letter whole, with its traceback and what would help."""
+    """Show one dead letter whole, with its attempts, its traceback and what would help."""
     letter = _read(app, lambda found: found.get(letter_id))
     if letter is None:
         click.echo(f"There is no dead letter {letter_id}; `scenesync dlq list` shows them.", err=True)
@@ -92,6 +92,8 @@ def show_letter(app: AppContext, *, letter_id: int, as_json: bool) -> int:
         click.echo(f"What would help: {letter.advice}")
     for refused in letter.details.get("refused", ()):
         click.echo(f"Refused: {refused['rating_key']} ({refused['path']}): {refused['text']}")
+    for attempt in letter.details.get("attempts", ()):
+        click.echo(f"Attempt {moment(attempt['at'])}: {attempt['outcome']} {attempt['error']}".rstrip())
     click.echo(f"Job: {letter.job}")
     if letter.traceback:
         click.echo("\n" + letter.traceback.rstrip())

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from scenesync.app.cli import run_cli
+from scenesync.app.times import moment
 from scenesync.domain.dead_letter import DeadLetter
 from scenesync.domain.job import PRIORITY_BULK, scene_job
 from scenesync.queue.dead_letters import DeadLetterStore
@@ -123,6 +124,29 @@ def test_nothing_is_dropped_without_a_choice_and_a_yes(
     fill(queue)
     assert scenesync(tmp_path, *arguments) == 2
     assert read_snapshot(tmp_path / "queue").pending == 3
+
+
+def test_a_letter_is_shown_with_every_attempt_and_its_time(
+    tmp_path: Path, queue: EmbeddedQueue, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = time.time()
+    attempts = [
+        {"at": now - 60, "outcome": "retry", "error": "PlexTemporaryError: 500"},
+        {"at": now, "outcome": "dead", "error": "PlexTemporaryError: 502"},
+    ]
+    letter = DeadLetter.from_error(
+        scene_job(7, now),
+        ValueError("502"),
+        failed_at=now,
+        advice="Look into Plex's log.",
+        details={"attempts": attempts},
+    )
+    letter_id = DeadLetterStore(queue).add(letter)
+    assert scenesync(tmp_path, "dlq", "show", str(letter_id)) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "What would help: Look into Plex's log." in lines
+    assert f"Attempt {moment(now - 60)}: retry PlexTemporaryError: 500" in lines
+    assert f"Attempt {moment(now)}: dead PlexTemporaryError: 502" in lines
 
 
 def test_purging_deletes_letters_by_age(
