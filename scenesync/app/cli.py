@@ -33,7 +33,7 @@ from scenesync.app.context import AppContext
 from scenesync.app.exit_codes import FAILED, USAGE
 from scenesync.app.settings import SettingsError
 from scenesync.app.version import VERSION
-from scenesync.disk.room import is_no_room, no_room
+from scenesync.disk.room import explained
 from scenesync.domain.errors import LibraryNotFound, PermanentError, TransientError
 from scenesync.queue.errors import QueueError
 from scenesync.store.errors import StoreError
@@ -118,15 +118,9 @@ def run_cli(arguments: Sequence[str] | None = None) -> int:
         _say(str(error))
         return USAGE if isinstance(error.cause, LibraryNotFound) else FAILED
     except EXPECTED_ERRORS as error:
-        _say(_told(error))
+        _say(explained(error))
         return FAILED
     return result if isinstance(result, int) else 0
-
-
-def _told(error: Exception) -> str:
-    if isinstance(error, OSError) and is_no_room(error):
-        return no_room(error.filename or Path.cwd())
-    return str(error) or type(error).__name__
 
 
 def _say(message: str) -> None:

@@ -15,6 +15,7 @@ from scenesync.app.one_shot import work_off
 from scenesync.app.overview import read_overview
 from scenesync.app.progress import FractionView
 from scenesync.app.settings import SettingsError, require_plex
+from scenesync.disk.room import explained
 from scenesync.domain.errors import PermanentError, TransientError
 from scenesync.domain.job import subject
 from scenesync.intake.selection import enqueue_all, enqueue_since
@@ -74,7 +75,7 @@ def run_task(app: AppContext, document: Mapping[str, Any], stdout: BinaryIO, std
     try:
         output = _run(app, document, channel)
     except EXPECTED_ERRORS as error:
-        channel.finish(error=str(error))
+        channel.finish(error=explained(error))
         return FAILED
     channel.finish(output)
     return DONE

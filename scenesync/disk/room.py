@@ -45,6 +45,13 @@ def no_room(path: str | os.PathLike[str]) -> str:
     )
 
 
+def explained(error: Exception) -> str:
+    """Return what to tell a person about what stopped a command: its own message, unless a disk is full."""
+    if isinstance(error, OSError) and is_no_room(error):
+        return no_room(error.filename or Path.cwd())
+    return str(error) or type(error).__name__
+
+
 def _existing(path: Path) -> Path:
     current = path.absolute()
     while not current.exists() and current != current.parent:

@@ -74,6 +74,16 @@ def test_an_io_error_with_room_left_is_the_disks(tmp_path: Path, leave_free: Cal
     assert type(meaning) is StoreUnavailable
 
 
+def test_what_the_system_says_of_a_full_disk_is_said_plainly(tmp_path: Path, leave_free: Callable[[int], None]) -> None:
+    leave_free(0)
+    full = OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "hook.new"))
+    assert room.explained(full) == room.no_room(tmp_path / "hook.new")
+    assert (
+        room.explained(PermissionError(errno.EACCES, "Permission denied", "x")) == "[Errno 13] Permission denied: 'x'"
+    )
+    assert room.explained(ValueError()) == "ValueError"
+
+
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
 def test_a_refusal_for_want_of_room_is_told_from_one_for_want_of_rights(tmp_path: Path, number: int) -> None:
     full, refused = OSError(number, "no room"), PermissionError(errno.EACCES, "Permission denied")
