@@ -25,7 +25,7 @@ class CircuitLimits:
     probe_timeout_s: float = 120.0
 
 
-LIMITS_WHILE_PROBED: Final = CircuitLimits(recovery_timeout_s=24 * 3600.0)
+LIMITS_WHILE_PROBED: Final = CircuitLimits(recovery_timeout_s=7 * 24 * 3600.0)
 """For a server that is asked all the time whether it is back: its answer makes the circuit half-open, not the clock.
 
 So the state is written when something happens and not once a minute, and ``opened_at`` stays what it says.

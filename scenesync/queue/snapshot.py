@@ -1,5 +1,7 @@
 """The queue in figures, as ``status`` shows it."""
 
+# ruff: noqa: S608 (statements here are put together from names of this package, never from a value)
+
 import os
 import time
 from typing import Final

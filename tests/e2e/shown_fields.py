@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from collections.abc import Set as AbstractSet
+
     from scenesync.simulators.plex.model import ImageCandidate, PlexItem
     from scenesync.simulators.plex.records import FieldWrite
     from scenesync.simulators.plex.server import PlexSimulator
@@ -68,13 +71,24 @@ def fields_in_plex(item: PlexItem) -> Fields:
 
 def differences(stash: StashSimulator, plex: PlexSimulator, scene: Scene, item: PlexItem) -> list[str]:
     """Return one line for each field in which the item is not what Stash says, or was written and is not locked."""
+    return all_differences(stash, plex, [(scene, item)])
+
+
+def all_differences(stash: StashSimulator, plex: PlexSimulator, pairs: Iterable[tuple[Scene, PlexItem]]) -> list[str]:
+    """Return ``differences`` of many scenes and their items; the record of writes, which is long, is read once."""
+    locks: dict[str, set[str]] = defaultdict(set)
+    for write in plex.field_writes:
+        locks[write.rating_key].add(_lock_of(write.field))
+    return [line for scene, item in pairs for line in _differences(stash, scene, item, locks[item.rating_key])]
+
+
+def _differences(stash: StashSimulator, scene: Scene, item: PlexItem, written: AbstractSet[str]) -> list[str]:
     wanted, shown = fields_in_stash(stash, scene), fields_in_plex(item)
     found = [
         f"scene {scene.id} {name}: Stash {wanted[name]!r}, Plex {shown[name]!r}"
         for name in wanted
         if wanted[name] != shown[name]
     ]
-    written = {_lock_of(write.field) for write in plex.field_writes if write.rating_key == item.rating_key}
     return [*found, *(f"scene {scene.id} {name}: not locked" for name in sorted(written - item.locked))]
 
 

@@ -16,7 +16,7 @@ from scenesync.simulators.sample_world import build_world, random_edit
 from scenesync.worker import decision, gate
 from scenesync.worker.circuit_breaker import CircuitState
 from scenesync.worker.loop import LoopLimits, WorkLoop
-from tests.e2e.shown_fields import differences
+from tests.e2e.shown_fields import all_differences
 from tests.integration.sync_world import PLEX_ROOT, STASH_ROOT, TOKEN, SyncWorld, eventually
 
 if TYPE_CHECKING:
@@ -172,8 +172,5 @@ class Household:
     def wrong(self) -> list[str]:
         """Return one line for each field in which Plex does not show what Stash says."""
         stash, plex, rating_keys = self.world.stash, self.world.plex, self.content.rating_key_of
-        return [
-            line
-            for scene_id in self.content.scene_ids
-            for line in differences(stash, plex, stash.scene(scene_id), plex.item(rating_keys[scene_id]))
-        ]
+        ids = self.content.scene_ids
+        return all_differences(stash, plex, [(stash.scene(each), plex.item(rating_keys[each])) for each in ids])

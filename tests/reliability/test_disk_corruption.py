@@ -16,7 +16,7 @@ from power_cut_disk import dice
 from scenesync.domain.job import scene_job
 from scenesync.queue.embedded import EmbeddedQueue
 from tests.e2e.live_world import LiveWorld, eventually
-from tests.e2e.shown_fields import differences
+from tests.e2e.shown_fields import all_differences
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,7 +98,7 @@ def damage_file(file: Path, damage: Damage) -> bytes:
 
 def wrong(world: LiveWorld) -> list[str]:
     scenes = list(world.stash.library.scenes.values())
-    return [line for scene in scenes for line in differences(world.stash, world.plex, scene, world.item_of(scene))]
+    return all_differences(world.stash, world.plex, [(scene, world.item_of(scene)) for scene in scenes])
 
 
 def written_items(world: LiveWorld) -> set[str]:

@@ -21,7 +21,7 @@ from scenesync.domain.dead_letter import DeadLetter
 from scenesync.domain.job import scene_job
 from scenesync.queue.embedded import EmbeddedQueue
 from tests.e2e.live_world import STASH_PYTHON, LiveWorld, eventually
-from tests.e2e.shown_fields import differences, needless_writes
+from tests.e2e.shown_fields import all_differences, needless_writes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,7 +117,7 @@ def wait_for_edits(world: LiveWorld, edits: int) -> None:
 def assert_all_is_right(world: LiveWorld) -> None:
     """Every scene is shown as it is in Stash, and nothing was written twice."""
     scenes = list(world.stash.library.scenes.values())
-    wrong = [line for scene in scenes for line in differences(world.stash, world.plex, scene, world.item_of(scene))]
+    wrong = all_differences(world.stash, world.plex, [(scene, world.item_of(scene)) for scene in scenes])
     assert wrong == []
     assert needless_writes(world.plex) == []
 

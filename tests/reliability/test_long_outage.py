@@ -21,7 +21,7 @@ from scenesync.queue.embedded import EmbeddedQueue
 from scenesync.worker.loop import LoopLimits
 from scenesync.worker.pacing import FIRST_RATE, FULL_RATE
 from tests.e2e.live_world import LiveWorld
-from tests.e2e.shown_fields import differences, needless_writes
+from tests.e2e.shown_fields import all_differences, needless_writes
 from tests.integration.sync_world import SyncWorld, eventually
 
 if TYPE_CHECKING:
@@ -212,6 +212,7 @@ def bursts(edits: Sequence[float]) -> list[str]:
     return found
 
 
+@pytest.mark.timeout(1200)
 def test_a_daemon_killed_twice_in_an_outage_leaves_nothing_to_recover(
     tmp_path: Path, bounds: Bounds, figures: Figures
 ) -> None:
@@ -238,13 +239,9 @@ def test_a_daemon_killed_twice_in_an_outage_leaves_nothing_to_recover(
         assert running.stop() == 0
 
         queue_left = world.queue()
-        wrong = [
-            line
-            for scene_id in content.scene_ids
-            for line in differences(
-                world.stash, world.plex, world.stash.scene(scene_id), world.plex.item(content.rating_key_of[scene_id])
-            )
-        ]
+        stash, plex, keys = world.stash, world.plex, content.rating_key_of
+        pairs = [(stash.scene(scene_id), plex.item(keys[scene_id])) for scene_id in content.scene_ids]
+        wrong = all_differences(stash, plex, pairs)
         doubled = needless_writes(world.plex)
         figures("killed in an outage", "2 kills", jobs=jobs, lost=len(wrong), doubled=len(doubled))
         assert (queue_left.dead_letters, queue_left.failed_total) == (0, 0)
