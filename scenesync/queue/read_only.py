@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from scenesync.disk import reading
+from scenesync.domain.job import lane_of_event
 from scenesync.queue import listing, merging, salvage
 from scenesync.queue.errors import QueueDamaged, translated
-from scenesync.queue.records import PRIORITY_PERSON, FoundJobs, PendingJob
+from scenesync.queue.records import FoundJobs, PendingJob
 from scenesync.queue.schema import FILE_NAME, migrate, require_sqlite, version_of
 from scenesync.queue.schema import SCHEMA_VERSION as TODAY
 from scenesync.queue.spool_intake import SpoolIntake
@@ -48,7 +49,7 @@ class QueueReader:
     def spooled(self) -> tuple[PendingJob, ...]:
         """Return the events that wait beside the queue, as the jobs they will be; they have no row yet."""
         return tuple(
-            PendingJob(_IN_NO_ROW, job, PRIORITY_PERSON, 0.0, 0, merging.event_time(job, 0.0))
+            PendingJob(_IN_NO_ROW, job, lane_of_event(job), 0.0, 0, merging.event_time(job, 0.0))
             for job in SpoolIntake(self.folder).waiting()
         )
 
