@@ -180,6 +180,8 @@ class Happenings(Household):
         state = next((name for name in (REFUSED, STARTING, UNAUTHORIZED) if episodes[name]), UP)
         if state != self.plex.state:
             self.plex.become(state)
+            if state == UP:
+                self.promises.watch_the_recovery()
         if self.stash.is_up == bool(episodes["stash"]):
             self.stash.is_up = not episodes["stash"]
             self.kernel.note(f"STASH {'up' if self.stash.is_up else 'down'}")

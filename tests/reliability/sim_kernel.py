@@ -46,7 +46,10 @@ class Stuck(AssertionError):
 
 @dataclass(frozen=True)
 class Patience:
-    """How far a history may go. A usual one takes some 3,000 steps, of which few at one moment, and some minutes."""
+    """How far a history may go.
+
+    Of some thousand the longest took 48,000 steps and 50 minutes, and at one moment 350 steps.
+    """
 
     steps_at_one_moment: int = 20_000
     steps: int = 500_000

@@ -150,6 +150,7 @@ class PlexWorld:
     def become(self, state: str) -> None:
         """Go down, come up, refuse the token."""
         self.state = state
+        self.kernel.stir()
         self.states.append((self.kernel.now, state))
         self.kernel.note(f"PLEX {state}")
         if state == REFUSED:

@@ -24,6 +24,8 @@ INDEX_MAY_BE_OLD_S: Final = 6.5
 """A scene that is not found looks at Plex's list again at most every five seconds."""
 CLAIM_LATENCY_S: Final = 8.0
 """From the enqueueing to the edit, with healthy servers and nothing else to do: one idle wait, requests, a lag."""
+NOTICED_WITHIN_S: Final = 6.0
+"""From Plex answering to the circuit being closed: one second to the probe, and its requests over a slow line."""
 GHOSTS: Final = 40
 LONGEST_REST_S: Final = 4 * 3600.0
 OUTAGES: Final = {"PlexServerDown", "StashUnavailable", "PlexUnauthorized", "StashUnauthorized"}
@@ -38,6 +40,7 @@ _CLAIM_OF: Final = "SELECT owner, claim_no FROM ack_queue_default WHERE _id = ? 
 _LETTER_OR_JOB: Final = """
     SELECT EXISTS (SELECT 1 FROM dead_letters WHERE id = :letter_id AND job_key = :job_key)
         OR EXISTS (SELECT 1 FROM ack_queue_default WHERE job_key = :job_key AND status IN (0, 1, 2))"""
+_CIRCUIT: Final = "SELECT state FROM circuit WHERE service = 'plex'"
 _NEXT_DUE: Final = "SELECT MIN(due_at) FROM ack_queue_default WHERE status < 2 AND due_at > ?"
 
 
@@ -58,12 +61,16 @@ class Promises:
         self._look = sqlite3.connect(
             history.folder / "queue" / "data.db", isolation_level=None, check_same_thread=False, timeout=0.0
         )
+        self._state = sqlite3.connect(
+            history.folder / "scenesync.db", isolation_level=None, check_same_thread=False, timeout=0.0
+        )
         self._moved_at: dict[str, float] = {}
         history.kernel.next_due = self._next_due
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the files."""
         self._look.close()
+        self._state.close()
 
     def violate(self, promise: str, text: str) -> None:
         """Note a broken promise; the history ends."""
@@ -100,6 +107,23 @@ class Promises:
         """Say whether the queue's file has the job as claimed by this owner, under this claim."""
         row = self._look.execute(_CLAIM_OF, (claimed.row_id,)).fetchone()
         return row is not None and row == (owner, claimed.claim_no)
+
+    def watch_the_recovery(self) -> None:
+        """Plex answers from now on: the circuit is soon closed, unless something else is wrong (I5)."""
+        since = self._kernel.now
+        workers = [process for process in self._history.processes if process.is_running]
+        # Another one may die as the one who asks.
+        if len(workers) == 1 and not self._history.account.happened["unauthorized"]:
+            self._kernel.at(since + NOTICED_WITHIN_S, lambda: self._look_at_the_circuit(since, workers[0]))
+
+    def _look_at_the_circuit(self, since: float, worker: WorkerProcess) -> None:
+        plex = self._history.plex
+        disturbed = plex.states[-1][0] > since or any(when >= since for when, _, _ in plex.failures)
+        if disturbed or not worker.is_running or worker.stop.is_set():
+            return
+        state = self._state.execute(_CIRCUIT).fetchone()
+        if state not in (None, ("closed",)):
+            self.violate("I5", f"Plex answers since {since:.3f}, and the circuit is {state[0]}")
 
     def require_letter(self, letter_id: int, job_key: str) -> None:
         """A job that is given up is a dead letter, unless somebody has replayed it already (I1)."""

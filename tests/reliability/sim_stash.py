@@ -157,6 +157,10 @@ class StashDoor:
 
         return self._ask(look)
 
+    def scenes_with_files_named(self, names: Sequence[str]) -> Sequence[Scene]:
+        scenes = self.world.scenes.values()
+        return self._ask(lambda: [scene.as_scene() for scene in scenes if scene.path.rpartition("/")[2] in names])
+
     def scene_ids_after(self, after: int, limit: int) -> Sequence[int]:
         return self._ask(lambda: sorted(number for number in self.world.scenes if number > after)[:limit])
 
