@@ -2,7 +2,8 @@
 
 A failing history prints its seed; ``pytest tests/reliability/test_worker_simulation.py --seed N`` plays it first, and
 exactly as it was. The parts stand beside this file: ``sim_kernel`` (time and turns), ``sim_threading`` (stand-ins),
-``sim_plex``, ``sim_stash``, ``sim_process`` (the product's own installation), ``sim_history`` and ``sim_promises``.
+``sim_plex``, ``sim_stash``, ``sim_process`` (the product's own installation), ``sim_history``, ``sim_promises`` and
+``sim_retries``.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.reliability, pytest.mark.no_cover]
 
 CHUNKS: Final = 4
-HISTORIES: Final = (50, 2_500)
+HISTORIES: Final = (40, 2_500)
 LONGEST_S: Final = (15, 300)
 TOLD_STORIES: Final = 3
 
