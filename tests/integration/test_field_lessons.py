@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import urllib3
+from pydantic import SecretStr
 from sync_world import TOKEN
 
 from scenesync.domain.outcome import Outcome
@@ -91,6 +92,41 @@ def test_cleaning_keeps_the_line_breaks_of_a_summary(world: SyncWorld) -> None:
     world.plex.clear_records()
     world.drain(scene_id)
     assert world.plex.field_writes == []
+
+
+@pytest.mark.parametrize("begin", [b"\x00\x00\x00\x18ftypmp42", b"\x1aE\xdf\xa3webm", b"RIFF\x24\x00\x00\x00AVI "])
+def test_a_video_is_never_uploaded_as_art(world: SyncWorld, begin: bytes) -> None:
+    """What stands where a picture should be may be the scene's preview, and says that it is a picture or nothing."""
+    scene_id, item = world.pair(title="Walk", details="Text.", cover=begin + bytes(2_000))
+    (attempt,) = world.drain(scene_id)
+    assert (attempt.outcome, attempt.error_type) == (Outcome.RETRY, "ImageUnusable")
+    assert "POST" not in {request.method for request in world.plex.requests}
+    assert world.plex.item(item.rating_key).summary == "Text."
+
+
+@pytest.mark.parametrize("poster_fit", ["none", "blur"])
+def test_pictures_are_not_uploaded_anew_at_each_sync(world: SyncWorld, poster_fit: str) -> None:
+    """Neither at the same sync again, nor for a change of something else, which gives the picture another address."""
+    scene_id, item = world.pair(title="Walk", cover=png(1, width=160, height=90))
+    world.drain(scene_id, poster_fit=poster_fit)
+    world.plex.clear_records()
+    world.drain(scene_id, poster_fit=poster_fit)
+    world.stash.save(scene_id, title="Walk, second cut")
+    world.drain(scene_id, poster_fit=poster_fit)
+    assert world.plex.item(item.rating_key).title == "Walk, second cut"
+    assert "image" not in world.plex.counts()
+
+
+def test_a_login_page_is_never_uploaded_as_art(world: SyncWorld) -> None:
+    """Stash sends whoever has no key to its login page, which a client that follows takes for the picture."""
+    scene_id, item = world.pair(title="Walk", cover=png(1))
+    world.stash.require_login("someone", "fake-password", "fake-api-key")
+    world.drain(scene_id, stash_api_key=SecretStr("fake-api-key"))
+    poster = world.plex.item(item.rating_key).poster
+    assert poster is not None
+    assert poster.data == png(1)
+    assert f"/scene/{scene_id}/screenshot" in {request.path for request in world.stash.requests}
+    assert "/login" not in {request.path for request in world.stash.requests}
 
 
 def test_a_failing_picture_does_not_pass_for_a_finished_job(world: SyncWorld) -> None:

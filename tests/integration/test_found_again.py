@@ -8,6 +8,7 @@ import pytest
 from sync_world import PLEX_ROOT
 
 from scenesync.domain.outcome import Outcome
+from scenesync.plex.exceptions import PlexNotFound
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -87,6 +88,23 @@ def test_an_item_whose_file_was_renamed_on_both_sides(world: SyncWorld) -> None:
     world.stash.rename_in_scan(scene_id, "/data/stash/Films/renamed.mp4")
     world.plex.rename_file(item, f"{PLEX_ROOT}/Films/renamed.mp4")
     edit_arrives(world, scene_id, item)
+
+
+def test_a_key_that_a_rebuilt_plex_gave_to_another_film_is_not_written(world: SyncWorld) -> None:
+    """The index says what was true before; the item that is written is asked which file it plays."""
+    scene_id, item = world.pair(title="Harbour")
+    _, other = world.pair(title="Quay")
+    with world.installed() as installation:
+        session = world.session(installation)
+        paths = [each.versions[0].file for each in (item, other)]
+        world.plex.rename_file(item, f"{PLEX_ROOT}/Films/in between.mp4")
+        world.plex.rename_file(other, paths[0])
+        world.plex.rename_file(item, paths[1])
+        with pytest.raises(PlexNotFound):
+            session.scene_sync.sync(installation.stash.scenes([scene_id])[scene_id], lambda: True)
+    assert world.plex.field_writes == []
+    world.drain(scene_id)
+    assert [world.plex.item(each.rating_key).title == "Harbour" for each in (item, other)] == [False, True]
 
 
 def test_items_that_changed_keys_while_one_of_them_was_being_read(

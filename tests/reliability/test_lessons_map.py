@@ -23,6 +23,10 @@ _TOKEN: Final = f"{_OUTAGE}TestARefusedToken::"
 _FORGETS: Final = f"{_OUTAGE}TestNotFoundIsNotRememberedForLong::"
 _LONG: Final = "tests/reliability/test_long_outage.py::"
 _KILLED: Final = "tests/reliability/test_crash_at_random_instants.py::"
+_MATCHING: Final = "tests/unit/domain/test_matching_lessons.py::"
+_AGAIN: Final = "tests/integration/test_found_again.py::"
+_FIELDS: Final = "tests/integration/test_field_lessons.py::"
+_PICTURES: Final = "tests/integration/test_pictures.py::"
 _CRASH: Final = "tests/reliability/test_crash_at_every_write.py::"
 
 LESSONS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
@@ -104,6 +108,48 @@ LESSONS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "A memory of not found outlives the whole retry window.": (
             f"{_FORGETS}test_what_is_remembered_is_shorter_than_the_first_retrys_bound",
             f"{_FORGETS}test_a_retry_asks_plex_again_and_finds_what_came_meanwhile",
+        ),
+    },
+    "Matching": {
+        "By base name another studio's 01.mp4 is matched with high confidence, even where the exact path exists.": (
+            f"{_MATCHING}test_lesson_by_base_name_the_other_studios_01_is_never_this_scene",
+            f"{_MATCHING}test_lesson_path_first_even_when_every_other_fact_speaks_for_another_item",
+        ),
+        "A remembered match that is never verified writes to an unrelated item after Plex's database was rebuilt.": (
+            f"{_MATCHING}test_lesson_a_cached_key_is_no_proof_not_even_a_pinned_one",
+            f"{_AGAIN}test_a_key_that_a_rebuilt_plex_gave_to_another_film_is_not_written",
+        ),
+        "Paths are split by the local system's rules: those of a Plex on Windows never match on Linux.": (
+            f"{_MATCHING}test_lesson_windows_paths_match_on_whatever_system_this_runs",
+        ),
+        "Only the first file of a scene is looked at.": (
+            f"{_MATCHING}test_lesson_every_file_of_the_scene_is_looked_at",
+        ),
+    },
+    "Fields": {
+        "Lists only grow: a removed performer, tag or former studio's collection stays for ever.": (
+            f"{_FIELDS}test_lists_do_not_only_grow",
+            f"{_FIELDS}test_a_persons_own_entries_survive_the_removal_of_ours",
+        ),
+        "Edits without locks are undone by the next metadata refresh.": (
+            f"{_FIELDS}test_a_metadata_refresh_does_not_undo_what_was_written",
+            f"{_FIELDS}test_without_locks_the_next_look_repairs_what_a_refresh_undid",
+        ),
+        "Cleaning by dropping control characters glues paragraphs together: the newline is one.": (
+            f"{_FIELDS}test_cleaning_keeps_the_line_breaks_of_a_summary",
+        ),
+        "Art is uploaded from a preview that is a video, or from a login page.": (
+            f"{_FIELDS}test_a_video_is_never_uploaded_as_art",
+            f"{_FIELDS}test_a_login_page_is_never_uploaded_as_art",
+        ),
+        "Images are uploaded anew at each sync.": (
+            f"{_FIELDS}test_pictures_are_not_uploaded_anew_at_each_sync",
+            f"{_PICTURES}test_a_changed_setting_uploads_each_poster_once_and_no_background",
+        ),
+        "Partial failures are warnings in the log while the job counts as done: the poster is never tried again.": (
+            f"{_FIELDS}test_a_failing_picture_does_not_pass_for_a_finished_job",
+            f"{_PICTURES}TestABrokenCover::test_is_tried_again_by_itself_while_the_text_is_written_and_proven",
+            f"{_PICTURES}TestABrokenCover::test_is_a_dead_letter_in_the_end_that_says_it_is_the_picture",
         ),
     },
 }

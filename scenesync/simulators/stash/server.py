@@ -309,6 +309,10 @@ class StashSimulator:
 
     # Failing on purpose.
 
+    def require_login(self, username: str, password: str, api_key: str) -> None:
+        """Ask for credentials from now on, as if a person had set them."""
+        self.engine.config = replace(self.engine.config, username=username, password=password, api_key=api_key)
+
     def down(self) -> None:
         """Refuse connections until :meth:`up`; requests in hand are cut off, with their hooks."""
         self._server.refuse()
