@@ -14,11 +14,13 @@ from scenesync.app.installation import (
     make_data_dir,
     open_installation,
     open_queue,
+    open_stash_client,
     stash_client,
     worker_lock,
 )
 from scenesync.app.mounts import network_share_type
 from scenesync.app.path_check import judge_paths
+from scenesync.app.photo_settings import photo_address, why_photos_cannot_work, why_plex_gets_no_photos
 from scenesync.app.settings import SettingsError, not_yet_effective
 from scenesync.domain.errors import PermanentError, TransientError
 from scenesync.queue.errors import QueueDamaged, QueueDiskFull, QueueError
@@ -68,6 +70,8 @@ def run_checks(loaded: LoadedSettings) -> Iterator[Check]:
     data_dir = _check_data_dir(settings)
     yield data_dir
     yield _check_stash(settings)
+    if settings.sync_performer_photos:
+        yield _check_photos(settings)
     if data_dir.verdict is Verdict.FAILED:
         return
     yield _check_daemon(settings)
@@ -143,6 +147,18 @@ def _check_stash(settings: Settings) -> Check:
             "stash", Verdict.FAILED, f"version {version} says {status}", "Open Stash in a browser and follow it."
         )
     return Check("stash", Verdict.OK, f"version {version or 'unknown'} at {settings.stash_url}, {count} scenes")
+
+
+def _check_photos(settings: Settings) -> Check:
+    name, off = "performer photos", "Photos stay off until then; everything else is written."
+    problem = why_photos_cannot_work(settings)
+    if problem:
+        return Check(name, Verdict.WARNING, problem, off)
+    with open_stash_client(settings, photo_address(settings)) as stash:
+        problem = why_plex_gets_no_photos(stash)
+    if problem:
+        return Check(name, Verdict.WARNING, problem, "Or set sync_performer_photos = false.")
+    return Check(name, Verdict.OK, f"Stash gives them without a key; Plex is told to ask {photo_address(settings)}")
 
 
 def _check_stores(installation: Installation) -> Iterator[Check]:

@@ -131,6 +131,7 @@ def _compare(installation: Installation, scene: Scene, explanation: Explanation)
         ]
         differing = dict.fromkeys(change.field.value for _, change in explanation.changes)
         differing |= dict.fromkeys(field.value for step in planned for field in step.pictures)
+        differing |= dict.fromkeys("photos" for step in planned if step.photos)
         explanation.verdict = f"differs in {', '.join(differing)}." if differing else "is in sync."
 
 

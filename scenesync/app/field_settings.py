@@ -32,6 +32,7 @@ FIELDS_OF_SETTING: Final[Mapping[str, tuple[Field, ...]]] = {
     "tagline": (Field.TAGLINE,),
     "labels": (Field.LABELS,),
     "content_rating": (Field.CONTENT_RATING,),
+    "performer_photos": (),  # no field of an item: a photo belongs to the person
 }
 """The fields that each ``sync_`` switch and each rule of ``conflict_policy_fields`` is about."""
 
@@ -78,6 +79,16 @@ def conflict_policies(settings: Settings) -> Mapping[Field, ConflictPolicy]:
     """Return who wins in the fields that have a policy of their own."""
     rules = (sides_of(rule.lower()) for rule in settings.conflict_policy_fields)
     return {field: ConflictPolicy(policy) for name, policy in rules for field in FIELDS_OF_SETTING[name]}
+
+
+def photo_policy(settings: Settings) -> ConflictPolicy:
+    """Return who wins where an actor has another photo already.
+
+    Not ``conflict_policy``: what an agent knows of a person is shown in all libraries, also those that SceneSync leaves
+    alone, so it is replaced only if somebody says so of photos.
+    """
+    rules = (sides_of(rule.lower()) for rule in settings.conflict_policy_fields)
+    return next((ConflictPolicy(policy) for name, policy in rules if name == "performer_photos"), ConflictPolicy.FILL)
 
 
 def _patterns(texts: Sequence[str]) -> tuple[NamePattern, ...]:

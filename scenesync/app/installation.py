@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
-from scenesync.app.field_settings import conflict_policies, enabled_fields, field_rules
+from scenesync.app.field_settings import conflict_policies, enabled_fields, field_rules, photo_policy
 from scenesync.app.guarded_fan_out import GuardedScenes
+from scenesync.app.photo_settings import photo_address, why_photos_cannot_work
 from scenesync.app.settings import participation, require_plex
 from scenesync.app.version import VERSION
 from scenesync.domain.blast_radius import BlastLimits
@@ -29,6 +30,7 @@ from scenesync.queue.owner_lock import KernelLock
 from scenesync.queue.schema import FILE_NAME as QUEUE_FILE
 from scenesync.reconciliation.automatic_run import Judge
 from scenesync.stash.client import StashClient
+from scenesync.stash.queries import Extras
 from scenesync.store.attempts import AttemptStore
 from scenesync.store.automatic_runs import AutomaticRunStore
 from scenesync.store.baselines import BaselineStore
@@ -40,6 +42,7 @@ from scenesync.store.memory import Memory
 from scenesync.store.outages import OutageStore
 from scenesync.store.path_index import PathIndexStore
 from scenesync.store.pauses import PauseStore
+from scenesync.store.photos import PhotoStore
 from scenesync.store.pins import PinStore
 from scenesync.store.service_state import ServiceStateStore
 from scenesync.store.traces import TraceStore
@@ -53,6 +56,7 @@ from scenesync.worker.library_index import LibraryIndex
 from scenesync.worker.locator import Locator
 from scenesync.worker.loop import LoopLimits, WorkLoop
 from scenesync.worker.pacing import Pacing
+from scenesync.worker.photos import PhotoSettings, PhotoSync
 from scenesync.worker.plex_connection import PlexConnection, PlexSession
 from scenesync.worker.processor import SyncWorker
 from scenesync.worker.proof import ProofDesk
@@ -140,9 +144,18 @@ def open_queue(settings: Settings, *, repairs: bool = False) -> Iterator[Embedde
 def stash_client(settings: Settings) -> StashClient:
     """Return a client for the Stash of the settings."""
     key = settings.stash_api_key
+    return _stash_at(settings, settings.stash_url, key.get_secret_value() if key else None)
+
+
+def open_stash_client(settings: Settings, url: str) -> StashClient:
+    """Return a client that asks Stash as Plex does: without any key."""
+    return _stash_at(settings, url, None)
+
+
+def _stash_at(settings: Settings, url: str, api_key: str | None) -> StashClient:
     return StashClient(
-        settings.stash_url,
-        api_key=key.get_secret_value() if key else None,
+        url,
+        api_key=api_key,
         connect_timeout_s=settings.connect_timeout,
         read_timeout_s=settings.read_timeout,
         max_connections=settings.workers + 1,
@@ -184,6 +197,8 @@ class Installation:
     outages: OutageStore
     services: ServiceStateStore
     run_id: str
+    open_stash: StashClient | None = None
+    """Stash as Plex sees it, if performers are to have photos and nothing in the settings speaks against it."""
 
     def session(self, identity: ServerIdentity) -> PlexSession:
         """Return what belongs to the Plex server that answered."""
@@ -227,6 +242,7 @@ class Installation:
             pins=PinStore(self.database, identity.machine_identifier),
         )
         rivals = Rivals(self.stash, baselines, locator.match, options.participation)
+        photos = self._photos(identity, writing)
         scene_sync = SceneSync(
             self.plex,
             locator,
@@ -237,6 +253,7 @@ class Installation:
             writing,
             rivals,
             holds,
+            photos,
         )
         departures = Departures(
             settings.on_destroy,
@@ -258,8 +275,21 @@ class Installation:
             ProofDesk(self.plex, baselines, journal, images),
             writing,
         )
-        proofs = ProofDesk(self.plex, baselines, journal, images)
+        proofs = ProofDesk(self.plex, baselines, journal, images, photos)
         return PlexSession(identity, index, scene_sync, proofs, departures, undoing)
+
+    def _photos(self, identity: ServerIdentity, writing: WriteLimit) -> PhotoSync | None:
+        """Return what gives actors their photos, None if it is off or cannot work."""
+        settings = self.settings
+        if self.open_stash is None:
+            return None
+        return PhotoSync(
+            self.open_stash,
+            self.plex,
+            PhotoStore(self.database, identity.machine_identifier),
+            PhotoSettings(photo_address(settings), photo_policy(settings)),
+            writing,
+        )
 
     def judge(self, session: PlexSession) -> Judge:
         """Return what stops runs that nobody asked for before they change too much."""
@@ -376,7 +406,8 @@ def open_installation(
         )
         memory = Memory(database)
         source = stash or stack.enter_context(stash_client(settings))
-        source.tag_parents = settings.tag_parents and settings.sync_tags
+        photos = settings.sync_performer_photos and not why_photos_cannot_work(settings)
+        source.extras = Extras(tag_parents=settings.tag_parents and settings.sync_tags, photos=photos)
         yield Installation(
             settings=settings,
             queue=queue,
@@ -388,6 +419,7 @@ def open_installation(
             outages=OutageStore(database),
             services=ServiceStateStore(database),
             run_id=_new_run_id(),
+            open_stash=stack.enter_context(open_stash_client(settings, settings.stash_url)) if photos else None,
         )
 
 

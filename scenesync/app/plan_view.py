@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from scenesync.domain.diff import Conflict, FieldChange
     from scenesync.domain.fields import Field, FieldValue
-    from scenesync.reconciliation.planning import PlannedScene, Totals
+    from scenesync.reconciliation.planning import ItemChanges, PlannedScene, Totals
 
 LONGEST_TEXT: Final = 60
 _FIELD_WIDTH: Final = 12
@@ -44,18 +44,7 @@ def scene_lines(planned: PlannedScene) -> Iterator[Text]:
     for item in planned.items:
         if len(planned.items) > 1:
             yield Text(f"  item {item.rating_key}", style="dim")
-        doings = {conflict.field: conflict for conflict in item.conflicts}
-        for change in item.changes:
-            line = change_line(change)
-            if (conflict := doings.pop(change.field, None)) is not None:
-                line.append(f"  ({_doing(conflict)} in Plex since, overwritten)", style="magenta")
-            yield line
-        for conflict in doings.values():
-            yield Text.assemble(
-                field_label(conflict.field), (f"kept: {_doing(conflict)} in Plex by somebody", "magenta")
-            )
-        for field in item.pictures:
-            yield Text.assemble(field_label(field), ("new picture", ADDED))
+        yield from _item_lines(item)
 
 
 def summary(totals: Totals) -> str:
@@ -75,6 +64,21 @@ def summary(totals: Totals) -> str:
         reasons = ", ".join(f"{number} by {reason}" for reason, number in totals.left_out.most_common())
         parts.append(f"{count[Verdict.LEFT_OUT]} left out ({reasons})")
     return "Plan: " + ", ".join(parts) + "."
+
+
+def _item_lines(item: ItemChanges) -> Iterator[Text]:
+    doings = {conflict.field: conflict for conflict in item.conflicts}
+    for change in item.changes:
+        line = change_line(change)
+        if (conflict := doings.pop(change.field, None)) is not None:
+            line.append(f"  ({_doing(conflict)} in Plex since, overwritten)", style="magenta")
+        yield line
+    for conflict in doings.values():
+        yield Text.assemble(field_label(conflict.field), (f"kept: {_doing(conflict)} in Plex by somebody", "magenta"))
+    for field in item.pictures:
+        yield Text.assemble(field_label(field), ("new picture", ADDED))
+    if item.photos:
+        yield Text.assemble(_label("photos"), (" ".join(f"+{name}" for name in item.photos), ADDED))
 
 
 def _sizes(totals: Totals) -> str:
@@ -109,7 +113,11 @@ def _doing(conflict: Conflict) -> str:
 
 def field_label(field: Field) -> str:
     """Return a field's name, indented and filled up so that values stand below each other."""
-    return f"    {field.name.lower().replace('_', ' '):<{_FIELD_WIDTH}} "
+    return _label(field.name.lower().replace("_", " "))
+
+
+def _label(name: str) -> str:
+    return f"    {name:<{_FIELD_WIDTH}} "
 
 
 def _names(value: FieldValue) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ from scenesync.app.settings_values import (
     Maximum,
     Names,
     OptionalFile,
+    OptionalStashUrl,
     PathMap,
     Patterns,
     Percent,
@@ -232,7 +233,18 @@ class Settings(BaseSettings):
         ),
     )
     sync_collection: bool = Field(default=False, description="Put the item into a collection named after its studio.")
-    sync_performer_photos: bool = Field(default=False, description="Give the actors their photos from Stash.")
+    sync_performer_photos: bool = Field(
+        default=False,
+        description=(
+            "Give the actors their photos from Stash. Plex fetches them itself and has no key, so this works only with "
+            "a Stash that asks for none (`scenesync doctor` tells). A photo is that of the person in every library; "
+            "what others put there stays, unless conflict_policy_fields says `performer_photos => stash`."
+        ),
+    )
+    stash_url_for_plex: OptionalStashUrl = Field(
+        default=None,
+        description="Where Plex reaches Stash, for performer photos, if that is another address than stash_url.",
+    )
     sync_rating: bool = Field(
         default=False,
         description="Write the rating as user rating, that of the token's owner. An unrated scene clears only ours.",
@@ -347,7 +359,7 @@ class Settings(BaseSettings):
 KEYS: Final = tuple(Settings.model_fields)
 SECRET_KEYS: Final = frozenset({"stash_api_key", "plex_token", "http_api_key", "database_url"})
 SECRET_FILE_KEYS: Final = frozenset(f"{key}_file" for key in SECRET_KEYS)
-URL_KEYS: Final = frozenset({"stash_url", "plex_url"})
+URL_KEYS: Final = frozenset({"stash_url", "plex_url", "stash_url_for_plex"})
 PATH_KEYS: Final = frozenset({"data_dir", "plex_ca_file"}) | SECRET_FILE_KEYS
 LIST_SEPARATORS: Final = {
     "path_map": ";",
@@ -361,7 +373,6 @@ LIST_SEPARATORS: Final = {
 LATER_KEYS: Final = (
     "reconcile_interval",
     "reconcile_scope",
-    "sync_performer_photos",
     "http_host",
     "http_port",
     "http_api_key",

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 ARROW: Final = "=>"
 FIELD_NAMES: Final = (
     *("title", "summary", "date", "studio", "performers", "tags", "director", "poster", "background"),
-    *("collection", "rating", "tagline", "labels", "content_rating"),
+    *("collection", "rating", "tagline", "labels", "content_rating", "performer_photos"),
 )
 """What fields are called in settings: the switch of each has ``sync_`` before it."""
 _DAY_S: Final = 86_400
@@ -310,10 +310,18 @@ def _optional_plex_url(value: object) -> object:
     return service_url(_PLEX_PAGES)(value) if isinstance(value, str) else value
 
 
+def _optional_stash_url(value: object) -> object:
+    value = blank_is_none(value)
+    return service_url(_STASH_PAGES)(value) if isinstance(value, str) else value
+
+
 _NUMBER = BeforeValidator(not_a_switch)
 
 StashUrl = Annotated[
     str, AfterValidator(service_url(_STASH_PAGES)), Allowed("an address such as http://localhost:9999")
+]
+OptionalStashUrl = Annotated[
+    str | None, BeforeValidator(_optional_stash_url), Allowed("an address such as http://192.0.2.8:9999")
 ]
 PlexUrl = Annotated[
     str | None, BeforeValidator(_optional_plex_url), Allowed("an address such as http://192.0.2.7:32400")

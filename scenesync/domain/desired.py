@@ -21,10 +21,11 @@ from scenesync.domain.field_rules import (
 from scenesync.domain.fields import Field, FieldValue, rating_text
 from scenesync.domain.name_rules import any_fits
 from scenesync.domain.paths import file_name
+from scenesync.domain.photos import Photo, version_of
 from scenesync.domain.text import NAME_LIMIT, SUMMARY_LIMIT, TITLE_LIMIT, clean_line, clean_paragraphs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from scenesync.domain.field_rules import LabelRules, PerformerRules, TagRules
     from scenesync.domain.scene import Performer, Scene, Studio, Tag
@@ -53,12 +54,14 @@ class Cut:
 class DesiredFields:
     """The wanted value of every field that takes part, where its images come from, and what of it had to be cut.
 
-    ``images`` maps an image field to the picture's URL at Stash.
+    ``images`` maps an image field to the picture's URL at Stash. ``photos`` are those of the actors, as far as Stash
+    was asked for them.
     """
 
     values: Mapping[Field, FieldValue]
     images: Mapping[Field, str]
     cuts: tuple[Cut, ...] = ()
+    photos: tuple[Photo, ...] = ()
 
 
 def desired_fields(
@@ -66,7 +69,8 @@ def desired_fields(
 ) -> DesiredFields:
     """Return what Plex should show for ``scene``, restricted to the ``enabled`` fields."""
     fitted = _Fitted()
-    actors = fitted.names(Field.ACTORS, _cast(scene.performers, rules.performers), rules.performers.names.maximum)
+    cast = _cast(scene.performers, rules.performers)
+    actors = fitted.names(Field.ACTORS, tuple(cast), rules.performers.names.maximum)
     studio = fitted.line(Field.STUDIO, studio_name(scene.studio, rules.studio), NAME_LIMIT)
     values: dict[Field, FieldValue] = {
         Field.SUMMARY: fitted.paragraphs(Field.SUMMARY, scene.details, SUMMARY_LIMIT),
@@ -89,6 +93,7 @@ def desired_fields(
         values={field: values[field] for field in Field if field in enabled and field in values},
         images={field: url for field, url in images.items() if field in enabled},
         cuts=tuple(cut for cut in fitted.cuts if cut.field in enabled),
+        photos=tuple(_photos(cast, actors)) if Field.ACTORS in enabled else (),
     )
 
 
@@ -199,8 +204,18 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names if len(names) <= _NAMES_IN_A_TITLE else [*names[: _NAMES_IN_A_TITLE - 1], "…"])
 
 
-def _cast(performers: Sequence[Performer], rules: PerformerRules) -> tuple[str, ...]:
-    """Return the names of the performers who take part, in the order that was asked for."""
+def _photos(cast: Mapping[str, Performer], actors: Sequence[str]) -> Iterator[Photo]:
+    for name in actors:
+        performer = cast[name]
+        if performer.image_url:
+            yield Photo(name, performer.id, version_of(performer.image_url))
+
+
+def _cast(performers: Sequence[Performer], rules: PerformerRules) -> Mapping[str, Performer]:
+    """Return the performers who take part, in the order that was asked for, by the name that each has in Plex.
+
+    Of several who would be one actor in Plex (a tag is one per name, whatever its case) the first stands for all.
+    """
     shown = [
         performer
         for performer in performers
@@ -212,12 +227,13 @@ def _cast(performers: Sequence[Performer], rules: PerformerRules) -> tuple[str, 
         shown.sort(key=lambda performer: performer.name.casefold())
     names = [rules.names.renamed(clean_line(performer.name, NAME_LIMIT)) for performer in shown]
     bearers = Counter(name.casefold() for name in names)
-    return distinct_names(
-        f"{name} ({performer.disambiguation})"
-        if performer.disambiguation and _is_told_apart(rules.disambiguation, bearers[name.casefold()])
-        else name
-        for performer, name in zip(shown, names, strict=True)
-    )
+    cast: dict[str, tuple[str, Performer]] = {}
+    for performer, name in zip(shown, names, strict=True):
+        told_apart = performer.disambiguation and _is_told_apart(rules.disambiguation, bearers[name.casefold()])
+        full = clean_line(f"{name} ({performer.disambiguation})" if told_apart else name, NAME_LIMIT)
+        if full:
+            cast.setdefault(full.casefold(), (full, performer))
+    return dict(cast.values())
 
 
 def _is_told_apart(when: Disambiguation, bearers: int) -> bool:

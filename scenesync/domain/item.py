@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from scenesync.domain.fields import Field, FieldValue, empty_value
@@ -62,7 +62,7 @@ class Item:
     """An item as read in full.
 
     ``values`` has the fields that are set (images: the path under which Plex serves the selected one);
-    ``locked`` the names of the locked fields.
+    ``locked`` the names of the locked fields, ``photos`` the addresses of the actors' photos, by name.
     """
 
     rating_key: str
@@ -70,6 +70,7 @@ class Item:
     parts: tuple[MediaPart, ...]
     values: Mapping[Field, FieldValue]
     locked: frozenset[str] = frozenset()
+    photos: Mapping[str, str] = field(default_factory=dict)
 
     def value(self, field: Field) -> FieldValue:
         """Return what the item shows for ``field``; the sort title is the title unless Plex has another."""

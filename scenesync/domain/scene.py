@@ -25,13 +25,17 @@ class Studio:
 
 @dataclass(frozen=True, slots=True)
 class Performer:
-    """A performer; ``disambiguation`` tells two of the same name apart, ``gender`` is Stash's word in lower case."""
+    """A performer; ``disambiguation`` tells two of the same name apart, ``gender`` is Stash's word in lower case.
+
+    ``image_url`` is the photo's URL at Stash, if that was asked for; a placeholder has one too.
+    """
 
     id: int
     name: str
     disambiguation: str = ""
     gender: str = ""
     favorite: bool = False
+    image_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ from scenesync.plex.exceptions import PlexBusy, PlexError, PlexNotFound
 from scenesync.plex.exchange import Exchange, LineTooLong, RequestRecord, Timeouts, parsed
 from scenesync.plex.http import PlexHttp
 from scenesync.plex.http_errors import Cause, NoAnswer
+from scenesync.plex.photo_request import photo_requests
 from scenesync.plex.request import Request, checked_key
 
 if TYPE_CHECKING:
@@ -268,6 +269,17 @@ class PlexClient:
     def remove_image(self, rating_key: str, field: Field) -> None:
         """Show no picture any more; the candidates stay. Raises PlexNotFound where Plex is older than 1.43."""
         self._exchange.write(image_request.remove(rating_key, field), "select")
+
+    def set_photos(self, item: Item, photos: Mapping[str, str], *, lock: bool) -> None:
+        """Give actors that the item shows their photos, by name; the list itself stays as it is.
+
+        A photo belongs to the person, in every item of the server (facts/plex.md 3.3).
+        """
+        cast = item.value(Field.ACTORS)
+        names = (cast,) if isinstance(cast, str) else cast
+        limit = self._dialect.item_line_bytes
+        for request in photo_requests(item.library_key, item.rating_key, names, photos, lock=lock, line_bytes=limit):
+            self._exchange.write(request, "edit")
 
     def _page(self, library_key: str, start: int, size: int, *, newest_first: bool, lean: bool) -> ItemPage:
         library_key = checked_key(library_key, "a library key")

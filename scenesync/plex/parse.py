@@ -102,6 +102,7 @@ def items(node: Node) -> tuple[Item, ...]:
             parts=_parts(row),
             values=_values(row),
             locked=frozenset(_locked(row)),
+            photos={_text(role, "tag"): thumb for role in _nodes(row, "Role") if (thumb := _text(role, "thumb"))},
         )
         for row in _nodes(node, "Metadata")
         if _text(row, "ratingKey")

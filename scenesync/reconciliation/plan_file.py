@@ -107,6 +107,7 @@ def to_document(planned: PlannedScene) -> dict[str, Any]:
                     }
                     for conflict in item.conflicts
                 ],
+                "photos": item.photos,
             }
             for item in planned.items
         ],
@@ -134,6 +135,7 @@ def from_document(document: dict[str, Any]) -> PlannedScene:
                     )
                     for conflict in item.get("conflicts", ())
                 ),
+                tuple(item.get("photos", ())),
             )
             for item in document["items"]
         ),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from scenesync.domain.batches import batched
 from scenesync.domain.blast_radius import NOWHERE, Reach
 from scenesync.domain.desired import shown_title
-from scenesync.domain.errors import AmbiguousMatch, ImageTooLarge, SceneSkipped
+from scenesync.domain.errors import AmbiguousMatch, ImageTooLarge, ImageUnusable, SceneSkipped
 from scenesync.plex.exceptions import PlexNotFound, PlexPermanentError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ItemChanges:
-    """What would change on one item: texts and lists, pictures that would be sent.
+    """What would change on one item: texts and lists, pictures that would be sent, actors who would get their photos.
 
     ``conflicts`` are the fields that a person edited or locked in Plex, overwritten or not.
     """
@@ -48,6 +48,7 @@ class ItemChanges:
     changes: tuple[FieldChange, ...] = ()
     pictures: tuple[Field, ...] = ()
     conflicts: tuple[Conflict, ...] = ()
+    photos: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,14 +151,14 @@ def _plan(
         return PlannedScene(scene.id, title, Verdict.AMBIGUOUS, reason=str(error))
     except PlexNotFound as error:
         return PlannedScene(scene.id, title, Verdict.UNMATCHED, reason=str(error))
-    except (ImageTooLarge, PlexPermanentError) as error:
+    except (ImageTooLarge, ImageUnusable, PlexPermanentError) as error:
         return PlannedScene(scene.id, title, Verdict.REFUSED, reason=str(error))
     touched = tuple(
-        ItemChanges(step.item.rating_key, step.edit.changes, step.pictures, step.edit.conflicts)
+        ItemChanges(step.item.rating_key, step.edit.changes, step.pictures, step.edit.conflicts, step.photos)
         for step in steps
-        if step.edit.changes or step.pictures or step.edit.conflicts
+        if step.edit.changes or step.pictures or step.photos or step.edit.conflicts
     )
-    changes = any(item.changes or item.pictures for item in touched)
+    changes = any(item.changes or item.pictures or item.photos for item in touched)
     verdict = Verdict.CHANGE if changes else Verdict.UNCHANGED
     reach = sum((step.reach for step in steps), NOWHERE)
     return PlannedScene(scene.id, title, verdict, match.rule.value, touched, reach=reach)

@@ -44,7 +44,7 @@ class StashClient:
     Every method may raise StashUnavailable (no answer, a database that is locked or needs migration, an answer that is
     not Stash's), StashUnauthorized or StashRefused. ``verify_tls=False`` accepts any certificate. ``on_request`` is
     called once per HTTP request, by the thread that made it. Raises ValueError for an address that is none.
-    Set ``tag_parents`` to be told the tags above each tag too.
+    ``extras`` may be set to be told more of each scene.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class StashClient:
         ca_file: str | None = None,
         on_request: Callable[[RequestRecord], None] | None = None,
     ) -> None:
-        self.tag_parents = False
+        self.extras = queries.Extras()
         self._transport = Transport(
             url,
             api_key=api_key,
@@ -244,9 +244,7 @@ class StashClient:
 
     def _batch(self, ids: list[int]) -> dict[int, Scene]:
         if len(ids) > 1:
-            answer = self._transport.graphql(
-                queries.scenes(tag_parents=self.tag_parents), {"ids": [str(scene_id) for scene_id in ids]}
-            )
+            answer = self._transport.graphql(queries.scenes(self.extras), {"ids": [str(scene_id) for scene_id in ids]})
             documents = _objects(_object(answer.data.get("findScenes")).get("scenes"))
             scenes = {scene.id: scene for scene in map(to_scene, documents) if scene is not None}
             if not answer.errors and scenes.keys() == set(ids):
@@ -260,7 +258,7 @@ class StashClient:
 
         A scene counts as gone on nothing less: what is done about deleted scenes may not be undone.
         """
-        query = queries.scenes_one_by_one(ids, tag_parents=self.tag_parents)
+        query = queries.scenes_one_by_one(ids, self.extras)
         data = self._fetch(query)
         found: dict[int, Scene] = {}
         for scene_id in ids:

@@ -132,6 +132,7 @@ def _performer(fields: dict[str, Any]) -> Performer | None:
         disambiguation=_text(fields.get("disambiguation")),
         gender=_text(fields.get("gender")).lower(),
         favorite=fields.get("favorite") is True,
+        image_url=_text(fields.get("image_path")),
     )
 
 

@@ -7,6 +7,7 @@ which carries the API key in clear (facts 3.6).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product, starmap
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -122,27 +123,36 @@ def _nested(field: str, levels: int) -> str:
     return f" {field} {{ id name{inner} }}"
 
 
-def _scene_fields(*, tag_parents: bool) -> str:
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """What is asked for only if somebody wants it: the tags above each tag, the addresses of performers' photos."""
+
+    tag_parents: bool = False
+    photos: bool = False
+
+
+def _scene_fields(extras: Extras) -> str:
     return f"""fragment SceneFields on Scene {{
   id title code details director date rating100 organized updated_at
   paths {{ screenshot }}
   files {{ path size duration }}
   studio {{ id name{_nested("parent_studio", STUDIO_LEVELS)} }}
-  performers {{ id name disambiguation gender favorite }}
-  tags {{ id name{_nested("parents", TAG_LEVELS if tag_parents else 1)} }}
+  performers {{ id name disambiguation gender favorite{" image_path" * extras.photos} }}
+  tags {{ id name{_nested("parents", TAG_LEVELS if extras.tag_parents else 1)} }}
   groups {{ scene_index group {{ id name }} }}
 }}"""
 
 
-_SCENE_FIELDS: Final = {tag_parents: _scene_fields(tag_parents=tag_parents) for tag_parents in (False, True)}
+_PLAIN: Final = Extras()
+_SCENE_FIELDS: Final = {extras: _scene_fields(extras) for extras in starmap(Extras, product((False, True), repeat=2))}
 
 _SCENES: Final = {
-    tag_parents: Query(
+    extras: Query(
         "Scenes",
         f"""query Scenes($ids: [ID!]) {{ findScenes(ids: $ids) {{ scenes {{ ...SceneFields }} }} }}
 {fields}""",
     )
-    for tag_parents, fields in _SCENE_FIELDS.items()
+    for extras, fields in _SCENE_FIELDS.items()
 }
 
 
@@ -154,7 +164,7 @@ SCENES_BY_FILE: Final = Query(
     scene_filter: {{path: {{value: $path, modifier: MATCHES_REGEX}}}}
   ) {{ scenes {{ ...SceneFields }} }}
 }}
-{_SCENE_FIELDS[False]}""",
+{_SCENE_FIELDS[_PLAIN]}""",
 )
 """Scenes by a regular expression (RE2) over their files' paths: EQUALS and INCLUDES know wildcards (facts 3.3)."""
 
@@ -175,15 +185,15 @@ SCENES_TO_MATCH_AFTER: Final = Query(
 """The next scenes with just what decides whether they take part and which item is theirs."""
 
 
-def scenes(*, tag_parents: bool = False) -> Query:
-    """Return the query for whole scenes; with ``tag_parents`` tags come with all above them, else with their parents.
+def scenes(extras: Extras = _PLAIN) -> Query:
+    """Return the query for whole scenes; without ``extras`` tags come with those right above them.
 
     All or nothing: one missing or repeated id fails it, an empty list means everything (facts 3.3).
     """
-    return _SCENES[tag_parents]
+    return _SCENES[extras]
 
 
-def scenes_one_by_one(ids: Iterable[int], *, tag_parents: bool = False) -> Query:
+def scenes_one_by_one(ids: Iterable[int], extras: Extras = _PLAIN) -> Query:
     """Return a query for whole scenes that answers null for a missing one: the field ``s<id>`` is the scene ``id``."""
     fields = "\n".join(f'  s{scene_id}: findScene(id: "{scene_id}") {{ ...SceneFields }}' for scene_id in ids)
-    return Query("ScenesOneByOne", f"query ScenesOneByOne {{\n{fields}\n}}\n{_SCENE_FIELDS[tag_parents]}")
+    return Query("ScenesOneByOne", f"query ScenesOneByOne {{\n{fields}\n}}\n{_SCENE_FIELDS[extras]}")

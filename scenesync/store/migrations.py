@@ -376,6 +376,26 @@ MIGRATIONS: Final = (
             """,
         ),
     ),
+    Migration(
+        10,
+        "photos of performers",
+        (
+            # What was done about the photo of each actor.
+            """
+            CREATE TABLE performer_photo (
+                server_id TEXT NOT NULL,
+                name_key TEXT NOT NULL,
+                performer_id BIGINT NOT NULL,
+                version TEXT NOT NULL,
+                address TEXT NOT NULL,
+                etag TEXT NOT NULL,
+                shown TEXT NOT NULL,
+                tries BIGINT NOT NULL,
+                PRIMARY KEY (server_id, name_key)
+            )
+            """,
+        ),
+    ),
 )
 
 

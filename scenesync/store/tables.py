@@ -284,3 +284,17 @@ shown_entity: Final = Table(
     Column("scene_id", BigInteger, primary_key=True, autoincrement=False),
     sqlite_with_rowid=False,
 )
+
+# What was done about the photo of an actor, who is one on the whole server, whatever the item.
+performer_photo: Final = Table(
+    "performer_photo",
+    metadata,
+    Column("server_id", Text, primary_key=True),
+    Column("name_key", Text, primary_key=True),
+    Column("performer_id", BigInteger, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("etag", Text, nullable=False),
+    Column("shown", Text, nullable=False),
+    Column("tries", BigInteger, nullable=False),
+)

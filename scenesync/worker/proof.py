@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from scenesync.domain.item import Item
     from scenesync.domain.ports import MediaServer
     from scenesync.worker.images import ImageSync
+    from scenesync.worker.photos import PhotoSync
     from scenesync.worker.scene_sync import Baselines, Journal, SyncResult, WrittenItem
 
 log = logging.getLogger(__name__)
@@ -62,7 +63,15 @@ class Unproven:
 class ProofDesk:
     """Collects written edits and proves them together. ``check`` may be called from any one thread."""
 
-    def __init__(self, server: MediaServer, baselines: Baselines, journal: Journal, images: ImageSync) -> None:
+    def __init__(
+        self,
+        server: MediaServer,
+        baselines: Baselines,
+        journal: Journal,
+        images: ImageSync,
+        photos: PhotoSync | None = None,
+    ) -> None:
+        self._photos = photos
         self._server = server
         self._baselines = baselines
         self._journal = journal
@@ -229,6 +238,8 @@ class ProofDesk:
                 if item is not None:
                     for change in written.images:
                         self._images.confirm(item, claim.scene_id, change, claim.still_ours)
+                    if written.photos and self._photos is not None:
+                        self._photos.bring_up_to_date(item.rating_key, written.photos, claim.still_ours)
         except (TransientError, PermanentError) as error:
             claim.settle(error)
         else:

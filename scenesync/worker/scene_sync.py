@@ -14,7 +14,7 @@ from scenesync.domain.departure import without_label
 from scenesync.domain.desired import DEFAULT_FIELDS, DEFAULT_RULES, DesiredFields, desired_fields
 from scenesync.domain.diff import Baseline, ConflictPolicy, Edit, plan_edit
 from scenesync.domain.errors import AttemptCut, SceneSkipped
-from scenesync.domain.fields import SHARED_LISTS
+from scenesync.domain.fields import SHARED_LISTS, Field
 from scenesync.domain.journal import SYNC, JournalEntry, Lock, lock_of
 from scenesync.domain.participation import EVERYBODY, Participation, Reason
 
@@ -24,14 +24,16 @@ if TYPE_CHECKING:
 
     from scenesync.domain.desired import Cut
     from scenesync.domain.field_rules import FieldRules
-    from scenesync.domain.fields import Field, FieldValue
+    from scenesync.domain.fields import FieldValue
     from scenesync.domain.holds import Hold
     from scenesync.domain.item import Item
     from scenesync.domain.matching import Match, MatchResult
+    from scenesync.domain.photos import Photo
     from scenesync.domain.ports import MediaServer
     from scenesync.domain.scene import Scene
     from scenesync.worker.images import ImageChange, ImageSync
     from scenesync.worker.locator import Locator
+    from scenesync.worker.photos import PhotoSync
     from scenesync.worker.rivals import Rivals
     from scenesync.worker.write_limit import WriteLimit
 
@@ -105,6 +107,8 @@ class WrittenItem:
 
     edit: Edit
     images: tuple[ImageChange, ...] = ()
+    photos: tuple[Photo, ...] = ()
+    """Those to look at once the item shows its actors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +127,8 @@ class SyncResult:
         """The names of all fields that were written, each once."""
         texts = (change.field.value for item in self.written for change in item.edit.changes)
         images = (change.field.value for item in self.written for change in item.images)
-        return tuple(dict.fromkeys((*texts, *images)))
+        photos = ["photo"] if any(item.photos for item in self.written) else []
+        return tuple(dict.fromkeys((*texts, *images, *photos)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +141,7 @@ class PlannedItem:
     item: Item
     edit: Edit
     pictures: tuple[Field, ...] = ()
+    photos: tuple[str, ...] = ()
     reach: Reach = NOWHERE
 
 
@@ -153,6 +159,7 @@ class SceneSync:
         writing: WriteLimit,
         rivals: Rivals,
         holds: Holds,
+        photos: PhotoSync | None = None,
     ) -> None:
         self._server = server
         self._locator = locator
@@ -163,6 +170,7 @@ class SceneSync:
         self._writing = writing
         self._rivals = rivals
         self._holds = holds
+        self._photos = photos
 
     def match(self, scene: Scene) -> MatchResult:
         """Ask the path index alone; no request is made."""
@@ -192,7 +200,12 @@ class SceneSync:
         if not with_pictures:
             return match, planned
         return match, [
-            replace(step, pictures=self._images.plan(step.item, scene.id, desired.images)) for step in planned
+            replace(
+                step,
+                pictures=self._images.plan(step.item, scene.id, desired.images),
+                photos=self._photos_due(step, desired),
+            )
+            for step in planned
         ]
 
     def sync(self, scene: Scene, still_ours: Callable[[], bool]) -> SyncResult:
@@ -218,9 +231,23 @@ class SceneSync:
             if edit:
                 _say_what_was_cut(scene.id, edit, desired.cuts)
                 self.write(scene.id, match, step.item, edit, still_ours)
-            if edit or pictures.changes:
-                written.append(WrittenItem(edit, pictures.changes))
+            photos, photo_error = self._photos_to_look_at(step, desired)
+            image_error = image_error or photo_error
+            if edit or pictures.changes or photos:
+                written.append(WrittenItem(edit, pictures.changes, photos))
         return SyncResult(match, tuple(written), image_error)
+
+    def _photos_to_look_at(
+        self, step: PlannedItem, desired: DesiredFields
+    ) -> tuple[tuple[Photo, ...], Exception | None]:
+        if self._photos is None or not desired.photos:
+            return (), None
+        return self._photos.to_look_at(step.item, desired.photos, _actors_after(step.edit))
+
+    def _photos_due(self, step: PlannedItem, desired: DesiredFields) -> tuple[str, ...]:
+        if self._photos is None or not desired.photos:
+            return ()
+        return self._photos.plan(step.item, desired.photos, _actors_after(step.edit))
 
     def _require_not_held(self, scene: Scene) -> Hold | None:
         """Return a hold that has run out, since the scene's metadata changed; raises SceneSkipped for one that lasts.
@@ -327,6 +354,10 @@ def _entries(
             )
         )
     return entries
+
+
+def _actors_after(edit: Edit) -> FieldValue:
+    return next((change.after for change in edit.changes if change.field is Field.ACTORS), ())
 
 
 def _say_what_was_cut(scene_id: int, edit: Edit, cuts: Sequence[Cut]) -> None:

@@ -9,7 +9,7 @@ import pytest
 from scenesync.domain.desired import studio_line
 from scenesync.simulators.stash.server import StashSimulator
 from scenesync.stash.client import StashClient
-from scenesync.stash.queries import STUDIO_LEVELS, TAG_LEVELS
+from scenesync.stash.queries import STUDIO_LEVELS, TAG_LEVELS, Extras
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +46,7 @@ def test_of_the_tags_above_only_the_parents_come_unless_all_are_asked_for(stash:
     first, second = (stash.add_scene(title="Walk", tags=[tag]) for _ in range(2))
     with StashClient(stash.url) as client:
         assert depth(client.scenes([first.id])[first.id].tags[0]) == 2
-        client.tag_parents = True
+        client.extras = Extras(tag_parents=True)
         both = client.scenes([first.id, second.id])
         alone = client.scenes([first.id, 999_999])  # asked one by one, since one is missing
     assert depth(both[second.id].tags[0]) == TAG_LEVELS + 1

@@ -211,6 +211,11 @@ class PlexSimulator:
         with self._guard:
             edit_by_hand(self._catalogue, item, locked=locked, fields=fields)
 
+    def set_actor_photo(self, name: str, address: str) -> None:
+        """Give an actor a photo in every item, as an agent does."""
+        with self._guard:
+            self._catalogue.tags.set_photo(self._catalogue.tags.get("actor", name), address)
+
     def item(self, rating_key: str) -> PlexItem:
         """Return a movie or collection. Raises :class:`KeyError` if there is none."""
         with self._guard:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scenesync.app.field_settings import FIELDS_OF_SETTING, conflict_policies, enabled_fields, field_rules
+from scenesync.app.field_settings import FIELDS_OF_SETTING, conflict_policies, enabled_fields, field_rules, photo_policy
 from scenesync.app.settings import Settings, SettingsError, load_settings
 from scenesync.app.settings_model import KEYS
 from scenesync.app.settings_values import FIELD_NAMES
@@ -173,3 +173,12 @@ def test_each_switch_is_about_its_own_fields_alone(name: str) -> None:
     every = Settings.model_validate({f"sync_{each}": True for each in FIELD_NAMES})
     but_one = every.model_copy(update={f"sync_{name}": False})
     assert enabled_fields(every) - enabled_fields(but_one) == set(FIELDS_OF_SETTING[name])
+
+
+@pytest.mark.parametrize("everywhere", ConflictPolicy)
+def test_what_others_know_of_a_person_is_replaced_only_if_somebody_says_so_of_photos(
+    everywhere: ConflictPolicy,
+) -> None:
+    assert photo_policy(Settings(conflict_policy=everywhere)) is ConflictPolicy.FILL
+    rules = ("performers => plex", "performer_photos => stash")
+    assert photo_policy(Settings(conflict_policy=everywhere, conflict_policy_fields=rules)) is ConflictPolicy.STASH

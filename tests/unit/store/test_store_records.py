@@ -14,6 +14,7 @@ from scenesync.domain.fields import Field
 from scenesync.domain.holds import Hold
 from scenesync.domain.journal import JournalEntry, JournalFilter, Lock
 from scenesync.domain.outcome import Attempt, Outcome
+from scenesync.domain.photos import PhotoBaseline
 from scenesync.store.attempts import KEPT_PER_SCENE, AttemptStore
 from scenesync.store.baselines import BaselineStore
 from scenesync.store.circuits import CircuitStore
@@ -23,6 +24,7 @@ from scenesync.store.journal import JournalStore, forget_edits, search_edits, se
 from scenesync.store.memory import Memory
 from scenesync.store.outages import KEPT, KEPT_FOR_S, Outage, OutageStore
 from scenesync.store.pauses import Pause, PauseStore
+from scenesync.store.photos import PhotoStore
 from scenesync.store.service_state import ServiceState, ServiceStateStore
 
 if TYPE_CHECKING:
@@ -280,3 +282,13 @@ def test_facts_about_a_server_do_not_mix_with_others(database: Database) -> None
     assert memory.recall("dialect 1.43", server_id=SERVER) == '{"tags":"replace"}'
     assert memory.recall("dialect 1.43", server_id=OTHER_SERVER) is None
     assert memory.recall("dialect 1.43") is None
+
+
+def test_what_was_done_about_a_photo_is_kept_by_server_and_name_whose_case_does_not_count(database: Database) -> None:
+    ours, theirs = PhotoStore(database, SERVER), PhotoStore(database, OTHER_SERVER)
+    done = PhotoBaseline(5, "100", "http://stash.example/performer/5/image?t=100", "etag", "shown", 1)
+    ours.write({"Ann": replace(done, tries=2)})
+    ours.write({"ANN": done, "Bo": replace(done, performer_id=6)})
+    assert ours.read(("ann", "Bo", "Cy")) == {"ann": done, "Bo": replace(done, performer_id=6)}
+    assert theirs.read(("Ann",)) == {}
+    ours.write({})

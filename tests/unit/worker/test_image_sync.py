@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ from scenesync.worker.write_limit import WriteLimit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from scenesync.domain.journal import JournalEntry
 
 COVER = b"the cover"
 URL = "http://stash/scene/7/screenshot"
@@ -73,6 +76,12 @@ class World:
         assert (rating_key, scene_id) == ("5", 7)
         self.known[field] = entry
 
+    def together(self) -> AbstractContextManager[object]:
+        return nullcontext()
+
+    def append(self, entries: Sequence[JournalEntry]) -> None:
+        assert {entry.rating_key for entry in entries} <= {"5"}
+
     def uploaded_images(self, rating_key: str, _field: Field) -> Sequence[UploadedImage]:
         assert rating_key == "5"
         return self.there
@@ -95,7 +104,7 @@ class World:
 
     def sync(self, *fields: Field) -> list[tuple[str, str]]:
         """Bring the item up to date, confirm, and return what was sent."""
-        sync = ImageSync(self, self, self, self, policy=self.policy, writing=WriteLimit(1))  # type: ignore[arg-type]  # the parts that ImageSync uses
+        sync = ImageSync(self, self, self, self, self, policy=self.policy, writing=WriteLimit(1))  # type: ignore[arg-type]  # the parts that ImageSync uses
         self.sent = []
         images = dict.fromkeys(fields or (Field.POSTER,), URL)
         result = sync.bring_up_to_date(self.item(), 7, images, lambda: True)
