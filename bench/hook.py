@@ -69,7 +69,7 @@ def run(sizes: Sizes, folder: Path) -> list[Figure]:
             hooks = _Hooks(data_dir)
             hooks.run()  # compiles the modules
             figures += [
-                _one_by_one(depth, sizes.runs, hooks),
+                *_one_by_one(depth, sizes.runs, hooks),
                 *_cold(depth, sizes.cold_runs, hooks),
                 *_at_once(depth, sizes.volleys, hooks),
                 *_in_a_row(depth, sizes.saves, hooks),
@@ -102,8 +102,20 @@ def _empty() -> float:
     return _process_ms(["-c", "pass"], b"", {}, b"")
 
 
-def _one_by_one(depth: int, runs: int, hooks: _Hooks) -> Figure:
-    return _figure(f"hook, p50 of {runs} (depth {depth:,})", interleaved(runs, {"empty": _empty, "hook": hooks.run}))
+def _one_by_one(depth: int, runs: int, hooks: _Hooks) -> list[Figure]:
+    with (hooks.data_dir / "synced").open("ab", buffering=0) as file:
+
+        def synced() -> float:
+            started = time.perf_counter()
+            file.write(bytes(4096))
+            os.fsync(file.fileno())
+            return (time.perf_counter() - started) * 1000
+
+        times = interleaved(runs, {"empty": _empty, "hook": hooks.run, "synced": synced})
+    return [
+        _figure(f"hook, p50 of {runs} (depth {depth:,})", times),
+        Figure(f"a synced write of one page, p50 (depth {depth:,})", statistics.median(times["synced"]), "ms"),
+    ]
 
 
 def _cold(depth: int, runs: int, hooks: _Hooks) -> list[Figure]:
@@ -162,10 +174,12 @@ def _in_a_row(depth: int, saves: int, hooks: _Hooks) -> list[Figure]:
     if saves == 0:
         return []
 
-    def seconds(process: Callable[[], float]) -> float:
-        return sum(process() for _ in range(_IN_A_ROW)) / 1000
+    rounds = max(1, saves // _IN_A_ROW)
 
-    times = interleaved(saves // _IN_A_ROW, {"empty": partial(seconds, _empty), "hook": partial(seconds, hooks.run)})
+    def seconds(process: Callable[[], float]) -> float:
+        return sum(process() for _ in range(saves // rounds)) / 1000
+
+    times = interleaved(rounds, {"empty": partial(seconds, _empty), "hook": partial(seconds, hooks.run)})
     total, empty = sum(times["hook"]), sum(times["empty"])
     beside = Beside("empty processes", empty, total / empty)
     return [Figure(f"{saves} hooks one after the other (depth {depth:,})", total, "s", at_most(_TARGET), beside)]

@@ -33,7 +33,7 @@ RIVALS: Final[Mapping[str, Callable[[Path, Content], Rival]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Claims in blocks of ``block``, ``rounds`` times, beside ``crowds``; a tenth of it for the stock queue.
+    """Claims in blocks of ``block``, ``rounds`` times, beside ``crowds``; blocks of a tenth for the stock queue.
 
     A block ends after ``block_limit_s``, however little was done. Of ``asleep`` jobs that wait for their files one is
     woken, ``wakings`` times.
@@ -62,7 +62,8 @@ def run(sizes: Sizes, folder: Path) -> list[Figure]:
 
 
 def _claims(sizes: Sizes, folder: Path) -> list[Figure]:
-    rates = _rates(sizes, folder)
+    spent = _Spent()
+    rates = _rates(sizes, folder, spent)
     alone = rates["ours", _ALONE]
     rate = statistics.median(alone)
 
@@ -76,6 +77,7 @@ def _claims(sizes: Sizes, folder: Path) -> list[Figure]:
     return [
         Figure("claim + complete", rate, "jobs/s", at_least(0.5), beside("hand-written", "hand-written queue")),
         Figure("claim + complete", rate, "jobs/s", beside=beside("stock", "stock persist-queue")),
+        spent.figure("claim + complete: processor time", "ours", "hand-written"),
         Figure(
             f"claim {_LOOP} at once as the loop does, complete each",
             statistics.median(rates["in batches", _ALONE]),
@@ -86,6 +88,7 @@ def _claims(sizes: Sizes, folder: Path) -> list[Figure]:
                 paired_ratio(rates["in batches", _ALONE], rates["hand-written", _ALONE]),
             ),
         ),
+        spent.figure(f"claim {_LOOP} at once, complete each: processor time", "in batches", "hand-written"),
         *(
             Figure(
                 f"claim + complete beside {crowd}",
@@ -104,7 +107,27 @@ def _claims(sizes: Sizes, folder: Path) -> list[Figure]:
     ]
 
 
-def _rates(sizes: Sizes, folder: Path) -> dict[tuple[str, str], list[float]]:
+class _Spent:
+    """Processor time per job: what the other work of a busy machine hardly changes."""
+
+    def __init__(self) -> None:
+        self._us: dict[tuple[str, str], list[float]] = {}
+
+    def rate(self, key: tuple[str, str], queue: Rival, block: int, limit_s: float) -> float:
+        """Return jobs per second; 0 if none was found within the limit."""
+        started, spent = time.monotonic(), time.process_time()
+        done = queue.work(block, started + limit_s)
+        self._us.setdefault(key, []).append((time.process_time() - spent) * 1e6 / max(done, 1))
+        return done / (time.monotonic() - started)
+
+    def figure(self, name: str, ours: str, theirs: str) -> Figure:
+        """Return the time spent on a job beside that of a rival, both in an otherwise empty queue."""
+        us, their_us = self._us[ours, _ALONE], self._us[theirs, _ALONE]
+        beside = Beside(f"{theirs} queue", statistics.median(their_us), paired_ratio(us, their_us))
+        return Figure(name, statistics.median(us), "µs/job", beside=beside)
+
+
+def _rates(sizes: Sizes, folder: Path, spent: _Spent) -> dict[tuple[str, str], list[float]]:
     crowds = {_ALONE: Content(), **sizes.crowds}
     with contextlib.ExitStack() as stack:
 
@@ -113,7 +136,7 @@ def _rates(sizes: Sizes, folder: Path) -> dict[tuple[str, str], list[float]]:
             for crowd, content in crowds.items():
                 whole = replace(content, due=content.due + block * rounds)
                 queue = stack.enter_context(contextlib.closing(RIVALS[rival](folder / rival / crowd, whole)))
-                taken[rival, crowd] = partial(_rate, queue, block, sizes.block_limit_s)
+                taken[rival, crowd] = partial(spent.rate, (rival, crowd), queue, block, sizes.block_limit_s)
             return taken
 
         taking_turns = [measures(rival, sizes.rounds, sizes.block) for rival in RIVALS if rival != "stock"]
@@ -121,13 +144,6 @@ def _rates(sizes: Sizes, folder: Path) -> dict[tuple[str, str], list[float]]:
         # By itself: it fills its time to the limit, so that the rounds of the others would lie far apart.
         rates |= interleaved(sizes.stock_rounds, measures("stock", sizes.stock_rounds, sizes.block // 10))
     return rates
-
-
-def _rate(queue: Rival, block: int, limit_s: float) -> float:
-    """Return jobs per second; 0 if none was found within the limit."""
-    started = time.monotonic()
-    done = queue.work(block, started + limit_s)
-    return done / (time.monotonic() - started)
 
 
 # -- woken

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from scenesync.domain.batches import batched
 from scenesync.queue import awaited_files, dead_letters, history, listing, merging, owner_lock, salvage, transitions
+from scenesync.queue.batch_size import BatchSize
 from scenesync.queue.errors import LeaseLost, QueueError, QueueUnwritable, primary_code, translated
 from scenesync.queue.lease import LEASE_S, LeaseOwner
 from scenesync.queue.open_file import OpenFile, Reading
@@ -103,18 +103,25 @@ class QueueCore:
     def put_many(
         self, jobs: Iterable[Mapping[str, Any]], priority: int = PRIORITY_BULK, batch_rows: int = 500
     ) -> BulkResult:
-        """Store any number of jobs in bounded memory and short transactions, so that others get their turn."""
+        """Store any number of jobs in bounded memory and short transactions, so that others get their turn.
+
+        ``batch_rows`` is how many there are in one at most; fewer if the disk or the machine is slow.
+        """
         total = BulkResult()
+        size = BatchSize(batch_rows)
         ended_at: float | None = None
-        for batch in batched(jobs, batch_rows):
+        waiting = iter(jobs)
+        while batch := list(itertools.islice(waiting, size.rows)):
             # Encoded while nobody is kept waiting, which is most of the pause that others need to get their turn.
             now = time.time()
             events = [transitions.Event.of(job, now) for job in batch]
             if ended_at is not None:
                 time.sleep(max(0.0, PAUSE_S - (time.monotonic() - ended_at)))
             with self.writing() as connection:
+                began_at = time.monotonic()
                 total += transitions.enqueue_batch(connection, events, priority=priority, now=time.time())
             ended_at = time.monotonic()
+            size.lock_was_held(ended_at - began_at)
         return total
 
     def take_in_spool(self) -> int:
