@@ -1,10 +1,14 @@
-"""How long Stash waits for a hook, from the start of the process to its end, beside a Python that does nothing."""
+"""How long Stash waits for a hook, from the start of the process to its end, beside a Python that does nothing.
+
+Shown as well: a Python that only appends the event to a file and syncs it, the least that keeps an event.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -28,10 +32,17 @@ _HOOK: Final = _ROOT / "hook.py"
 _CAPTURE: Final = _ROOT / "tests" / "unit" / "simulators" / "stash-captures" / "hook-scene-update.json"
 _TARGET: Final = 1.6
 _AT_ONCE: Final = 16
+_EVENT_BYTES: Final = 1500
 _IN_A_ROW: Final = 50
 """Processes of one kind in a row, before those of the other kind have their turn."""
 _FIRST_SCENE: Final = 10_000_000
 """The hook's scenes are none of those that wait already, so that each run inserts a row."""
+_APPEND: Final = """
+import os, sys
+file = os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+os.write(file, sys.stdin.buffer.read())
+os.fsync(file)
+"""
 _LOADED: Final = """
 import sys
 sys.path.insert(0, sys.argv[1])
@@ -97,25 +108,18 @@ class _Hooks:
         event = self.next_document() if document is None else document
         return _process_ms([str(_HOOK)], event, self._environment, b'{"output": "ok"}\n')
 
+    def append(self) -> float:
+        """Return how long it takes to start a Python that only keeps an event of this length."""
+        return _process_ms(["-c", _APPEND, str(self.data_dir / "appended")], bytes(_EVENT_BYTES), {}, b"")
+
 
 def _empty() -> float:
     return _process_ms(["-c", "pass"], b"", {}, b"")
 
 
 def _one_by_one(depth: int, runs: int, hooks: _Hooks) -> list[Figure]:
-    with (hooks.data_dir / "synced").open("ab", buffering=0) as file:
-
-        def synced() -> float:
-            started = time.perf_counter()
-            file.write(bytes(4096))
-            os.fsync(file.fileno())
-            return (time.perf_counter() - started) * 1000
-
-        times = interleaved(runs, {"empty": _empty, "hook": hooks.run, "synced": synced})
-    return [
-        _figure(f"hook, p50 of {runs} (depth {depth:,})", times),
-        Figure(f"a synced write of one page, p50 (depth {depth:,})", statistics.median(times["synced"]), "ms"),
-    ]
+    times = interleaved(runs, {"empty": _empty, "append": hooks.append, "hook": hooks.run})
+    return _figures(f"hook, p50 of {runs} (depth {depth:,})", times)
 
 
 def _cold(depth: int, runs: int, hooks: _Hooks) -> list[Figure]:
@@ -135,8 +139,12 @@ def _cold(depth: int, runs: int, hooks: _Hooks) -> list[Figure]:
         _forget(files)
         return _empty()
 
-    times = interleaved(runs, {"empty": empty, "hook": hook})
-    return [_figure(f"hook, files not cached, p50 of {runs} (depth {depth:,})", times)]
+    def append() -> float:
+        _forget(files)
+        return hooks.append()
+
+    times = interleaved(runs, {"empty": empty, "append": append, "hook": hook})
+    return _figures(f"hook, files not cached, p50 of {runs} (depth {depth:,})", times)
 
 
 def _files_loaded() -> list[Path]:
@@ -160,34 +168,63 @@ def _at_once(depth: int, volleys: int, hooks: _Hooks) -> list[Figure]:
     """Start many at the same time; each figure is that of one process among them."""
     if volleys == 0:
         return []
-    times: dict[str, list[float]] = {"empty": [], "hook": []}
+    times: dict[str, list[float]] = {"empty": [], "append": [], "hook": []}
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         for _ in range(volleys):
             times["empty"] += pool.map(lambda _number: _empty(), range(_AT_ONCE))
+            times["append"] += pool.map(lambda _number: hooks.append(), range(_AT_ONCE))
             documents = [hooks.next_document() for _ in range(_AT_ONCE)]
             times["hook"] += pool.map(hooks.run, documents)
-    return [_figure(f"hook, {_AT_ONCE} at a time, p50 of {volleys * _AT_ONCE} (depth {depth:,})", times)]
+    return _figures(f"hook, {_AT_ONCE} at a time, p50 of {volleys * _AT_ONCE} (depth {depth:,})", times)
 
 
 def _in_a_row(depth: int, saves: int, hooks: _Hooks) -> list[Figure]:
     """Run as many hooks as a bulk edit of ``saves`` scenes does, one after the other, while the person waits."""
     if saves == 0:
         return []
-
     rounds = max(1, saves // _IN_A_ROW)
+    kinds: dict[str, Callable[[], float]] = {"empty": _empty, "append": hooks.append, "hook": hooks.run}
+    processor_s = dict.fromkeys(kinds, 0.0)
 
-    def seconds(process: Callable[[], float]) -> float:
-        return sum(process() for _ in range(saves // rounds)) / 1000
+    def seconds(kind: str) -> float:
+        before = _processor_s_of_children()
+        taken = sum(kinds[kind]() for _ in range(saves // rounds)) / 1000
+        processor_s[kind] += _processor_s_of_children() - before
+        return taken
 
-    times = interleaved(rounds, {"empty": partial(seconds, _empty), "hook": partial(seconds, hooks.run)})
-    total, empty = sum(times["hook"]), sum(times["empty"])
-    beside = Beside("empty processes", empty, total / empty)
-    return [Figure(f"{saves} hooks one after the other (depth {depth:,})", total, "s", at_most(_TARGET), beside)]
+    times = interleaved(rounds, {kind: partial(seconds, kind) for kind in kinds})
+    hook, empty = processor_s["hook"], processor_s["empty"]
+    return [
+        *_beside_both(
+            f"{saves} hooks one after the other (depth {depth:,})",
+            "s",
+            {kind: sum(taken) for kind, taken in times.items()},
+        ),
+        Figure(
+            f"{saves} hooks: processor time (depth {depth:,})",
+            hook,
+            "s",
+            beside=Beside("empty Python", empty, hook / empty),
+        ),
+    ]
 
 
-def _figure(name: str, times_ms: dict[str, list[float]]) -> Figure:
-    hook, empty = statistics.median(times_ms["hook"]), statistics.median(times_ms["empty"])
-    return Figure(name, hook, "ms", at_most(_TARGET), Beside("empty process", empty, hook / empty))
+def _processor_s_of_children() -> float:
+    """Return what all processes that ended have used: what the other work of a busy machine hardly changes."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _figures(name: str, times_ms: dict[str, list[float]]) -> list[Figure]:
+    return _beside_both(name, "ms", {kind: statistics.median(taken) for kind, taken in times_ms.items()})
+
+
+def _beside_both(name: str, unit: str, taken: dict[str, float]) -> list[Figure]:
+    hook, empty, append = taken["hook"], taken["empty"], taken["append"]
+    return [
+        Figure(name, hook, unit, at_most(_TARGET), Beside("empty Python", empty, hook / empty)),
+        Figure(name, hook, unit, beside=Beside("Python that appends and syncs", append, hook / append)),
+    ]
 
 
 def _process_ms(arguments: Sequence[str], stdin: bytes, environment: dict[str, str], expected: bytes) -> float:

@@ -124,7 +124,7 @@ class QueueModel:
         content = {**row.job, **event} if is_newest else {**event, **row.job}
         row.job = {name: value for name, value in content.items() if name not in RETRY_STATE}
         row.job["enqueued_at"] = earliest
-        if not (lane < BULK and is_newest):
+        if not (lane != BULK and is_newest):
             row.job |= state
         row.event_at = max(happened, row.event_at) if late else now
         row.lane = min(row.lane, lane)

@@ -45,10 +45,10 @@ def test_the_hook_is_measured_at_each_depth_and_printed_as_table_and_json(
     assert [figure["name"] for figure in figures] == [
         f"{what} (depth {depth})"
         for depth in (0, 7)
-        for what in ("hook, p50 of 2", "a synced write of one page, p50", "of 3 events, found in the spool")
+        for what in ("hook, p50 of 2", "hook, p50 of 2", "of 3 events, found in the spool")
     ]
     for hook_ms in (figures[0], figures[3]):
-        assert hook_ms["beside"]["name"] == "empty process"
+        assert hook_ms["beside"]["name"] == "empty Python"
         assert hook_ms["ratio"] == pytest.approx(hook_ms["value"] / hook_ms["beside"]["value"])
         assert hook_ms["target"] == "≤ 1.6"
         assert hook_ms["met"] is (hook_ms["ratio"] <= 1.6)
@@ -62,7 +62,7 @@ def test_hooks_are_measured_cold_at_once_and_in_a_row(tmp_path: Path) -> None:
     assert {name.split(",")[0].split(" (")[0] for name in figures} == {
         "hook",
         "4 hooks one after the other",
-        "a synced write of one page",
+        "4 hooks: processor time",
         "of 23 events",
     }
     assert all(figure.beside and figure.beside.value > 0 for figure in figures.values() if figure.target)
