@@ -215,12 +215,10 @@ def _is_ours(field: Field, shown: FieldValue, last: JournalEntry, baseline: Base
     """Say whether the field shows what SceneSync last wrote, in the server's way of showing it."""
     if shown in (last.after, last.shown) or _is_same(field, shown, last.after):
         return True
-    return (
-        baseline is not None
-        and baseline.shown is not None
-        and baseline.shown == shown
-        and baseline.written == last.after
-    )
+    if baseline is None or baseline.written != last.after:
+        return False
+    # What is not proven may have stopped half-way (``Baseline.replaced``).
+    return shown == (baseline.replaced if baseline.shown is None else baseline.shown)
 
 
 def _has(undo: FieldUndo, synced: FieldValue) -> bool:
@@ -243,7 +241,10 @@ def _is_back(field: Field, shown: FieldValue, target: FieldValue, baseline: Base
         return _is_same(field, shown, target)
     if isinstance(shown, str):
         return same_to_the_eye(shown, target)
-    return shown == target or (baseline is not None and baseline.written == target and baseline.shown == shown)
+    if shown == target:
+        return True
+    own_order = baseline is not None and baseline.written == target and baseline.shown == shown
+    return own_order and shown_as(field, shown, target)
 
 
 def _full_key(pictures: Sequence[UploadedImage], key: str) -> str:

@@ -54,7 +54,7 @@ class UndoProof:
             item = items.get(work.rating_key)
             if item is None:
                 work.error = work.error or ITEM_VANISHED
-            else:
+            elif not work.error:
                 self._remember(work, item)
 
     def _read_back(

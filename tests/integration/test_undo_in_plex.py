@@ -13,6 +13,7 @@ import pytest
 from sync_world import PLEX_ROOT, STASH_ROOT, TOKEN, SyncWorld, eventually
 
 from scenesync.app.cli import run_cli
+from scenesync.domain.fields import Field
 from scenesync.domain.job import scene_job
 from scenesync.domain.outcome import Outcome
 from scenesync.simulators.plex.faults import reset, status
@@ -322,6 +323,42 @@ def test_an_undo_that_met_a_busy_plex_is_finished_by_another(
     (attempt,) = world.drain(scene_id)
     assert attempt.outcome is Outcome.SKIPPED
     world.plex.heal()
+    ran(capsys, "undo", str(scene_id))
+    assert state_of(item) == before
+
+
+def test_a_list_that_is_empty_for_a_moment_so_as_to_be_put_in_order_is_not_lost_to_a_failure(
+    environment: SyncWorld, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world = environment
+    world.plex.behaviour = replace(world.plex.behaviour, tags_on_items="add")
+    scene_id, item = world.pair("pier", title="Pier at noon", performers=[world.stash.add_performer("B. Example")])
+    world.plex.edit_by_hand(item, actors=["A. Example", "B. Example"], locked=False)
+    before = state_of(item)
+    world.drain(scene_id)
+    world.plex.fail_next(1, status(500), only="edit", after=2)  # of: put back, take off, put on
+    failed = ran(capsys, "undo", str(scene_id), code=3)
+    assert "PlexBusy" in failed["scenes"][0]["items"][0]["error"]
+    assert item.actors == ()
+    ran(capsys, "undo", str(scene_id))
+    assert state_of(item) == before
+
+
+def test_a_picture_that_a_person_chose_and_locked_comes_back_with_its_lock(
+    environment: SyncWorld, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world = environment
+    scene_id, item = world.pair("pier", title="Pier at noon", cover=png(1))
+    with world.installed() as installation:
+        for field in (Field.POSTER, Field.BACKGROUND):
+            installation.plex.upload_image(item.rating_key, field, png(9))
+        theirs = item.posters[-1].key
+        installation.plex.select_image(item.rating_key, Field.POSTER, theirs)
+    before = state_of(item)
+    assert (before["poster"], before["locked"]) == (theirs, ["thumb"])
+    world.drain(scene_id)
+    assert item.poster is not None
+    assert item.poster.key != theirs
     ran(capsys, "undo", str(scene_id))
     assert state_of(item) == before
 

@@ -197,6 +197,13 @@ def test_a_list_that_the_server_keeps_in_its_own_order_is_back_for_all_that() ->
     assert not undone(("B", "A"), *history, baseline=baseline).changes_value
 
 
+def test_a_list_that_was_left_empty_half_way_is_ours_to_put_back() -> None:
+    history = (entry(1, ("A", "B"), ("B",), field=Field.ACTORS), entry(2, ("B",), ("A", "B"), field=Field.ACTORS))
+    found = undone((), *history, baseline=Baseline(("A", "B"), replaced=()))
+    assert (found.refusal, found.target) == (None, ("A", "B"))
+    assert undone((), *history, baseline=Baseline(("A", "B"), ("A", "B"))).refusal is Refusal.EDITED
+
+
 @pytest.mark.parametrize(
     ("history", "shown", "target"),
     [
