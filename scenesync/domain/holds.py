@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ def fingerprint(scene: Scene) -> str:
     """Return what differs when anything that can be shown of the scene differs, whatever the settings show of it.
 
     Left out is what moves without anybody having edited the scene: where its files lie, when Stash touched its row,
-    the cover's address (which changes with that time, facts/stash.md 3.6), and the tags above its tags, which are asked
-    for or not as the settings want it.
+    the addresses of pictures (which change with such times, facts/stash.md 3.6), and the tags above its tags, which are
+    asked for or not as the settings want it.
     """
     said = {
         "title": scene.title,
@@ -41,9 +41,11 @@ def fingerprint(scene: Scene) -> str:
         "rating100": scene.rating100,
         "organized": scene.organized,
         "studio": _studio(scene.studio),
-        "performers": [asdict(performer) for performer in scene.performers],
+        "performers": [
+            [each.id, each.name, each.disambiguation, each.gender, each.favorite] for each in scene.performers
+        ],
         "tags": [[tag.id, tag.name] for tag in scene.tags],
-        "groups": [asdict(group) for group in scene.groups],
+        "groups": [[group.id, group.name, group.scene_index] for group in scene.groups],
     }
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 

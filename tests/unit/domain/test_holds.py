@@ -49,6 +49,7 @@ def test_a_hold_ends_when_anything_that_can_be_shown_changes(change: dict[str, A
         {"screenshot_url": "/scene/7/screenshot?t=2"},
         {"files": (SceneFile("/data/moved/harbour.mp4"),)},
         {"tags": (Tag(6, "Sea", (Tag(9, "Nature"),)),)},
+        {"performers": (Performer(5, "Ann Example", image_url="/performer/5/image?t=2"),)},
     ],
 )
 def test_a_hold_outlasts_what_says_nothing_about_the_scene(change: dict[str, Any]) -> None:
