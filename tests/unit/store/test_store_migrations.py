@@ -44,7 +44,10 @@ from scenesync.store.tables import metadata
 
 POSTGRESQL: Dialect = make_url("postgresql://").get_dialect()()
 LATEST = MIGRATIONS[-1].version
-OLD_DATABASES = sorted((Path(__file__).parent / "old_databases").glob("*.sql"))
+OLD_DATABASES = sorted(
+    (Path(__file__).parent / "old_databases").glob("*.sql"),
+    key=lambda script: int(script.stem.removeprefix("version_")),
+)
 STATEMENT_MODULES = (
     attempts,
     automatic_runs,
