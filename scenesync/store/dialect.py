@@ -38,11 +38,16 @@ def insert_or_update(
 
 def insert_or_keep(connection: Connection, table: Table) -> Insert:
     """Return the statement that writes a row unless one stands in its way; that one stays as it is."""
-    return _insert(connection.dialect.name, table).on_conflict_do_nothing()
+    return _insert_or_keep(connection.dialect.name, table)
 
 
 def _insert(dialect_name: str, table: Table) -> Insert:
     return postgresql.insert(table) if dialect_name == "postgresql" else sqlite.insert(table)
+
+
+@cache
+def _insert_or_keep(dialect_name: str, table: Table) -> Insert:
+    return _insert(dialect_name, table).on_conflict_do_nothing()
 
 
 @cache

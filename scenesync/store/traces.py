@@ -76,9 +76,8 @@ class TraceStore:
             new += [_row(trace.scene_id, relation) for relation in trace.relations - before]
         with self._database.transaction(durable=False) as connection:
             execute_many(connection, FORGET_RELATION, gone)
-            if new:
-                connection.execute(insert_or_keep(connection, shown_entity), new)
-            connection.execute(insert_or_update(connection, scene_trace), [_as_row(trace) for trace, _ in news])
+            execute_many(connection, insert_or_keep(connection, shown_entity), new)
+            execute_many(connection, insert_or_update(connection, scene_trace), [_as_row(trace) for trace, _ in news])
         return len(news)
 
     def read(self, scene_id: int) -> SceneTrace | None:
