@@ -255,6 +255,15 @@ class Installation:
             holds,
             photos,
         )
+        undoing = Undoing(
+            self.plex,
+            journal,
+            baselines,
+            holds,
+            locator.match,
+            ProofDesk(self.plex, baselines, journal, images),
+            writing,
+        )
         departures = Departures(
             settings.on_destroy,
             settings.destroyed_label,
@@ -264,16 +273,8 @@ class Installation:
             rivals=rivals,
             finder=self.stash,
             scene_sync=scene_sync,
+            restorer=undoing,
             pick_up=lambda scene_ids: self.queue.put_many(scene_job(each, time.time()) for each in scene_ids),
-        )
-        undoing = Undoing(
-            self.plex,
-            journal,
-            baselines,
-            holds,
-            locator.match,
-            ProofDesk(self.plex, baselines, journal, images),
-            writing,
         )
         proofs = ProofDesk(self.plex, baselines, journal, images, photos)
         return PlexSession(identity, index, scene_sync, proofs, departures, undoing)

@@ -196,7 +196,8 @@ class Settings(BaseSettings):
         default=OnDestroy.KEEP,
         description=(
             "What happens in Plex when a scene is deleted in Stash and its file still plays there: keep changes "
-            "nothing, unlock takes off the locks that SceneSync set, label adds destroyed_label."
+            "nothing, unlock takes off the locks that SceneSync set, label adds destroyed_label, restore undoes all of "
+            "SceneSync's edits for it."
         ),
     )
     destroyed_label: Label = Field(

@@ -22,6 +22,7 @@ class OnDestroy(StrEnum):
     KEEP = "keep"
     UNLOCK = "unlock"
     LABEL = "label"
+    RESTORE = "restore"
 
 
 def unlock_edit(item: Item, baselines: Mapping[Field, Baseline], pictures: Mapping[Field, ImageBaseline]) -> Edit:

@@ -10,7 +10,7 @@ import logging
 from typing import TYPE_CHECKING, Final, Protocol
 
 from scenesync.domain.departure import OnDestroy, label_edit, unlock_edit, unlocked
-from scenesync.domain.errors import AmbiguousMatch
+from scenesync.domain.errors import AmbiguousMatch, TransientError
 from scenesync.domain.fields import IMAGE_FIELDS
 from scenesync.domain.job import DESTROY
 from scenesync.domain.matching import Rule
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from scenesync.worker.locator import Locator
     from scenesync.worker.rivals import Rivals, SceneFinder
     from scenesync.worker.scene_sync import SceneSync
+    from scenesync.worker.undo_work import UndoneScene
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +74,14 @@ class Baselines(Protocol):
         ...
 
 
+class Restorer(Protocol):
+    """What takes edits back (``worker.undoing``)."""
+
+    def undo_scene(self, scene_id: int, scene: None = None, *, still_ours: Callable[[], bool] = ...) -> UndoneScene:
+        """Undo all edits for a scene that Stash no longer has, prove it, and tell of each item what became of it."""
+        ...
+
+
 class Departures:
     """Parts with scenes as ``policy`` says; ``pick_up`` enqueues living scenes that are to be looked at."""
 
@@ -87,6 +96,7 @@ class Departures:
         rivals: Rivals,
         finder: SceneFinder,
         scene_sync: SceneSync,
+        restorer: Restorer,
         pick_up: Callable[[Sequence[int]], object],
     ) -> None:
         self._policy = policy
@@ -97,6 +107,7 @@ class Departures:
         self._rivals = rivals
         self._finder = finder
         self._scene_sync = scene_sync
+        self._restorer = restorer
         self._pick_up = pick_up
 
     def part_with(self, scene_id: int, job: Job, still_ours: Callable[[], bool]) -> SyncResult | None:
@@ -153,6 +164,12 @@ class Departures:
         except (PlexNotFound, AmbiguousMatch) as error:
             log.info("nothing in Plex is surely that of a scene that is gone scene=%d: %s", ghost.id, error)
             return None
+        if self._policy is OnDestroy.RESTORE:
+            for item in items:
+                living.update(self._rivals.claimants(ghost, item))
+            if not living:
+                self._restore(ghost.id, still_ours)
+            return None
         written: list[WrittenItem] = []
         for item in items:
             if match.rule not in EXACT and item.rating_key not in self._baselines.items_of(ghost.id):
@@ -164,6 +181,19 @@ class Departures:
                 self._scene_sync.write(ghost.id, match, item, edit, still_ours)
                 written.append(WrittenItem(edit))
         return SyncResult(match, tuple(written)) if written else None
+
+    def _restore(self, scene_id: int, still_ours: Callable[[], bool]) -> None:
+        """Undo what was written for the scene, each item as far as it still plays its file and nobody edited it since.
+
+        Raises TransientError if it did not get through to an item; what is back by then is not written again.
+        """
+        undone = self._restorer.undo_scene(scene_id, still_ours=still_ours)
+        log.info("scene is gone, its edits are undone scene=%d items=%d", scene_id, len(undone.items))
+        for item in undone.items:
+            if item.error:
+                raise TransientError(
+                    f"Item {item.rating_key} of deleted scene {scene_id} is not restored: {item.error}"
+                )
 
     def _edit(self, item: Item) -> Edit:
         baselines = self._baselines.read(item.rating_key)

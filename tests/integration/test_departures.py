@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.integration
 
-POLICIES = ("keep", "unlock", "label")
+POLICIES = ("keep", "unlock", "label", "restore")
 LABEL = "Stash-Deleted"
 
 
@@ -83,6 +83,18 @@ class TestPolicies:
         assert set(after[3]) == {"Kids", LABEL}
         assert (*after[:3], after[4]) == (*before[:3], before[4])
 
+    def test_restore_puts_back_what_was_there_before_and_keeps_what_people_did_since(self, world: SyncWorld) -> None:
+        tag = world.stash.add_tag("Travel")
+        scene_id, item = world.pair("Harbour", title="Harbour at dawn", details="Quiet.", tags=[tag], cover=png(7))
+        world.plex.edit_by_hand(item, locked=False, summary="From a person.", genres=("Sea",), studio="Quay")
+        before = state(world, item)
+        world.drain(scene_id)
+        assert state(world, item) != before
+        world.plex.edit_by_hand(item, locked=False, tagline="In one take")
+        destroyed(world, scene_id, on_destroy="restore")
+        assert state(world, item) == before
+        assert world.plex.item(item.rating_key).tagline == "In one take"
+
     def test_a_label_goes_when_the_file_has_a_scene_again(self, world: SyncWorld) -> None:
         scene_id, item = synced(world)
         path = world.stash.scene(scene_id).files[0].path
@@ -95,7 +107,7 @@ class TestPolicies:
         world.drain(again.id, on_destroy="label")
         assert edits(world) == 0
 
-    @pytest.mark.parametrize("policy", ["unlock", "label"])
+    @pytest.mark.parametrize("policy", ["unlock", "label", "restore"])
     def test_done_twice_it_writes_once(self, world: SyncWorld, policy: str) -> None:
         scene_id, item = synced(world)
         destroyed(world, scene_id, on_destroy=policy)
@@ -172,7 +184,7 @@ class TestWhatIsRemembered:
         now = world.plex.item(item.rating_key)
         assert (now.title, now.summary) == ("New", "Quiet.")
 
-    @pytest.mark.parametrize("policy", ["unlock", "label"])
+    @pytest.mark.parametrize("policy", ["unlock", "label", "restore"])
     def test_an_outage_between_makes_it_wait(self, world: SyncWorld, policy: str) -> None:
         scene_id, item = synced(world)
         world.stash.destroy(scene_id)

@@ -45,7 +45,7 @@ class TestMerged:
         assert destination in sync_recent(world)
         assert (title_of(world, source_item), title_of(world, item)) == ("Both nights", "Both nights")
 
-    @pytest.mark.parametrize("policy", ["keep", "unlock", "label"])
+    @pytest.mark.parametrize("policy", ["keep", "unlock", "label", "restore"])
     def test_a_source_that_is_looked_at_leads_to_its_destination(self, world: SyncWorld, policy: str) -> None:
         source, source_item, destination, item = self.pairs(world)
         world.stash.merge([source], destination, title="Both nights")
