@@ -1,8 +1,7 @@
 """A performer, studio, tag or group changed: find the scenes that show it, page by page, and hand them on.
 
 Stash is asked who shows it now, the traces who showed it before: of what was deleted or merged Stash knows nothing any
-more (facts/stash.md 0.5). How far a fan-out is stands in its job, so a crash repeats one page at most: its scenes are
-looked at a second time, which writes nothing.
+more (facts/stash.md 0.5). How far a fan-out is stands in its job, so a crash repeats one page at most.
 """
 
 from __future__ import annotations

@@ -11,11 +11,11 @@ from sync_world import eventually
 
 from scenesync.app.installation import queue_folder
 from scenesync.domain.entities import Entity, EntityChange, fan_out_job, found_up_to
+from scenesync.domain.errors import LeaseLost
 from scenesync.domain.job import PRIORITY_BULK, PRIORITY_FANOUT, scene_job
 from scenesync.domain.outcome import Outcome
-from scenesync.domain.showing import Showing
 from scenesync.intake import fan_out
-from scenesync.intake.fan_out import EnqueueScenes, FanOut, ask_for
+from scenesync.intake.fan_out import ask_for
 from scenesync.queue.dead_letters import DeadLetterStore
 from scenesync.queue.snapshot import read_snapshot
 from scenesync.store.traces import TraceStore
@@ -163,19 +163,24 @@ class TestOnTheWay:
             patch.setattr(queue, "requeue", requeue_and_stop)
             installation.work_loop(LoopLimits()).run(stop)
 
-    def test_a_crash_before_its_place_was_noted_costs_a_second_look_at_one_page_and_no_write(
-        self, world: SyncWorld
+    def test_a_crash_before_its_place_was_noted_repeats_a_page_and_each_scene_is_looked_at_once(
+        self, world: SyncWorld, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         change, ids = self.scenes_of(world, 6)
         with world.installed() as installation:
             ask_for(installation.queue, change)
-            (claim,) = installation.queue.claim(1)
-            traces = TraceStore(installation.database)
-            steps = FanOut(installation.stash, traces, Showing(), EnqueueScenes(installation.queue))
-            assert steps.step(claim.job) is not None  # and there the process dies: the job is still in hand
+            stop = threading.Event()
+
+            def die(*_: object) -> None:
+                stop.set()
+                raise LeaseLost("The process is gone.")
+
+            monkeypatch.setattr(installation.queue, "requeue", die)
+            installation.work_loop(LoopLimits()).run(stop)
+            asked = world.stash.operations()["ScenesOfPerformerAfter"]
         world.drain()
-        assert sorted(attempt.scene_id for attempt in world.attempts) == sorted([*ids, *ids[:4]])
-        assert [attempt.outcome for attempt in world.attempts].count(Outcome.SYNCED) == len(ids)
+        assert world.stash.operations()["ScenesOfPerformerAfter"] - asked == 2, "the first page once more, and the last"
+        assert sorted(attempt.scene_id for attempt in world.attempts) == ids
 
     def test_what_changes_again_on_the_way_is_looked_for_from_the_beginning(self, world: SyncWorld) -> None:
         change, ids = self.scenes_of(world, 6)
