@@ -224,8 +224,11 @@ class TestHistory:
         assert isinstance(figures, dict)
         assert figures["plex"]["outages_30d"] == 1
         assert figures["plex"]["mttr_s"] == pytest.approx(outage.duration_s)
-        assert figures["plex"]["availability"] == pytest.approx(1 - outage.duration_s / (30 * 86_400))
-        assert figures["stash"] == {"mttr_s": None, "mtbf_s": None, "availability": 1.0, "outages_30d": 0}
+        known_s = figures["plex"]["observed_s"]
+        assert outage.duration_s < known_s < 600  # since the first look, not for thirty days
+        assert figures["plex"]["availability"] == pytest.approx(1 - outage.duration_s / known_s)
+        assert (figures["stash"]["availability"], figures["stash"]["outages_30d"]) == (1.0, 0)
+        assert 0 < figures["stash"]["observed_s"] < 600
 
     def test_an_outage_ends_when_plex_answers_even_if_it_then_refuses_the_token(self, world: SyncWorld) -> None:
         with world.working() as installation:

@@ -73,7 +73,7 @@ def reset(app: AppContext, *, services: Sequence[str], as_json: bool) -> int:
     path = database_file(settings.data_dir)
     before = _read(path.parent, services or SERVICES)
     if path.is_file():
-        with open_database(path, journal=journal_of(settings)) as database:
+        with open_database(path, journal=journal_of(settings), repair=False) as database:
             for service in before:
                 CircuitStore(database, service).update(steps.closed)
     if as_json:

@@ -100,10 +100,8 @@ def apply(app: AppContext, *, file: Path, dry_run: bool, wait_s: float, as_json:
         return DONE
     chosen = [scene.scene_id for scene in planned]
     release_holds(settings, chosen)
-    with open_queue(settings) as queue:
-        enqueue_ids(queue, chosen)
     with open_queue(settings, repairs=True) as queue:
-        enqueue_ids(queue, [scene.scene_id for scene in planned])
+        enqueue_ids(queue, chosen)
     report = work_off(settings, view_for("applying", as_json=as_json), unreachable_for_s=wait_s)
     return tell(report, as_json=as_json)
 

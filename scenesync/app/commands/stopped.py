@@ -125,5 +125,6 @@ def _one(data_dir: Path, run_id: int) -> StoppedRun:
 
 @contextmanager
 def _writing(settings: Settings) -> Iterator[AutomaticRunStore]:
-    with open_database(database_file(settings.data_dir), journal=journal_of(settings)) as database:
+    file = database_file(settings.data_dir)
+    with open_database(file, journal=journal_of(settings), repair=False) as database:
         yield AutomaticRunStore(database)
