@@ -107,8 +107,9 @@ class PhotoSync:
             sent = {name: note for name, (write, note) in steps.items() if write}
             if not sent:
                 return ()
-            # Noted before they are sent: a write that is not seen to arrive is not repeated for ever.
-            self._baselines.write(sent)
+            # Noted before they are sent, or our own address would pass for somebody else's after a crash. Only a write
+            # that Plex took counts as a try.
+            self._baselines.write({name: replace(note, tries=max(1, note.tries - 1)) for name, note in sent.items()})
             with self._writing.slot(still_ours):
                 self._server.set_photos(
                     item, {name: note.address for name, note in sent.items()}, lock=Field.ACTORS.value in item.locked
@@ -121,17 +122,18 @@ class PhotoSync:
 
         Of the actors who are ``coming`` with an edit it is not known yet which photos they have.
         """
-        shown = {name.casefold() for name in item.value(Field.ACTORS)}
-        new = {name for name in coming if name.casefold() not in shown}
         due_now = (name for name, (write, _) in self._steps(item, photos).items() if write)
-        return (*due_now, *(photo.name for photo in photos if photo.version and photo.name in new))
+        return (*due_now, *_without_known_photo(item, photos, coming))
 
     def to_look_at(
         self, item: Item, photos: Sequence[Photo], coming: Iterable[str]
     ) -> tuple[tuple[Photo, ...], Exception | None]:
         """Return the photos to bring up to date once an edit is proven, and what kept them from being judged."""
         try:
-            return (tuple(photos) if self.plan(item, photos, coming) else ()), None
+            steps = self._steps(item, photos)
+            self._baselines.write({name: note for name, (write, note) in steps.items() if not write})
+            is_due = any(write for write, _ in steps.values()) or bool(_without_known_photo(item, photos, coming))
+            return (tuple(photos) if is_due else ()), None
         except (TransientError, PermanentError) as error:
             error.add_note(
                 "This is about the photos of the performers alone: the scene's text is written without them."
@@ -206,10 +208,16 @@ class PhotoSync:
         """Read the item back. What is shown in another way than it was written is that server's way."""
         fresh = self._server.read_items([item.rating_key]).get(item.rating_key)
         shown = fresh.photos if fresh is not None else item.photos
-        self._baselines.write(
-            {
-                name: replace(note, shown=shown.get(name, ""), tries=0)
-                for name, note in sent.items()
-                if shown.get(name, "") == note.address or shown.get(name, "") != note.shown
-            }
-        )
+        self._baselines.write({name: _after(note, shown.get(name, "")) for name, note in sent.items()})
+
+
+def _after(note: PhotoBaseline, shown: str) -> PhotoBaseline:
+    arrived = shown == note.address or shown != note.shown
+    return replace(note, shown=shown, tries=0) if arrived else note
+
+
+def _without_known_photo(item: Item, photos: Sequence[Photo], coming: Iterable[str]) -> tuple[str, ...]:
+    """Return the actors who come with an edit: which photos they have in Plex is seen once the item shows them."""
+    shown = {name.casefold() for name in item.value(Field.ACTORS)}
+    new = {name for name in coming if name.casefold() not in shown}
+    return tuple(photo.name for photo in photos if photo.version and photo.name in new)
