@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from scenesync.app.settings_values import sides_of
+from scenesync.domain.collection import CollectionRules, CollectionSource
 from scenesync.domain.diff import ConflictPolicy
 from scenesync.domain.field_rules import ContentRatingRules, FieldRules, LabelRules, PerformerRules, TagRules
 from scenesync.domain.fields import Field
@@ -71,6 +72,13 @@ def field_rules(settings: Settings) -> FieldRules:
             order=settings.performer_order,
         ),
         labels=LabelRules(settings.organized_label, _patterns(settings.label_tags), settings.fixed_labels),
+        collections=CollectionRules(
+            sources=frozenset(map(CollectionSource, settings.collection_sources)),
+            tags=_patterns(settings.collection_tags),
+            summary=settings.collection_summary,
+            poster=settings.collection_poster,
+            order=settings.collection_order,
+        ),
         content_rating=ContentRatingRules(settings.content_rating, _renaming(settings.content_rating_tags)),
     )
 

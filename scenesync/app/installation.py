@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
+from scenesync.app.collection_parts import keepers_of_collections
 from scenesync.app.field_settings import conflict_policies, enabled_fields, field_rules, photo_policy
 from scenesync.app.guarded_fan_out import GuardedScenes
 from scenesync.app.photo_settings import photo_address, why_photos_cannot_work
@@ -47,6 +48,7 @@ from scenesync.store.pins import PinStore
 from scenesync.store.service_state import ServiceStateStore
 from scenesync.store.traces import TraceStore
 from scenesync.worker.circuit_breaker import CircuitBreaker
+from scenesync.worker.collection_upkeep import NoJournal
 from scenesync.worker.departures import Departures
 from scenesync.worker.fan_out_steps import SceneMemory
 from scenesync.worker.gate import Gate
@@ -74,6 +76,7 @@ if TYPE_CHECKING:
     from scenesync.app.settings import Settings
     from scenesync.domain.item import ServerIdentity
     from scenesync.domain.outcome import Attempt
+    from scenesync.worker.images import PictureJournal
 
 log = logging.getLogger(__name__)
 
@@ -223,17 +226,7 @@ class Installation:
         writing = WriteLimit(settings.workers)
         journal = JournalStore(self.database, identity.machine_identifier, run_id=self.run_id)
         holds = HoldStore(self.database, identity.machine_identifier)
-        images = ImageSync(
-            self.stash,
-            self.plex,
-            baselines,
-            journal,
-            PictureMaker(settings.poster_fit),
-            policy=options.policy,
-            policies=options.policies,
-            lock=options.lock,
-            writing=writing,
-        )
+        images = self._image_sync(baselines, journal, options, writing)
         locator = Locator(
             self.plex,
             index,
@@ -243,6 +236,15 @@ class Installation:
         )
         rivals = Rivals(self.stash, baselines, locator.match, options.participation)
         photos = self._photos(identity, writing)
+        collections, upkeep = keepers_of_collections(
+            self.plex,
+            self.database,
+            identity,
+            baselines,
+            self._image_sync(baselines, NoJournal(), options, writing),
+            options,
+            writing,
+        )
         scene_sync = SceneSync(
             self.plex,
             locator,
@@ -253,6 +255,7 @@ class Installation:
             writing,
             rivals,
             holds,
+            collections,
             photos,
         )
         undoing = Undoing(
@@ -261,7 +264,7 @@ class Installation:
             baselines,
             holds,
             locator.match,
-            ProofDesk(self.plex, baselines, journal, images),
+            ProofDesk(self.plex, baselines, journal, images, upkeep),
             writing,
         )
         departures = Departures(
@@ -276,8 +279,8 @@ class Installation:
             restorer=undoing,
             pick_up=lambda scene_ids: self.queue.put_many(scene_job(each, time.time()) for each in scene_ids),
         )
-        proofs = ProofDesk(self.plex, baselines, journal, images, photos)
-        return PlexSession(identity, index, scene_sync, proofs, departures, undoing)
+        proofs = ProofDesk(self.plex, baselines, journal, images, upkeep, photos)
+        return PlexSession(identity, index, scene_sync, proofs, departures, undoing, upkeep)
 
     def _photos(self, identity: ServerIdentity, writing: WriteLimit) -> PhotoSync | None:
         """Return what gives actors their photos, None if it is off or cannot work."""
@@ -306,6 +309,21 @@ class Installation:
             all_items=lambda: index.counts().items,
             plans=settings.data_dir / PLANS_FOLDER,
             server_id=server_id,
+        )
+
+    def _image_sync(
+        self, baselines: BaselineStore, journal: PictureJournal, options: SyncOptions, writing: WriteLimit
+    ) -> ImageSync:
+        return ImageSync(
+            self.stash,
+            self.plex,
+            baselines,
+            journal,
+            PictureMaker(self.settings.poster_fit),
+            policy=options.policy,
+            policies=options.policies,
+            lock=options.lock,
+            writing=writing,
         )
 
     def _speak_as_learned(self, identity: ServerIdentity) -> None:
@@ -408,7 +426,9 @@ def open_installation(
         memory = Memory(database)
         source = stash or stack.enter_context(stash_client(settings))
         photos = settings.sync_performer_photos and not why_photos_cannot_work(settings)
-        source.extras = Extras(tag_parents=settings.tag_parents and settings.sync_tags, photos=photos)
+        source.extras = Extras(
+            tag_parents=settings.tag_parents and settings.sync_tags, photos=photos, about=settings.sync_collection
+        )
         yield Installation(
             settings=settings,
             queue=queue,

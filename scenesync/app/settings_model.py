@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from scenesync.app.settings_values import (
     Amount,
+    CollectionSources,
     ContentRatings,
     DatabaseUrl,
     DataDir,
@@ -233,7 +234,12 @@ class Settings(BaseSettings):
             "cut. A change uploads each such poster once."
         ),
     )
-    sync_collection: bool = Field(default=False, description="Put the item into a collection named after its studio.")
+    sync_collection: bool = Field(
+        default=False,
+        description=(
+            "Put the item into a collection named after its studio; collection_sources and collection_tags name others."
+        ),
+    )
     sync_performer_photos: bool = Field(
         default=False,
         description=(
@@ -314,6 +320,30 @@ class Settings(BaseSettings):
     )
     label_tags: Patterns = Field(default=(), description="The tags that become labels.")
     fixed_labels: Names = Field(default=(), description="Labels that every scene gets.")
+    collection_sources: CollectionSources = Field(
+        default=("studio",),
+        description=(
+            "What collections are made of, with sync_collection: the studio, parent_studios (all that it belongs to), "
+            "groups."
+        ),
+    )
+    collection_tags: Patterns = Field(default=(), description="The tags that become collections, with sync_collection.")
+    collection_summary: bool = Field(
+        default=True,
+        description=(
+            "Give collections that SceneSync made the description of their studio, group or tag. A collection that was "
+            "there before only gets members."
+        ),
+    )
+    collection_poster: bool = Field(
+        default=True, description="Give collections that SceneSync made the picture of their studio, group or tag."
+    )
+    collection_order: bool = Field(
+        default=True,
+        description=(
+            "Sort a group's collection that SceneSync made by the scenes' numbers in the group, once Stash has any."
+        ),
+    )
     content_rating: ShortText = Field(default="", description="The content rating that every scene gets. Empty: none.")
     content_rating_tags: ContentRatings = Field(
         default=(), description="The content rating of scenes with certain tags: the first rule that fits decides."
@@ -367,7 +397,9 @@ LIST_SEPARATORS: Final = {
     **dict.fromkeys(("plex_libraries", "only_tags", "skip_tags", "only_studios", "only_paths", "skip_paths"), ","),
     **dict.fromkeys(("tag_rename", "performer_rename", "content_rating_tags", "conflict_policy_fields"), ";"),
     **dict.fromkeys(("tag_include", "tag_exclude", "performer_include", "performer_exclude"), ","),
-    **dict.fromkeys(("label_tags", "fixed_labels", "skip_performer_genders"), ","),
+    **dict.fromkeys(
+        ("label_tags", "fixed_labels", "skip_performer_genders", "collection_sources", "collection_tags"), ","
+    ),
 }
 """What separates the members of a list where it has to be written as one text."""
 

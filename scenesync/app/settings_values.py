@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from annotated_types import Ge, Gt, Le
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints
 
+from scenesync.domain.collection import CollectionSource
 from scenesync.domain.diff import ConflictPolicy
 from scenesync.domain.field_rules import Gender
 from scenesync.domain.name_rules import name_pattern, rename_rule
@@ -214,6 +215,15 @@ def genders(value: object) -> tuple[str, ...]:
     return found
 
 
+def collection_sources(value: object) -> tuple[str, ...]:
+    """Return a list of what is made a collection, in lower case."""
+    found = tuple(dict.fromkeys(name.lower().replace("-", "_").replace(" ", "_") for name in names(value)))
+    unknown = next((name for name in found if name not in set(CollectionSource)), None)
+    if unknown is not None:
+        raise Refused(f"no collections are made of {unknown}")
+    return found
+
+
 def template(value: object) -> object:
     """Return a title's template without outer blanks that can be understood."""
     if not isinstance(value, str):
@@ -353,6 +363,9 @@ FieldPolicies = Annotated[
     Allowed(f"a list of field {ARROW} policy, with the fields {', '.join(FIELD_NAMES)}"),
 ]
 Genders = Annotated[tuple[str, ...], BeforeValidator(genders), Allowed(f"a list of {', '.join(Gender)}")]
+CollectionSources = Annotated[
+    tuple[str, ...], BeforeValidator(collection_sources), Allowed(f"a list of {', '.join(CollectionSource)}")
+]
 Template = Annotated[
     str,
     BeforeValidator(template),

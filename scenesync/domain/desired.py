@@ -10,6 +10,7 @@ from dataclasses import field as dataclass_field
 from datetime import date as calendar_date
 from typing import TYPE_CHECKING, Final
 
+from scenesync.domain.collection import wanted_collections
 from scenesync.domain.field_rules import (
     DEFAULT_TITLE,
     Disambiguation,
@@ -27,6 +28,7 @@ from scenesync.domain.text import NAME_LIMIT, SUMMARY_LIMIT, TITLE_LIMIT, clean_
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from scenesync.domain.collection import WantedCollection
     from scenesync.domain.field_rules import LabelRules, PerformerRules, TagRules
     from scenesync.domain.scene import Performer, Scene, Studio, Tag
 
@@ -55,13 +57,14 @@ class DesiredFields:
     """The wanted value of every field that takes part, where its images come from, and what of it had to be cut.
 
     ``images`` maps an image field to the picture's URL at Stash. ``photos`` are those of the actors, as far as Stash
-    was asked for them.
+    was asked for them. ``collections`` says what those are whose titles are among the values.
     """
 
     values: Mapping[Field, FieldValue]
     images: Mapping[Field, str]
     cuts: tuple[Cut, ...] = ()
     photos: tuple[Photo, ...] = ()
+    collections: tuple[WantedCollection, ...] = ()
 
 
 def desired_fields(
@@ -72,6 +75,7 @@ def desired_fields(
     cast = _cast(scene.performers, rules.performers)
     actors = fitted.names(Field.ACTORS, tuple(cast), rules.performers.names.maximum)
     studio = fitted.line(Field.STUDIO, studio_name(scene.studio, rules.studio), NAME_LIMIT)
+    collections = wanted_collections(scene, rules.collections)
     values: dict[Field, FieldValue] = {
         Field.SUMMARY: fitted.paragraphs(Field.SUMMARY, scene.details, SUMMARY_LIMIT),
         Field.TAGLINE: fitted.line(Field.TAGLINE, scene.code, NAME_LIMIT),
@@ -82,7 +86,7 @@ def desired_fields(
         Field.ACTORS: actors,
         Field.GENRES: fitted.names(Field.GENRES, _genres(scene.tags, rules.tags), rules.tags.names.maximum),
         Field.DIRECTORS: distinct_names([scene.director]),
-        Field.COLLECTIONS: studio_line(scene.studio)[:1],
+        Field.COLLECTIONS: distinct_names(each.title for each in collections),
         Field.LABELS: _labels(scene, rules.labels),
     }
     if title := _title(scene, rules, studio, actors, fitted):
@@ -94,6 +98,7 @@ def desired_fields(
         images={field: url for field, url in images.items() if field in enabled},
         cuts=tuple(cut for cut in fitted.cuts if cut.field in enabled),
         photos=tuple(_photos(cast, actors)) if Field.ACTORS in enabled else (),
+        collections=collections if Field.COLLECTIONS in enabled else (),
     )
 
 

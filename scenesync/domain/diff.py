@@ -108,6 +108,7 @@ class Edit:
     with the edit (pictures, say). ``locked_before`` names the locks that stay: an edit says for every changed field
     whether it is locked, and takes off the locks that the item has only where they are to be (undo).
     ``conflicts`` are the fields where a person's doing was met, whoever won.
+    ``of_collection`` says that it is one of a collection, not of a film.
     """
 
     rating_key: str
@@ -118,6 +119,7 @@ class Edit:
     locked_before: frozenset[str] = frozenset()
     conflicts: tuple[Conflict, ...] = ()
     also_unlock: tuple[Field, ...] = ()
+    of_collection: bool = False
 
     def locks(self, field: Field) -> bool:
         """Say whether SceneSync itself locks this field with the edit."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from scenesync.domain.collection import CollectionRules
 from scenesync.domain.name_rules import NameRules, any_fits
 from scenesync.domain.title_template import TitleTemplate, title_template
 
@@ -119,4 +120,5 @@ class FieldRules:
     tags: TagRules = field(default_factory=TagRules)
     performers: PerformerRules = field(default_factory=PerformerRules)
     labels: LabelRules = field(default_factory=LabelRules)
+    collections: CollectionRules = field(default_factory=CollectionRules)
     content_rating: ContentRatingRules = field(default_factory=ContentRatingRules)

@@ -81,6 +81,25 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
+class Collection:
+    """A collection of one library; its texts, picture and locks are those of ``item``, which has no files.
+
+    ``member_count`` is None where Plex did not tell; ``sort`` is its own word for the order of the members, "" if it
+    told none. In a listing the locks are missing (facts/plex.md 2.4).
+    """
+
+    item: Item
+    member_count: int | None = None
+    is_smart: bool = False
+    sort: str = ""
+
+    @property
+    def title(self) -> str:
+        """Its name, which no other collection of the library has (facts/plex.md 5)."""
+        return str(self.item.value(Field.TITLE))
+
+
+@dataclass(frozen=True, slots=True)
 class UploadedImage:
     """One candidate of an item's posters or backgrounds; ``key`` ends with the SHA-1 of the bytes for uploads."""
 

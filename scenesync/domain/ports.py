@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from scenesync.domain.dead_letter import DeadLetter
     from scenesync.domain.diff import Edit
     from scenesync.domain.fields import Field, FieldValue
-    from scenesync.domain.item import Item, ItemPage, Library, ServerIdentity, UploadedImage
+    from scenesync.domain.item import Collection, Item, ItemPage, Library, ServerIdentity, UploadedImage
     from scenesync.domain.job import ClaimedJob, Job
     from scenesync.domain.scene import Scene
 
@@ -142,4 +142,32 @@ class MediaServer(Protocol):
 
     def remove_image(self, rating_key: str, field: Field) -> None:
         """Show no poster or background any more; what the server has as candidates stays."""
+        ...
+
+
+class CollectionServer(Protocol):
+    """Plex's collections as such; their texts and pictures go through ``MediaServer``, as those of items do."""
+
+    def of_library(self, library_key: str) -> Sequence[Collection]:
+        """Return all collections of a library, without their locks."""
+        ...
+
+    def read(self, rating_keys: Sequence[str]) -> Mapping[str, Collection]:
+        """Read collections in full; what does not exist or is none is not in the answer."""
+        ...
+
+    def members(self, rating_key: str) -> Sequence[str]:
+        """Return the rating keys of the films in a collection. Raises PlexNotFound if it is gone."""
+        ...
+
+    def sort_by_hand(self, rating_key: str) -> None:
+        """Let a collection's members stand in the order that they are moved into."""
+        ...
+
+    def move(self, rating_key: str, member: str, *, after: str) -> None:
+        """Put a member behind another one, or with "" before all."""
+        ...
+
+    def delete(self, rating_key: str) -> None:
+        """Delete a collection, never its films."""
         ...

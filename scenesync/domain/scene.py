@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,12 +16,28 @@ class SceneFile:
 
 
 @dataclass(frozen=True, slots=True)
+class About:
+    """What else Stash says of a studio, tag or group, as far as it was asked for.
+
+    ``image_url`` is that of its picture at Stash, "" if it has none; ``changed_at`` in epoch seconds, 0 if not told.
+    """
+
+    description: str = ""
+    image_url: str = ""
+    changed_at: float = 0.0
+
+
+NOTHING_MORE: Final = About()
+
+
+@dataclass(frozen=True, slots=True)
 class Studio:
     """A studio and, if it has one, its parent, which may have one itself."""
 
     id: int
     name: str
     parent: Studio | None = None
+    about: About = NOTHING_MORE
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +62,7 @@ class Tag:
     id: int
     name: str
     parents: tuple[Tag, ...] = ()
+    about: About = NOTHING_MORE
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +72,7 @@ class Group:
     id: int
     name: str
     scene_index: int | None = None
+    about: About = NOTHING_MORE
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from scenesync.domain.collection import CollectionSource
 from scenesync.domain.desired import DEFAULT_FIELDS, DEFAULT_RULES
 from scenesync.domain.entities import Entity, Relation
 from scenesync.domain.field_rules import FieldRules, StudioName
@@ -45,12 +46,14 @@ class Showing:
             case Entity.PERFORMER:
                 return Field.ACTORS in self.fields or self._titles_have("performers")
             case Entity.STUDIO:
-                shown = not self.fields.isdisjoint({Field.STUDIO, Field.COLLECTIONS})
+                shown = Field.STUDIO in self.fields or self._collects(
+                    CollectionSource.STUDIO, CollectionSource.PARENT_STUDIOS
+                )
                 return shown or self._titles_have("studio", "parent_studio") or bool(self.participation.only_studios)
             case Entity.TAG:
                 return self._shows_tags()
             case Entity.GROUP:
-                return self._titles_have("group")
+                return self._collects(CollectionSource.GROUPS) or self._titles_have("group")
 
     def levels_below(self, entity: Entity) -> int:
         """Return how many levels of what belongs to the entity show it too: none, the next one, or all of them."""
@@ -81,8 +84,12 @@ class Showing:
             Field.GENRES in self.fields
             or (Field.LABELS in self.fields and bool(self.rules.labels.tags))
             or (Field.CONTENT_RATING in self.fields and bool(self.rules.content_rating.by_tag))
+            or (Field.COLLECTIONS in self.fields and bool(self.rules.collections.tags))
             or self.participation.asks_for_tags
         )
+
+    def _collects(self, *sources: CollectionSource) -> bool:
+        return Field.COLLECTIONS in self.fields and not self.rules.collections.sources.isdisjoint(sources)
 
     def _shows_owners(self) -> bool:
         """Say whether a studio's scenes show the names of the studios that it belongs to."""
@@ -90,7 +97,7 @@ class Showing:
         in_title = self._titles_have("parent_studio") or (
             self.rules.studio is not StudioName.OWN and self._titles_have("studio")
         )
-        return in_field or in_title
+        return in_field or in_title or self._collects(CollectionSource.PARENT_STUDIOS)
 
 
 def _line_of(studio: Studio | None, levels: int) -> Iterator[int]:

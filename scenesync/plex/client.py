@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from scenesync.domain.fields import Field, FieldValue
 from scenesync.plex import image_request, parse
+from scenesync.plex.collections import PlexCollections
 from scenesync.plex.dialect import (
     SURE_LINE_BYTES,
     Dialect,
@@ -67,6 +68,7 @@ class PlexClient:
         on_request: Callable[[RequestRecord], None] | None = None,
     ) -> None:
         self._exchange = Exchange(send, timeouts or Timeouts(), on_request)
+        self.collections = PlexCollections(self._exchange)
         self._dialect = dialect or Dialect()
         self._dialect_lock = threading.Lock()
         self._on_learned: Callable[[Dialect], None] | None = None

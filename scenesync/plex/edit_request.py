@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from scenesync.domain.diff import Edit, FieldChange
     from scenesync.plex.dialect import Dialect, MinusEncoding
 
+MOVIE_TYPE: Final = 1
+COLLECTION_TYPE: Final = 18
 _ORDER: Final = {field: place for place, field in enumerate(Field)}
 
 # What a request line has besides the summary's text; one number, so that the same text is cut alike for every item.
@@ -36,8 +38,12 @@ _WIDE_SENTENCE_ENDS: Final = frozenset(
 )  # full-width . ! ? of Chinese and Japanese: no blank follows
 
 
-def metadata_put(library_key: str, rating_keys: tuple[str, ...], parameters: Sequence[str]) -> Request:
+def metadata_put(
+    library_key: str, rating_keys: tuple[str, ...], parameters: Sequence[str], *, item_type: int = MOVIE_TYPE
+) -> Request:
     """Return the request that edits these items, at least one, and no others, by encoded ``parameters``.
+
+    Items of another type than ``item_type`` are not touched, whatever their keys.
 
     Raises PlexPermanentError if a key is missing or names anything but one thing.
     """
@@ -46,7 +52,9 @@ def metadata_put(library_key: str, rating_keys: tuple[str, ...], parameters: Seq
     library_key = checked_key(library_key, "a library key")
     # A comma between ids is left as it is: every key has been checked to have none.
     ids = ",".join(checked_key(key, "a rating key") for key in rating_keys)
-    return Request("PUT", f"/library/sections/{library_key}/all", "&".join(("type=1", f"id={ids}", *parameters)))
+    return Request(
+        "PUT", f"/library/sections/{library_key}/all", "&".join((f"type={item_type}", f"id={ids}", *parameters))
+    )
 
 
 def edit_requests(edit: Edit, dialect: Dialect) -> tuple[Request, ...]:
@@ -63,7 +71,8 @@ def edit_requests(edit: Edit, dialect: Dialect) -> tuple[Request, ...]:
     bare_locks = {**dict.fromkeys(edit.also_lock, True), **dict.fromkeys(edit.also_unlock, False)}
     in_order = sorted(bare_locks, key=_ORDER.__getitem__)
     rounds += [[_Block(field, (), _lock(field, lock=bare_locks[field]))] for field in in_order]
-    pack = _Packing(edit.library_key, edit.rating_key, dialect.item_line_bytes)
+    item_type = COLLECTION_TYPE if edit.of_collection else MOVIE_TYPE
+    pack = _Packing(edit.library_key, edit.rating_key, item_type, dialect.item_line_bytes)
     requests: list[Request] = []
     for turn in range(max(map(len, rounds), default=0)):
         requests.extend(pack.requests([blocks[turn] for blocks in rounds if turn < len(blocks)]))
@@ -135,6 +144,7 @@ class _Packing:
 
     library_key: str
     rating_key: str
+    item_type: int
     limit_bytes: int
 
     def requests(self, blocks: Sequence[_Block]) -> Iterator[Request]:
@@ -170,7 +180,7 @@ class _Packing:
         yield self._put([*slice_, block.lock])
 
     def _put(self, parameters: Sequence[str]) -> Request:
-        return metadata_put(self.library_key, (self.rating_key,), parameters)
+        return metadata_put(self.library_key, (self.rating_key,), parameters, item_type=self.item_type)
 
     def _fits(self, parameters: Sequence[str]) -> bool:
         bare_bytes = self._put(()).line_bytes

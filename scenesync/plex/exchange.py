@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from scenesync.plex.request import RawAnswer, Send
 
 _IDENTITY: Final = Request("GET", "/identity")
-_NAMES_ITEMS: Final = re.compile(r"type=1&id=[0-9A-Za-z_-]+(,[0-9A-Za-z_-]+)*&")
+_NAMES_ITEMS: Final = re.compile(r"type=(1|18)&id=[0-9A-Za-z_-]+(,[0-9A-Za-z_-]+)*&")
 
-_PICTURE_OF_ONE_ITEM: Final = re.compile(r"/library/metadata/[0-9A-Za-z_-]+/(thumb|art)")
+_DELETABLE: Final = re.compile(r"/library/metadata/[0-9A-Za-z_-]+/(thumb|art)|/library/collections/[0-9A-Za-z_-]+")
 _RATES_ONE_ITEM: Final = re.compile(r"key=[0-9A-Za-z_-]+&")
 
 _Parsed = TypeVar("_Parsed")
@@ -152,7 +152,7 @@ def _not_useful(request: Request, answer: RawAnswer, what: str) -> PlexTemporary
 
 def _refuse_edit_without_items(request: Request) -> None:
     """Stop a PUT on a whole library that names no items, whoever built it: it would edit every one of them."""
-    of_one_item = request.path.startswith("/library/metadata/") or (
+    of_one_item = request.path.startswith(("/library/metadata/", "/library/collections/")) or (
         request.path == RATE_PATH and _RATES_ONE_ITEM.match(request.query) is not None
     )
     if request.method == "PUT" and not of_one_item and not _NAMES_ITEMS.match(request.query):
@@ -160,6 +160,6 @@ def _refuse_edit_without_items(request: Request) -> None:
 
 
 def _refuse_deletion_of_media(request: Request) -> None:
-    """Stop a DELETE of anything but a picture, whoever built it: of an item it deletes the files (facts/plex.md 7)."""
-    if request.method == "DELETE" and not _PICTURE_OF_ONE_ITEM.fullmatch(request.path):
-        raise PlexPermanentError(f"{request.method} {request.path}: refused to delete anything but a picture")
+    """Stop a DELETE of anything but a picture or a collection: of an item it deletes the files (facts/plex.md 7)."""
+    if request.method == "DELETE" and not _DELETABLE.fullmatch(request.path):
+        raise PlexPermanentError(f"{request.method} {request.path}: refused to delete what is no picture or collection")

@@ -9,7 +9,16 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from scenesync.domain.fields import Field, FieldValue, rating_text
-from scenesync.domain.item import Item, ItemPage, Library, ListedItem, MediaPart, ServerIdentity, UploadedImage
+from scenesync.domain.item import (
+    Collection,
+    Item,
+    ItemPage,
+    Library,
+    ListedItem,
+    MediaPart,
+    ServerIdentity,
+    UploadedImage,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -95,18 +104,37 @@ def item_page(node: Node, *, library_key: str, start: int, size: int, header_tot
 def items(node: Node) -> tuple[Item, ...]:
     """Return the items of a read in full."""
     section_key = _section_key(node)
+    return tuple(_item(row, section_key) for row in _nodes(node, "Metadata") if _text(row, "ratingKey"))
+
+
+def collections(node: Node) -> tuple[Collection, ...]:
+    """Return the collections of a listing or a read; what is none is left out (facts/plex.md 5)."""
+    section_key = _section_key(node)
     return tuple(
-        Item(
-            rating_key=_text(row, "ratingKey"),
-            library_key=_section_key(row) or section_key,
-            parts=_parts(row),
-            values=_values(row),
-            locked=frozenset(_locked(row)),
-            photos={_text(role, "tag"): thumb for role in _nodes(row, "Role") if (thumb := _text(role, "thumb"))},
+        Collection(
+            _item(row, section_key),
+            _number(row, "childCount"),
+            is_smart=_flag(row.get("smart")),
+            sort=_text(row, "collectionSort"),
         )
-        for row in _nodes(node, "Metadata")
-        if _text(row, "ratingKey")
+        for row in (*_nodes(node, "Metadata"), *_nodes(node, "Directory"))
+        if _text(row, "type") == "collection" and _text(row, "ratingKey")
     )
+
+
+def member_keys(node: Node) -> tuple[str, ...]:
+    """Return the rating keys of what a collection holds, in its order."""
+    return tuple(key for row in _nodes(node, "Metadata") if (key := _text(row, "ratingKey")))
+
+
+def row_count(node: Node) -> int:
+    """Return how many rows there are on this page."""
+    return len(_nodes(node, "Metadata")) + len(_nodes(node, "Directory"))
+
+
+def total_size(node: Node) -> int | None:
+    """Return how many rows there are in all, None if the server does not say."""
+    return _number(node, "totalSize")
 
 
 def uploaded_images(node: Node) -> tuple[UploadedImage, ...]:
@@ -118,6 +146,17 @@ def uploaded_images(node: Node) -> tuple[UploadedImage, ...]:
         UploadedImage(_text(row, "ratingKey") or _text(row, "key"), selected=_flag(row.get("selected")))
         for row in _nodes(node, "Metadata")
         if _text(row, "ratingKey") or _text(row, "key")
+    )
+
+
+def _item(row: Node, section_key: str) -> Item:
+    return Item(
+        rating_key=_text(row, "ratingKey"),
+        library_key=_section_key(row) or section_key,
+        parts=_parts(row),
+        values=_values(row),
+        locked=frozenset(_locked(row)),
+        photos={_text(role, "tag"): thumb for role in _nodes(row, "Role") if (thumb := _text(role, "thumb"))},
     )
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Method = Literal["GET", "POST", "PUT", "DELETE"]
-"""DELETE is for an item's pictures alone: on an item it deletes the media files (facts/plex.md 7), see `exchange`."""
+"""DELETE is for pictures and collections alone: on an item it deletes the media files (facts/plex.md 7; `exchange`)."""
 
 # A rating key is documented as an opaque string (facts/plex.md 2.5). A comma or a slash in it would name other items.
 _KEY: Final = re.compile(r"[0-9A-Za-z_-]{1,64}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from scenesync.domain.scene import Group, Performer, Scene, SceneFile, Studio, Tag
+from scenesync.domain.scene import About, Group, Performer, Scene, SceneFile, Studio, Tag
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _WHOLE_NUMBER: Final = re.compile(r"-?\d{1,19}", re.ASCII)
+_PLACEHOLDER: Final = "default=true"
 _TIME: Final = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:([Zz])|([+-])(\d\d):?(\d\d))",
     re.ASCII,
@@ -119,7 +120,7 @@ def _studio(document: Any) -> Studio | None:  # noqa: ANN401 - JSON
     studio_id = to_int(fields.get("id"))
     if studio_id is None:
         return None
-    return Studio(studio_id, _text(fields.get("name")), _studio(fields.get("parent_studio")))
+    return Studio(studio_id, _text(fields.get("name")), _studio(fields.get("parent_studio")), _about(fields, "details"))
 
 
 def _performer(fields: dict[str, Any]) -> Performer | None:
@@ -140,7 +141,7 @@ def _tag(fields: dict[str, Any]) -> Tag | None:
     tag_id = to_int(fields.get("id"))
     if tag_id is None:
         return None
-    return Tag(tag_id, _text(fields.get("name")), _each(fields.get("parents"), _tag))
+    return Tag(tag_id, _text(fields.get("name")), _each(fields.get("parents"), _tag), _about(fields, "description"))
 
 
 def _group(fields: dict[str, Any]) -> Group | None:
@@ -148,7 +149,19 @@ def _group(fields: dict[str, Any]) -> Group | None:
     group_id = to_int(group.get("id"))
     if group_id is None:
         return None
-    return Group(group_id, _text(group.get("name")), to_int(fields.get("scene_index")))
+    about = _about(group, "synopsis", image="front_image_path")
+    return Group(group_id, _text(group.get("name")), to_int(fields.get("scene_index")), about)
+
+
+def _about(fields: dict[str, Any], description: str, *, image: str = "image_path") -> About:
+    changed = to_time(_text(fields.get("updated_at")))
+    image_url = _text(fields.get(image))
+    return About(
+        _text(fields.get(description)),
+        # Stash draws something where there is no picture, and says so in the address alone (facts/stash.md 3.6).
+        "" if _PLACEHOLDER in image_url else image_url,
+        changed.timestamp() if changed is not None else 0.0,
+    )
 
 
 def _file(fields: dict[str, Any]) -> SceneFile | None:

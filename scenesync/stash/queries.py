@@ -117,34 +117,47 @@ TAG_LEVELS: Final = 5
 """The same for the tags above a tag; only those right above it are asked for unless somebody wants them all."""
 
 
-def _nested(field: str, levels: int) -> str:
+_ABOUT: Final = (
+    " details image_path updated_at",
+    " description image_path updated_at",
+    " synopsis front_image_path updated_at",
+)
+"""What makes a collection of a studio, a tag and a group more than its name; each calls it otherwise (facts 3.2)."""
+
+
+def _nested(field: str, levels: int, about: str = "") -> str:
     """Return ``field`` with itself in it, so many levels deep."""
-    inner = _nested(field, levels - 1) if levels > 1 else ""
-    return f" {field} {{ id name{inner} }}"
+    inner = _nested(field, levels - 1, about) if levels > 1 else ""
+    return f" {field} {{ id name{about}{inner} }}"
 
 
 @dataclass(frozen=True, slots=True)
 class Extras:
-    """What is asked for only if somebody wants it: the tags above each tag, the addresses of performers' photos."""
+    """What is asked for only if somebody wants it: the tags above each tag, the addresses of performers' photos.
+
+    ``about``: description, picture and time of change of studio, tags and groups.
+    """
 
     tag_parents: bool = False
     photos: bool = False
+    about: bool = False
 
 
 def _scene_fields(extras: Extras) -> str:
+    studio, tag, group = _ABOUT if extras.about else ("", "", "")
     return f"""fragment SceneFields on Scene {{
   id title code details director date rating100 organized updated_at
   paths {{ screenshot }}
   files {{ path size duration }}
-  studio {{ id name{_nested("parent_studio", STUDIO_LEVELS)} }}
+  studio {{ id name{studio}{_nested("parent_studio", STUDIO_LEVELS, studio)} }}
   performers {{ id name disambiguation gender favorite{" image_path" * extras.photos} }}
-  tags {{ id name{_nested("parents", TAG_LEVELS if extras.tag_parents else 1)} }}
-  groups {{ scene_index group {{ id name }} }}
+  tags {{ id name{tag}{_nested("parents", TAG_LEVELS if extras.tag_parents else 1)} }}
+  groups {{ scene_index group {{ id name{group} }} }}
 }}"""
 
 
 _PLAIN: Final = Extras()
-_SCENE_FIELDS: Final = {extras: _scene_fields(extras) for extras in starmap(Extras, product((False, True), repeat=2))}
+_SCENE_FIELDS: Final = {extras: _scene_fields(extras) for extras in starmap(Extras, product((False, True), repeat=3))}
 
 _SCENES: Final = {
     extras: Query(

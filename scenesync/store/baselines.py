@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import bindparam, delete, select, update
 
 from scenesync.domain.diff import Baseline, ImageBaseline
 from scenesync.domain.field_rules import PosterFit
@@ -14,7 +14,7 @@ from scenesync.store.tables import baseline, image_baseline
 from scenesync.store.values import to_text, to_value
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from contextlib import AbstractContextManager
 
     from scenesync.domain.fields import FieldValue
@@ -54,6 +54,22 @@ ITEMS_OF_SCENE: Final = (
             image_baseline.c.scene_id == bindparam("scene"), image_baseline.c.server_id == bindparam("server")
         )
     )
+)
+
+# What was written to one field of an item, to write it anew under another name.
+ONE_BASELINE: Final = select(baseline.c.written, baseline.c.shown, baseline.c.replaced).where(
+    baseline.c.server_id == bindparam("server"),
+    baseline.c.rating_key == bindparam("item"),
+    baseline.c.field == bindparam("stem"),
+)
+REWRITE_BASELINE: Final = (
+    update(baseline)
+    .where(
+        baseline.c.server_id == bindparam("server"),
+        baseline.c.rating_key == bindparam("item"),
+        baseline.c.field == bindparam("stem"),
+    )
+    .values(written=bindparam("new_written"), shown=bindparam("new_shown"), replaced=bindparam("new_replaced"))
 )
 
 # Everything about one item, when it is gone from Plex.
@@ -115,6 +131,19 @@ class BaselineStore:
             with self._database.transaction() as connection:
                 connection.execute(insert_or_update(connection, baseline), rows)
 
+    def rename_in_list(self, rating_keys: Iterable[str], field: Field, old: str, new: str) -> None:
+        """Let what was written to a list as ``old`` have been written as ``new``: it was renamed, not replaced."""
+        with self._database.transaction() as connection:
+            for rating_key in rating_keys:
+                item = {**self._item(rating_key), "stem": field.value}
+                for written, shown, replaced in self._database.look_up(ONE_BASELINE, item):
+                    texts = {
+                        "new_written": _renamed(written, old, new),
+                        "new_shown": _renamed(shown, old, new),
+                        "new_replaced": _renamed(replaced, old, new),
+                    }
+                    connection.execute(REWRITE_BASELINE, {**item, **texts})
+
     def together(self) -> AbstractContextManager[object]:
         """Make all that this thread writes in the block, to any store of the database, one transaction."""
         return self._database.transaction()
@@ -151,6 +180,13 @@ class BaselineStore:
 
     def _item(self, rating_key: str) -> dict[str, str]:
         return {"server": self._server_id, "item": rating_key}
+
+
+def _renamed(text: str | None, old: str, new: str) -> str | None:
+    value = _value_or_none(text)
+    if value is None or isinstance(value, str):
+        return text
+    return to_text(tuple(new if name.casefold() == old.casefold() else name for name in value))
 
 
 def _value_or_none(text: str | None) -> FieldValue | None:

@@ -298,3 +298,42 @@ performer_photo: Final = Table(
     Column("shown", Text, nullable=False),
     Column("tries", BigInteger, nullable=False),
 )
+
+# What is known of the collections that SceneSync puts films into; ``title_key`` is by what titles are compared.
+collection: Final = Table(
+    "collection",
+    metadata,
+    Column("server_id", Text, primary_key=True),
+    Column("library_key", Text, primary_key=True),
+    Column("title_key", Text, primary_key=True),
+    Column("title", Text, nullable=False),
+    Column("standing", Text, nullable=False),
+    Column("rating_key", Text, nullable=False),
+    Column("described", Text, nullable=False),
+    Column("keeps_title", BigInteger, nullable=False),
+    Column("may_be_empty", BigInteger, nullable=False),
+)
+
+# Which studios, groups and tags have their collection under which title.
+collection_origin: Final = Table(
+    "collection_origin",
+    metadata,
+    Column("server_id", Text, primary_key=True),
+    Column("library_key", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("origin_id", BigInteger, primary_key=True),
+    Column("title_key", Text, nullable=False),
+    Column("changed_at", DOUBLE_PRECISION, nullable=False),
+    Index("collection_origin_by_title", "server_id", "library_key", "title_key"),
+)
+
+# At which place of a group, in Stash's words, an item was last put in the group's collection.
+collection_place: Final = Table(
+    "collection_place",
+    metadata,
+    Column("server_id", Text, primary_key=True),
+    Column("library_key", Text, primary_key=True),
+    Column("group_id", BigInteger, primary_key=True),
+    Column("rating_key", Text, primary_key=True),
+    Column("place", BigInteger, nullable=False),
+)

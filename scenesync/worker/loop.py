@@ -46,6 +46,7 @@ IDLE_WAIT_S: Final = 1.0
 SHORT_WAIT_S: Final = 0.05
 MAINTAIN_EVERY_S: Final = 60.0
 LOOK_FOR_DEAD_EVERY_S: Final = 5.0
+ASK_FOR_TIDYING_EVERY_S: Final = 600.0
 JOBS_AHEAD_PER_WORKER: Final = 4
 """Few enough that a scene which a person saves overtakes a bulk, enough to fetch scenes from Stash in batches."""
 
@@ -96,6 +97,7 @@ class WorkLoop:
         self._last_edits_in = threading.Event()
         self._desks: list[ProofDesk] = []
         self._index_refreshed_at = time.monotonic()
+        self._tidied_at: float | None = None
         self._maintained_at = self._looked_for_dead_at = time.monotonic()
 
     def run(self, stop: threading.Event) -> None:
@@ -143,6 +145,7 @@ class WorkLoop:
             stop.wait(self._gate.pause_s())
             return False
         self._refresh_index_if_due(session)
+        self._tidy_collections_if_due(session)
         room = self._room()
         if room and self._claim_and_fetch(session, room):
             self._last_edits_in.clear()
@@ -178,6 +181,16 @@ class WorkLoop:
             session.index.refresh()
         except (TransientError, PermanentError) as error:
             log.debug("path index not refreshed: %s", error)
+            self._gate.note(error)
+
+    def _tidy_collections_if_due(self, session: PlexSession) -> None:
+        if self._tidied_at is not None and time.monotonic() - self._tidied_at < ASK_FOR_TIDYING_EVERY_S:
+            return
+        self._tidied_at = time.monotonic()
+        try:
+            session.collections.tidy_if_due(lambda: not self._stop.is_set())
+        except (TransientError, PermanentError) as error:
+            log.debug("collections not tidied: %s", error)
             self._gate.note(error)
 
     def _room(self) -> int:
@@ -287,7 +300,7 @@ class WorkLoop:
         except Exception as error:  # noqa: BLE001 - one job's failure, whatever it is, goes to the table
             self._settling.settle(job, error)
             return
-        if not result.written:
+        if result.is_done:
             self._settling.settle(job, result.picture_error)
             return
         if job.session.proofs not in self._desks:

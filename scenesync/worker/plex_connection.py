@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from scenesync.domain.item import ServerIdentity
     from scenesync.domain.ports import MediaServer
     from scenesync.worker.circuit_breaker import CircuitBreaker
+    from scenesync.worker.collection_upkeep import CollectionUpkeep
     from scenesync.worker.departures import Departures
     from scenesync.worker.library_index import LibraryIndex
     from scenesync.worker.proof import ProofDesk
@@ -55,6 +56,7 @@ class PlexSession:
     proofs: ProofDesk
     departures: Departures
     undoing: Undoing
+    collections: CollectionUpkeep
 
 
 class PlexConnection:

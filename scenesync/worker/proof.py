@@ -20,11 +20,12 @@ from scenesync.domain.matching import plays
 from scenesync.plex.exceptions import PlexNotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from scenesync.domain.diff import Edit, FieldChange
     from scenesync.domain.item import Item
     from scenesync.domain.ports import MediaServer
+    from scenesync.worker.collection_upkeep import CollectionUpkeep
     from scenesync.worker.images import ImageSync
     from scenesync.worker.photos import PhotoSync
     from scenesync.worker.scene_sync import Baselines, Journal, SyncResult, WrittenItem
@@ -69,8 +70,10 @@ class ProofDesk:
         baselines: Baselines,
         journal: Journal,
         images: ImageSync,
+        collections: CollectionUpkeep,
         photos: PhotoSync | None = None,
     ) -> None:
+        self._collections = collections
         self._photos = photos
         self._server = server
         self._baselines = baselines
@@ -177,7 +180,8 @@ class ProofDesk:
             for claim in proven:
                 self._remember_texts(claim, items)
         for claim in proven:
-            self._settle_proven(claim, items)
+            self._confirm_pictures(claim, items)
+        self._settle_proven([claim for claim in proven if not claim.is_settled])
         return rest
 
     def _is_unproven(self, claim: Unproven, items: Mapping[str, Item], *, with_locks: bool) -> bool:
@@ -231,7 +235,21 @@ class ProofDesk:
                 }
                 self._journal.note_shown(item.rating_key, otherwise)
 
-    def _settle_proven(self, claim: Unproven, items: Mapping[str, Item]) -> None:
+    def _settle_proven(self, proven: Sequence[Unproven]) -> None:
+        """End proven attempts, and see to the collections that they are about: for all of them together."""
+        concerned = [claim for claim in proven if _concerns_collections(claim)]
+        error: Exception | None = None
+        if concerned:
+            tasks = [task for claim in concerned for task in claim.result.collections]
+            edits = [written.edit for claim in concerned for written in claim.result.written]
+            try:
+                self._collections.tend(tasks, edits, lambda: any(claim.still_ours() for claim in concerned))
+            except (TransientError, PermanentError) as failure:
+                error = failure
+        for claim in proven:
+            claim.settle(error if claim in concerned else None)
+
+    def _confirm_pictures(self, claim: Unproven, items: Mapping[str, Item]) -> None:
         try:
             for written in claim.result.written:
                 item = items.get(written.edit.rating_key)
@@ -242,8 +260,6 @@ class ProofDesk:
                         self._photos.bring_up_to_date(item.rating_key, written.photos, claim.still_ours)
         except (TransientError, PermanentError) as error:
             claim.settle(error)
-        else:
-            claim.settle(None)
 
     def _send_again(self, claim: Unproven, *, in_other_dialect: bool) -> list[Edit]:
         """Send what did not stick once more, from what the item shows now; return what was sent."""
@@ -296,6 +312,11 @@ def _added_names(change: FieldChange) -> frozenset[str]:
     if isinstance(change.after, str) or isinstance(change.before, str):
         return frozenset()
     return frozenset(change.after) - frozenset(change.before)
+
+
+def _concerns_collections(claim: Unproven) -> bool:
+    changes = (change for written in claim.result.written for change in written.edit.changes)
+    return bool(claim.result.collections) or any(change.field is Field.COLLECTIONS for change in changes)
 
 
 def _concerns_dialect(claim: Unproven) -> bool:

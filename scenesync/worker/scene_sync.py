@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from scenesync.domain.photos import Photo
     from scenesync.domain.ports import MediaServer
     from scenesync.domain.scene import Scene
+    from scenesync.worker.collections import Collections, CollectionTask
     from scenesync.worker.images import ImageChange, ImageSync
     from scenesync.worker.locator import Locator
     from scenesync.worker.photos import PhotoSync
@@ -116,11 +117,18 @@ class SyncResult:
     """What was done for a scene: the match, and what was written; nothing was written where it was right.
 
     ``picture_error`` is what kept a picture from being brought up to date: all else was written nevertheless.
+    ``collections`` are to be seen to when that is proven.
     """
 
     match: Match
     written: tuple[WrittenItem, ...] = ()
     picture_error: Exception | None = None
+    collections: tuple[CollectionTask, ...] = ()
+
+    @property
+    def is_done(self) -> bool:
+        """Say whether nothing is left to look at in Plex."""
+        return not self.written and not self.collections
 
     @property
     def changed_fields(self) -> tuple[str, ...]:
@@ -159,6 +167,7 @@ class SceneSync:
         writing: WriteLimit,
         rivals: Rivals,
         holds: Holds,
+        collections: Collections,
         photos: PhotoSync | None = None,
     ) -> None:
         self._server = server
@@ -171,6 +180,7 @@ class SceneSync:
         self._rivals = rivals
         self._holds = holds
         self._photos = photos
+        self._collections = collections
 
     def match(self, scene: Scene) -> MatchResult:
         """Ask the path index alone; no request is made."""
@@ -220,7 +230,11 @@ class SceneSync:
         if held is not None:
             log.info("metadata changed in Stash, no longer held scene=%d", scene.id)
             self._holds.release([scene.id])
+        if self._prepare_collections(planned, desired, still_ours):
+            match, planned = self._plan(scene, desired, _NOTHING)
+            self._prepare_collections(planned, desired, still_ours)
         written: list[WrittenItem] = []
+        tasks: list[CollectionTask] = []
         image_error: Exception | None = None
         for step in planned:
             # Pictures go before the text: an upload onto a locked poster may be ignored (facts/plex.md 4).
@@ -235,7 +249,19 @@ class SceneSync:
             image_error = image_error or photo_error
             if edit or pictures.changes or photos:
                 written.append(WrittenItem(edit, pictures.changes, photos))
-        return SyncResult(match, tuple(written), image_error)
+            tasks.extend(self._collections.tasks(step.item, edit, desired.collections))
+        return SyncResult(match, tuple(written), image_error, tuple(tasks))
+
+    def _prepare_collections(
+        self, planned: Sequence[PlannedItem], desired: DesiredFields, still_ours: Callable[[], bool]
+    ) -> bool:
+        """Make sure of the collections that items will enter; say whether that changed what is to be written."""
+        moved = [
+            self._collections.prepare(step.item, step.edit, desired.collections, still_ours)
+            for step in planned
+            if desired.collections and step.edit
+        ]
+        return any(moved)
 
     def _photos_to_look_at(
         self, step: PlannedItem, desired: DesiredFields
@@ -277,8 +303,11 @@ class SceneSync:
         return match, [self._plan_item(item, desired) for item in items]
 
     def _plan_item(self, item: Item, desired: DesiredFields) -> PlannedItem:
+        values = dict(desired.values)
+        if desired.collections:
+            values[Field.COLLECTIONS] = self._collections.names(item.library_key, desired.collections)
         baselines = self._baselines.read(item.rating_key)
-        wanted = without_label(desired.values, self._options.gone_label, baselines)
+        wanted = without_label(values, self._options.gone_label, baselines)
         edit = plan_edit(
             item,
             {field: self._server.fit(field, value) for field, value in wanted.items()},
@@ -297,7 +326,7 @@ class SceneSync:
         """
         if edit.changes:
             known = self._baselines.read(edit.rating_key)
-            with self._baselines.together():
+            with self._collections.noting(item, edit), self._baselines.together():
                 self._journal.append(_entries(scene_id, item, edit, known, at=time.time(), file=file_of(match, item)))
                 self._baselines.write(edit.rating_key, scene_id, _unproven_baselines(edit, known))
         with self._writing.slot(still_ours) as waited_s:

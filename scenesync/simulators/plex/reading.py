@@ -129,13 +129,24 @@ def collection_children(state: PlexState, call: Call) -> Response:
     if not isinstance(found, PlexCollection):
         return error_page(404)
     library = state.catalogue.library_of(found)
-    members = [library.items[key] for key in found.members]
+    members = _in_shown_order(found, [library.items[key] for key in found.members])
     start, size = _paging(call)
     shown = page(members, start, size, state.behaviour.page_size_cap)
     projection = _listing_projection(state, call)
     attributes: dict[str, Attribute] = {"size": len(shown.items), "totalSize": shown.total, "offset": shown.offset}
     fragments = tuple(_fragment(state, item, library, projection, as_json=call.as_json) for item in shown.items)
     return respond(Container(attributes | _hoisted(library), (), fragments), as_json=call.as_json)
+
+
+def _in_shown_order(collection: PlexCollection, members: list[PlexItem]) -> list[PlexItem]:
+    """Return members by release (as at first), by title or as they were put, as ``collectionSort`` says."""
+    match collection.text("collectionSort"):
+        case "2":
+            return members
+        case "1":
+            return sorted(members, key=lambda item: item.title_sort.casefold())
+        case _:
+            return sorted(members, key=lambda item: item.originally_available_at)
 
 
 def choices(state: PlexState, call: Call) -> Response:

@@ -65,6 +65,7 @@ ROUTES: Final = (
     _write("POST", "/library/collections", Kind.COLLECTION, writing.create_collection),
     _write("PUT", rf"{_COLLECTION}/items", Kind.COLLECTION, writing.add_to_collection),
     _write("PUT DELETE", rf"{_COLLECTION}/items/(?P<item>\d+)", Kind.COLLECTION, writing.leave_collection),
+    _write("PUT", rf"{_COLLECTION}/items/(?P<item>\d+)/move", Kind.COLLECTION, writing.move_in_collection),
     _write("PUT", r"/library/(?:collections|metadata)/(?P<id>\d+)/prefs", Kind.COLLECTION, writing.set_preferences),
     _write("DELETE", _COLLECTION, Kind.COLLECTION, writing.delete_collection),
     _write("DELETE", rf"{_SECTION}/collection/(?P<id>\d+)", Kind.COLLECTION, writing.delete_collection),

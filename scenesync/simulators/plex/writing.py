@@ -126,6 +126,21 @@ def leave_collection(state: PlexState, call: Call) -> Response:
     return _DONE
 
 
+def move_in_collection(state: PlexState, call: Call) -> Response:
+    """``PUT /library/collections/{id}/items/{item}/move?after=`` behind another, without it to the front."""
+    collection = state.catalogue.entries.get(call.path["id"])
+    moved, after = call.path["item"], call.option("after")
+    if not isinstance(collection, PlexCollection) or moved not in collection.members:
+        return error_page(404)
+    rest = [key for key in collection.members if key != moved]
+    if after is not None and after not in rest:
+        return error_page(400)
+    place = 0 if after is None else rest.index(after) + 1
+    collection.members = dict.fromkeys([*rest[:place], moved, *rest[place:]])
+    state.catalogue.touch(collection, moves_updated_at=False)
+    return _DONE
+
+
 def delete_collection(state: PlexState, call: Call) -> Response:
     """``DELETE /library/collections/{id}`` and ``/library/sections/{s}/collection/{id}``."""
     collection = state.catalogue.entries.get(call.path["id"])

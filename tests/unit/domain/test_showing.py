@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from scenesync.domain.collection import CollectionRules, CollectionSource
 from scenesync.domain.desired import DEFAULT_FIELDS, DEFAULT_RULES
 from scenesync.domain.entities import Entity, Relation
 from scenesync.domain.field_rules import ContentRatingRules, FieldRules, LabelRules, StudioName, TagRules
 from scenesync.domain.fields import Field
-from scenesync.domain.name_rules import name_pattern, rename_rule
+from scenesync.domain.name_rules import NamePattern, name_pattern, rename_rule
 from scenesync.domain.participation import Participation
 from scenesync.domain.scene import Group, Performer, Scene, SceneFile, Studio, Tag
 from scenesync.domain.showing import ALL_LEVELS, NEXT_LEVEL, NO_LEVEL, SceneTrace, Showing
@@ -22,6 +23,10 @@ def titled(template: str, **rules: object) -> FieldRules:
     return replace(DEFAULT_RULES, title=title_template(template), **rules)  # type: ignore[arg-type]
 
 
+def collected(*sources: CollectionSource, tags: tuple[NamePattern, ...] = ()) -> FieldRules:
+    return replace(DEFAULT_RULES, collections=CollectionRules(frozenset(sources), tags))
+
+
 @pytest.mark.parametrize(
     ("showing", "shown"),
     [
@@ -30,6 +35,10 @@ def titled(template: str, **rules: object) -> FieldRules:
         (Showing(frozenset({Field.ACTORS})), {Entity.PERFORMER}),
         (Showing(frozenset({Field.STUDIO})), {Entity.STUDIO}),
         (Showing(frozenset({Field.COLLECTIONS})), {Entity.STUDIO}),
+        (Showing(frozenset({Field.COLLECTIONS}), collected(CollectionSource.PARENT_STUDIOS)), {Entity.STUDIO}),
+        (Showing(frozenset({Field.COLLECTIONS}), collected(CollectionSource.GROUPS)), {Entity.GROUP}),
+        (Showing(frozenset({Field.COLLECTIONS}), collected(tags=LIVE)), {Entity.TAG}),
+        (Showing(frozenset({Field.SUMMARY}), collected(*CollectionSource, tags=LIVE)), set()),
         (Showing(frozenset({Field.GENRES})), {Entity.TAG}),
         (Showing(frozenset({Field.LABELS})), set()),
         (Showing(frozenset({Field.LABELS}), replace(DEFAULT_RULES, labels=LabelRules(tags=LIVE))), {Entity.TAG}),
@@ -64,6 +73,8 @@ def test_what_the_settings_let_show(showing: Showing, shown: set[Entity]) -> Non
         (Showing(rules=titled("{parent_studio} {title}")), ALL_LEVELS, NO_LEVEL),
         (Showing(frozenset({Field.TITLE}), titled("{studio} {title}", studio=StudioName.ROOT)), ALL_LEVELS, NO_LEVEL),
         (Showing(participation=Participation(only_studios=("Pier",))), ALL_LEVELS, NO_LEVEL),
+        (Showing(frozenset({Field.COLLECTIONS}), collected(CollectionSource.STUDIO)), NO_LEVEL, NO_LEVEL),
+        (Showing(frozenset({Field.COLLECTIONS}), collected(CollectionSource.PARENT_STUDIOS)), ALL_LEVELS, NO_LEVEL),
         (Showing(participation=Participation(skip_tags=("Raw",))), NO_LEVEL, NEXT_LEVEL),
         (Showing(rules=replace(DEFAULT_RULES, tags=TagRules(parents=True))), NO_LEVEL, ALL_LEVELS),
     ],

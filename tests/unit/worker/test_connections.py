@@ -88,7 +88,7 @@ class PlexWorld:
         self.connection = PlexConnection(
             cast("MediaServer", self.plex),
             self.breaker,
-            lambda identity: PlexSession(identity, cast("Any", self.plex), *(cast("Any", None),) * 4),
+            lambda identity: PlexSession(identity, cast("Any", self.plex), *(cast("Any", None),) * 5),
             health=self.health,
             on_recovery=self.recover,
         )

@@ -1,0 +1,79 @@
+"""Collections beside what else changes Plex: fan-out, undo, deletion in Stash, and a Plex that is busy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from test_collections import ON, members, named, pier, titles
+from test_fan_out import spread
+
+from scenesync.domain.entities import Entity, EntityChange
+from scenesync.domain.outcome import Outcome
+from scenesync.simulators.plex import faults
+from scenesync.simulators.sample_world import png
+
+if TYPE_CHECKING:
+    from sync_world import SyncWorld
+
+pytestmark = pytest.mark.integration
+
+
+def test_a_fan_out_carries_a_studios_new_name_text_and_picture_to_its_collection(world: SyncWorld) -> None:
+    studio = pier(world)
+    pairs = [world.pair(title=f"Film {number}", studio=studio) for number in range(4)]
+    world.drain(*(scene_id for scene_id, _ in pairs), **ON)
+    before = named(world, "North Pier").rating_key
+    world.stash.save_studio(studio, name="West Pier", details="At night.", image=png(5))
+    settings = {**ON, "sync_studio": False}  # nothing else shows it
+    assert len(spread(world, EntityChange(Entity.STUDIO, studio.id), **settings)) == 4
+    made = named(world, "West Pier")
+    assert (made.rating_key, made.summary, members(made)) == (
+        *(before, "At night."),
+        {item.rating_key for _, item in pairs},
+    )
+    assert made.poster is not None
+    assert made.poster.data == png(5)
+
+
+def test_a_fan_out_carries_a_groups_new_text_to_its_collection(world: SyncWorld) -> None:
+    group = world.stash.add_group("Seasons")
+    scene_id, _ = world.pair(title="Film", groups=[group])
+    settings = {**ON, "collection_sources": ("groups",)}
+    world.drain(scene_id, **settings)
+    world.stash.save_group(group, synopsis="One for each.")
+    assert spread(world, EntityChange(Entity.GROUP, group.id), **settings) == [scene_id]
+    assert named(world, "Seasons").summary == "One for each."
+
+
+def test_undoing_the_only_member_ends_the_collection(world: SyncWorld) -> None:
+    studio = pier(world)
+    first, _ = world.pair(title="Walk", studio=studio)
+    second, item = world.pair(title="Swim", studio=studio)
+    world.drain(first, second, **ON)
+    for scene_id, left in ((first, ["North Pier"]), (second, [])):
+        with world.installed(**ON) as installation:
+            undone = world.session(installation).undoing.undo_scene(scene_id)
+        assert undone.items[0].is_complete
+        assert titles(world) == left
+    assert world.plex.item(item.rating_key).collections == ()
+
+
+def test_a_scene_deleted_in_stash_leaves_its_item_where_it_is(world: SyncWorld) -> None:
+    scene_id, item = world.pair(title="Walk", studio=pier(world))
+    world.drain(scene_id, **ON)
+    world.stash.destroy(scene_id)
+    world.drain(scene_id, **ON)
+    assert members(named(world, "North Pier")) == {item.rating_key}  # on_destroy = keep
+
+
+@pytest.mark.parametrize("applied", [True, False])
+def test_a_description_that_met_a_busy_plex_is_written_by_the_next_attempt(world: SyncWorld, *, applied: bool) -> None:
+    scene_id, item = world.pair(title="Walk", studio=pier(world))
+    world.plex.fail_next(1, faults.status(500, applied=applied), only=lambda request: "type=18&id" in request.target)
+    (attempt,) = world.drain(scene_id, **ON)
+    assert (attempt.outcome, attempt.error_type) == (Outcome.RETRY, "PlexBusy")
+    (attempt,) = world.drain(scene_id, **ON)
+    assert attempt.outcome is Outcome.UNCHANGED
+    made = named(world, "North Pier")
+    assert (made.summary, members(made)) == ("Concerts by the sea.", {item.rating_key})
