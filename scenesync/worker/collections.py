@@ -34,6 +34,8 @@ from scenesync.plex.exceptions import PlexPermanentError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection as Container
+    from contextlib import AbstractContextManager
 
     from scenesync.domain.collection import WantedCollection
     from scenesync.domain.item import Collection, Item
@@ -56,6 +58,10 @@ class ListBaselines(Protocol):
 
     def read(self, rating_key: str) -> Mapping[Field, Baseline]:
         """Return what was written to the item, field by field."""
+        ...
+
+    def together(self) -> AbstractContextManager[object]:
+        """Make all that is written in the block one step."""
         ...
 
     def rename_in_list(self, rating_keys: Iterable[str], field: Field, old: str, new: str) -> None:
@@ -155,31 +161,37 @@ class Collections:
         SceneSync now or by a person before, or is spelt otherwise in Plex.
         """
         added = _added(edit)
-        if not added:
-            return False
         keys = frozenset(map(title_key, added))
+        concerned = [each for each in wanted if self._is_concerned(item.library_key, each, keys)]
+        if not concerned:
+            return False
         moved = False
         with self.lock:
-            for each in wanted:
-                known = self.known(item.library_key, each)
-                if (known.key if known is not None else each.key) not in keys:
-                    continue
-                if self._was_renamed(item, each, still_ours):
+            for each in concerned:
+                if self._follow_rename(item.library_key, each, still_ours):
                     moved = True
-                    continue
-                known = self._met(item.library_key, each)
-                self._link(item.library_key, each, known)
-                moved = moved or known.title not in added
+                elif self._enters(item.library_key, each, keys):
+                    moved = self._make_sure(item, each, added, still_ours) or moved
         return moved
 
-    def _was_renamed(self, item: Item, wanted: WantedCollection, still_ours: Callable[[], bool]) -> bool:
-        """Say whether the collection that the item would be put into was renamed, now or maybe since it was read."""
-        if self._follow_rename(item.library_key, wanted, still_ours):
-            return True
+    def _make_sure(
+        self, item: Item, wanted: WantedCollection, added: Container[str], still_ours: Callable[[], bool]
+    ) -> bool:
+        """Know whose a collection is that an item is about to enter; say whether to look at the item again first."""
         known = self.known(item.library_key, wanted)
-        if known is None or not known.is_ours or not self._was_in(item, known):
-            return False
-        return self._look_for(known, still_ours)
+        if known is not None and known.is_ours and self._was_in(item, known) and self._look_for(known, still_ours):
+            return True
+        known = self._met(item.library_key, wanted)
+        self._link(item.library_key, wanted, known)
+        return known.title not in added
+
+    def _is_concerned(self, library_key: str, wanted: WantedCollection, keys: frozenset[str]) -> bool:
+        """Say whether an edit enters the collection, or its studio, group or tag was renamed."""
+        return self._enters(library_key, wanted, keys) or self._renamed_from(library_key, wanted) is not None
+
+    def _enters(self, library_key: str, wanted: WantedCollection, keys: frozenset[str]) -> bool:
+        known = self.known(library_key, wanted)
+        return (known.key if known is not None else wanted.key) in keys
 
     def _met(self, library_key: str, wanted: WantedCollection) -> KnownCollection:
         """Return what is known of a wanted collection, having looked whether there is one if nothing is."""
@@ -318,18 +330,26 @@ class Collections:
 
     def _follow_rename(self, library_key: str, wanted: WantedCollection, still_ours: Callable[[], bool]) -> bool:
         """Rename a collection in place if its studio, group or tag was renamed: whoever is in it stays in it."""
-        link = self._store.link_of(library_key, wanted.origin)
-        if link is None or link.key == wanted.key or link.changed_at > wanted.changed_at:
+        known = self._renamed_from(library_key, wanted)
+        if known is None:
             return False
-        known = self._store.find(library_key, link.key)
-        if known is None or not known.is_ours or known.keeps_title or len(self._store.links(library_key, link.key)) > 1:
-            return False
-        if self._store.find(library_key, wanted.key) is not None or titled(self.listed(library_key), wanted.key):
-            return False  # that title is taken: the members move there one by one
+        taken = [each for each in titled(self.listed(library_key), wanted.key) if not _is(each, known)]
+        if taken or self._store.find(library_key, wanted.key) is not None:
+            return False  # the members move there one by one
         done = self._retitle(known, wanted.title, still_ours)
         if done:
             self._store.link(library_key, wanted, wanted.key)
         return done
+
+    def _renamed_from(self, library_key: str, wanted: WantedCollection) -> KnownCollection | None:
+        """Return SceneSync's collection that a studio, group or tag alone has under a name which it had before."""
+        link = self._store.link_of(library_key, wanted.origin)
+        if link is None or link.key == wanted.key or link.changed_at > wanted.changed_at:
+            return None
+        known = self._store.find(library_key, link.key)
+        if known is None or not known.is_ours or known.keeps_title or len(self._store.links(library_key, link.key)) > 1:
+            return None
+        return known
 
     def _retitle(self, known: KnownCollection, title: str, still_ours: Callable[[], bool]) -> bool:
         """Give a collection of SceneSync's this title; if the policy says so, know it by the one that a person gave it.
@@ -340,9 +360,10 @@ class Collections:
         if collection is None:
             self._store.forget(known)
             return False
-        if title_key(collection.title) != known.key and self._texts.policy.of(Field.TITLE) is not ConflictPolicy.STASH:
-            self._texts.take_for_ours(collection)
-            self._renamed(known, replace(known, title=collection.title, keeps_title=True))
+        if (otherwise := self._as_it_is_called(known, collection, title)) is not None:
+            if otherwise.keeps_title:
+                self._texts.take_for_ours(collection)
+            self._renamed(known, otherwise)
             return True
         edit = self._texts.plan(collection, {Field.TITLE: title, Field.SORT_TITLE: title})
         if not edit.changes:
@@ -361,11 +382,22 @@ class Collections:
         self._renamed(known, replace(known, title=now.title))
         return True
 
+    def _as_it_is_called(self, known: KnownCollection, found: Collection, title: str) -> KnownCollection | None:
+        """Return a collection under the title that it shows if that is to stay, None if it is to get ``title``."""
+        if title_key(found.title) == known.key:
+            return None
+        if title_key(found.title) == title_key(title):
+            return replace(known, title=found.title)  # by an attempt that never heard of its success
+        if self._texts.policy.of(Field.TITLE) is ConflictPolicy.STASH:
+            return None
+        return replace(known, title=found.title, keeps_title=True)
+
     def _renamed(self, old: KnownCollection, new: KnownCollection) -> None:
         """Know a collection that has another title now under that, and its members as members of it."""
         members = self._server.members(new.rating_key)
-        self._store.rename(old, new)
-        self._baselines.rename_in_list(members, Field.COLLECTIONS, old.title, new.title)
+        with self._baselines.together():
+            self._store.rename(old, new)
+            self._baselines.rename_in_list(members, Field.COLLECTIONS, old.title, new.title)
 
 
 def description(wanted: WantedCollection, rules: CollectionRules) -> str:

@@ -259,7 +259,7 @@ class SceneSync:
         moved = [
             self._collections.prepare(step.item, step.edit, desired.collections, still_ours)
             for step in planned
-            if desired.collections and step.edit
+            if desired.collections
         ]
         return any(moved)
 

@@ -68,6 +68,30 @@ def test_a_scene_deleted_in_stash_leaves_its_item_where_it_is(world: SyncWorld) 
 
 
 @pytest.mark.parametrize("applied", [True, False])
+def test_a_new_name_that_met_a_busy_plex_is_the_collections_after_the_next_attempt(
+    world: SyncWorld, *, applied: bool
+) -> None:
+    studio = pier(world)
+    scene_id, item = world.pair(title="Walk", studio=studio)
+    world.drain(scene_id, **ON)
+    before = named(world, "North Pier").rating_key
+    world.stash.save_studio(studio, name="West Pier")
+    world.plex.fail_next(1, faults.status(500, applied=applied), only=lambda request: "type=18&id" in request.target)
+    (attempt,) = world.drain(scene_id, **ON)
+    assert (attempt.outcome, attempt.error_type) == (Outcome.RETRY, "PlexBusy")
+    assert titles(world) == (["West Pier"] if applied else ["North Pier"])
+    world.drain(scene_id, **ON)
+    assert titles(world) == ["West Pier"]
+    assert (named(world, "West Pier").rating_key, members(named(world, "West Pier"))) == (before, {item.rating_key})
+    with world.installed(**ON) as installation:
+        world.session(installation).collections.tidy(lambda: True)
+    assert titles(world) == ["West Pier"]
+    world.stash.save(scene_id, studio=None)  # it is known as ours, and the item as put there by us
+    world.drain(scene_id, **ON)
+    assert titles(world) == []
+
+
+@pytest.mark.parametrize("applied", [True, False])
 def test_a_description_that_met_a_busy_plex_is_written_by_the_next_attempt(world: SyncWorld, *, applied: bool) -> None:
     scene_id, item = world.pair(title="Walk", studio=pier(world))
     world.plex.fail_next(1, faults.status(500, applied=applied), only=lambda request: "type=18&id" in request.target)
