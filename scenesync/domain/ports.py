@@ -23,6 +23,10 @@ class JobQueue(Protocol):
         """Take up to ``limit`` due jobs; no two for the same key, none whose key is being processed."""
         ...
 
+    def claim_urgent(self, limit: int = 1) -> Sequence[ClaimedJob]:
+        """Take up to ``limit`` due jobs that a person waits for, as ``claim`` does, and no others."""
+        ...
+
     def complete(self, claimed: ClaimedJob) -> None:
         """Take the finished job out. Raises LeaseLost if it is no longer held, as all methods below do."""
         ...

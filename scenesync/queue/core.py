@@ -147,6 +147,16 @@ class QueueCore:
             self.take_in_spool()
         return self._claim_up_to(limit) or self._claim_after_a_closer_look(limit)
 
+    def claim_urgent(self, limit: int = 1) -> list[ClaimedJob]:
+        """Take up to ``limit`` jobs that a person waits for, and no others; costs one look if there are none."""
+        self._prove_alive()
+        with self._file.reading as connection:
+            if not transitions.is_due_in_lane(connection, PRIORITY_PERSON, time.time()):
+                return []
+            with transaction(connection):
+                claims = iter(lambda: self._claim_next(PRIORITY_PERSON), None)
+                return list(itertools.islice(claims, limit))
+
     def _claim_up_to(self, limit: int) -> list[ClaimedJob]:
         with self._file.reading as connection:
             if limit == 1:
@@ -343,8 +353,8 @@ class QueueCore:
         self.damage = self._file.damage
         self._puts, self._claims = self._file.puts, self._file.claims
 
-    def _claim_next(self) -> ClaimedJob | None:
-        while (row := self._claim_row()) is not None:
+    def _claim_next(self, lane: int | None = None) -> ClaimedJob | None:
+        while (row := self._claim_row(lane=lane)) is not None:
             row_id, data, timestamp, deliveries, priority, claim_no = row
             try:
                 job = merging.decode_job(data)
@@ -356,10 +366,18 @@ class QueueCore:
             return ClaimedJob(row_id, job, deliveries, timestamp, claim_no, priority)
         return None
 
-    def _claim_row(self, *, after: int | None = None, row_id: int | None = None) -> tuple[Any, ...] | None:
+    def _claim_row(
+        self, *, after: int | None = None, row_id: int | None = None, lane: int | None = None
+    ) -> tuple[Any, ...] | None:
         claim_no = next(self._claim_numbers)
         row = transitions.claim(
-            self._claims, owner=self._owner.name, claim_no=claim_no, now=time.time(), after=after, row_id=row_id
+            self._claims,
+            owner=self._owner.name,
+            claim_no=claim_no,
+            now=time.time(),
+            after=after,
+            row_id=row_id,
+            lane=lane,
         )
         return None if row is None else (*row, claim_no)
 

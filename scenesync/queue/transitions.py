@@ -61,6 +61,13 @@ CLAIM_AFTER_ID: Final = f"""
     WHERE _id = (SELECT _id FROM ack_queue_default WHERE _id > :row_id AND status < 2 ORDER BY _id LIMIT 1)
     {_CLAIMED_ROW}"""
 
+DUE_IN_LANE: Final = f"""
+    SELECT waiting._id FROM ack_queue_default AS waiting
+    WHERE waiting.status < 2 AND waiting.priority = :lane AND waiting.due_at <= :now AND {_FREE}
+    ORDER BY waiting.due_at, waiting._id LIMIT 1"""
+
+CLAIM_IN_LANE: Final = f"{_MARK_CLAIMED} WHERE _id = ({DUE_IN_LANE}) {_CLAIMED_ROW}"
+
 _FENCE: Final = "_id = :row_id AND status = 2 AND owner IS :owner AND claim_no IS :claim_no"
 IS_HELD: Final = f"SELECT data, priority, event_at, timestamp, deliveries FROM ack_queue_default WHERE {_FENCE}"
 FINISH: Final = f"UPDATE ack_queue_default SET status = :status, owner = NULL, claim_no = NULL WHERE {_FENCE}"
@@ -172,11 +179,19 @@ def claim(
     now: float,
     after: int | None = None,
     row_id: int | None = None,
+    lane: int | None = None,
 ) -> Row | None:
-    """Claim one row: the first that is due, the one with ``row_id``, or the next waiting one ``after`` a row id."""
+    """Claim one row: the first that is due (in ``lane`` alone), the one with ``row_id``, or the next ``after`` one."""
     values = {"owner": owner, "claim_no": claim_no, "now": now, "jumped": now + CLOCK_JUMP_S, "row_id": row_id or after}
+    if lane is not None:
+        return _one(connection.execute(CLAIM_IN_LANE, {**values, "lane": lane}))
     statement = CLAIM_BY_ID if row_id is not None else CLAIM if after is None else CLAIM_AFTER_ID
     return _one(connection.execute(statement, values))
+
+
+def is_due_in_lane(connection: sqlite3.Connection, lane: int, now: float) -> bool:
+    """Say whether there is anything to claim in a lane, without taking the write lock to find out."""
+    return _one(connection.execute(DUE_IN_LANE, {"lane": lane, "now": now})) is not None
 
 
 def is_held(connection: sqlite3.Connection, row_id: int, owner: str | None, claim_no: int | None) -> Row | None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from scenesync.domain.scene import Scene
     from scenesync.worker.circuit_breaker import Permit
     from scenesync.worker.plex_connection import PlexSession
+    from scenesync.worker.read_ahead import ReadAhead
     from scenesync.worker.scene_sync import SyncResult
 
 
@@ -26,6 +27,7 @@ class Running:
     claim: ClaimedJob
     session: PlexSession
     scene: Scene | None = None
+    ahead: ReadAhead | None = None
     permit: Permit | None = None
     result: SyncResult | None = None
     started_at: float = 0.0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import queue as handoff
 import threading
 import time
 from dataclasses import dataclass
@@ -22,8 +21,10 @@ from scenesync.queue.errors import QueueError
 from scenesync.store.errors import StoreError
 from scenesync.worker.attempts import Running
 from scenesync.worker.circuit_breaker import CircuitState
+from scenesync.worker.hand_out import HandOut
 from scenesync.worker.holdings import Holdings
 from scenesync.worker.proof import Unproven
+from scenesync.worker.read_ahead import ReadAhead
 from scenesync.worker.settling import Settling
 
 if TYPE_CHECKING:
@@ -47,8 +48,10 @@ SHORT_WAIT_S: Final = 0.05
 MAINTAIN_EVERY_S: Final = 60.0
 LOOK_FOR_DEAD_EVERY_S: Final = 5.0
 ASK_FOR_TIDYING_EVERY_S: Final = 600.0
-JOBS_AHEAD_PER_WORKER: Final = 4
-"""Few enough that a scene which a person saves overtakes a bulk, enough to fetch scenes from Stash in batches."""
+JOBS_IN_HAND: Final = 100
+"""Two full batches: while one is worked off the next is fetched, fifty scenes a request. What a person saves is
+claimed beside them and goes first."""
+URGENT_PER_WORKER: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,8 @@ class WorkLoop:
         self._fan_out = fan_out
         self._memory = memory
         self._limits = limits
-        self._work: handoff.SimpleQueue[Running | None] = handoff.SimpleQueue()
+        self._work = HandOut()
+        self._in_hand = max(JOBS_IN_HAND, limits.workers * URGENT_PER_WORKER)
         self._holdings = Holdings()
         self._settling = Settling(worker, gate, self._holdings, observers, until_idle=limits.until_idle)
         self._stop = threading.Event()
@@ -150,6 +154,7 @@ class WorkLoop:
         if room and self._claim_and_fetch(session, room):
             self._last_edits_in.clear()
         elif not self._holdings.is_empty():
+            self._let_persons_go_first(session)
             if self._limits.until_idle and self._holdings.only_proofs_left() and self._nothing_due():
                 self._last_edits_in.set()
             self._holdings.wait(SHORT_WAIT_S)
@@ -195,14 +200,24 @@ class WorkLoop:
 
     def _room(self) -> int:
         """Return how many jobs may begin now; the others stay in the queue, where everybody sees them."""
-        room = self._holdings.room(self._limits.workers * JOBS_AHEAD_PER_WORKER)
-        if room < self._limits.workers:  # refill in batches: one request to Stash for several scenes
+        room = self._holdings.room(self._in_hand)
+        if room < self._in_hand // 2:  # refill in batches: one request to Stash and one to Plex for many scenes
             return 0
         return self._gate.may_begin(room)
+
+    def _let_persons_go_first(self, session: PlexSession) -> None:
+        """Claim what a person saved a moment ago, although there is enough in hand."""
+        room = self._holdings.room(self._in_hand + self._limits.workers * URGENT_PER_WORKER)
+        if room and (allowed := self._gate.may_begin(room)):
+            self._fetch_and_hand_out(session, self._worker.jobs.claim_urgent(allowed))
 
     def _claim_and_fetch(self, session: PlexSession, room: int) -> bool:
         """Claim up to ``room`` jobs, fetch their scenes and hand them out; False if there were none."""
         claims = self._worker.jobs.claim(room)
+        self._fetch_and_hand_out(session, claims)
+        return bool(claims)
+
+    def _fetch_and_hand_out(self, session: PlexSession, claims: Sequence[ClaimedJob]) -> None:
         self._gate.begun(len(claims))
         self._holdings.add(claims)
         jobs = [Running(claim, session) for claim in claims]
@@ -211,9 +226,12 @@ class WorkLoop:
                 if job.is_fan_out:
                     self._work.put(job)
             jobs = [job for job in jobs if not job.is_fan_out]
-        for job in self._fetch(jobs):
+        fetched = self._fetch(jobs)
+        scenes = [job.scene for job in fetched if job.scene is not None]
+        ahead = ReadAhead(session.scene_sync, scenes) if len(scenes) > 1 else None
+        for job in fetched:
+            job.ahead = ahead
             self._work.put(job)
-        return bool(claims)
 
     def _fetch(self, jobs: Sequence[Running]) -> list[Running]:
         """Return the jobs with their scenes (None: Stash has none); those that cannot be looked up are settled here."""
@@ -322,7 +340,8 @@ class WorkLoop:
             return self._still_ours(job.claim)
 
         if job.scene is not None:
-            return job.session.scene_sync.sync(job.scene, still_ours)
+            items = job.ahead.items_for(job.scene) if job.ahead is not None else {}
+            return job.session.scene_sync.sync(job.scene, still_ours, items)
         parted = job.session.departures.part_with(job.claim.scene_id, job.claim.job, still_ours)
         if parted is None:
             raise SceneGone(f"Scene {job.claim.scene_id} no longer exists in Stash.")
@@ -357,8 +376,7 @@ class WorkLoop:
 
     def _wind_down(self, threads: Sequence[threading.Thread], proven: threading.Event) -> None:
         """Let jobs in hand finish for a while, then give the rest back."""
-        for _ in range(self._limits.workers):
-            self._work.put(None)
+        self._work.close()
         deadline = time.monotonic() + self._limits.hand_back_after_s
         while not self._holdings.is_empty() and time.monotonic() < deadline:
             self._holdings.wait(SHORT_WAIT_S)

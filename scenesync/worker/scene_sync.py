@@ -187,7 +187,7 @@ class SceneSync:
         return self._locator.match(scene)
 
     def read_ahead(self, scenes: Sequence[Scene]) -> Mapping[str, Item]:
-        """Read the items of many scenes together, for ``plan``."""
+        """Read the items of many scenes together, for ``plan`` and ``sync``."""
         return self._locator.read_ahead(scenes)
 
     def plan(
@@ -218,15 +218,15 @@ class SceneSync:
             for step in planned
         ]
 
-    def sync(self, scene: Scene, still_ours: Callable[[], bool]) -> SyncResult:
-        """Write what differs and return what was written.
+    def sync(self, scene: Scene, still_ours: Callable[[], bool], items: Mapping[str, Item] = _NOTHING) -> SyncResult:
+        """Write what differs and return what was written; ``items`` may hold what ``read_ahead`` read a moment ago.
 
         ``still_ours`` is asked before each write; a job that was taken over writes nothing more (LeaseLost).
         A failing image does not keep the text from being written and proven: its error is in the result.
         """
         held = self._require_not_held(scene)
         desired = self._desired(scene)
-        match, planned = self._plan(scene, desired, _NOTHING)
+        match, planned = self._plan(scene, desired, items)
         if held is not None:
             log.info("metadata changed in Stash, no longer held scene=%d", scene.id)
             self._holds.release([scene.id])

@@ -47,6 +47,10 @@ class StockQueue:
             self._queue.nack(job)
         return claimed
 
+    def claim_urgent(self, limit: int = 1) -> Sequence[ClaimedJob]:  # noqa: ARG002 - the port's shape
+        """Return none: such a queue knows no lanes."""
+        return ()
+
     def complete(self, claimed: ClaimedJob) -> None:
         """Take the finished job out."""
         self._queue.ack(claimed.job)

@@ -67,8 +67,14 @@ class WorkerQueue(EmbeddedQueue):
         return owned
 
     def claim(self, limit: int = 1) -> list[ClaimedJob]:
+        return self._noted(lambda: super(WorkerQueue, self).claim(limit))
+
+    def claim_urgent(self, limit: int = 1) -> list[ClaimedJob]:
+        return self._noted(lambda: super(WorkerQueue, self).claim_urgent(limit))
+
+    def _noted(self, claim: Callable[[], list[ClaimedJob]]) -> list[ClaimedJob]:
         offset_s = self.kernel.wall_offset_s
-        claims = super().claim(limit)
+        claims = claim()
         steady = offset_s == self.kernel.wall_offset_s
         self.process.retries.claimed(self._owner.name, claims, clock_is_steady=steady)
         return claims

@@ -33,6 +33,29 @@ def test_lanes_go_first_then_due_time_then_age(queue: EmbeddedQueue, make_job: M
     assert queue.next_due_at() == pytest.approx(now + 60)
 
 
+def test_an_urgent_claim_takes_what_a_person_waits_for_and_nothing_else(
+    queue: EmbeddedQueue, make_job: MakeJob
+) -> None:
+    queue.put_job(make_job(1), priority=PRIORITY_BULK)
+    assert queue.claim_urgent(5) == []
+    queue.put_job(make_job(2))
+    queue.put_job(make_job(3))
+    queue.put_job(make_job(4, next_retry_at=time.time() + 60))
+    assert scene_ids(queue.claim_urgent(1)) == [2]
+    queue.put_job(make_job(2))  # it is being processed: it has to wait its turn
+    assert scene_ids(queue.claim_urgent(5)) == [3]
+    assert scene_ids(queue.claim(5)) == [1]
+
+
+def test_an_urgent_claim_of_nothing_takes_no_write_lock(
+    queue: EmbeddedQueue, make_job: MakeJob, open_queue: OpenQueue
+) -> None:
+    queue.put_job(make_job(1), priority=PRIORITY_BULK)
+    other = open_queue()
+    with other.writing():
+        assert queue.claim_urgent(5) == []
+
+
 def test_job_planned_by_a_clock_that_has_jumped_counts_as_due(queue: EmbeddedQueue, make_job: MakeJob) -> None:
     queue.put(make_job(1, next_retry_at=time.time() + 86400))
     assert queue.next_due_at() == 0
