@@ -83,8 +83,8 @@ class WriteLimit:
         if len(self._times_s) < self._wanted:
             return
         typical_s = statistics.median(self._times_s)
-        if self._limit == 1:
-            self._alone_s = typical_s
+        # Alone a write is never slower than beside others: later rounds correct a first measure that was too high.
+        self._alone_s = typical_s if self._limit == 1 else min(self._alone_s, typical_s)
         if typical_s <= max(self._alone_s * TOLERATED_GROWTH, self._alone_s + NOISE_S):
             self._limit = min(self._ceiling, self._limit + 1)
             self._begin_round(SAMPLES_PER_WRITER)

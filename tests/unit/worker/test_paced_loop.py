@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from scenesync.worker.plex_connection import PlexSession
 
 
+# The session of a Plex where no item shows a scene that is gone.
+NOTHING_TO_PART_WITH = SimpleNamespace(departures=SimpleNamespace(part_with=lambda *_: None))
+
+
 class HeldBackGate(Gate):
     """Lets nothing begin the first ``refusals`` times that it is asked; counts how often that is."""
 
@@ -33,7 +38,7 @@ class HeldBackGate(Gate):
         self._refusals = refusals
 
     def session(self) -> PlexSession | None:
-        return cast("PlexSession", object())
+        return cast("PlexSession", NOTHING_TO_PART_WITH)
 
     def may_begin(self, wanted: int) -> int:
         self.asked += 1

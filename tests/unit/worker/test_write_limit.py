@@ -2,67 +2,80 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import pytest
 
 from scenesync.domain.errors import LeaseLost
 from scenesync.plex.exceptions import PlexBusy, PlexPermanentError
+from scenesync.worker import write_limit
 from scenesync.worker.write_limit import WriteLimit
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
 
 
 def ours() -> bool:
     return True
 
 
-def write_many(limit: WriteLimit, count: int, *, serialised: bool, took_s: float = 0.02) -> int:
-    """Make writes with eight threads against a server; return how many were ever under way at once."""
-    turn = threading.Lock()
-    guard = threading.Lock()
-    under_way = most = 0
+class Server:
+    """A server on a clock of its own, which as many writers keep busy as the limit allows."""
 
-    def write() -> None:
-        nonlocal under_way, most
-        with limit.slot(ours):
-            with guard:
-                under_way += 1
-                most = max(most, under_way)
-            if serialised:
-                with turn:
-                    time.sleep(took_s)
-            else:
-                time.sleep(took_s)
-            with guard:
-                under_way -= 1
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1000.0
+        monkeypatch.setattr(write_limit, "time", SimpleNamespace(monotonic=lambda: self.now))
 
-    with ThreadPoolExecutor(8) as pool:
-        for job in [pool.submit(write) for _ in range(count)]:
-            job.result()
-    return most
+    def write(self, limit: WriteLimit, count: int, *, serialised: bool, took_s: float = 0.02) -> int:
+        """Make writes, each as long as ``took_s`` alone; return how many were ever under way at once."""
+        under_way: deque[AbstractContextManager[float]] = deque()
+        begun = most = 0
+        while begun < count or under_way:
+            while begun < count and len(under_way) < limit.limit:
+                slot = limit.slot(ours)
+                slot.__enter__()
+                under_way.append(slot)
+                begun += 1
+            most = max(most, len(under_way))
+            self.now += took_s
+            for _ in range(1 if serialised else len(under_way)):
+                under_way.popleft().__exit__(None, None, None)
+        return most
 
 
-def test_it_starts_with_one_writer() -> None:
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Server:
+    return Server(monkeypatch)
+
+
+def test_it_starts_with_one_writer(server: Server) -> None:
     assert WriteLimit(4).limit == 1
-    assert write_many(WriteLimit(4), 2, serialised=False) == 1
+    assert server.write(WriteLimit(4), 2, serialised=False) == 1
 
 
-def test_it_grows_to_its_ceiling_while_writes_do_not_slow_each_other_down() -> None:
+def test_it_grows_to_its_ceiling_while_writes_do_not_slow_each_other_down(server: Server) -> None:
     limit = WriteLimit(4)
-    assert write_many(limit, 60, serialised=False) == 4
+    assert server.write(limit, 60, serialised=False) == 4
     assert limit.limit == 4
 
 
-def test_it_goes_back_to_one_when_the_server_writes_one_at_a_time() -> None:
+def test_it_goes_back_to_one_when_the_server_writes_one_at_a_time(server: Server) -> None:
     limit = WriteLimit(8)
-    write_many(limit, 30, serialised=True)
-    assert write_many(limit, 20, serialised=True) <= 2
+    assert server.write(limit, 200, serialised=True) == 2
+    assert limit.limit == 1
 
 
-def test_a_busy_server_halves_it() -> None:
+def test_a_first_measure_that_was_too_high_does_not_let_it_grow_to_the_ceiling(server: Server) -> None:
+    limit = WriteLimit(8)
+    server.write(limit, 3, serialised=True, took_s=0.2)
+    assert server.write(limit, 300, serialised=True, took_s=0.02) <= 4
+
+
+def test_a_busy_server_halves_it(server: Server) -> None:
     limit = WriteLimit(4)
-    write_many(limit, 60, serialised=False)
+    server.write(limit, 60, serialised=False)
     with pytest.raises(PlexBusy), limit.slot(ours):
         raise PlexBusy("500 after ten seconds")
     assert limit.limit == 2
