@@ -45,7 +45,7 @@ _NOTHING: Final[Mapping[str, Item]] = MappingProxyType({})
 
 
 STALE_AFTER_S: Final = 5.0
-"""When an edit had to wait longer for others, the item is read again before it is written."""
+"""When an edit had to wait longer, for others or for its own pictures, the item is read again before it is written."""
 
 
 class Baselines(Protocol):
@@ -227,6 +227,7 @@ class SceneSync:
         held = self._require_not_held(scene)
         desired = self._desired(scene)
         match, planned = self._plan(scene, desired, items)
+        planned_at = time.monotonic()
         if held is not None:
             log.info("metadata changed in Stash, no longer held scene=%d", scene.id)
             self._holds.release([scene.id])
@@ -244,7 +245,7 @@ class SceneSync:
             edit = replace(step.edit, also_lock=pictures.missing_locks)
             if edit:
                 _say_what_was_cut(scene.id, edit, desired.cuts)
-                self.write(scene.id, match, step.item, edit, still_ours)
+                self.write(scene.id, match, step.item, edit, still_ours, planned_at=planned_at)
             photos, photo_error = self._photos_to_look_at(step, desired)
             image_error = image_error or photo_error
             if edit or pictures.changes or photos:
@@ -318,8 +319,17 @@ class SceneSync:
         )
         return PlannedItem(item, edit, reach=reach_of(edit, baselines))
 
-    def write(self, scene_id: int, match: Match, item: Item, edit: Edit, still_ours: Callable[[], bool]) -> None:
-        """Note what is about to be written, then send it.
+    def write(
+        self,
+        scene_id: int,
+        match: Match,
+        item: Item,
+        edit: Edit,
+        still_ours: Callable[[], bool],
+        *,
+        planned_at: float | None = None,
+    ) -> None:
+        """Note what is about to be written, then send it; ``planned_at`` is when the item was read (monotonic).
 
         Noted first: after a crash, or a write that was carried out without an answer, our own text would pass for a
         person's and stay there for ever.
@@ -330,7 +340,8 @@ class SceneSync:
                 self._journal.append(_entries(scene_id, item, edit, known, at=time.time(), file=file_of(match, item)))
                 self._baselines.write(edit.rating_key, scene_id, _unproven_baselines(edit, known))
         with self._writing.slot(still_ours) as waited_s:
-            if waited_s > STALE_AFTER_S:
+            age_s = waited_s if planned_at is None else time.monotonic() - planned_at
+            if age_s > STALE_AFTER_S:
                 require_as_planned(self._server, item, edit)
             self._server.apply_edit(edit)
 

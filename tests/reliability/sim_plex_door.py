@@ -27,13 +27,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _SCENE_MARK: Final = re.compile(r"#(\d+)|^scene-(\d+)$")
-OLDEST_BASE_S: Final = 60.0
-"""An edit is based on a read that is seconds old; asking Stash for a picture in between may take its whole time-out."""
+OLDEST_BASE_S: Final = 15.0
+"""An edit is based on a read that is seconds old, however long its pictures took or others had to be waited for."""
+OLDEST_BASE_OF_A_PICTURE_S: Final = 150.0
+"""A picture may follow another one, and each question about them may take its whole time-out."""
 _SCENE_FILE: Final = re.compile(r"scene-(\d+)\.")
 
 
 class PlexDoor:
-    """One process's client. ``writer`` names the process; ``last_read`` is when and with which files it saw each item."""
+    """One process's client. ``writer`` names the process; ``last_read``: when it saw each item, with which files."""
 
     def __init__(self, world: PlexWorld, process: SimulatedProcess) -> None:
         self.world = world
@@ -112,7 +114,8 @@ class PlexDoor:
 
     def upload_image(self, rating_key: str, name: Field, content: bytes) -> None:
         scene = int(content.split()[1])
-        self._write(scene, rating_key, f"upload {name.value} {rating_key}", self._image(rating_key, name, content))
+        words = f"upload {name.value} {rating_key}"
+        self._write(scene, rating_key, words, self._image(rating_key, name, content), OLDEST_BASE_OF_A_PICTURE_S)
 
     def select_image(self, rating_key: str, name: Field, key: str) -> None:
         sender = self._sender()
@@ -142,13 +145,20 @@ class PlexDoor:
 
         self._write(scene_of(edit), edit.rating_key, f"edit {edit.rating_key}", carry_out)
 
-    def _write(self, scene: int, rating_key: str, words: str, carry_out: Callable[[], None]) -> None:
+    def _write(
+        self,
+        scene: int,
+        rating_key: str,
+        words: str,
+        carry_out: Callable[[], None],
+        oldest_base_s: float = OLDEST_BASE_S,
+    ) -> None:
         self._guard_closed()
         world = self.world
         world.count.writes += 1
         world.may_write(self.process, scene or self._scene_seen(rating_key))
         if scene:
-            self._require_seen(scene, rating_key)
+            self._require_seen(scene, rating_key, oldest_base_s)
         self._ask(words, carry_out, writes=True)
 
     def _scene_seen(self, rating_key: str) -> int:
@@ -156,11 +166,11 @@ class PlexDoor:
         _, files = self.last_read.get(rating_key, (0.0, ()))
         return next((int(mark[1]) for file in files if (mark := _SCENE_FILE.search(file))), 0)
 
-    def _require_seen(self, scene: int, rating_key: str) -> None:
+    def _require_seen(self, scene: int, rating_key: str, oldest_base_s: float) -> None:
         """The edit must be based on a late read by this process (maybe another task's) that showed the scene's file."""
         seen = self.last_read.get(rating_key)
         mark = f"scene-{scene}."
-        is_late = seen is not None and self.world.kernel.now - seen[0] <= OLDEST_BASE_S
+        is_late = seen is not None and self.world.kernel.now - seen[0] <= oldest_base_s
         if seen is None or not is_late or not any(mark in file for file in seen[1]):
             self.world.violate("I10", f"item {rating_key} is edited for scene {scene}, seen there: {seen}")
 
