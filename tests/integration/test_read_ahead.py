@@ -35,7 +35,7 @@ def test_two_hundred_changed_scenes_cost_one_write_each_and_a_read_for_fifty(wor
         enqueue(installation, scenes)
         installation.work_loop(LoopLimits(until_idle=True), unreachable_for_s=10).run(threading.Event())
     assert world.plex.counts()["edit"] == 200
-    assert reads(world) <= 200 / 50 + 6  # and as many for the proof
+    assert reads(world) <= 2 * 200 / 50 + 4  # as many for the proof, and some that were in a hurry
 
 
 def test_one_scene_that_plex_cannot_read_takes_no_other_with_it(world: SyncWorld) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from scenesync.domain.diff import Edit
     from scenesync.domain.fields import FieldValue
+    from scenesync.domain.item import Collection
 
 T = TypeVar("T")
 
@@ -34,6 +35,13 @@ OLDEST_BASE_OF_A_PICTURE_S: Final = 150.0
 _SCENE_FILE: Final = re.compile(r"scene-(\d+)\.")
 
 
+class NoCollections:
+    """``CollectionServer`` of a Plex without any: the simulated histories put no film into one."""
+
+    def of_library(self, library_key: str) -> Sequence[Collection]:
+        raise NotImplementedError(f"nobody has a reason to ask for the collections of library {library_key}")
+
+
 class PlexDoor:
     """One process's client. ``writer`` names the process; ``last_read``: when it saw each item, with which files."""
 
@@ -43,6 +51,7 @@ class PlexDoor:
         self.writer = process.name
         self.last_read: dict[str, tuple[float, tuple[str, ...]]] = {}
         self.is_closed = False
+        self.collections = NoCollections()
         self._dialect = Dialect()
         self._on_learned: Callable[[Dialect], None] | None = None
 

@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from scenesync.worker.plex_connection import PlexSession
 
 
-# The session of a Plex where no item shows a scene that is gone.
-NOTHING_TO_PART_WITH = SimpleNamespace(departures=SimpleNamespace(part_with=lambda *_: None))
+# The session of a Plex where no item shows a scene that is gone, and no collection is SceneSync's.
+NOTHING_TO_PART_WITH = SimpleNamespace(
+    departures=SimpleNamespace(part_with=lambda *_: None), collections=SimpleNamespace(tidy_if_due=lambda *_: None)
+)
 
 
 class HeldBackGate(Gate):
