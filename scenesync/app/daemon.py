@@ -21,7 +21,7 @@ from scenesync.app.one_shot import stopping_on_signals
 from scenesync.app.second_look import make_good
 from scenesync.app.settings import SettingsError, not_yet_effective
 from scenesync.disk.room import is_no_room
-from scenesync.domain.errors import StashRefused, StashUnavailable
+from scenesync.domain.errors import StashRefused, StashUnavailable, TransientError
 from scenesync.domain.outcome import Attempt, Outcome
 from scenesync.queue.errors import QueueDamaged, QueueDiskFull
 from scenesync.stash.client import StashClient
@@ -30,10 +30,11 @@ from scenesync.worker.disk_trouble import DiskTrouble
 from scenesync.worker.loop import LoopLimits
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from scenesync.app.context import AppContext
     from scenesync.app.settings import LoadedSettings, Settings
+    from scenesync.intake.polling import Poll
     from scenesync.queue.owner_lock import KernelLock
     from scenesync.stash.connection import PluginConnection
 
@@ -203,16 +204,34 @@ class Daemon:
             limits = LoopLimits(
                 workers=settings.workers, refresh_index_every_s=settings.poll_interval or NO_POLL_REFRESH_S
             )
+            loop = installation.work_loop(limits, [log_attempt])
+            poll = installation.poll(loop.require_session)
             with (
                 beside("settings", watch.run, end_of_round),
+                beside("poll", looking_every(settings.poll_interval, poll), end_of_round),
                 beside("second look", lambda end: make_good(installation, end), end_of_round),
                 beside("housekeeping", every("housekeeping", TIDY_EVERY_S, lambda: tidy(installation)), end_of_round),
             ):
                 try:
-                    installation.work_loop(limits, [log_attempt]).run(end_of_round)
+                    loop.run(end_of_round)
                 except QueueDamaged:
                     installation.queue.recover()  # opening does not look through a large file
                     raise
+
+
+def looking_every(interval_s: float, poll: Poll) -> Callable[[threading.Event], None]:
+    """Return an action for ``beside`` that looks for changes in Stash every ``interval_s`` seconds, never if 0.
+
+    Servers that are down or refuse are told of by the loop, once; the next look finds what this one could not.
+    """
+
+    def look() -> None:
+        try:
+            poll.look()
+        except (TransientError, StashRefused) as error:
+            log.debug("not looked for changes in Stash: %s", error)
+
+    return every("poll", interval_s, look) if interval_s else lambda _end: None
 
 
 class SettingsWatch:

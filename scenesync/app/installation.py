@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from scenesync.app.collection_parts import keepers_of_collections
 from scenesync.app.field_settings import conflict_policies, enabled_fields, field_rules, photo_policy
-from scenesync.app.guarded_fan_out import GuardedScenes
+from scenesync.app.guarded_runs import GuardedScenes, admit_polled
 from scenesync.app.photo_settings import photo_address, why_photos_cannot_work
 from scenesync.app.settings import participation, require_plex
 from scenesync.app.version import VERSION
@@ -22,6 +22,7 @@ from scenesync.domain.departure import OnDestroy
 from scenesync.domain.job import scene_job
 from scenesync.domain.showing import Showing
 from scenesync.intake.fan_out import FanOut
+from scenesync.intake.polling import Poll
 from scenesync.pictures.posters import PictureMaker
 from scenesync.plex import dialect
 from scenesync.plex.client import PlexClient
@@ -142,6 +143,15 @@ def open_queue(settings: Settings, *, repairs: bool = False) -> Iterator[Embedde
     make_data_dir(settings.data_dir)
     with contextlib.closing(_queue_at(settings, auto_resume=False, repairs=repairs)) as queue:
         yield queue
+
+
+def open_state(settings: Settings, *, repairs: bool = False) -> Database:
+    """Open everything but the queue, to be closed by the caller; ``repairs`` as for ``open_installation``.
+
+    Raises StoreError, OSError.
+    """
+    make_data_dir(settings.data_dir)
+    return open_database(database_file(settings.data_dir), journal=journal_of(settings), repair=repairs)
 
 
 def stash_client(settings: Settings) -> StashClient:
@@ -385,6 +395,10 @@ class Installation:
             memory=SceneMemory(traces, showing),
         )
 
+    def poll(self, session: Callable[[], PlexSession]) -> Poll:
+        """Return what looks for changes that no hook announced; ``session`` is asked when there are many."""
+        return Poll(self.stash, self.queue, Memory(self.database), lambda ids: admit_polled(self.judge(session()), ids))
+
     def _pacing(self) -> Pacing:
         """Return the pace of jobs, still slow if an earlier process or round saw an outage end a moment ago."""
         now, ramp_s = time.time(), self.settings.recovery_ramp
@@ -420,9 +434,7 @@ def open_installation(
     make_data_dir(settings.data_dir)
     with contextlib.ExitStack() as stack:
         queue = stack.enter_context(contextlib.closing(_queue_at(settings, auto_resume=True, repairs=repairs)))
-        database = stack.enter_context(
-            open_database(database_file(settings.data_dir), journal=journal_of(settings), repair=repairs)
-        )
+        database = stack.enter_context(open_state(settings, repairs=repairs))
         memory = Memory(database)
         source = stash or stack.enter_context(stash_client(settings))
         photos = settings.sync_performer_photos and not why_photos_cannot_work(settings)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from scenesync.app.daemon import SettingsSource, write_hook_file
 from scenesync.app.exit_codes import DONE, FAILED
-from scenesync.app.installation import make_data_dir, open_queue, queue_folder
+from scenesync.app.installation import make_data_dir, open_queue, open_state, queue_folder
 from scenesync.app.one_shot import work_off
 from scenesync.app.overview import read_overview
 from scenesync.app.progress import FractionView
@@ -18,13 +18,15 @@ from scenesync.app.settings import SettingsError, require_plex
 from scenesync.disk.room import explained
 from scenesync.domain.errors import PermanentError, TransientError
 from scenesync.domain.job import subject
-from scenesync.intake.selection import enqueue_all, enqueue_since
+from scenesync.intake.polling import enqueue_everything
+from scenesync.intake.selection import enqueue_since
 from scenesync.queue.dead_letters import ALL, DeadLetterReader, DeadLetterStore
 from scenesync.queue.errors import QueueError
 from scenesync.queue.read_only import read_queue
 from scenesync.stash.connection import PluginConnection
 from scenesync.stash.plugin_protocol import PluginChannel, StashLog
 from scenesync.store.errors import StoreError
+from scenesync.store.memory import Memory
 from scenesync.worker.plex_connection import NeedsPerson
 
 if TYPE_CHECKING:
@@ -97,8 +99,8 @@ def _run(app: AppContext, document: Mapping[str, Any], channel: PluginChannel) -
 
 def _sync_all(task: Task) -> str:
     require_plex(task.settings)
-    with open_queue(task.settings, repairs=True) as queue:
-        enqueued = enqueue_all(task.stash, queue)
+    with open_queue(task.settings, repairs=True) as queue, open_state(task.settings, repairs=True) as database:
+        enqueued = enqueue_everything(task.stash, queue, Memory(database))
     task.channel.log("i", f"{enqueued.created} scenes enqueued, {enqueued.merged} were waiting already")
     return _process(task)
 

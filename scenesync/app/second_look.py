@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from scenesync.app.installation import database_file, queue_folder
 from scenesync.domain.errors import PermanentError, TransientError
-from scenesync.intake.selection import enqueue_all
+from scenesync.intake.polling import enqueue_everything
 from scenesync.queue.errors import QueueDamaged, QueueError
 from scenesync.queue.salvage import damaged_files as damaged_queues
 from scenesync.store.errors import StoreDamaged, StoreError
@@ -68,7 +68,7 @@ def _make_good(installation: Installation) -> bool:
     if not names:
         return False
     log.warning("after damage every scene is looked at again: damaged=%s", ", ".join(names))
-    enqueued = enqueue_all(installation.stash, installation.queue)
+    enqueued = enqueue_everything(installation.stash, installation.queue, memory)
     memory.note(FACT, " ".join([*(memory.recall(FACT) or "").split(), *names]))
     log.warning(
         "after damage: %d scenes enqueued, %d were waiting already; what is right already is not written",

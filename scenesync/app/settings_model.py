@@ -133,8 +133,8 @@ class Settings(BaseSettings):
     poll_interval: IntervalS = Field(
         default=30,
         description=(
-            "Seconds between looks for changes that no hook announced. In this version Plex is looked at, for new "
-            "files; Stash is not yet. 0: every five minutes."
+            "Seconds between looks at Stash for changes that no hook announced, and at Plex for new files. 0: Stash is "
+            "not looked at, Plex every five minutes."
         ),
     )
     reconcile_interval: Annotated[ReconcileInterval, _CHOICE] = Field(

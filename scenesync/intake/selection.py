@@ -29,12 +29,12 @@ class BulkQueue(Protocol):
 
 def enqueue_all(stash: StashClient, queue: BulkQueue) -> BulkResult:
     """Enqueue every scene that Stash has. Raises what Stash's client raises; what was enqueued by then stays."""
-    return queue.put_many(_jobs(all_scenes(stash)), priority=PRIORITY_BULK)
+    return queue.put_many(scene_jobs(all_scenes(stash)), priority=PRIORITY_BULK)
 
 
 def enqueue_since(stash: StashClient, queue: BulkQueue, since: datetime) -> BulkResult:
     """Enqueue the scenes that Stash says were changed at or after ``since``."""
-    return queue.put_many(_jobs(stash.scenes_updated_since(since, overlap_s=0)), priority=PRIORITY_BULK)
+    return queue.put_many(scene_jobs(stash.scenes_updated_since(since, overlap_s=0)), priority=PRIORITY_BULK)
 
 
 def enqueue_ids(queue: BulkQueue, scene_ids: Sequence[int]) -> BulkResult:
@@ -51,7 +51,8 @@ def all_scenes(stash: StashClient) -> Iterator[SceneHint]:
         last_id = page[-1].id
 
 
-def _jobs(scenes: Iterable[SceneHint]) -> Iterator[Job]:
+def scene_jobs(scenes: Iterable[SceneHint]) -> Iterator[Job]:
+    """Yield a job for each scene."""
     for scene in scenes:
         hint = {key: text for key, text in (("path", scene.path), ("title", scene.title)) if text}
         yield scene_job(scene.id, time.time(), data=hint)

@@ -79,6 +79,10 @@ class Gate:
             return None
         return session
 
+    def require_session(self) -> PlexSession:
+        """Return the session of the server that answered last, whatever may flow now. Raises PlexServerDown."""
+        return self._connection.require_session()
+
     def pause_s(self) -> float:
         """Return how long to sleep before asking again."""
         if self._standing_refusal() is not None:

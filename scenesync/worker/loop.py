@@ -124,6 +124,10 @@ class WorkLoop:
         finally:
             self._wind_down(threads, proven)
 
+    def require_session(self) -> PlexSession:
+        """Return what belongs to the Plex server that answered last. Raises PlexServerDown if none ever did."""
+        return self._gate.require_session()
+
     # -- feeding ---------------------------------------------------------------------------------------------------
 
     def _feed(self, stop: threading.Event) -> None:

@@ -12,11 +12,13 @@ from scenesync.app.commands.drain import tell, view_for
 from scenesync.app.context import AppContext, print_json
 from scenesync.app.exit_codes import DONE
 from scenesync.app.holding import release_holds
-from scenesync.app.installation import open_queue, stash_client
+from scenesync.app.installation import open_queue, open_state, stash_client
 from scenesync.app.one_shot import work_off
 from scenesync.app.plan_report import show_plan
 from scenesync.app.settings import require_plex
-from scenesync.intake.selection import enqueue_all, enqueue_ids, enqueue_since
+from scenesync.intake.polling import enqueue_everything
+from scenesync.intake.selection import enqueue_ids, enqueue_since
+from scenesync.store.memory import Memory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,4 +79,7 @@ def enqueue(settings: Settings, scene_ids: Sequence[int], *, since: datetime | N
     with open_queue(settings, repairs=True) as queue, stash_client(settings) as stash:
         if scene_ids:
             return enqueue_ids(queue, scene_ids)
-        return enqueue_since(stash, queue, since) if since is not None else enqueue_all(stash, queue)
+        if since is not None:
+            return enqueue_since(stash, queue, since)
+        with open_state(settings, repairs=True) as database:
+            return enqueue_everything(stash, queue, Memory(database))

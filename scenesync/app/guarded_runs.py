@@ -1,8 +1,8 @@
-"""Scenes that a fan-out found: gathered until it is through, judged as one run, and only then enqueued."""
+"""Scenes that nobody asked for by hand: gathered, judged as one run, and only then enqueued."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -10,9 +10,14 @@ if TYPE_CHECKING:
     from scenesync.domain.entities import EntityChange
     from scenesync.reconciliation.automatic_run import Judge
 
+POLL: Final = "changes found in Stash"
+
 
 class GuardedScenes:
-    """Implements ``intake.fan_out.SceneReceiver``; ``judge`` gives the judge for the Plex server of the moment."""
+    """What a fan-out found, until it is through. Implements ``intake.fan_out.SceneReceiver``.
+
+    ``judge`` gives the judge for the Plex server of the moment.
+    """
 
     def __init__(self, judge: Callable[[], Judge]) -> None:
         self._judge = judge
@@ -24,6 +29,12 @@ class GuardedScenes:
     def conclude(self, change: EntityChange) -> None:
         """Enqueue what was gathered, or stop it if that would change too much. Raises what ``Judge.conclude`` does."""
         self._judge().conclude(_run_key(change), _cause(change))
+
+
+def admit_polled(judge: Judge, scene_ids: Sequence[int]) -> None:
+    """Judge and enqueue what a poll of Stash found. Raises what ``Judge`` does; the scenes are then still gathered."""
+    judge.gather(POLL, POLL, scene_ids)
+    judge.conclude(POLL, POLL)
 
 
 def _run_key(change: EntityChange) -> str:
