@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from scenesync.domain.collection_order import moves
 from scenesync.domain.diff import ConflictPolicy
+from scenesync.domain.errors import PermanentError
 from scenesync.domain.fields import Field
 
 if TYPE_CHECKING:
@@ -55,9 +56,13 @@ class CollectionOrder:
         """
         before = self._store.places(known.library_key, group_id)
         now = {key: place for key, place in {**before, **places}.items() if place is not None}
-        if now and (before or self._sorted_by_hand(known, found, still_ours)):
-            movable = None if self._policy.of(Field.COLLECTIONS) is ConflictPolicy.STASH else frozenset(places)
-            self._move(known, self._server.members(known.rating_key), now, movable, still_ours)
+        try:
+            if now and (before or self._sorted_by_hand(known, found, still_ours)):
+                movable = None if self._policy.of(Field.COLLECTIONS) is ConflictPolicy.STASH else frozenset(places)
+                self._move(known, self._server.members(known.rating_key), now, movable, still_ours)
+        except PermanentError as error:
+            # No reason to give a scene up; it is tried again when the place of any changes.
+            log.warning("collection not sorted library=%s title=%r: %s", known.library_key, known.title, error)
         self._store.put_places(known.library_key, group_id, places)
 
     def _sorted_by_hand(self, known: KnownCollection, found: Collection | None, still_ours: Callable[[], bool]) -> bool:

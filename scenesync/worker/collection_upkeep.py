@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from scenesync.domain.collection import Standing, title_key, titled
 from scenesync.domain.errors import PermanentError
 from scenesync.domain.fields import Field, FieldValue
-from scenesync.plex.exceptions import PlexNotFound
+from scenesync.plex.exceptions import PlexBusy, PlexNotFound
 from scenesync.worker.collection_texts import OF_NO_SCENE
 from scenesync.worker.collections import description
 
@@ -201,17 +201,27 @@ class CollectionUpkeep:
         now = self._server.read([step.known.rating_key for step in described if step.edit or step.pictures])
         for step in described:
             known, shown = step.known, now.get(step.known.rating_key)
+            picture_failed = step.picture_failed
             if shown is not None:
-                for change in step.pictures:
-                    self._images.confirm(shown.item, OF_NO_SCENE, change, still_ours)
+                picture_failed = not self._confirm_pictures(step, shown, still_ours) or picture_failed
                 ignored = self._texts.remember(step.edit, shown.item)
                 if ignored:
                     log.warning("collection %r: Plex ignored the edit of %s", known.title, ", ".join(ignored))
                 known = replace(known, title=shown.title)
-            if not step.picture_failed:
+            if not picture_failed:
                 known = replace(known, described=description(step.wanted, self._collections.rules))
             self._store.put(known)
             self._store.link(known.library_key, step.wanted, known.key)
+
+    def _confirm_pictures(self, step: _Described, shown: Collection, still_ours: Callable[[], bool]) -> bool:
+        """Say whether Plex shows the pictures that were sent; if not they are sent again with the next scene."""
+        try:
+            for change in step.pictures:
+                self._images.confirm(shown.item, OF_NO_SCENE, change, still_ours)
+        except (PlexBusy, PermanentError) as error:
+            log.warning("picture of collection %r not kept: %s", step.known.title, error)
+            return False
+        return True
 
     def _arrange(
         self, tasks: Iterable[CollectionTask], found: Mapping[str, Collection], still_ours: Callable[[], bool]
@@ -248,8 +258,13 @@ class CollectionUpkeep:
             if self._has_members(known):
                 self._store.put(replace(known, may_be_empty=False))
                 return
-            with self._writing.slot(still_ours):
-                self._server.delete(known.rating_key)
+            try:
+                with self._writing.slot(still_ours):
+                    self._server.delete(known.rating_key)
+            except PermanentError as error:
+                log.warning("empty collection %r not deleted: %s", known.title, error)
+                self._store.put(replace(known, may_be_empty=False))  # tidying tries once more, not every scene
+                return
             self._store.forget(known)
         log.info("empty collection deleted library=%s title=%r", known.library_key, known.title)
 
@@ -286,7 +301,10 @@ class CollectionUpkeep:
                 except PlexNotFound:  # a library that was deleted took its collections with it
                     listed = ()
             for known in all_known:
-                self._hold_against(known, listed, still_ours)
+                try:
+                    self._hold_against(known, listed, still_ours)
+                except PermanentError as error:
+                    log.warning("collection %r not tidied: %s", known.title, error)
 
     def _hold_against(
         self, known: KnownCollection, listed: Sequence[Collection], still_ours: Callable[[], bool]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from test_collections import ON, members, named, pier, titles
+from test_collections_of_groups import placed
 from test_fan_out import spread
 
 from scenesync.domain.entities import Entity, EntityChange
@@ -101,3 +102,57 @@ def test_a_description_that_met_a_busy_plex_is_written_by_the_next_attempt(world
     assert attempt.outcome is Outcome.UNCHANGED
     made = named(world, "North Pier")
     assert (made.summary, members(made)) == ("Concerts by the sea.", {item.rating_key})
+
+
+def refused(world: SyncWorld, *, path: str, method: str = "PUT") -> None:
+    """Let Plex refuse these requests for good from now on."""
+    world.plex.fail_next(
+        1000, faults.status(403), only=lambda request: request.method == method and path in request.target
+    )
+
+
+def test_a_collection_that_plex_will_not_delete_takes_no_scene_with_it(world: SyncWorld) -> None:
+    first, _ = world.pair(title="Walk", studio=pier(world))
+    others = [world.pair(title=f"Film {number}")[0] for number in range(3)]
+    world.drain(first, *others, **ON)
+    refused(world, path="/library/collections/", method="DELETE")
+    south = world.stash.add_studio("South Pier")
+    for scene_id in (first, *others):
+        world.stash.save(scene_id, studio=south)
+    attempts = world.drain(first, *others, **ON)
+    assert [attempt.outcome for attempt in attempts] == [Outcome.SYNCED] * 4, attempts[0].message
+    assert titles(world) == ["North Pier", "South Pier"]
+    world.plex.clear_records()
+    world.stash.save(first, studio=None)
+    world.drain(first, **ON)
+    assert not [request for request in world.plex.requests if request.method == "DELETE"]  # asked again when tidying
+
+
+def test_a_collection_that_plex_will_not_sort_takes_no_scene_with_it(world: SyncWorld) -> None:
+    group = world.stash.add_group("Seasons")
+    scenes = [world.pair(title=title)[0] for title in ("Autumn", "Spring")]
+    for scene_id, place in zip(scenes, (2, 1), strict=True):
+        world.stash.save(scene_id, groups=[placed(group, place)])
+    refused(world, path="/move")
+    settings = {**ON, "collection_sources": ("groups",)}
+    attempts = world.drain(*scenes, **settings)
+    assert [attempt.outcome for attempt in attempts] == [Outcome.SYNCED] * 2, attempts[0].message
+    world.plex.clear_records()
+    world.drain(*scenes, **settings)
+    assert not [request for request in world.plex.requests if request.method != "GET"]
+
+
+def test_a_collection_that_plex_will_not_edit_keeps_no_other_from_being_tidied(world: SyncWorld) -> None:
+    for number, name in enumerate(("Airfield", "North Pier")):
+        studio = world.stash.add_studio(name)
+        world.stash.save_studio(studio, details="Concerts.")
+        world.drain(world.pair(title=f"Film {number}", studio=studio)[0], **ON)
+    for name in ("Airfield", "North Pier"):
+        world.plex.edit_by_hand(named(world, name), summary="Theirs.")
+    spoilt = named(world, "Airfield").rating_key
+    world.plex.fail_next(
+        10, faults.status(400), only=lambda request: f"type=18&id={spoilt}&" in request.target
+    )
+    with world.installed(**ON) as installation:
+        world.session(installation).collections.tidy(lambda: True)
+    assert (named(world, "Airfield").summary, named(world, "North Pier").summary) == ("Theirs.", "Concerts.")
