@@ -281,6 +281,7 @@ class Installation:
             settings.on_destroy,
             settings.destroyed_label,
             traces=TraceStore(self.database),
+            holds=holds,
             baselines=baselines,
             locator=locator,
             rivals=rivals,

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from scenesync.domain.showing import SceneTrace
     from scenesync.worker.locator import Locator
     from scenesync.worker.rivals import Rivals, SceneFinder
-    from scenesync.worker.scene_sync import SceneSync
+    from scenesync.worker.scene_sync import Holds, SceneSync
     from scenesync.worker.undo_work import UndoneScene
 
 log = logging.getLogger(__name__)
@@ -91,6 +91,7 @@ class Departures:
         label: str,
         *,
         traces: Traces,
+        holds: Holds,
         baselines: Baselines,
         locator: Locator,
         rivals: Rivals,
@@ -102,6 +103,7 @@ class Departures:
         self._policy = policy
         self._label = label
         self._traces = traces
+        self._holds = holds
         self._baselines = baselines
         self._locator = locator
         self._rivals = rivals
@@ -127,7 +129,7 @@ class Departures:
             log.info("scene is gone, looking at who has its files scene=%d successors=%s", scene_id, successors)
             self._pick_up(sorted(successors))
         if result is None:
-            self._traces.forget(scene_id)
+            self._forget(scene_id)
         return result
 
     def conclude(self, scene_id: int, result: SyncResult) -> None:
@@ -136,7 +138,13 @@ class Departures:
             for written in result.written:
                 key = written.edit.rating_key
                 self._baselines.write(key, scene_id, unlocked(written.edit, self._baselines.read(key)))
-        self._traces.forget(scene_id)
+        self._forget(scene_id)
+
+    def _forget(self, scene_id: int) -> None:
+        """Drop what says something of the scene alone: what it showed, and that it is left alone."""
+        with self._baselines.together():
+            self._traces.forget(scene_id)
+            self._holds.release([scene_id])
 
     def _files_of(self, scene_id: int, job: Job) -> tuple[SceneFile, ...]:
         """Return the files that the scene had: those that were remembered, and the one that its deletion named."""

@@ -12,6 +12,7 @@ from scenesync.domain.job import DESTROY, scene_job
 from scenesync.domain.outcome import Outcome
 from scenesync.simulators.sample_world import png
 from scenesync.store.baselines import BaselineStore
+from scenesync.store.holds import list_held
 from scenesync.store.traces import TraceStore
 
 if TYPE_CHECKING:
@@ -173,6 +174,17 @@ class TestWhatIsRemembered:
             assert TraceStore(installation.database).read(scene_id) is None
             server = installation.plex.identity().machine_identifier
             assert BaselineStore(installation.database, server).read(item.rating_key)
+
+    @pytest.mark.parametrize("policy", POLICIES)
+    def test_that_the_scene_was_held_is_forgotten(self, world: SyncWorld, policy: str) -> None:
+        scene_id, _ = synced(world)
+        with world.installed() as installation:
+            session = world.session(installation)
+            undone = session.undoing.undo_scene(scene_id, installation.stash.scenes([scene_id])[scene_id])
+            assert undone.held
+        destroyed(world, scene_id, on_destroy=policy)
+        with world.installed() as installation:
+            assert list_held(installation.database) == ()
 
     def test_what_was_unlocked_and_locked_by_a_person_is_theirs(self, world: SyncWorld) -> None:
         scene_id, item = synced(world)
