@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from scenesync.plex.client import PlexClient
     from scenesync.store.baselines import BaselineStore
     from scenesync.store.database import Database
+    from scenesync.store.journal import JournalStore
     from scenesync.worker.images import ImageSync
     from scenesync.worker.scene_sync import SyncOptions
     from scenesync.worker.write_limit import WriteLimit
@@ -26,6 +27,7 @@ def keepers_of_collections(
     database: Database,
     identity: ServerIdentity,
     baselines: BaselineStore,
+    journal: JournalStore,
     images: ImageSync,
     options: SyncOptions,
     writing: WriteLimit,
@@ -36,7 +38,7 @@ def keepers_of_collections(
     policy = WritePolicy(options.policy, options.policies, lock=options.lock)
     texts = CollectionTexts(plex, baselines, policy, writing)
     order = CollectionOrder(plex.collections, store, policy, writing)
-    collections = Collections(plex.collections, store, baselines, texts, order, options.rules.collections)
+    collections = Collections(plex.collections, store, baselines, journal, texts, order, options.rules.collections)
     upkeep = CollectionUpkeep(
         plex.collections, collections, store, texts, images, order, writing, Memory(database), server_id
     )

@@ -251,6 +251,7 @@ class Installation:
             self.database,
             identity,
             baselines,
+            journal,
             self._image_sync(baselines, NoJournal(), options, writing),
             options,
             writing,

@@ -11,7 +11,7 @@ from scenesync.domain.field_rules import PosterFit
 from scenesync.domain.fields import Field
 from scenesync.store.dialect import insert_or_update
 from scenesync.store.tables import baseline, image_baseline
-from scenesync.store.values import to_text, to_value
+from scenesync.store.values import renamed_in, to_text, to_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -138,9 +138,9 @@ class BaselineStore:
                 item = {**self._item(rating_key), "stem": field.value}
                 for written, shown, replaced in self._database.look_up(ONE_BASELINE, item):
                     texts = {
-                        "new_written": _renamed(written, old, new),
-                        "new_shown": _renamed(shown, old, new),
-                        "new_replaced": _renamed(replaced, old, new),
+                        "new_written": renamed_in(written, old, new),
+                        "new_shown": renamed_in(shown, old, new),
+                        "new_replaced": renamed_in(replaced, old, new),
                     }
                     connection.execute(REWRITE_BASELINE, {**item, **texts})
 
@@ -180,13 +180,6 @@ class BaselineStore:
 
     def _item(self, rating_key: str) -> dict[str, str]:
         return {"server": self._server_id, "item": rating_key}
-
-
-def _renamed(text: str | None, old: str, new: str) -> str | None:
-    value = _value_or_none(text)
-    if value is None or isinstance(value, str):
-        return text
-    return to_text(tuple(new if name.casefold() == old.casefold() else name for name in value))
 
 
 def _value_or_none(text: str | None) -> FieldValue | None:

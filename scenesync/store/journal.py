@@ -10,10 +10,10 @@ from scenesync.domain.fields import Field
 from scenesync.domain.journal import JournalEntry, JournalFilter, Lock, Run
 from scenesync.store.compiled import execute_many
 from scenesync.store.tables import journal
-from scenesync.store.values import to_text, to_value
+from scenesync.store.values import renamed_in, to_text, to_value
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from scenesync.domain.fields import FieldValue
     from scenesync.store.database import Database
@@ -62,6 +62,18 @@ NOTE_SHOWN: Final = (
         .scalar_subquery()
     )
     .values(shown=bindparam("as_shown"))
+)
+
+# All edits of one field of an item, to write them anew under another name.
+EDITS_OF_FIELD: Final = select(journal.c.id, journal.c.before, journal.c.after, journal.c.shown).where(
+    journal.c.server_id == bindparam("server"),
+    journal.c.rating_key == bindparam("item"),
+    journal.c.field == bindparam("stem"),
+)
+REWRITE_EDIT: Final = (
+    update(journal)
+    .where(journal.c.id == bindparam("number"))
+    .values(before=bindparam("new_before"), after=bindparam("new_after"), shown=bindparam("new_shown"))
 )
 
 # Edits that are older than anybody wants to undo.
@@ -114,6 +126,22 @@ class JournalStore:
         if rows:
             with self._database.transaction() as connection:
                 execute_many(connection, NOTE_SHOWN, rows)
+
+    def rename_in_list(self, rating_keys: Iterable[str], field: Field, old: str, new: str) -> None:
+        """Let a name in a list of these items have been ``new`` in all edits: what it names was renamed."""
+        with self._database.transaction() as connection:
+            for rating_key in rating_keys:
+                parameters = {"server": self._server_id, "item": rating_key, "stem": field.value}
+                rows = [
+                    {
+                        "number": number,
+                        "new_before": renamed_in(before, old, new),
+                        "new_after": renamed_in(after, old, new),
+                        "new_shown": renamed_in(shown, old, new),
+                    }
+                    for number, before, after, shown in self._database.look_up(EDITS_OF_FIELD, parameters)
+                ]
+                execute_many(connection, REWRITE_EDIT, rows)
 
     def history(self, rating_key: str) -> tuple[JournalEntry, ...]:
         """Return all edits of an item, oldest first."""

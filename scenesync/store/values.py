@@ -25,3 +25,11 @@ def to_value(text: str) -> FieldValue:
 def to_names(text: str) -> tuple[str, ...]:
     """Return the list that ``to_text`` wrote."""
     return tuple(json.loads(text))
+
+
+def renamed_in(text: str | None, old: str, new: str) -> str | None:
+    """Return the JSON text of a list in which ``old``, in whatever capitals, is called ``new``; others as they are."""
+    value = None if text is None else to_value(text)
+    if value is None or isinstance(value, str):
+        return text
+    return to_text(tuple(new if name.casefold() == old.casefold() else name for name in value))

@@ -69,6 +69,14 @@ class ListBaselines(Protocol):
         ...
 
 
+class ListJournal(Protocol):
+    """The history of items' lists, and renaming in it."""
+
+    def rename_in_list(self, rating_keys: Iterable[str], field: Field, old: str, new: str) -> None:
+        """Let what was ``old`` in all edits have been ``new``."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class CollectionTask:
     """Something to see to once an item's edit is proven: a collection that it entered, or one to be described anew."""
@@ -87,6 +95,7 @@ class Collections:
         server: CollectionServer,
         store: CollectionStore,
         baselines: ListBaselines,
+        journal: ListJournal,
         texts: CollectionTexts,
         order: CollectionOrder,
         rules: CollectionRules,
@@ -96,6 +105,7 @@ class Collections:
         self._server = server
         self._store = store
         self._baselines = baselines
+        self._journal = journal
         self._texts = texts
         self._order = order
         self._listed: dict[str, tuple[float, Sequence[Collection]]] = {}
@@ -398,6 +408,8 @@ class Collections:
         with self._baselines.together():
             self._store.rename(old, new)
             self._baselines.rename_in_list(members, Field.COLLECTIONS, old.title, new.title)
+            # Undo then knows the item's membership for what SceneSync put there, and takes it out of this collection.
+            self._journal.rename_in_list(members, Field.COLLECTIONS, old.title, new.title)
 
 
 def description(wanted: WantedCollection, rules: CollectionRules) -> str:

@@ -60,6 +60,28 @@ def test_undoing_the_only_member_ends_the_collection(world: SyncWorld) -> None:
     assert world.plex.item(item.rating_key).collections == ()
 
 
+@pytest.mark.parametrize("by", ["Stash", "a person"])
+def test_undo_takes_a_film_out_of_a_collection_that_was_renamed_since(world: SyncWorld, by: str) -> None:
+    studio = pier(world)
+    first, _ = world.pair(title="Walk", studio=studio)
+    second, item = world.pair(title="Swim", studio=studio)
+    policy = "stash" if by == "Stash" else "plex"
+    world.drain(first, second, **ON, conflict_policy=policy)
+    if by == "Stash":
+        world.stash.save_studio(studio, name="West Pier")
+        world.drain(first, second, **ON, conflict_policy=policy)
+    else:
+        world.plex.edit_by_hand(named(world, "North Pier"), title="West Pier")
+        with world.installed(**ON, conflict_policy=policy) as installation:
+            world.session(installation).collections.tidy(lambda: True)
+    assert titles(world) == ["West Pier"]
+    with world.installed(**ON, conflict_policy=policy) as installation:
+        undone = world.session(installation).undoing.undo_scene(first)
+    assert undone.items[0].is_complete
+    assert members(named(world, "West Pier")) == {item.rating_key}
+    assert titles(world) == ["West Pier"]
+
+
 def test_a_scene_deleted_in_stash_leaves_its_item_where_it_is(world: SyncWorld) -> None:
     scene_id, item = world.pair(title="Walk", studio=pier(world))
     world.drain(scene_id, **ON)
