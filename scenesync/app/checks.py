@@ -9,13 +9,12 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from scenesync.app.clients import open_stash_client, stash_client
 from scenesync.app.installation import (
     Installation,
     make_data_dir,
     open_installation,
     open_queue,
-    open_stash_client,
-    stash_client,
     worker_lock,
 )
 from scenesync.app.mounts import network_share_type

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
+from scenesync.app.clients import open_stash_client, plex_client, stash_client
 from scenesync.app.collection_parts import keepers_of_collections
 from scenesync.app.field_settings import conflict_policies, enabled_fields, field_rules, photo_policy
 from scenesync.app.guarded_runs import GuardedScenes, admit_polled
 from scenesync.app.photo_settings import photo_address, why_photos_cannot_work
 from scenesync.app.settings import participation, require_plex
-from scenesync.app.version import VERSION
 from scenesync.domain.blast_radius import BlastLimits
 from scenesync.domain.circuit import LIMITS_WHILE_PROBED
 from scenesync.domain.departure import OnDestroy
@@ -25,13 +25,11 @@ from scenesync.intake.fan_out import FanOut
 from scenesync.intake.polling import Poll
 from scenesync.pictures.posters import PictureMaker
 from scenesync.plex import dialect
-from scenesync.plex.client import PlexClient
 from scenesync.queue.dead_letters import DeadLetterStore
 from scenesync.queue.embedded import EmbeddedQueue
 from scenesync.queue.owner_lock import KernelLock
 from scenesync.queue.schema import FILE_NAME as QUEUE_FILE
 from scenesync.reconciliation.automatic_run import Judge
-from scenesync.stash.client import StashClient
 from scenesync.stash.queries import Extras
 from scenesync.store.attempts import AttemptStore
 from scenesync.store.automatic_runs import AutomaticRunStore
@@ -77,6 +75,8 @@ if TYPE_CHECKING:
     from scenesync.app.settings import Settings
     from scenesync.domain.item import ServerIdentity
     from scenesync.domain.outcome import Attempt
+    from scenesync.plex.client import PlexClient
+    from scenesync.stash.client import StashClient
     from scenesync.worker.images import PictureJournal
 
 log = logging.getLogger(__name__)
@@ -152,43 +152,6 @@ def open_state(settings: Settings, *, repairs: bool = False) -> Database:
     """
     make_data_dir(settings.data_dir)
     return open_database(database_file(settings.data_dir), journal=journal_of(settings), repair=repairs)
-
-
-def stash_client(settings: Settings) -> StashClient:
-    """Return a client for the Stash of the settings."""
-    key = settings.stash_api_key
-    return _stash_at(settings, settings.stash_url, key.get_secret_value() if key else None)
-
-
-def open_stash_client(settings: Settings, url: str) -> StashClient:
-    """Return a client that asks Stash as Plex does: without any key."""
-    return _stash_at(settings, url, None)
-
-
-def _stash_at(settings: Settings, url: str, api_key: str | None) -> StashClient:
-    return StashClient(
-        url,
-        api_key=api_key,
-        connect_timeout_s=settings.connect_timeout,
-        read_timeout_s=settings.read_timeout,
-        max_connections=settings.workers + 1,
-    )
-
-
-def plex_client(settings: Settings, client_identifier: str) -> PlexClient:
-    """Return a client for the Plex of the settings. Raises SettingsError if address or token are missing."""
-    connection = require_plex(settings)
-    return PlexClient.connect(
-        connection.url,
-        token=connection.token.get_secret_value(),
-        client_identifier=client_identifier,
-        version=VERSION,
-        connect_timeout_s=settings.connect_timeout,
-        read_timeout_s=settings.read_timeout,
-        pool_size=settings.workers + 2,
-        ca_file=settings.plex_ca_file,
-        verify=settings.plex_verify_tls,
-    )
 
 
 def showing_of(settings: Settings) -> Showing:

@@ -172,9 +172,7 @@ def test_a_collection_that_plex_will_not_edit_keeps_no_other_from_being_tidied(w
     for name in ("Airfield", "North Pier"):
         world.plex.edit_by_hand(named(world, name), summary="Theirs.")
     spoilt = named(world, "Airfield").rating_key
-    world.plex.fail_next(
-        10, faults.status(400), only=lambda request: f"type=18&id={spoilt}&" in request.target
-    )
+    world.plex.fail_next(10, faults.status(400), only=lambda request: f"type=18&id={spoilt}&" in request.target)
     with world.installed(**ON) as installation:
         world.session(installation).collections.tidy(lambda: True)
     assert (named(world, "Airfield").summary, named(world, "North Pier").summary) == ("Theirs.", "Concerts.")

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import click
 
 from scenesync.app.choosing import include_held, require_one, selectors
+from scenesync.app.clients import stash_client
 from scenesync.app.commands import options
 from scenesync.app.commands.drain import tell, view_for
 from scenesync.app.context import AppContext, print_json
 from scenesync.app.exit_codes import DONE
 from scenesync.app.holding import release_holds
-from scenesync.app.installation import open_queue, open_state, stash_client
+from scenesync.app.installation import open_queue, open_state
 from scenesync.app.one_shot import work_off
 from scenesync.app.plan_report import show_plan
 from scenesync.app.settings import require_plex
