@@ -136,12 +136,11 @@ class Undoing:
         once_held: Callable[[Sequence[int]], None] | None,
         stop: threading.Event,
     ) -> Sequence[UndoneScene]:
-        works = self._works(scene_ids, chosen)
-        concerned = [scene_id for scene_id in scene_ids if any(work.scene_id == scene_id for work in works)]
+        about = {work.scene_id for work in self._works(scene_ids, chosen)}
+        concerned = [scene_id for scene_id in scene_ids if scene_id in about]
         held_before = {scene_id for scene_id in concerned if self._holds.of_scene(scene_id) is not None}
-        self._hold(concerned, scenes)
-        if once_held is not None:
-            once_held(concerned)
+        self._hold_until_still(concerned, scenes, once_held)
+        works = self._works(concerned, chosen)  # with what was written while it waited
         self._decide(works, scenes, chosen, force=force)
         to_do = [work for work in works if work.put_back]
         for work in to_do:
@@ -212,14 +211,29 @@ class Undoing:
 
     # -- holding -----------------------------------------------------------------------------------------------------
 
+    def _hold_until_still(
+        self,
+        scene_ids: Sequence[int],
+        scenes: Mapping[int, Scene],
+        once_held: Callable[[Sequence[int]], None] | None,
+    ) -> None:
+        """Hold scenes and wait until nobody works on them any more.
+
+        Work that had begun before may end a hold, since it knows an older state of the scene: then once more.
+        """
+        loose: Sequence[int] = [scene_id for scene_id in scene_ids if scene_id in scenes]
+        self._hold(loose, scenes)
+        while once_held is not None and scene_ids:
+            once_held(scene_ids)
+            loose = [each for each in loose if self._holds.of_scene(each) is None]
+            if not loose:
+                return
+            self._hold(loose, scenes)
+
     def _hold(self, scene_ids: Sequence[int], scenes: Mapping[int, Scene]) -> None:
         now = time.time()
         self._holds.put(
-            [
-                Hold(scene_id, fingerprint(scenes[scene_id]), now, self._journal.run_id)
-                for scene_id in scene_ids
-                if scene_id in scenes
-            ]
+            [Hold(scene_id, fingerprint(scenes[scene_id]), now, self._journal.run_id) for scene_id in scene_ids]
         )
 
     def _would_hold(self, scene_id: int, scenes: Mapping[int, Scene], works: Sequence[Work], *, was_held: bool) -> bool:

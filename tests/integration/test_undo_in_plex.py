@@ -15,12 +15,14 @@ from sync_world import PLEX_ROOT, STASH_ROOT, TOKEN, SyncWorld, eventually
 from scenesync.app.cli import run_cli
 from scenesync.domain.fields import Field
 from scenesync.domain.job import scene_job
+from scenesync.domain.journal import JournalFilter
 from scenesync.domain.outcome import Outcome
 from scenesync.simulators.plex.faults import reset, status
 from scenesync.simulators.sample_world import build_world, png
+from scenesync.store.holds import list_held
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from scenesync.simulators.plex.model import PlexItem
@@ -256,6 +258,29 @@ def test_undo_waits_for_work_that_a_daemon_has_begun(
     capsys.readouterr()
     assert codes == [0]
     assert (item.title, item.locked) == ("pier", set())
+
+
+def test_work_that_had_begun_with_an_older_state_of_the_scene_is_undone_and_does_not_end_the_hold(
+    world: SyncWorld,
+) -> None:
+    scene_id, item = world.pair("pier", title="Pier one")
+    world.drain(scene_id)
+    with world.installed() as installation:
+        session = world.session(installation)
+        world.stash.save(scene_id, title="Pier two")
+        older = installation.stash.scenes([scene_id])[scene_id]
+        world.stash.save(scene_id, title="Pier three")
+        scenes = installation.stash.scenes([scene_id])
+        under_way = [older]
+
+        def work_off(_: Sequence[int]) -> None:
+            while under_way:
+                session.scene_sync.sync(under_way.pop(), lambda: True)
+
+        (undone,) = session.undoing.undo([scene_id], scenes, JournalFilter((scene_id,)), once_held=work_off)
+        assert (undone.held, undone.items[0].is_complete) == (True, True)
+        assert [hold.scene_id for hold in list_held(installation.database)] == [scene_id]
+    assert (item.title, world.drain(scene_id)[0].outcome) == ("pier", Outcome.SKIPPED)
 
 
 def test_with_lock_fields_off_only_what_undo_restores_is_locked_or_unlocked(
