@@ -12,9 +12,17 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from scenesync.domain.diff import ConflictPolicy
-from scenesync.domain.errors import ImageTooLarge, ImageUnusable, PermanentError, StashUnauthorized, TransientError
+from scenesync.domain.errors import (
+    AttemptCut,
+    ImageTooLarge,
+    ImageUnusable,
+    PermanentError,
+    StashUnauthorized,
+    TransientError,
+)
 from scenesync.domain.fields import Field
 from scenesync.domain.photos import Due, PhotoBaseline, concerns, due
+from scenesync.worker.write_limit import STALE_AFTER_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -95,7 +103,7 @@ class PhotoSync:
     ) -> tuple[str, ...]:
         """Write the photos that are due to an item, and return whose they are.
 
-        Raises what asking Plex and Stash raises, and LeaseLost.
+        Raises what asking Plex and Stash raises, LeaseLost, and AttemptCut if the item's cast changed meanwhile.
         """
         with self._one_at_a_time:
             # As it is now: another scene with the same person may have been written a moment ago.
@@ -110,12 +118,20 @@ class PhotoSync:
             # Noted before they are sent, or our own address would pass for somebody else's after a crash. Only a write
             # that Plex took counts as a try.
             self._baselines.write({name: replace(note, tries=max(1, note.tries - 1)) for name, note in sent.items()})
-            with self._writing.slot(still_ours):
+            with self._writing.slot(still_ours) as waited_s:
+                if waited_s > STALE_AFTER_S:
+                    self._require_same_cast(item)
                 self._server.set_photos(
                     item, {name: note.address for name, note in sent.items()}, lock=Field.ACTORS.value in item.locked
                 )
             self._note_what_arrived(item, sent)
             return tuple(sent)
+
+    def _require_same_cast(self, item: Item) -> None:
+        """Read the item once more: the whole cast goes with a photo, and would take back what somebody did to it."""
+        now = self._server.read_items([item.rating_key]).get(item.rating_key)
+        if now is None or now.value(Field.ACTORS) != item.value(Field.ACTORS):
+            raise AttemptCut("The cast changed in Plex while a photo waited for other writes; it is looked at again.")
 
     def plan(self, item: Item, photos: Sequence[Photo], coming: Iterable[str] = ()) -> tuple[str, ...]:
         """Return whose photos would be written, writing nothing.

@@ -17,6 +17,7 @@ from scenesync.domain.errors import AttemptCut, SceneSkipped
 from scenesync.domain.fields import SHARED_LISTS, Field
 from scenesync.domain.journal import SYNC, JournalEntry, Lock, lock_of
 from scenesync.domain.participation import EVERYBODY, Participation, Reason
+from scenesync.worker.write_limit import STALE_AFTER_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -42,10 +43,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _NOTHING: Final[Mapping[str, Item]] = MappingProxyType({})
-
-
-STALE_AFTER_S: Final = 5.0
-"""When an edit had to wait longer, for others or for its own pictures, the item is read again before it is written."""
 
 
 class Baselines(Protocol):

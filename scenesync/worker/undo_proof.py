@@ -55,7 +55,8 @@ class UndoProof:
             if item is None:
                 work.error = work.error or ITEM_VANISHED
             elif not work.error:
-                self._remember(work, item)
+                with told_of(work.fail):
+                    self._remember(work, item)
 
     def _read_back(
         self, edits: Sequence[tuple[Work, Edit]], still_ours: Callable[[], bool], stop: threading.Event

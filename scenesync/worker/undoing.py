@@ -19,9 +19,10 @@ from scenesync.domain.journal import UNDO, JournalEntry, JournalFilter, Lock
 from scenesync.domain.matching import Match, plays
 from scenesync.domain.paths import same_path
 from scenesync.domain.undo import FieldUndo, shows_what_was_synced, undo_edit, undo_item
-from scenesync.worker.scene_sync import STALE_AFTER_S, require_as_planned
+from scenesync.worker.scene_sync import require_as_planned
 from scenesync.worker.undo_proof import UndoProof, note_picture
 from scenesync.worker.undo_work import UndoneItem, UndoneScene, Work, told_of
+from scenesync.worker.write_limit import STALE_AFTER_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -183,17 +184,21 @@ class Undoing:
             if not work.file:
                 work.refusal = OTHER_FILE
                 continue
-            pictures = dict.fromkeys(
-                entry.field for entry in work.history if entry.field in IMAGE_FIELDS and chosen.takes(entry)
-            )
-            work.fields = undo_item(
-                work.item,
-                work.history,
-                chosen,
-                self._baselines.read(work.rating_key),
-                {each: self._server.uploaded_images(work.rating_key, each) for each in pictures},
-                force=force,
-            )
+            with told_of(work.fail):
+                work.fields = self._fields(work, work.item, chosen, force=force)
+
+    def _fields(self, work: Work, item: Item, chosen: JournalFilter, *, force: bool) -> tuple[FieldUndo, ...]:
+        pictures = dict.fromkeys(
+            entry.field for entry in work.history if entry.field in IMAGE_FIELDS and chosen.takes(entry)
+        )
+        return undo_item(
+            item,
+            work.history,
+            chosen,
+            self._baselines.read(work.rating_key),
+            {each: self._server.uploaded_images(work.rating_key, each) for each in pictures},
+            force=force,
+        )
 
     def _file_played(self, item: Item, history: Sequence[JournalEntry], scene: Scene | None) -> str:
         """Return the file by which the item is known to be the one that was edited, "" if it may be another film.

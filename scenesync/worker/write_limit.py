@@ -20,6 +20,8 @@ from scenesync.plex.exceptions import PlexBusy
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+STALE_AFTER_S: Final = 5.0
+"""When a write had to wait longer, for others or for its own pictures, its item is read again before it is sent."""
 TOLERATED_GROWTH: Final = 1.5
 NOISE_S: Final = 0.005
 """Growth below this, or below half of the time alone, says nothing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -9,10 +10,12 @@ import pytest
 from pydantic import SecretStr
 
 from scenesync.app.plan_view import scene_lines
+from scenesync.domain.errors import AttemptCut
 from scenesync.domain.outcome import Outcome
 from scenesync.reconciliation.planning import plan_scenes
 from scenesync.simulators.plex import faults
 from scenesync.simulators.sample_world import png
+from scenesync.worker.proof import Unproven
 
 if TYPE_CHECKING:
     from sync_world import SyncWorld
@@ -104,6 +107,28 @@ def test_a_changed_photo_is_brought_up_to_date_once_and_a_changed_performer_cost
     world.plex.clear_records()
     assert outcomes(world, scene_id) == [Outcome.UNCHANGED]
     assert writes(world) == 0
+
+
+def test_a_photo_that_waited_long_takes_nothing_back_that_a_person_did_to_the_cast(
+    world: SyncWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann, bo = world.stash.add_performer("Ann", image=png(1)), world.stash.add_performer("Bo")
+    scene_id, item = world.pair(title="Walk", performers=[ann, bo])
+    world.drain(scene_id)
+    monkeypatch.setattr("scenesync.worker.photos.STALE_AFTER_S", -1.0)
+
+    def meanwhile() -> bool:
+        world.plex.edit_by_hand(item, actors=["Ann"])
+        return True
+
+    with world.installed(**ON) as installation:
+        session = world.session(installation)
+        written = session.scene_sync.sync(installation.stash.scenes([scene_id])[scene_id], lambda: True)
+        errors: list[Exception | None] = []
+        session.proofs.add(Unproven(scene_id, written, errors.append, still_ours=meanwhile))
+        session.proofs.check(threading.Event())
+    assert [type(error) for error in errors] == [AttemptCut]
+    assert (world.plex.item(item.rating_key).actors, photos(world, item)) == (("Ann",), {})
 
 
 def test_a_photo_that_stash_takes_away_leaves_plex(world: SyncWorld) -> None:

@@ -404,6 +404,22 @@ def test_a_picture_that_plex_will_not_take_away_does_not_keep_the_text_from_goin
     assert state_of(item) == before
 
 
+def test_pictures_that_plex_cannot_name_keep_no_other_scene_from_going_back(
+    environment: SyncWorld, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world = environment
+    scenes = [world.pair(name, title=name.title(), cover=png(1)) for name in ("pier", "quay")]
+    (first, spoilt), (second, item) = scenes
+    before = state_of(item)
+    world.drain(first, second)
+    world.plex.fail_next(1, status(400), only=lambda request: f"/{spoilt.rating_key}/posters" in request.target)
+    undone = ran(capsys, "undo", str(first), str(second), code=3)
+    assert state_of(item) == before
+    assert [scene["held"] for scene in undone["scenes"]] == [False, True]
+    assert "400" in undone["scenes"][0]["items"][0]["error"]
+    assert spoilt.title == "Pier"
+
+
 def test_what_plex_ignores_is_said(environment: SyncWorld, capsys: pytest.CaptureFixture[str]) -> None:
     world = environment
     scene_id, item = world.pair("pier", title="Pier at noon", details="Sun.")
