@@ -238,7 +238,7 @@ class Installation:
             baselines,
             holds,
             locator.match,
-            ProofDesk(self.plex, baselines, journal, images, upkeep),
+            ProofDesk(self.plex, baselines, journal, images, upkeep, writing),
             writing,
         )
         departures = Departures(
@@ -254,7 +254,7 @@ class Installation:
             restorer=undoing,
             pick_up=lambda scene_ids: self.queue.put_many(scene_job(each, time.time()) for each in scene_ids),
         )
-        proofs = ProofDesk(self.plex, baselines, journal, images, upkeep, photos)
+        proofs = ProofDesk(self.plex, baselines, journal, images, upkeep, writing, photos)
         return PlexSession(identity, index, scene_sync, proofs, departures, undoing, upkeep)
 
     def _photos(self, identity: ServerIdentity, writing: WriteLimit) -> PhotoSync | None:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from scenesync.worker.collection_texts import CollectionTexts
     from scenesync.worker.collections import Collections, CollectionTask
     from scenesync.worker.images import ImageChange, ImageSync
+    from scenesync.worker.scene_sync import SyncResult
     from scenesync.worker.write_limit import WriteLimit
 
 log = logging.getLogger(__name__)
@@ -119,6 +120,14 @@ class CollectionUpkeep:
         self._arrange(tasks, found, still_ours)
         for known in left:
             self._delete_if_empty(known, found.get(known.rating_key), still_ours)
+
+    def as_called_now(self, result: SyncResult) -> SyncResult:
+        """Return what was written for a scene, with the names that its collections have got since."""
+        edits = [self._collections.renames.as_called_now(written.edit) for written in result.written]
+        if all(edit is written.edit for edit, written in zip(edits, result.written, strict=True)):
+            return result
+        renamed = (replace(written, edit=edit) for edit, written in zip(edits, result.written, strict=True))
+        return replace(result, written=tuple(renamed))
 
     def _adopt(self, tasks: Iterable[CollectionTask]) -> dict[str, Collection]:
         """Find out what became of collections that were to come about; return what was read of them in full."""

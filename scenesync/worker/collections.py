@@ -31,6 +31,7 @@ from scenesync.domain.diff import Baseline, ConflictPolicy, Edit
 from scenesync.domain.errors import AttemptCut
 from scenesync.domain.fields import Field
 from scenesync.plex.exceptions import PlexPermanentError
+from scenesync.worker.recent_renames import UNDER_WAY_S, RecentRenames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -49,8 +50,6 @@ log = logging.getLogger(__name__)
 FRESH_S: Final = 10.0
 """A listing of this age still tells which collections exist: a title that a person takes meanwhile is noticed later,
 by members or texts that are not SceneSync's."""
-UNDER_WAY_S: Final = 120.0
-"""Longer than any write that is still under way: it may put a film into a collection that looks empty."""
 
 
 class ListBaselines(Protocol):
@@ -102,6 +101,7 @@ class Collections:
     ) -> None:
         self.lock = threading.RLock()
         self.rules = rules
+        self.renames = RecentRenames()
         self._server = server
         self._store = store
         self._baselines = baselines
@@ -217,6 +217,7 @@ class Collections:
 
     def _meet(self, library_key: str, wanted: WantedCollection) -> KnownCollection:
         """Find out whether there is a collection of a title that is about to be used, and note the answer."""
+        self.renames.forget(library_key, wanted.key)
         found = titled(self.listed(library_key), wanted.key)
         if not found:
             known = KnownCollection(library_key, wanted.title, Standing.INTENDED)
@@ -237,13 +238,16 @@ class Collections:
     def noting(self, item: Item, edit: Edit) -> Iterator[None]:
         """Hold the block, which notes an edit, together with what is noted of the collections that it is about.
 
-        Raises AttemptCut if a collection that the item is to enter was deleted a moment ago, as it was empty.
+        Raises AttemptCut if a collection that the item is to be in was renamed, or deleted as it was empty, a moment
+        ago: a film that is put into one of the old name makes it anew.
         """
         added = _added(edit)
         if not added and not _removed(edit):
             yield
             return
         with self.lock:
+            if self.renames.as_called_now(edit) is not edit:
+                raise AttemptCut("A collection was renamed a moment ago; the scene is looked at again.")
             for name in added:
                 self._enter(item, name)
             yield
@@ -269,7 +273,7 @@ class Collections:
             self._entering.get((task.library_key, known.key), {}).pop(task.rating_key, None)
 
     def is_being_entered(self, known: KnownCollection) -> bool:
-        """Say whether an edit is under way that puts an item into the collection."""
+        """Say whether an edit is under way that puts an item into the collection, however empty it looks."""
         since = time.monotonic() - UNDER_WAY_S
         return any(at > since for at in self._entering.get((known.library_key, known.key), {}).values())
 
@@ -410,6 +414,7 @@ class Collections:
             self._baselines.rename_in_list(members, Field.COLLECTIONS, old.title, new.title)
             # Undo then knows the item's membership for what SceneSync put there, and takes it out of this collection.
             self._journal.rename_in_list(members, Field.COLLECTIONS, old.title, new.title)
+        self.renames.note(old, new)
 
 
 def description(wanted: WantedCollection, rules: CollectionRules) -> str:

@@ -18,6 +18,8 @@ from scenesync.domain.errors import AttemptCut, EditIgnored, PermanentError, Tra
 from scenesync.domain.fields import SHARED_LISTS, Field, FieldValue, shown_as
 from scenesync.domain.matching import plays
 from scenesync.plex.exceptions import PlexNotFound
+from scenesync.worker.scene_sync import require_as_planned
+from scenesync.worker.write_limit import STALE_AFTER_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from scenesync.worker.images import ImageSync
     from scenesync.worker.photos import PhotoSync
     from scenesync.worker.scene_sync import Baselines, Journal, SyncResult, WrittenItem
+    from scenesync.worker.write_limit import WriteLimit
 
 log = logging.getLogger(__name__)
 
@@ -71,8 +74,10 @@ class ProofDesk:
         journal: Journal,
         images: ImageSync,
         collections: CollectionUpkeep,
+        writing: WriteLimit,
         photos: PhotoSync | None = None,
     ) -> None:
+        self._writing = writing
         self._collections = collections
         self._photos = photos
         self._server = server
@@ -168,6 +173,8 @@ class ProofDesk:
 
     def _unproven(self, claims: list[Unproven], *, with_locks: bool = True) -> list[Unproven]:
         """Read the claims' items once, settle those that show what was written, return the rest."""
+        for claim in claims:
+            claim.result = self._collections.as_called_now(claim.result)
         keys = [written.edit.rating_key for claim in claims for written in claim.result.written]
         items = self._server.read_items(list(dict.fromkeys(keys)))
         claims = [claim for claim in claims if not self._settled_as_gone(claim, items)]
@@ -262,11 +269,14 @@ class ProofDesk:
             claim.settle(error)
 
     def _send_again(self, claim: Unproven, *, in_other_dialect: bool) -> list[Edit]:
-        """Send what did not stick once more, from what the item shows now; return what was sent."""
+        """Send what did not stick once more, from what the item shows now; return what was sent.
+
+        Raises LeaseLost, and what reading and writing raise.
+        """
         sent: list[Edit] = []
         send = self._server.apply_in_other_dialect if in_other_dialect else self._server.apply_edit
         items = self._server.read_items([written.edit.rating_key for written in claim.result.written])
-        if self._settled_as_gone(claim, items) or not claim.still_ours():
+        if self._settled_as_gone(claim, items):
             return sent
         for written in claim.result.written:
             again = self._left_of(written, items)
@@ -279,7 +289,10 @@ class ProofDesk:
                     ",".join(change.field.value for change in again.changes) or "-",
                     ",".join(field.value for field in (*again.also_lock, *again.also_unlock)) or "-",
                 )
-                send(again)
+                with self._writing.slot(claim.still_ours) as waited_s:
+                    if waited_s > STALE_AFTER_S:
+                        require_as_planned(self._server, items[again.rating_key], again)
+                    send(again)
                 sent.append(again)
         return sent
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,9 +11,11 @@ from test_collections_of_groups import placed
 from test_fan_out import spread
 
 from scenesync.domain.entities import Entity, EntityChange
+from scenesync.domain.errors import AttemptCut
 from scenesync.domain.outcome import Outcome
 from scenesync.simulators.plex import faults
 from scenesync.simulators.sample_world import png
+from scenesync.worker.proof import Unproven
 
 if TYPE_CHECKING:
     from sync_world import SyncWorld
@@ -88,6 +91,45 @@ def test_a_scene_deleted_in_stash_leaves_its_item_where_it_is(world: SyncWorld) 
     world.stash.destroy(scene_id)
     world.drain(scene_id, **ON)
     assert members(named(world, "North Pier")) == {item.rating_key}  # on_destroy = keep
+
+
+def test_a_rename_while_an_edit_waits_for_its_proof_makes_no_second_collection(world: SyncWorld) -> None:
+    studio = pier(world)
+    first, _ = world.pair(title="Walk", studio=studio)
+    second, item = world.pair(title="Swim", studio=studio)
+    world.drain(first, **ON)
+    with world.installed(**ON) as installation:
+        session = world.session(installation)
+        written = session.scene_sync.sync(installation.stash.scenes([second])[second], lambda: True)
+        world.stash.save_studio(studio, name="West Pier")
+        session.scene_sync.sync(installation.stash.scenes([first])[first], lambda: True)
+        errors: list[Exception | None] = []
+        session.proofs.add(Unproven(second, written, errors.append, lambda: True))
+        session.proofs.check(threading.Event())
+    assert errors == [None]
+    assert titles(world) == ["West Pier"]
+    world.stash.save(second, studio=None)  # the baseline knows the new name too
+    world.drain(second, **ON)
+    assert item.rating_key not in members(named(world, "West Pier"))
+
+
+def test_an_edit_that_still_names_a_collection_as_it_was_called_is_not_sent(world: SyncWorld) -> None:
+    studio, tag = pier(world), world.stash.add_tag("Tour 7")
+    first, _ = world.pair(title="Walk", studio=studio)
+    second, item = world.pair(title="Swim", studio=studio)
+    settings = {**ON, "collection_tags": ("Tour*",)}
+    world.drain(first, second, **settings)
+    world.stash.save(second, tags=[tag])
+    with world.installed(**settings) as installation:
+        scene_sync = world.session(installation).scene_sync
+        match, (planned,) = scene_sync.plan(installation.stash.scenes([second])[second])
+        world.stash.save_studio(studio, name="West Pier")
+        scene_sync.sync(installation.stash.scenes([first])[first], lambda: True)
+        with pytest.raises(AttemptCut, match="renamed"):
+            scene_sync.write(second, match, planned.item, planned.edit, lambda: True)
+    world.drain(second, **settings)
+    assert titles(world) == ["Tour 7", "West Pier"]
+    assert members(named(world, "Tour 7")) == {item.rating_key}
 
 
 @pytest.mark.parametrize("applied", [True, False])

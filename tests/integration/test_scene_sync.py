@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from scenesync.domain.errors import LeaseLost
 from scenesync.domain.outcome import Outcome
 from scenesync.simulators.plex import faults
 from scenesync.simulators.sample_world import png
+from scenesync.worker.proof import Unproven
 
 if TYPE_CHECKING:
     from sync_world import SyncWorld
@@ -227,6 +230,20 @@ def test_an_edit_that_plex_ignores_is_a_dead_letter_that_names_the_fields(world:
     assert (attempt.outcome, attempt.error_type) == (Outcome.DEAD, "EditIgnored")
     assert "summary" in attempt.message
     assert "title" not in attempt.message.split("stick:")[1]
+
+
+def test_a_job_that_was_lost_before_its_proof_sends_nothing_a_second_time(world: SyncWorld) -> None:
+    scene_id, _ = world.pair(title="Walk", details="Text.")
+    world.plex.ignored_fields = ["summary"]
+    with world.installed() as installation:
+        session = world.session(installation)
+        written = session.scene_sync.sync(installation.stash.scenes([scene_id])[scene_id], lambda: True)
+        world.plex.clear_records()
+        errors: list[Exception | None] = []
+        session.proofs.add(Unproven(scene_id, written, errors.append, still_ours=lambda: False))
+        session.proofs.check(threading.Event())
+    assert [type(error) for error in errors] == [LeaseLost]
+    assert world.plex.field_writes == []
 
 
 class TestPictures:
