@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, TypeVar
@@ -10,7 +11,7 @@ from typing import Final, TypeVar
 from scenesync.disk import reading
 from scenesync.domain.job import lane_of_event
 from scenesync.queue import listing, merging, salvage
-from scenesync.queue.errors import QueueDamaged, translated
+from scenesync.queue.errors import QueueDamaged, QueueUnwritable, translated
 from scenesync.queue.records import FoundJobs, PendingJob
 from scenesync.queue.schema import FILE_NAME, migrate, require_sqlite, version_of
 from scenesync.queue.schema import SCHEMA_VERSION as TODAY
@@ -18,6 +19,7 @@ from scenesync.queue.spool_intake import SpoolIntake
 
 _ATTEMPTS: Final = 3
 _TIMEOUT_S: Final = 2.0
+_A_MOMENT_S: Final = 0.01
 _IN_NO_ROW: Final = 0
 
 Answer = TypeVar("Answer")
@@ -69,9 +71,11 @@ def read_queue(
     """
     folder = os.fspath(path)
     for _ in range(_ATTEMPTS - 1):
-        # Read without a lock (disk.reading), a checkpoint in this very moment looks like damage: look again.
-        with contextlib.suppress(QueueDamaged):
+        # Read without a lock (disk.reading), a checkpoint in this very moment looks like damage, and what a process
+        # left that was killed may need another way of reading than the one that was right a moment ago: look again.
+        with contextlib.suppress(QueueDamaged, QueueUnwritable):
             return _ask(folder, question, checked=checked)
+        time.sleep(_A_MOMENT_S)
     return _ask(folder, question, checked=checked)
 
 
@@ -80,15 +84,18 @@ def _ask(folder: str, question: Callable[[QueueReader], Answer], *, checked: boo
         reader = QueueReader(folder, connection)
         if checked:
             reader.require_sound()
-        connection.execute("BEGIN")  # one moment for all that is asked
         return question(reader)
 
 
 def _open(file: Path) -> sqlite3.Connection:
-    """Return a connection to what is there, as today's code knows it; older layouts are migrated in memory."""
+    """Return a connection to what is there, as today's code knows it; older layouts are migrated in memory.
+
+    All that is asked of it is of one moment.
+    """
     require_sqlite()
     connection = reading.connect(file, timeout_s=_TIMEOUT_S) if _size(file) > 0 else sqlite3.connect(":memory:")
     try:
+        reading.begin(connection)
         if version_of(connection) == TODAY:
             return connection
         connection, found = reading.in_memory(connection), connection

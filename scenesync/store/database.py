@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import QueuePool
 
+from scenesync.disk import reading
 from scenesync.store import migrations, sqlite_file
 from scenesync.store.compiled import compiled
 from scenesync.store.errors import translated
@@ -49,9 +50,16 @@ class Database:
     """
 
     def __init__(
-        self, readers: Engine, writer: Engine, *, path: Path | None = None, journal: sqlite_file.Journal = "wal"
+        self,
+        readers: Engine,
+        writer: Engine,
+        *,
+        path: Path | None = None,
+        journal: sqlite_file.Journal = "wal",
+        is_read_only: bool = False,
     ) -> None:
         self.path = path
+        self._is_read_only = is_read_only
         self._readers = readers
         self._writer = writer
         self._durable = writer.execution_options(**{_BEGIN: _BEGIN_DURABLE})
@@ -97,6 +105,9 @@ class Database:
 
         The columns must need no conversion. Raises StoreUnavailable or StoreDamaged.
         """
+        if self._is_read_only:  # there each look begins with care (disk.reading.begin)
+            with self.reading() as connection:
+                return [tuple(row) for row in connection.execute(statement, dict(parameters))]
         ready = compiled(statement, self._readers.dialect)
         outer = self._outer()
         with self._translating():
@@ -161,7 +172,7 @@ def open_database(
     sqlite_file.make_folder(path.parent)
     with sqlite_file.only_opener(path):
         sqlite_file.make_ready(path, journal, repair=repair)
-        readers, writer = _readers(lambda: sqlite_file.connect(path)), _writer(path, journal)
+        readers, writer = _readers(lambda: sqlite_file.connect(path), _begin), _writer(path, journal)
         database = Database(readers, writer, path=path, journal=journal)
         with _closing_on_error(database):
             migrations.migrate(database, time.time)
@@ -171,8 +182,8 @@ def open_database(
 def _open_existing(path: Path) -> Database | None:
     if not path.is_file():
         return None
-    readers = _readers(lambda: sqlite_file.connect_read_only(path))
-    database = Database(readers, readers, path=path)
+    readers = _readers(lambda: sqlite_file.connect_read_only(path), _begin_read_only)
+    database = Database(readers, readers, path=path, is_read_only=True)
     with _closing_on_error(database):
         with database.reading() as connection:
             version = migrations.refuse_unknown(connection, database)
@@ -182,8 +193,10 @@ def _open_existing(path: Path) -> Database | None:
     return None
 
 
-def _readers(connect: Callable[[], sqlite3.Connection]) -> Engine:
-    return _engine(connect, size=_READERS_KEPT, overflow=_READERS_MOST - _READERS_KEPT, timeout_s=_READER_TIMEOUT_S)
+def _readers(connect: Callable[[], sqlite3.Connection], begin: Callable[[Connection], None]) -> Engine:
+    return _engine(
+        connect, begin, size=_READERS_KEPT, overflow=_READERS_MOST - _READERS_KEPT, timeout_s=_READER_TIMEOUT_S
+    )
 
 
 def _writer(path: Path, journal: sqlite_file.Journal) -> Engine:
@@ -191,11 +204,22 @@ def _writer(path: Path, journal: sqlite_file.Journal) -> Engine:
     # thread at once, where SQLite's own waiting polls. It also keeps this process from writing and checkpointing on two
     # connections at once, which before SQLite 3.51.3 may damage the file (facts/queue.md 2, rule 16).
     return _engine(
-        lambda: sqlite_file.connect_writer(path, journal), size=1, overflow=0, timeout_s=sqlite_file.BUSY_TIMEOUT_S
+        lambda: sqlite_file.connect_writer(path, journal),
+        _begin,
+        size=1,
+        overflow=0,
+        timeout_s=sqlite_file.BUSY_TIMEOUT_S,
     )
 
 
-def _engine(connect: Callable[[], sqlite3.Connection], *, size: int, overflow: int, timeout_s: float) -> Engine:
+def _engine(
+    connect: Callable[[], sqlite3.Connection],
+    begin: Callable[[Connection], None],
+    *,
+    size: int,
+    overflow: int,
+    timeout_s: float,
+) -> Engine:
     engine = create_engine(
         "sqlite://",
         creator=connect,
@@ -206,7 +230,7 @@ def _engine(connect: Callable[[], sqlite3.Connection], *, size: int, overflow: i
         pool_use_lifo=True,  # a few busy connections with warm caches
         hide_parameters=True,  # an error's text must not show titles and paths
     )
-    event.listen(engine, "begin", _begin)
+    event.listen(engine, "begin", begin)
     return engine
 
 
@@ -215,6 +239,11 @@ def _begin(connection: Connection) -> None:
     raw: Any = connection.connection.driver_connection
     for statement in connection.get_execution_options().get(_BEGIN, _BEGIN_READING):
         raw.execute(statement)
+
+
+def _begin_read_only(connection: Connection) -> None:
+    raw: Any = connection.connection.driver_connection
+    reading.begin(raw)
 
 
 @contextmanager

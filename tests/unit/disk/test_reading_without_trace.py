@@ -14,7 +14,7 @@ import pytest
 from scenesync.disk import reading
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 WRITE_AND_DIE = """
@@ -122,3 +122,54 @@ def test_damage_is_raised_as_what_it_is(path: Path) -> None:
     path.write_bytes(b"a shopping list, not a database " * 400)
     with pytest.raises(sqlite3.DatabaseError, match="not a database"):
         titles(path)
+
+
+WRITE_AND_STAY = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("PRAGMA journal_mode=WAL")
+connection.execute("CREATE TABLE film (title TEXT)")
+connection.execute("INSERT INTO film VALUES ('Harbour at dawn')")
+print("ready", flush=True)
+sys.stdin.readline()
+"""
+
+
+@pytest.fixture
+def writer(path: Path) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-c", WRITE_AND_STAY, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+        yield child
+        child.communicate("\n")
+
+
+def turn_index_half_written(path: Path) -> None:
+    """Change one of the two copies of the index' header, as whoever commits does for a moment; done twice, undone."""
+    with path.with_name(f"{path.name}-shm").open("r+b") as index:
+        header = bytearray(index.read(48))
+        header[8] ^= 0xFF
+        index.seek(0)
+        index.write(header)
+
+
+@pytest.mark.usefixtures("writer")
+def test_a_look_at_an_index_that_is_just_being_written_is_repeated(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(reading.connect(path, timeout_s=1.0)) as connection:
+        turn_index_half_written(path)
+        with pytest.raises(sqlite3.OperationalError) as refused:
+            connection.execute("SELECT title FROM film").fetchone()
+        assert refused.value.sqlite_errorname == "SQLITE_READONLY_RECOVERY"
+        monkeypatch.setattr(reading.time, "sleep", lambda _: turn_index_half_written(path))
+        reading.begin(connection)
+        assert connection.execute("SELECT title FROM film").fetchall() == [("Harbour at dawn",)]
+
+
+@pytest.mark.usefixtures("writer")
+def test_an_index_that_stays_half_written_is_said_and_leaves_no_transaction(path: Path) -> None:
+    with closing(reading.connect(path, timeout_s=1.0)) as connection:
+        turn_index_half_written(path)
+        with pytest.raises(sqlite3.OperationalError):
+            reading.begin(connection)
+        assert not connection.in_transaction

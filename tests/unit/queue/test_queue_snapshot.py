@@ -6,6 +6,8 @@ from pathlib import Path
 from scenesync.queue import spool
 from scenesync.queue.dead_letters import DeadLetter
 from scenesync.queue.embedded import EmbeddedQueue
+from scenesync.queue.errors import QueueUnwritable
+from scenesync.queue.read_only import QueueReader, read_queue
 from scenesync.queue.records import QueueSnapshot
 from scenesync.queue.snapshot import read_snapshot
 
@@ -78,3 +80,17 @@ def test_log_left_by_a_crash_is_read(queue_path: Path, make_job: MakeJob) -> Non
     assert os.waitpid(pid, 0)[1] == 0
     assert (queue_path / "data.db-wal").stat().st_size > 0
     assert read_snapshot(queue_path).pending == 1
+
+
+def test_a_look_that_met_the_file_at_a_bad_moment_is_repeated(
+    queue: EmbeddedQueue, queue_path: Path, make_job: MakeJob
+) -> None:
+    queue.put_job(make_job(1))
+    moments = iter([QueueUnwritable(str(queue_path), "just being written"), None])
+
+    def question(reader: QueueReader) -> int:
+        if (trouble := next(moments)) is not None:
+            raise trouble
+        return len(reader.list_pending(10))
+
+    assert read_queue(queue_path, question) == 1
