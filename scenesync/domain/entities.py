@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeGuard
 
 from scenesync.domain.errors import PermanentError
-from scenesync.domain.job import FANOUT
+from scenesync.domain.job import FANOUT, without_retry_state
 
 if TYPE_CHECKING:
     from scenesync.domain.job import Job
@@ -82,8 +82,8 @@ def found_up_to(job: Job) -> int:
 
 
 def continued(job: Job, last_scene_id: int) -> Job:
-    """Return the job as it goes on behind that scene."""
-    return {**job, "data": {**job["data"], _CURSOR: last_scene_id}}
+    """Return the job as it goes on behind that scene: with all tries, since it is not the next page that failed."""
+    return {**without_retry_state(job), "data": {**job["data"], _CURSOR: last_scene_id}}
 
 
 def _is_id(value: object) -> TypeGuard[int]:

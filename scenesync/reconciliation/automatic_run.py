@@ -53,8 +53,8 @@ class Runs(Protocol):
         """Keep a run until somebody decides."""
         ...
 
-    def end(self, run: int) -> bool:
-        """Forget a run."""
+    def end(self, run: int, *, only_if_stopped: bool = False) -> bool:
+        """Forget a run, or do so unless it is gathered; say whether it is forgotten."""
         ...
 
 
@@ -79,17 +79,26 @@ def plan_path(folder: Path, run: int) -> Path:
     return folder / f"run-{run}.plan"
 
 
-def let_go(runs: Runs, queue: Queue, run: int, folder: Path) -> None:
-    """Enqueue the scenes of a run and forget it; what was enqueued twice after a crash merges."""
+def let_go_stopped(runs: Runs, queue: Queue, run: int, folder: Path) -> None:
+    """Enqueue the scenes of a run that waits for a person, and forget it unless it is being gathered again by now."""
+    _enqueue(runs, queue, run)
+    forget_stopped(runs, run, folder)
+
+
+def forget_stopped(runs: Runs, run: int, folder: Path) -> bool:
+    """Forget a run that waits for a person, with its plan; False if it does not wait (any more).
+
+    A further change may have opened it again in this very moment: what was gathered since is nobody's to forget.
+    """
+    is_forgotten = runs.end(run, only_if_stopped=True)
+    if is_forgotten:
+        plan_path(folder, run).unlink(missing_ok=True)
+    return is_forgotten
+
+
+def _enqueue(runs: Runs, queue: Queue, run: int) -> None:
+    """Enqueue the scenes of a run; what was enqueued before a crash merges."""
     queue.put_many((scene_job(scene_id, time.time()) for scene_id in runs.scenes(run)), priority=PRIORITY_BULK)
-    forget(runs, run, folder)
-
-
-def forget(runs: Runs, run: int, folder: Path) -> bool:
-    """Forget a run and its plan; False if there was none."""
-    known = runs.end(run)
-    plan_path(folder, run).unlink(missing_ok=True)
-    return known
 
 
 class Judge:
@@ -141,7 +150,9 @@ class Judge:
                     *(cause, reason, run, run, run),
                 )
                 return False
-        let_go(self._runs, self._queue, run, self._plans)
+        _enqueue(self._runs, self._queue, run)
+        self._runs.end(run)
+        plan_path(self._plans, run).unlink(missing_ok=True)
         return True
 
     def _plan(self, run: int) -> Totals:

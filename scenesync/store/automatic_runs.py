@@ -65,6 +65,9 @@ REOPEN: Final = (
 # Takes a run away, its scenes with it.
 END: Final = delete(automatic_run).where(automatic_run.c.id == bindparam("run"))
 
+# The same, unless it is being gathered again.
+END_STOPPED: Final = END.where(automatic_run.c.reason != "")
+
 
 @dataclass(frozen=True, slots=True)
 class StoppedRun:
@@ -145,10 +148,10 @@ class AutomaticRunStore:
                 for run, key, cause, began_at, reason, totals in connection.execute(STOPPED)
             )
 
-    def end(self, run: int) -> bool:
-        """Forget a run and its scenes; False if there was none."""
+    def end(self, run: int, *, only_if_stopped: bool = False) -> bool:
+        """Forget a run and its scenes; False if there was none, or if it should be stopped and is not (any more)."""
         with self._database.transaction() as connection:
-            return connection.execute(END, {"run": run}).rowcount > 0
+            return connection.execute(END_STOPPED if only_if_stopped else END, {"run": run}).rowcount > 0
 
     def _scenes_after(self, run: int, last: int) -> list[int]:
         with self._database.reading() as connection:

@@ -10,9 +10,11 @@ import pytest
 from sync_world import TOKEN, SyncWorld
 
 from scenesync.app.cli import run_cli
+from scenesync.app.commands import stopped
 from scenesync.domain.entities import Entity, EntityChange
 from scenesync.intake.fan_out import ask_for
 from scenesync.plex.exceptions import PlexServerDown
+from scenesync.store.automatic_runs import AutomaticRunStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,6 +112,45 @@ def test_a_run_that_empties_too_many_fields_stops_and_can_be_dropped(
     assert answer(capsys, "stopped", "drop", str(run["run"]), "--yes")["dropped"]
     assert (waiting(written), answer(capsys, "stopped", "list")) == (0, [])
     assert run_cli(["stopped", "show", str(run["run"])]) == 2
+
+
+class FanOutComesFirst:
+    """The store of stopped runs, where a further page is gathered right before a run is to be forgotten."""
+
+    def __init__(self, store: AutomaticRunStore, page: list[int]) -> None:
+        self._store = store
+        self._page = page
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def end(self, run: int, **how: bool) -> bool:
+        self._store.gather(KEY, CAUSE, self._page, at=200.0)
+        return self._store.end(run, **how)
+
+
+def test_what_a_new_fan_out_gathers_is_not_lost_when_a_person_decides_in_that_moment(
+    written: SyncWorld, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for scene_id in scene_ids(written):
+        written.stash.save(scene_id, details="")
+    with judging(written) as judge:
+        judge.gather(KEY, CAUSE, scene_ids(written)[:4])
+        assert not judge.conclude(KEY, CAUSE)
+    (run,) = answer(capsys, "stopped", "list", status=3)
+    last_page = scene_ids(written)[4:]
+    monkeypatch.setattr(stopped, "AutomaticRunStore", lambda database: FanOutComesFirst(AutomaticRunStore(database), last_page))
+    # when the run is dropped while pages come in
+    assert run_cli(["stopped", "drop", str(run["run"]), "--yes"]) == 1
+    assert "gathered again" in capsys.readouterr().err
+    with judging(written) as judge:  # then they are judged as usual
+        assert not judge.conclude(KEY, CAUSE)
+    # when it is let go
+    assert answer(capsys, "stopped", "continue", str(run["run"]))["scenes"] == 6
+    with judging(written, max_cleared_fields=1000, max_change_items=1000) as judge:
+        assert judge.conclude(KEY, CAUSE)
+    assert waiting(written) == 6
+    assert list((written.data_dir / "plans").iterdir()) == []
 
 
 def test_first_writes_and_what_is_written_back_do_not_count(written: SyncWorld) -> None:

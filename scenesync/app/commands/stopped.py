@@ -16,7 +16,7 @@ from scenesync.app.installation import PLANS_FOLDER, database_file, journal_of, 
 from scenesync.app.plan_view import scene_lines
 from scenesync.app.times import moment
 from scenesync.reconciliation import plan_file
-from scenesync.reconciliation.automatic_run import forget, let_go, plan_path
+from scenesync.reconciliation.automatic_run import forget_stopped, let_go_stopped, plan_path
 from scenesync.store.automatic_runs import AutomaticRunStore, StoppedRun
 from scenesync.store.database import open_database
 
@@ -84,7 +84,7 @@ def go_on(app: AppContext, *, run_id: int, as_json: bool) -> int:
     run = _one(settings.data_dir, run_id)
     with _writing(settings) as store, open_queue(settings) as queue:
         scenes = store.size(run_id)
-        let_go(store, queue, run_id, settings.data_dir / PLANS_FOLDER)
+        let_go_stopped(store, queue, run_id, settings.data_dir / PLANS_FOLDER)
     if as_json:
         print_json({"run": run.id, "scenes": scenes})
     else:
@@ -103,7 +103,12 @@ def drop(app: AppContext, *, run_id: int, yes: bool, as_json: bool) -> int:
     run = _one(settings.data_dir, run_id)
     options.confirm(f"Forget run {run.id} ({run.cause})?", yes=yes)
     with _writing(settings) as store:
-        forget(store, run_id, settings.data_dir / PLANS_FOLDER)
+        is_dropped = forget_stopped(store, run_id, settings.data_dir / PLANS_FOLDER)
+    if not is_dropped:
+        raise click.ClickException(
+            f"Run {run.id} is being gathered again, since {run.cause} came once more; if it is still too much, it will "
+            "be stopped again."
+        )
     if as_json:
         print_json({"run": run.id, "dropped": True})
     else:

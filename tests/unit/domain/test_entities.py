@@ -56,3 +56,13 @@ def test_what_a_person_renamed_waits_behind_what_a_person_saved() -> None:
 def test_jobs_are_named_by_what_they_are_about() -> None:
     assert subject(scene_job(5, 1.0)) == "scene 5"
     assert subject(fan_out_job(RENAMED, 1.0)) == "all scenes of performer 7"
+
+
+def test_behind_a_page_that_took_several_tries_the_next_one_has_all_of_its_own() -> None:
+    job = {
+        **fan_out_job(EntityChange(Entity.TAG, 5), 100.0),
+        "retry_count": 4,
+        "next_retry_at": 160.0,
+        "last_error_type": "StashRefused",
+    }
+    assert continued(job, 500) == continued(fan_out_job(EntityChange(Entity.TAG, 5), 100.0), 500)

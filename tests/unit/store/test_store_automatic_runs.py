@@ -78,3 +78,15 @@ def test_an_ended_run_is_gone_with_its_scenes(runs: AutomaticRunStore) -> None:
     assert runs.end(run)
     assert not runs.end(run)
     assert (runs.gathering(KEY), runs.size(run)) == (None, 0)
+
+
+def test_a_run_that_is_gathered_again_is_not_ended_as_a_stopped_one(runs: AutomaticRunStore) -> None:
+    run = gathered(runs, [1])
+    assert not runs.end(run, only_if_stopped=True)
+    runs.stop(run, "too far", {})
+    assert gathered(runs, [2]) == run
+    assert not runs.end(run, only_if_stopped=True)
+    assert list(runs.scenes(run)) == [1, 2]
+    runs.stop(run, "too far", {})
+    assert runs.end(run, only_if_stopped=True)
+    assert runs.size(run) == 0
