@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from scenesync.domain.item import ServerIdentity
     from scenesync.domain.ports import MediaServer
-    from scenesync.worker.circuit_breaker import CircuitBreaker
+    from scenesync.worker.circuit_breaker import CircuitBreaker, Permit
     from scenesync.worker.collection_upkeep import CollectionUpkeep
     from scenesync.worker.departures import Departures
     from scenesync.worker.library_index import LibraryIndex
@@ -87,6 +87,7 @@ class PlexConnection:
         self._is_outage = False
         """Whether the present time without Plex is one: a single call that failed is not yet."""
         self._is_told = False
+        self._answered_in_vain = False
         self._suspicions = 0
         self._suspicions_cleared = 0
         self._circuit_seen = CircuitState.CLOSED
@@ -175,30 +176,48 @@ class PlexConnection:
         try:
             identity = self._server.identity()
         except (TransientError, PermanentError) as error:  # a proxy in front may refuse for good what Plex would not
+            self._answered_in_vain = False
             self._breaker.record_failure()
             self._failed(error)
             return None
-        self._breaker.allow_probe()
-        permit = self._breaker.try_acquire()
-        if permit is None:
+        # Where it answered the last time too, and then was of no use, the circuit moves only once it is of use: its state
+        # is on the disk, and nothing is written while nothing changes.
+        looks_first = self._answered_in_vain and self._breaker.state is CircuitState.OPEN
+        permit = None if looks_first else self._permit()
+        if permit is None and not looks_first:
             self._plan_next_probe()
             return None
         try:
             session = self._open(identity)
         except (PlexUnauthorized, LibraryNotFound) as error:
-            self._breaker.return_permit(permit)
+            self._give_back(permit)
             self._end_outage()
             raise NeedsPerson(error) from error
         except (TransientError, PermanentError) as error:
+            self._answered_in_vain = True
             self._breaker.record_failure(permit)
             self._failed(error)
             return None
         except BaseException:  # nobody else could be the probe until this one is given up
-            self._breaker.return_permit(permit)
+            self._give_back(permit)
             raise
+        permit = permit or self._permit()
+        if permit is None:
+            self._plan_next_probe()
+            return None
+        self._answered_in_vain = False
         self._breaker.record_success(permit)
         self._connected(session, suspicions)
         return session
+
+    def _permit(self) -> Permit | None:
+        """Take the right to be the probe, None if somebody else has it."""
+        self._breaker.allow_probe()
+        return self._breaker.try_acquire()
+
+    def _give_back(self, permit: Permit | None) -> None:
+        if permit is not None:
+            self._breaker.return_permit(permit)
 
     def _open(self, identity: ServerIdentity) -> PlexSession:
         session = self.session

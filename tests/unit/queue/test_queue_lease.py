@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -113,12 +114,25 @@ def test_job_of_a_process_that_works_for_many_leases_stays_its_own(
     assert answer(child) == "completed"
 
 
+def stop(child: subprocess.Popen[str], queue_path: Path) -> None:
+    """Stop the process at a moment in which it has no lock on the file.
+
+    Stopped while it renews its lease it would keep the lock, and nobody could write before it goes on: SQLite's locks
+    end with a process, not with its pace.
+    """
+    with contextlib.closing(sqlite3.connect(queue_path / "data.db", timeout=10.0, isolation_level=None)) as connection:
+        connection.execute("BEGIN EXCLUSIVE")
+        child.send_signal(signal.SIGSTOP)
+        os.waitpid(child.pid, os.WUNTRACED)
+        connection.execute("ROLLBACK")
+
+
 def test_stopped_process_loses_its_job_and_what_it_does_later_is_refused(
-    leased: EmbeddedQueue, make_job: MakeJob, start: Start
+    leased: EmbeddedQueue, make_job: MakeJob, start: Start, queue_path: Path
 ) -> None:
     leased.put_job(make_job(1))
     child = start()
-    child.send_signal(signal.SIGSTOP)
+    stop(child, queue_path)
     assert claim_within(leased, 60) == [1]
     child.send_signal(signal.SIGCONT)
     assert answer(child) == "lost"

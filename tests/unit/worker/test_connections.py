@@ -13,7 +13,7 @@ from scenesync.domain.item import ServerIdentity
 from scenesync.plex.exceptions import PlexServerDown, PlexTemporaryError, PlexUnauthorized
 from scenesync.worker import gate as gate_module
 from scenesync.worker import plex_connection, stash_connection
-from scenesync.worker.circuit_breaker import CircuitBreaker, CircuitState
+from scenesync.worker.circuit_breaker import CircuitBreaker, CircuitInMemory, CircuitState
 from scenesync.worker.gate import Gate
 from scenesync.worker.health import HealthListener
 from scenesync.worker.pacing import Pacing
@@ -80,10 +80,13 @@ class Health(HealthListener):
 class PlexWorld:
     """A connection to such a Plex, and what it tells."""
 
-    def __init__(self, **limits: float) -> None:
+    def __init__(
+        self, *, threshold: int = 5, on_change: Callable[[CircuitState, CircuitState], None] | None = None
+    ) -> None:
         self.plex = Plex()
         self.health = Health()
-        self.breaker = CircuitBreaker(int(limits.get("threshold", 5)))
+        self.keeper = CircuitInMemory()
+        self.breaker = CircuitBreaker(threshold, keeper=self.keeper, on_change=on_change)
         self.recoveries = 0
         self.connection = PlexConnection(
             cast("MediaServer", self.plex),
@@ -105,6 +108,14 @@ class PlexWorld:
                 return session
             time.sleep(min(0.05, max(0.005, self.connection.next_probe_in_s() or 0.0)))
         return None
+
+    def answer_in_vain(self) -> None:
+        """Answer the probe and then fail, until that was noticed."""
+        self.plex.look_error = PlexTemporaryError("500")
+        looks = self.plex.looks
+        while self.plex.looks == looks:
+            assert self.connection.ready() is None
+            time.sleep(0.005)
 
     def go_down(self) -> None:
         """Fail until the circuit is open."""
@@ -192,6 +203,45 @@ class TestPlex:
         world.plex.look_error = None
         assert world.ready_in_time() is not None
         assert world.recoveries == 1
+
+    def test_a_server_that_answers_in_vain_moves_the_circuit_once_and_not_at_every_probe(self) -> None:
+        moves: list[tuple[CircuitState, CircuitState]] = []
+        world = PlexWorld(threshold=1, on_change=lambda old, new: moves.append((old, new)))
+        world.connection.ready()
+        world.breaker.record_failure()
+        world.answer_in_vain()
+        before, kept = len(moves), world.keeper.read()
+        world.answer_in_vain()
+        world.answer_in_vain()
+        assert (len(moves), world.keeper.read()) == (before, kept)
+        world.plex.look_error = None
+        assert world.ready_in_time() is not None
+        assert moves[-2:] == [(OPEN, HALF_OPEN), (HALF_OPEN, CLOSED)]
+        assert world.recoveries == 1
+
+    def test_one_that_answered_in_vain_and_then_refuses_takes_a_person(self) -> None:
+        world = PlexWorld(threshold=1)
+        world.breaker.record_failure()
+        world.answer_in_vain()
+        world.plex.look_error = PlexUnauthorized("401")
+        with pytest.raises(NeedsPerson):
+            world.ready_in_time()
+        world.plex.look_error = None
+        assert world.ready_in_time() is not None
+        assert world.breaker.state is CLOSED
+
+    def test_one_that_answered_in_vain_leaves_the_probe_to_the_process_that_has_it(self) -> None:
+        world = PlexWorld(threshold=1)
+        world.breaker.record_failure()
+        world.answer_in_vain()
+
+        def others_begin_to_probe() -> None:
+            world.breaker.allow_probe()
+            world.breaker.try_acquire()
+
+        world.plex.look_error, world.plex.during_look = None, others_begin_to_probe
+        assert world.ready_in_time(0.2) is None
+        assert world.breaker.state is HALF_OPEN
 
     def test_while_another_process_makes_the_probe_this_one_does_not(self) -> None:
         world = PlexWorld(threshold=1)
