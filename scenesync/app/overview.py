@@ -39,7 +39,6 @@ class Overview:
     """How things stand. ``plex`` and ``stash`` are up, down or unknown; ``rates`` counts outcomes of the last hour.
 
     ``held`` counts the scenes that are left alone since they were undone.
-    ``reliability`` looks at the last 30 days of each server.
     ``reliability`` looks at the last 30 days of each server, or what of them is known. ``paused`` is why work waits for
     a person, None if it does not.
     """

@@ -15,6 +15,7 @@ from scenesync.domain.blast_radius import may_exceed, why_too_far
 from scenesync.domain.job import PRIORITY_BULK, scene_job
 from scenesync.reconciliation import plan_file
 from scenesync.reconciliation.planning import Totals, plan_scenes
+from scenesync.store.errors import from_os
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -156,10 +157,17 @@ class Judge:
         return True
 
     def _plan(self, run: int) -> Totals:
+        path = plan_path(self._plans, run)
+        try:
+            return self._write_plan(run, path)
+        except OSError as error:  # a disk in trouble is no reason to give the run up
+            raise from_os(error, path, f"The plan {path} cannot be kept") from error
+
+    def _write_plan(self, run: int, path: Path) -> Totals:
         totals = Totals()
-        self._plans.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         header = plan_file.PlanHeader(self._server_id, time.time())
-        with plan_file.writing(plan_path(self._plans, run), header) as writer:
+        with plan_file.writing(path, header) as writer:
             for planned in plan_scenes(self._syncing, self._scenes(run), with_pictures=False):
                 totals.count(planned)
                 writer.add(planned)

@@ -105,10 +105,10 @@ class Database:
 
         The columns must need no conversion. Raises StoreUnavailable or StoreDamaged.
         """
+        ready = compiled(statement, self._readers.dialect)
         if self._is_read_only:  # there each look begins with care (disk.reading.begin)
             with self.reading() as connection:
-                return [tuple(row) for row in connection.execute(statement, dict(parameters))]
-        ready = compiled(statement, self._readers.dialect)
+                return [tuple(row) for row in connection.exec_driver_sql(ready.sql, ready.bound(parameters))]
         outer = self._outer()
         with self._translating():
             raw = self._readers.raw_connection() if outer is None else outer.connection

@@ -180,8 +180,8 @@ class PlexConnection:
             self._breaker.record_failure()
             self._failed(error)
             return None
-        # Where it answered the last time too, and then was of no use, the circuit moves only once it is of use: its state
-        # is on the disk, and nothing is written while nothing changes.
+        # Where it answered the last time too, and then was of no use, the circuit moves only once it is of use: its
+        # state is on the disk, and nothing is written while nothing changes.
         looks_first = self._answered_in_vain and self._breaker.state is CircuitState.OPEN
         permit = None if looks_first else self._permit()
         if permit is None and not looks_first:

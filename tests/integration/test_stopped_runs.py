@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sync_world import TOKEN, SyncWorld
+from sync_world import TOKEN, SyncWorld, eventually
 
 from scenesync.app.cli import run_cli
 from scenesync.app.commands import stopped
 from scenesync.domain.entities import Entity, EntityChange
 from scenesync.intake.fan_out import ask_for
 from scenesync.plex.exceptions import PlexServerDown
+from scenesync.reconciliation import planning
 from scenesync.store.automatic_runs import AutomaticRunStore
+from scenesync.store.errors import StoreUnavailable
+from scenesync.worker.loop import LoopLimits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from scenesync.reconciliation.automatic_run import Judge
+    from scenesync.store.database import Database
 
 pytestmark = pytest.mark.integration
 
@@ -139,7 +145,11 @@ def test_what_a_new_fan_out_gathers_is_not_lost_when_a_person_decides_in_that_mo
         assert not judge.conclude(KEY, CAUSE)
     (run,) = answer(capsys, "stopped", "list", status=3)
     last_page = scene_ids(written)[4:]
-    monkeypatch.setattr(stopped, "AutomaticRunStore", lambda database: FanOutComesFirst(AutomaticRunStore(database), last_page))
+
+    def store_in_company(database: Database) -> FanOutComesFirst:
+        return FanOutComesFirst(AutomaticRunStore(database), last_page)
+
+    monkeypatch.setattr(stopped, "AutomaticRunStore", store_in_company)
     # when the run is dropped while pages come in
     assert run_cli(["stopped", "drop", str(run["run"]), "--yes"]) == 1
     assert "gathered again" in capsys.readouterr().err
@@ -177,6 +187,20 @@ def test_while_plex_is_away_the_run_stays_gathered(written: SyncWorld) -> None:
     assert waiting(written) == 0
 
 
+def test_while_the_plan_cannot_be_kept_the_run_waits_and_no_try_is_spent(written: SyncWorld) -> None:
+    for scene_id in scene_ids(written):
+        written.stash.save(scene_id, details="")
+    in_the_way = written.data_dir / "plans"
+    in_the_way.write_text("not a folder")
+    with judging(written) as judge:
+        judge.gather(KEY, CAUSE, scene_ids(written))
+        with pytest.raises(StoreUnavailable, match="cannot be kept"):
+            judge.conclude(KEY, CAUSE)
+        in_the_way.unlink()
+        assert not judge.conclude(KEY, CAUSE)
+    assert waiting(written) == 0
+
+
 def test_a_fan_out_that_would_empty_too_much_waits_for_a_person(
     world: SyncWorld, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -197,3 +221,36 @@ def test_a_fan_out_that_would_empty_too_much_waits_for_a_person(
     assert answer(capsys, "stopped", "continue", str(run["run"]))["scenes"] == 4
     assert len(world.drain(**LIMITS)) == 4
     assert all(list(item.genres) == [] for item in world.plex.items())
+
+
+def test_a_stop_does_not_wait_for_a_run_that_is_being_planned(
+    world: SyncWorld, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tag = world.stash.add_tag("Live")
+    scenes = [world.pair(title=f"Night {number}", tags=[tag])[0] for number in range(12)]
+    world.drain(*scenes)
+    world.stash.destroy_entities("tag", [tag])
+    monkeypatch.setattr(planning, "SCENES_AT_ONCE", 1)
+    stop = threading.Event()
+    with world.installed(**LIMITS) as installation:
+        ask_for(installation.queue, EntityChange(Entity.TAG, tag.id))
+        loop = installation.work_loop(LoopLimits(hand_back_after_s=0.2))
+        thread = threading.Thread(target=loop.run, args=(stop,))
+        world.plex.latency_s = 0.5  # the plan takes six seconds
+        thread.start()
+        eventually(lambda: any((world.data_dir / "plans").glob("*")))
+        began = time.monotonic()
+        stop.set()
+        thread.join()
+        took_s = time.monotonic() - began
+        found = installation.queue.find(f"tag_{tag.id}")
+        assert took_s < 3.0
+        assert (len(found.waiting), found.running) == (1, ())
+        assert found.waiting[0].job.get("retry_count") is None
+    world.plex.latency_s = 0.0
+    # the next one judges it as a whole
+    assert world.drain(**LIMITS) == []
+    monkeypatch.setenv("SCENESYNC_DATA_DIR", str(world.data_dir))
+    (run,) = answer(capsys, "stopped", "list", status=3)
+    assert run["reason"].startswith("it would change 12 of 12 items")
+    assert waiting(world) == 0
