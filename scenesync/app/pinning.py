@@ -9,11 +9,14 @@ from scenesync.domain.errors import PermanentError
 from scenesync.domain.pins import scene_keys
 from scenesync.intake.selection import enqueue_ids
 from scenesync.queue.dead_letters import LetterFilter
+from scenesync.store.journal import JournalStore
 from scenesync.store.pins import PinStore
 from scenesync.worker.library_index import choose_libraries
 from scenesync.worker.locator import pins_to
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from scenesync.app.installation import Installation
     from scenesync.domain.item import Item
     from scenesync.domain.scene import Scene
@@ -49,11 +52,14 @@ def pin_scene(installation: Installation, scene_id: int, rating_key: str) -> Pin
     if not scene.files:
         raise PinRefused(f"Scene {scene_id} has no file; a pin is kept by the file's path.")
     item = _item(installation, rating_key)
-    pins = PinStore(installation.database, installation.plex.identity().machine_identifier)
+    server_id = installation.plex.identity().machine_identifier
+    pins = PinStore(installation.database, server_id)
     before = pins.of_files(scene_keys(scene.files))
     _require_free(pins, scene, item)
     pins.put(pins_to(item, scene))
     _look_again(installation, scene_id, rating_key)
+    left = [pin.rating_key for pin in before if pin.rating_key != rating_key]
+    _give_back(installation, scene_id, server_id, left)
     return Pinned(
         scene_id=scene_id,
         rating_key=rating_key,
@@ -66,7 +72,8 @@ def pin_scene(installation: Installation, scene_id: int, rating_key: str) -> Pin
 def unpin_scene(installation: Installation, scene_id: int) -> bool:
     """Take the pin off the scene, which Stash need not have any more; False if there was none."""
     scene = installation.stash.scenes([scene_id]).get(scene_id)
-    pins = PinStore(installation.database, installation.plex.identity().machine_identifier)
+    server_id = installation.plex.identity().machine_identifier
+    pins = PinStore(installation.database, server_id)
     if scene is None:
         return pins.remove((), scene_id=scene_id) > 0
     keys = scene_keys(scene.files)
@@ -76,6 +83,7 @@ def unpin_scene(installation: Installation, scene_id: int) -> bool:
     pins.remove(keys)
     for pin in before:
         _look_again(installation, scene_id, pin.rating_key)
+    _give_back(installation, scene_id, server_id, [pin.rating_key for pin in before])
     return True
 
 
@@ -103,6 +111,13 @@ def _require_free(pins: PinStore, scene: Scene, item: Item) -> None:
                 f"Scene {pin.scene_id} is pinned to the Plex item {item.rating_key} already, and it can show only one. "
                 f"Take that pin off first: scenesync unpin {pin.scene_id}."
             )
+
+
+def _give_back(installation: Installation, scene_id: int, server_id: str, rating_keys: Iterable[str]) -> None:
+    """Have the scenes looked at that items showed before the pin, lest they go on showing the scene that was pinned."""
+    journal = JournalStore(installation.database, server_id)
+    showed = {entry.scene_id for key in rating_keys for entry in journal.history(key)} - {scene_id}
+    enqueue_ids(installation.queue, sorted(showed))
 
 
 def _look_again(installation: Installation, scene_id: int, rating_key: str) -> None:

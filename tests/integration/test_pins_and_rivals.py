@@ -112,6 +112,23 @@ class TestPins:
         [attempt] = world.drain()
         assert (attempt.rule, by_path.title) == ("path", "Harbour")
 
+    @pytest.mark.parametrize("moved", [False, True])
+    def test_an_item_that_a_wrong_pin_is_taken_off_shows_its_own_scene_again(
+        self, world: SyncWorld, *, moved: bool
+    ) -> None:
+        (wrong, _), (right, item) = world.pair(title="Harbour"), world.pair(title="Pier")
+        world.drain(wrong, right)
+        pin(world, wrong, item)
+        world.drain()
+        assert item.title == "Harbour"
+        if moved:
+            pin(world, wrong, elsewhere(world, "other"))
+        else:
+            with world.installed() as installation:
+                assert unpin_scene(installation, wrong)
+        world.drain()
+        assert item.title == "Pier"
+
     def test_a_pin_of_a_scene_that_stash_has_no_longer_can_be_taken_off(self, world: SyncWorld) -> None:
         scene_id, _, _ = world.scene(title="Harbour")
         pin(world, scene_id, elsewhere(world, "other"))

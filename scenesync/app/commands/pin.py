@@ -43,7 +43,11 @@ def pin(app: AppContext, *, scene_id: int, rating_key: str, as_json: bool) -> in
 @options.as_json
 @click.pass_obj
 def unpin(app: AppContext, *, scene_id: int, as_json: bool) -> int:
-    """Take a pin back: the rules decide again. What the item shows stays as it is."""
+    """Take a pin back: the rules decide again.
+
+    Scenes that the item showed before the pin are looked at anew, so that it shows the right one. An item that no scene
+    claims stays as it is.
+    """
     with open_installation(app.load().settings) as installation:
         was_pinned = unpin_scene(installation, scene_id)
     if as_json:
