@@ -268,7 +268,13 @@ def migrate(
     with database.reading() as connection:
         version = refuse_unknown(connection, database, migrations) or 0
     missing = [migration for migration in migrations if migration.version > version]
-    return tuple(migration.version for migration in missing if _apply(database, migration, clock))
+    applied = tuple(migration for migration in missing if _apply(database, migration, clock))
+    if applied and not version:
+        logger.info("store created version=%d", applied[-1].version)
+    else:
+        for migration in applied:
+            logger.info("store migrated version=%d name=%r", migration.version, migration.name)
+    return tuple(migration.version for migration in applied)
 
 
 def version_of(connection: Connection) -> int | None:
@@ -304,5 +310,4 @@ def _apply(database: Database, migration: Migration, clock: Callable[[], float])
             connection.exec_driver_sql(statement.format(**words))
         note = {"version": migration.version, "name": migration.name, "applied_at": clock()}
         connection.execute(NOTE_VERSION, note)
-    logger.info("store migrated version=%d name=%r", migration.version, migration.name)
     return True

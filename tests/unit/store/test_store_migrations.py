@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -123,6 +124,16 @@ def test_a_missing_column_or_index_would_be_seen(database_path: Path) -> None:
 
 def test_versions_count_up_from_one() -> None:
     assert [migration.version for migration in MIGRATIONS] == list(range(1, LATEST + 1))
+
+
+def test_a_new_database_is_told_in_one_line(database_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    for _time in range(2):
+        with open_database(database_path):
+            pass
+    assert [record.getMessage() for record in caplog.records if record.name.startswith("scenesync.store")] == [
+        f"store created version={MIGRATIONS[-1].version}"
+    ]
 
 
 def test_each_migration_is_noted_once_however_often_the_file_is_opened(database_path: Path) -> None:
