@@ -6,6 +6,7 @@ import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+import click
 from rich.console import Console
 
 from scenesync.app.choosing import chosen_scenes
@@ -41,6 +42,7 @@ def show_plan(
     """
     console = Console(highlight=False, soft_wrap=True)
     totals, shown = Totals(), []
+    unseen = set(scene_ids or ()) if include_held else set()
     with ExitStack() as stack:
         installation = stack.enter_context(open_installation(settings))
         identity = installation.plex.identity()
@@ -50,6 +52,7 @@ def show_plan(
             writer = stack.enter_context(plan_file.writing(out_file, header))
         for planned in plans(installation, identity, scene_ids, since, include_held=include_held):
             totals.count(planned)
+            unseen.discard(planned.scene_id)
             if writer is not None:
                 writer.add(planned)
             if as_json:
@@ -62,6 +65,8 @@ def show_plan(
         print_json({"totals": totals.as_document(), "scenes": shown})
     else:
         console.print(summary(totals))
+    for scene_id in sorted(unseen):
+        click.echo(f"scenesync: Stash has no scene {scene_id}.", err=True)
     return DONE
 
 

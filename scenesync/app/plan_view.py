@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
+from scenesync.app.counting import counted
 from scenesync.reconciliation.planning import Verdict
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def summary(totals: Totals) -> str:
     """Return the plan's totals in one sentence."""
     count = totals.verdicts
     parts = [
-        f"{count[Verdict.CHANGE]} scenes to change ({_sizes(totals)})",
+        f"{counted(count[Verdict.CHANGE], 'scene')} to change ({_sizes(totals)})",
         f"{count[Verdict.UNCHANGED]} unchanged",
         f"{count[Verdict.UNMATCHED]} not in Plex",
         f"{count[Verdict.AMBIGUOUS]} ambiguous",
@@ -82,7 +83,7 @@ def _item_lines(item: ItemChanges) -> Iterator[Text]:
 
 
 def _sizes(totals: Totals) -> str:
-    return f"{totals.fields} fields, {totals.cleared} of them emptied, {totals.pictures} pictures"
+    return f"{counted(totals.fields, 'field')}, {totals.cleared} of them emptied, {counted(totals.pictures, 'picture')}"
 
 
 def change_line(change: FieldChange) -> Text:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
+from scenesync.app.counting import counted
 from scenesync.app.plan_view import ADDED, REMOVED, change_line, field_label, quoted
 from scenesync.domain.diff import FieldChange
 from scenesync.domain.fields import IMAGE_FIELDS
@@ -71,13 +72,15 @@ class UndoTotals:
     def as_sentence(self) -> str:
         """Return the totals for people."""
         parts = [
-            f"{self.scenes['put_back']} scenes put back",
+            f"{counted(self.scenes['put_back'], 'scene')} put back",
             f"{self.scenes['incomplete']} only in part or not at all" if self.scenes["incomplete"] else "",
             f"{self.scenes['unchanged']} as they were already" if self.scenes["unchanged"] else "",
         ]
-        sizes = f"{self.fields} fields, {self.pictures} pictures, {self.locks} locks"
-        alone = f"; {self.refused} fields left alone (--force puts them back, too)" if self.refused else ""
-        return f"Undo: {', '.join(filter(None, parts))} ({sizes}){alone}. {self.held} scenes held."
+        sizes = ", ".join(
+            (counted(self.fields, "field"), counted(self.pictures, "picture"), counted(self.locks, "lock"))
+        )
+        alone = f"; {counted(self.refused, 'field')} left alone (--force puts them back, too)" if self.refused else ""
+        return f"Undo: {', '.join(filter(None, parts))} ({sizes}){alone}. {counted(self.held, 'scene')} held."
 
 
 def undo_lines(scene: UndoneScene, title: str) -> Iterator[Text]:

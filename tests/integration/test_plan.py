@@ -111,11 +111,20 @@ def test_the_plan_says_why_a_scene_cannot_be_synced(environment: SyncWorld, caps
     text = capsys.readouterr().out
     assert "not in Plex: No Plex item plays /data/stash/Films/missing.mp4" in text
     assert "2 Plex items fit scene" in text
-    assert "Plan: 1 scenes to change" in text
+    assert "Plan: 1 scene to change" in text
     assert "1 not in Plex, 1 ambiguous." in text
     assert run_cli(["sync", "--all", "--dry-run"]) == 0
     assert capsys.readouterr().out == text
     assert world.plex.field_writes == []
+
+
+def test_a_scene_that_stash_does_not_have_is_named(environment: SyncWorld, capsys: pytest.CaptureFixture[str]) -> None:
+    there, _ = environment.pair(title="Pier")
+    assert run_cli(["plan", str(there), "4711"]) == 0
+    told = capsys.readouterr()
+    assert "Stash has no scene 4711." in told.err
+    assert f"no scene {there}" not in told.err
+    assert "Plan: 1 scene to change" in told.out
 
 
 def test_a_dry_drain_shows_what_the_jobs_that_wait_would_change(

@@ -161,6 +161,16 @@ def test_without_a_choice_nothing_is_undone(environment: SyncWorld, capsys: pyte
     assert environment.plex.field_writes == []
 
 
+def test_a_run_that_is_not_known_is_no_undo_that_did_nothing(
+    environment: SyncWorld, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scene_id, _ = environment.pair("pier", title="Pier at noon")
+    assert run_cli(["sync", str(scene_id), "--json"]) == 0
+    capsys.readouterr()
+    assert run_cli(["undo", "--run", "20010101T000000-beef"]) == 2
+    assert "journal --runs" in capsys.readouterr().err
+
+
 def test_edits_are_undone_by_time_and_by_run(environment: SyncWorld, capsys: pytest.CaptureFixture[str]) -> None:
     world = environment
     scene_id, item = world.pair("pier", title="Pier one")

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from scenesync.app.commands import options
 from scenesync.app.context import AppContext, print_json
+from scenesync.app.counting import counted
 from scenesync.app.exit_codes import DONE
 from scenesync.app.holding import held_scenes, release_holds
 from scenesync.app.times import moment
@@ -59,5 +60,5 @@ def release(app: AppContext, *, scene_ids: Sequence[int], every: bool, as_json: 
     if as_json:
         print_json({"released": released})
     else:
-        click.echo(f"{released} holds ended.")
+        click.echo(f"{counted(released, 'hold')} ended.")
     return DONE

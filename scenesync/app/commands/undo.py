@@ -20,6 +20,7 @@ from scenesync.domain.desired import shown_title
 from scenesync.domain.errors import AttemptCut
 from scenesync.domain.job import scene_key
 from scenesync.domain.journal import JournalFilter
+from scenesync.store.journal import search_edits
 
 if TYPE_CHECKING:
     import threading
@@ -69,6 +70,8 @@ def undo(
     console = Console(highlight=False, soft_wrap=True)
     totals, documents = UndoTotals(), []
     with open_installation(app.load().settings) as installation, stopping_on_signals() as stop:
+        if run_id and not search_edits(installation.database, JournalFilter(run_id=run_id), limit=1):
+            raise click.UsageError(f"No edit of a run {run_id} is known; `scenesync journal --runs` lists the runs.")
         for scene, title in _undone(installation, chosen, stop, force=force, dry_run=dry_run):
             totals.count(scene)
             if as_json:
