@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from scenesync.app.settings import require_plex
 from scenesync.app.version import VERSION
@@ -11,6 +11,10 @@ from scenesync.stash.client import StashClient
 
 if TYPE_CHECKING:
     from scenesync.app.settings import Settings
+
+
+BESIDE_THE_WORKERS: Final = 3
+"""Who else may ask at the same time: the loop's thread, the one that proves edits, the one of the fan-outs."""
 
 
 def stash_client(settings: Settings) -> StashClient:
@@ -30,7 +34,7 @@ def _stash_at(settings: Settings, url: str, api_key: str | None) -> StashClient:
         api_key=api_key,
         connect_timeout_s=settings.connect_timeout,
         read_timeout_s=settings.read_timeout,
-        max_connections=settings.workers + 1,
+        max_connections=settings.workers + BESIDE_THE_WORKERS,
     )
 
 
@@ -44,7 +48,7 @@ def plex_client(settings: Settings, client_identifier: str) -> PlexClient:
         version=VERSION,
         connect_timeout_s=settings.connect_timeout,
         read_timeout_s=settings.read_timeout,
-        pool_size=settings.workers + 2,
+        pool_size=settings.workers + BESIDE_THE_WORKERS,
         ca_file=settings.plex_ca_file,
         verify=settings.plex_verify_tls,
     )

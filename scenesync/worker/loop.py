@@ -94,6 +94,7 @@ class WorkLoop:
         self._memory = memory
         self._limits = limits
         self._work = HandOut()
+        self._fan_outs = HandOut()
         self._in_hand = max(JOBS_IN_HAND, limits.workers * URGENT_PER_WORKER)
         self._holdings = Holdings()
         self._settling = Settling(worker, gate, self._holdings, observers, until_idle=limits.until_idle)
@@ -113,9 +114,11 @@ class WorkLoop:
         self._settling.begin(stop)
         proven = threading.Event()
         threads = [
-            threading.Thread(target=self._work_off, name=f"sync-{number}", daemon=True)
+            threading.Thread(target=self._work_off, args=(self._work,), name=f"sync-{number}", daemon=True)
             for number in range(self._limits.workers)
         ]
+        # One of their own: a run of thousands is planned for a minute, and scenes must not wait for that.
+        threads.append(threading.Thread(target=self._work_off, args=(self._fan_outs,), name="fan-out", daemon=True))
         threads.append(threading.Thread(target=self._prove, args=(proven,), name="prove", daemon=True))
         for thread in threads:
             thread.start()
@@ -228,7 +231,7 @@ class WorkLoop:
         if self._fan_out is not None:
             for job in jobs:
                 if job.is_fan_out:
-                    self._work.put(job)
+                    self._fan_outs.put(job)
             jobs = [job for job in jobs if not job.is_fan_out]
         fetched = self._fetch(jobs)
         scenes = [job.scene for job in fetched if job.scene is not None]
@@ -275,8 +278,8 @@ class WorkLoop:
 
     # -- working ---------------------------------------------------------------------------------------------------
 
-    def _work_off(self) -> None:
-        while (job := self._work.get()) is not None:
+    def _work_off(self, handed_out: HandOut) -> None:
+        while (job := handed_out.get()) is not None:
             try:
                 if job.is_fan_out:
                     self._go_one_page_further(job)
@@ -381,6 +384,7 @@ class WorkLoop:
     def _wind_down(self, threads: Sequence[threading.Thread], proven: threading.Event) -> None:
         """Let jobs in hand finish for a while, then give the rest back."""
         self._work.close()
+        self._fan_outs.close()
         deadline = time.monotonic() + self._limits.hand_back_after_s
         while not self._holdings.is_empty() and time.monotonic() < deadline:
             self._holdings.wait(SHORT_WAIT_S)

@@ -14,6 +14,7 @@ from sync_world import TOKEN, SyncWorld, eventually
 from scenesync.app.cli import run_cli
 from scenesync.app.commands import stopped
 from scenesync.domain.entities import Entity, EntityChange
+from scenesync.domain.job import scene_job
 from scenesync.intake.fan_out import ask_for
 from scenesync.plex.exceptions import PlexServerDown
 from scenesync.reconciliation import planning
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from scenesync.reconciliation.automatic_run import Judge
+    from scenesync.simulators.stash.records import Tag
     from scenesync.store.database import Database
 
 pytestmark = pytest.mark.integration
@@ -223,14 +225,36 @@ def test_a_fan_out_that_would_empty_too_much_waits_for_a_person(
     assert all(list(item.genres) == [] for item in world.plex.items())
 
 
+def a_deleted_tag(world: SyncWorld, monkeypatch: pytest.MonkeyPatch) -> Tag:
+    """Return a tag that is gone from Stash and shown by twelve films; to plan takes a request for each of them."""
+    tag = world.stash.add_tag("Live")
+    world.drain(*(world.pair(title=f"Night {number}", tags=[tag])[0] for number in range(12)))
+    world.stash.destroy_entities("tag", [tag])
+    monkeypatch.setattr(planning, "SCENES_AT_ONCE", 1)
+    return tag
+
+
+def test_what_a_person_saves_does_not_wait_for_a_run_that_is_being_planned(
+    world: SyncWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved, item = world.pair(title="Harbour")
+    world.drain(saved)
+    tag = a_deleted_tag(world, monkeypatch)
+    world.stash.save(saved, title="Harbour at dusk")
+    with world.working(**LIMITS, workers=1) as installation:
+        ask_for(installation.queue, EntityChange(Entity.TAG, tag.id))
+        world.plex.latency_s = 1.0
+        eventually(lambda: any((world.data_dir / "plans").glob("*")))
+        installation.queue.put_job(scene_job(saved, time.time()))
+        eventually(lambda: world.plex.item(item.rating_key).title == "Harbour at dusk")
+        assert installation.queue.find(f"tag_{tag.id}").running, "the plan was made by then"
+        world.plex.latency_s = 0.0
+
+
 def test_a_stop_does_not_wait_for_a_run_that_is_being_planned(
     world: SyncWorld, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tag = world.stash.add_tag("Live")
-    scenes = [world.pair(title=f"Night {number}", tags=[tag])[0] for number in range(12)]
-    world.drain(*scenes)
-    world.stash.destroy_entities("tag", [tag])
-    monkeypatch.setattr(planning, "SCENES_AT_ONCE", 1)
+    tag = a_deleted_tag(world, monkeypatch)
     stop = threading.Event()
     with world.installed(**LIMITS) as installation:
         ask_for(installation.queue, EntityChange(Entity.TAG, tag.id))
