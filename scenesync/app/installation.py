@@ -154,6 +154,19 @@ def open_state(settings: Settings, *, repairs: bool = False) -> Database:
     return open_database(database_file(settings.data_dir), journal=journal_of(settings), repair=repairs)
 
 
+def sync_options(settings: Settings) -> SyncOptions:
+    """Return what the settings say about what is written."""
+    return SyncOptions(
+        enabled=enabled_fields(settings),
+        policy=settings.conflict_policy,
+        policies=conflict_policies(settings),
+        lock=settings.lock_fields,
+        rules=field_rules(settings),
+        participation=participation(settings),
+        gone_label=settings.destroyed_label if settings.on_destroy is OnDestroy.LABEL else "",
+    )
+
+
 def showing_of(settings: Settings) -> Showing:
     """Return which changes of performers, studios, tags and groups the settings let show in Plex."""
     return Showing(enabled_fields(settings), field_rules(settings), participation(settings))
@@ -178,35 +191,15 @@ class Installation:
 
     def session(self, identity: ServerIdentity) -> PlexSession:
         """Return what belongs to the Plex server that answered."""
-        settings = self.settings
+        settings, server_id = self.settings, identity.machine_identifier
         self._speak_as_learned(identity)
-        baselines = BaselineStore(self.database, identity.machine_identifier)
-        index = LibraryIndex(
-            self.plex,
-            PathIndexStore(self.database, identity.machine_identifier),
-            wanted_libraries=settings.plex_libraries,
-            on_new_files=self.queue.wake_for_files,
-        )
-        options = SyncOptions(
-            enabled=enabled_fields(settings),
-            policy=settings.conflict_policy,
-            policies=conflict_policies(settings),
-            lock=settings.lock_fields,
-            rules=field_rules(settings),
-            participation=participation(settings),
-            gone_label=settings.destroyed_label if settings.on_destroy is OnDestroy.LABEL else "",
-        )
-        writing = WriteLimit(settings.workers)
-        journal = JournalStore(self.database, identity.machine_identifier, run_id=self.run_id)
-        holds = HoldStore(self.database, identity.machine_identifier)
+        options, writing = sync_options(settings), WriteLimit(settings.workers)
+        baselines = BaselineStore(self.database, server_id)
+        journal = JournalStore(self.database, server_id, run_id=self.run_id)
+        holds = HoldStore(self.database, server_id)
         images = self._image_sync(baselines, journal, options, writing)
-        locator = Locator(
-            self.plex,
-            index,
-            settings.path_map,
-            strict=settings.strict_matching,
-            pins=PinStore(self.database, identity.machine_identifier),
-        )
+        index = self._index(server_id)
+        locator = self._locator(index, server_id)
         rivals = Rivals(self.stash, baselines, locator.match, options.participation)
         photos = self._photos(identity, writing)
         collections, upkeep = keepers_of_collections(
@@ -220,27 +213,10 @@ class Installation:
             writing,
         )
         scene_sync = SceneSync(
-            self.plex,
-            locator,
-            baselines,
-            journal,
-            images,
-            options,
-            writing,
-            rivals,
-            holds,
-            collections,
-            photos,
+            self.plex, locator, baselines, journal, images, options, writing, rivals, holds, collections, photos
         )
-        undoing = Undoing(
-            self.plex,
-            journal,
-            baselines,
-            holds,
-            locator.match,
-            ProofDesk(self.plex, baselines, journal, images, upkeep, writing),
-            writing,
-        )
+        proofs_of_undo = ProofDesk(self.plex, baselines, journal, images, upkeep, writing)
+        undoing = Undoing(self.plex, journal, baselines, holds, locator.match, proofs_of_undo, writing)
         departures = Departures(
             settings.on_destroy,
             settings.destroyed_label,
@@ -256,6 +232,18 @@ class Installation:
         )
         proofs = ProofDesk(self.plex, baselines, journal, images, upkeep, writing, photos)
         return PlexSession(identity, index, scene_sync, proofs, departures, undoing, upkeep)
+
+    def _index(self, server_id: str) -> LibraryIndex:
+        return LibraryIndex(
+            self.plex,
+            PathIndexStore(self.database, server_id),
+            wanted_libraries=self.settings.plex_libraries,
+            on_new_files=self.queue.wake_for_files,
+        )
+
+    def _locator(self, index: LibraryIndex, server_id: str) -> Locator:
+        settings, pins = self.settings, PinStore(self.database, server_id)
+        return Locator(self.plex, index, settings.path_map, strict=settings.strict_matching, pins=pins)
 
     def _photos(self, identity: ServerIdentity, writing: WriteLimit) -> PhotoSync | None:
         """Return what gives actors their photos, None if it is off or cannot work."""

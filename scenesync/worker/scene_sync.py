@@ -326,7 +326,9 @@ class SceneSync:
         *,
         planned_at: float | None = None,
     ) -> None:
-        """Note what is about to be written, then send it; ``planned_at`` is when the item was read (monotonic).
+        """Note what is about to be written, then send it.
+
+        ``planned_at`` is when the edit was made (monotonic), of an item that was read a moment before.
 
         Noted first: after a crash, or a write that was carried out without an answer, our own text would pass for a
         person's and stay there for ever.
