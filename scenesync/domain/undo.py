@@ -182,11 +182,19 @@ def selected_key(pictures: Iterable[UploadedImage]) -> str:
 def _carried_out(
     history: Sequence[JournalEntry], shown: FieldValue, baseline: Baseline | None
 ) -> Sequence[JournalEntry]:
-    """Leave out the last edit if it is not proven and nothing of it is shown: edits are noted before they are sent."""
-    last = history[-1]
-    unproven = last.field in IMAGE_FIELDS or (baseline is not None and baseline.shown is None)
-    never_sent = unproven and _is_back(last.field, shown, last.before, None) and last.before != last.after
-    return history[:-1] if never_sent else history
+    """Leave out the last edits if they are not proven and nothing of them is shown.
+
+    They are noted before they are sent, and are several where sending failed again and again.
+    """
+    is_unproven = history[-1].field in IMAGE_FIELDS or (baseline is not None and baseline.shown is None)
+    sent = len(history) if is_unproven else 0
+    while sent and _was_never_sent(history[sent - 1], shown):
+        sent -= 1
+    return history[:sent] if is_unproven else history
+
+
+def _was_never_sent(entry: JournalEntry, shown: FieldValue) -> bool:
+    return entry.before != entry.after and _is_back(entry.field, shown, entry.before, None)
 
 
 def _refusal(
@@ -282,20 +290,22 @@ def _undo_shared_list(
     mine: Sequence[JournalEntry], shown: FieldValue, lock: Lock, lock_after: Lock, baseline: Baseline | None
 ) -> FieldUndo:
     """Take off what SceneSync added and put back what it took off; whatever else people did to the list stays."""
-    added: dict[str, str] = {}
-    taken_off: dict[str, str] = {}
+    were_there: dict[str, bool] = {}
+    are_there: dict[str, bool] = {}
+    names: dict[str, str] = {}
     for entry in mine:
         before, after = _by_fold(entry.before), _by_fold(entry.after)
-        for fold in after.keys() - before.keys():
-            if taken_off.pop(fold, None) is None:
-                added[fold] = after[fold]
-        for fold in [each for each in before if each not in after]:
-            if added.pop(fold, None) is None:
-                taken_off[fold] = before[fold]
+        for fold, name in {**after, **before}.items():
+            if (fold in before) is not (fold in after):
+                names.setdefault(fold, name)
+                were_there.setdefault(fold, fold in before)
+                are_there[fold] = fold in after  # noted again by each attempt, however many it took
+    added = {fold for fold in names if are_there[fold] and not were_there[fold]}
+    taken_off = {fold: name for fold, name in names.items() if were_there[fold] and not are_there[fold]}
     now = _by_fold(shown)
     kept = [name for fold, name in now.items() if fold not in added]
     target = (*kept, *(name for fold, name in taken_off.items() if fold not in now))
-    ours = (_by_fold(baseline.written).keys() if baseline else set()) - added.keys() | taken_off.keys()
+    ours = (_by_fold(baseline.written).keys() if baseline else set()) - added | taken_off.keys()
     owned = tuple(name for name in target if name.casefold() in ours)
     return FieldUndo(mine[0].field, shown, target, lock, lock_after, owned=owned, kept=owned)
 

@@ -174,6 +174,19 @@ def test_of_edits_whose_locks_were_not_noted_the_lock_stays_as_it_is() -> None:
     assert (found.target, found.changes_lock) == ("A", False)
 
 
+@pytest.mark.parametrize("failures", [1, 2, 3])
+def test_an_undo_that_failed_so_often_counts_for_nothing(failures: int) -> None:
+    ours = entry(1, ("Theirs",), ("Theirs", "Pier"), field=Field.COLLECTIONS)
+    failed = [
+        entry(number, ours.after, ours.before, field=Field.COLLECTIONS, cause=UNDO, lock_after=Lock.NONE)
+        for number in range(2, 2 + failures)
+    ]
+    unproven = Baseline(("Pier",), replaced=ours.after, locked=False)
+    found = undone(ours.after, ours, *failed, baseline=unproven)
+    assert (found.target, found.owned, found.lock) == (("Theirs",), (), Lock.NONE)
+    assert found.changes_value
+
+
 def test_an_edit_that_was_noted_but_never_carried_out_counts_for_nothing() -> None:
     unproven = Baseline("C", replaced="B")
     found = undone("B", entry(1, "A", "B"), entry(2, "B", "C"), baseline=unproven)
@@ -221,6 +234,26 @@ def test_of_a_list_that_people_fill_too_only_our_own_steps_are_taken_back(
     steps = [entry(number, *step, field=Field.LABELS) for number, step in enumerate(history, 1)]
     found = undone(shown, *steps, baseline=Baseline(steps[-1].after))
     assert (found.refusal, found.target) == (None, target)
+
+
+@pytest.mark.parametrize(
+    ("shown", "steps", "target"),
+    [
+        ((), [("", "Pier"), ("Pier", ""), ("Pier", "")], ()),
+        (("Pier",), [("", "Pier"), ("", "Pier")], ()),
+        (("Pier",), [("Pier", ""), ("", "Pier"), ("", "Pier")], ("Pier",)),
+        ((), [("Pier", ""), ("Pier", "")], ("Pier",)),
+        (("Pier",), [("", "Pier"), ("Pier", ""), ("Pier", ""), ("", "Pier")], ()),
+    ],
+)
+def test_a_step_that_took_several_attempts_is_one_step(
+    shown: tuple[str, ...], steps: list[tuple[str, str]], target: tuple[str, ...]
+) -> None:
+    history = [
+        entry(number, tuple(filter(None, [before])), tuple(filter(None, [after])), field=Field.COLLECTIONS)
+        for number, (before, after) in enumerate(steps, 1)
+    ]
+    assert undone(shown, *history).target == target
 
 
 def test_our_own_names_that_come_back_into_a_shared_list_are_known_as_ours() -> None:
