@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from scenesync.app.settings import Settings
 
 
-BESIDE_THE_WORKERS: Final = 3
-"""Who else may ask at the same time: the loop's thread, the one that proves edits, the one of the fan-outs."""
+BESIDE_THE_WORKERS: Final = 5
+"""Who else may ask at the same time: the threads of the loop, of proofs, of fan-outs, of the poll, and after damage."""
 
 
 def stash_client(settings: Settings) -> StashClient:

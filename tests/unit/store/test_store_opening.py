@@ -14,7 +14,10 @@ import pytest
 from sqlalchemy import text
 from store_samples import SERVER, film, path_lookup
 
+from scenesync.disk import reading
+from scenesync.domain import circuit
 from scenesync.store import sqlite_file
+from scenesync.store.circuits import CircuitStore
 from scenesync.store.database import Database, open_database
 from scenesync.store.errors import StoreDamaged, StoreForeign, StoreTooNew, StoreUnavailable
 from scenesync.store.memory import Memory
@@ -306,3 +309,22 @@ def test_on_a_network_share_there_is_no_write_ahead_log(database_path: Path) -> 
         assert not database_path.with_name("scenesync.db-wal").exists()
     with open_database(database_path) as database:
         assert Memory(database).recall("kept") == "without a log"
+
+
+def test_every_look_at_a_store_that_is_only_read_begins_with_care(
+    database: Database, database_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    CircuitStore(database, "plex").update(circuit.closed)
+    begun: list[sqlite3.Connection] = []
+    begin = reading.begin
+
+    def count_and_begin(connection: sqlite3.Connection) -> None:
+        begun.append(connection)
+        begin(connection)
+
+    with open_database(database_path, read_only=True) as looked_at:
+        assert looked_at is not None
+        monkeypatch.setattr(reading, "begin", count_and_begin)
+        assert CircuitStore(looked_at, "plex").read().generation == 1
+        assert Memory(looked_at).recall("unknown") is None
+    assert len(begun) == 2
