@@ -11,6 +11,7 @@ from scenesync.domain.errors import AmbiguousMatch, PermanentError, TransientErr
 from scenesync.domain.job import ClaimedJob, Job, retry_count
 from scenesync.domain.outcome import Outcome
 from scenesync.plex.exceptions import PlexNotFound
+from scenesync.queue.dead_letters import DeadLetterStore, LetterFilter
 from scenesync.queue.embedded import EmbeddedQueue
 from scenesync.store.errors import StoreError
 from scenesync.worker.circuit_breaker import CircuitBreaker
@@ -92,8 +93,27 @@ class SyncWorker:
             case Dead(PlexNotFound()) if self.skip_not_found:
                 self.jobs.complete(claimed)
             case Dead(cause, advice):
-                self.jobs.bury(claimed, self._letter(claimed, cause, advice))
+                self._bury(claimed, self._letter(claimed, cause, advice))
         return decision
+
+    def _bury(self, claimed: ClaimedJob, letter: DeadLetter) -> None:
+        """Make the job a dead letter, in place of earlier ones that say the same of the same scene.
+
+        Scenes are looked at again and again; one that can only be settled by a person must not fill the list.
+        """
+        if not (isinstance(self.dlq, DeadLetterStore) and isinstance(self.queue, EmbeddedQueue)):
+            self.jobs.bury(claimed, letter)
+            return
+        scene_id = letter.job.get("scene_id")
+        alike = LetterFilter(error=letter.error_type, scene_id=scene_id if isinstance(scene_id, int) else -1)
+        repeated = [
+            known.id
+            for known in self.dlq.list(alike)
+            if known.message == letter.message and known.job.get("job_key") == letter.job.get("job_key")
+        ]
+        self.jobs.bury(claimed, letter)
+        if repeated:
+            self.dlq.discard(repeated)
 
     def _prepare_for_retry(self, job: Job, error: Exception) -> Job:
         """Write the retry state into ``job`` and return it; the delay uses the count before this failure."""

@@ -25,6 +25,7 @@ ONE_BYTE_A_SECOND: Final = 1.0
 
 READ, EDIT, IMAGE, LOOK, IDENTITY = "read", "edit", "image", "list", "identity"
 WRITES: Final = frozenset({EDIT, IMAGE})
+SHARE_OF_BIG_READS: Final = 0.6
 
 _OF_ITEMS: Final = re.compile(r"/library/metadata/([\d,]+)")
 
@@ -80,7 +81,8 @@ class FaultMix:
     """Deals mishaps to a share of all requests: the n-th request of a kind about an item meets the same for one seed.
 
     No item is dealt more than ``most_per_item`` that cost a retry, so that by the error table no job has to end as a
-    dead letter, whatever the seed.
+    dead letter, whatever the seed. A read of many items costs one of their scenes a retry, the one that came for it;
+    there are few of these, so they go wrong more often.
     """
 
     def __init__(self, rows: Sequence[Mishap], *, share: float, seed: int, most_per_item: int = 3) -> None:
@@ -102,7 +104,7 @@ class FaultMix:
             self._seen[kind, subject] += 1
             chance = random.Random(f"{self._seed}/{kind}/{subject}/{self._seen[kind, subject]}")  # noqa: S311
             rows = [row for row in self._rows if kind in row.kinds and self._may_befall(row, keys)]
-            if not rows or chance.random() >= self._share:
+            if not rows or chance.random() >= (SHARE_OF_BIG_READS if len(keys) > 1 else self._share):
                 return None
             (row,) = chance.choices(rows, [row.weight for row in rows])
             self._note(row, keys)
@@ -117,6 +119,8 @@ class FaultMix:
 
     def _note(self, row: Mishap, keys: Sequence[str]) -> None:
         self.dealt[row.name] += 1
+        if len(keys) > 1:
+            return
         for key in keys:
             self._of_item[row.name, key] += 1
             self._charged[key] += row.costs_retry
