@@ -154,7 +154,9 @@ def _undo_field(
     first, last = mine[0], carried_out[-1]
     lock = lock_of(is_locked=is_locked, ours=last.lock_after is not Lock.PERSON)
     if field in SHARED_LISTS:
-        return _undo_shared_list(mine, shown, lock, _lock_afterwards(field, lock, first, last), baseline)
+        half_way = mine[-1] is last and baseline is not None and baseline.shown is None
+        after = _lock_afterwards(field, lock, first, last)
+        return _undo_shared_list(mine, shown, lock, after, baseline, half_way=half_way)
     if _is_back(field, shown, first.before, baseline):
         # Back already: by an undo, whose lock may not have stuck, or by a person, whose lock is theirs.
         by_us = _is_ours(field, shown, last, baseline)
@@ -287,9 +289,21 @@ def _kept(field: Field, target: FieldValue, first: JournalEntry, history: Sequen
 
 
 def _undo_shared_list(
-    mine: Sequence[JournalEntry], shown: FieldValue, lock: Lock, lock_after: Lock, baseline: Baseline | None
+    mine: Sequence[JournalEntry],
+    shown: FieldValue,
+    lock: Lock,
+    lock_after: Lock,
+    baseline: Baseline | None,
+    *,
+    half_way: bool,
 ) -> FieldUndo:
-    """Take off what SceneSync added and put back what it took off; whatever else people did to the list stays."""
+    """Take off what SceneSync added and put back what it took off; whatever else people did to the list stays.
+
+    ``half_way``: the last edit is not proven, so of our own names those may be shown that it took off, and those not
+    that it put back.
+    """
+    ours = _by_fold(baseline.written).keys() if baseline else set()
+    unsure = ours if half_way else set()
     were_there: dict[str, bool] = {}
     are_there: dict[str, bool] = {}
     names: dict[str, str] = {}
@@ -300,13 +314,14 @@ def _undo_shared_list(
                 names.setdefault(fold, name)
                 were_there.setdefault(fold, fold in before)
                 are_there[fold] = fold in after  # noted again by each attempt, however many it took
-    added = {fold for fold in names if are_there[fold] and not were_there[fold]}
-    taken_off = {fold: name for fold, name in names.items() if were_there[fold] and not are_there[fold]}
+    added = {fold for fold in names if not were_there[fold] and (are_there[fold] or fold in unsure)}
+    taken_off = {
+        fold: name for fold, name in names.items() if were_there[fold] and (not are_there[fold] or fold in unsure)
+    }
     now = _by_fold(shown)
     kept = [name for fold, name in now.items() if fold not in added]
     target = (*kept, *(name for fold, name in taken_off.items() if fold not in now))
-    ours = (_by_fold(baseline.written).keys() if baseline else set()) - added | taken_off.keys()
-    owned = tuple(name for name in target if name.casefold() in ours)
+    owned = tuple(name for name in target if name.casefold() in ours - added | taken_off.keys())
     return FieldUndo(mine[0].field, shown, target, lock, lock_after, owned=owned, kept=owned)
 
 

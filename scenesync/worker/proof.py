@@ -212,11 +212,10 @@ class ProofDesk:
     def _left_of(self, written: WrittenItem, items: Mapping[str, Item]) -> Edit:
         """Return what of an edit the item does not show yet, as an edit."""
         edit, item = written.edit, items[written.edit.rating_key]
-        changes = tuple(
-            replace(change, before=item.value(change.field))
-            for change in map(self._as_sent, edit.changes)
-            if not stuck(change, item.value(change.field))
-        )
+        sent = [replace(each, before=item.value(each.field)) for each in map(self._as_sent, edit.changes)]
+        changes = tuple(each for each in sent if not stuck(each, each.before))
+        if changes:  # a date that is still there may have been ignored with the rest
+            changes = tuple(each for each in sent if each in changes or (_clears_date(each) and each.before))
         also_lock, also_unlock = edit.missing_locks(item.locked)
         return replace(edit, changes=changes, also_lock=also_lock, also_unlock=also_unlock)
 
@@ -340,9 +339,13 @@ def _depends_on_dialect(edit: Edit) -> bool:
     return any(change.removed or change.field is Field.RATING for change in edit.changes)
 
 
+def _clears_date(change: FieldChange) -> bool:
+    return change.field is Field.DATE and change.after == ""
+
+
 def stuck(change: FieldChange, shown: FieldValue) -> bool:
     """Say whether ``shown`` is what the change asked for, as far as a server may have its own way of showing it."""
-    if change.field is Field.DATE and change.after == "":
+    if _clears_date(change):
         return True  # whether a server can be left without a date is not known (facts/plex.md 3.2)
     if change.field in SHARED_LISTS:
         # What a person adds or takes away meanwhile says nothing about our edit.

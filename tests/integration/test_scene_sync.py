@@ -232,6 +232,16 @@ def test_an_edit_that_plex_ignores_is_a_dead_letter_that_names_the_fields(world:
     assert "title" not in attempt.message.split("stick:")[1]
 
 
+def test_a_date_is_taken_off_although_plex_ignored_the_edit_at_first(world: SyncWorld) -> None:
+    scene_id, item = world.pair(title="Walk", date="2024-05-01")
+    world.drain(scene_id)
+    world.stash.save(scene_id, title="Swim", date="")
+    world.plex.fail_next(1, faults.empty(), only="edit")
+    assert outcomes(world, scene_id) == [Outcome.SYNCED]
+    shown = world.plex.item(item.rating_key)
+    assert (shown.title, shown.originally_available_at) == ("Swim", "")
+
+
 def test_a_job_that_was_lost_before_its_proof_sends_nothing_a_second_time(world: SyncWorld) -> None:
     scene_id, _ = world.pair(title="Walk", details="Text.")
     world.plex.ignored_fields = ["summary"]

@@ -256,6 +256,27 @@ def test_a_step_that_took_several_attempts_is_one_step(
     assert undone(shown, *history).target == target
 
 
+def test_an_undo_that_arrived_in_part_goes_on_and_takes_nothing_that_a_person_put_there() -> None:
+    history = [
+        entry(1, (), ("Pier", "Quay"), field=Field.COLLECTIONS),
+        entry(2, ("Pier", "Quay"), (), field=Field.COLLECTIONS, cause=UNDO, lock_after=Lock.NONE),
+    ]
+    half_way = Baseline(("Pier", "Quay"), replaced=("Pier", "Quay"), locked=False)
+    assert undone(("Quay", "Theirs"), *history, locked=False, baseline=half_way).target == ("Theirs",)
+    proven = Baseline((), shown=(), locked=False)
+    assert undone(("Quay", "Theirs"), *history, locked=False, baseline=proven).target == ("Quay", "Theirs")
+
+
+def test_names_that_an_undo_put_back_in_part_are_all_put_back_by_the_next() -> None:
+    history = [
+        entry(1, ("Pier", "Quay"), (), field=Field.COLLECTIONS),
+        entry(2, (), ("Pier", "Quay"), field=Field.COLLECTIONS, cause=UNDO),
+    ]
+    half_way = Baseline(("Pier", "Quay"), replaced=())
+    found = undone(("Pier",), *history, baseline=half_way)
+    assert (found.target, found.owned) == (("Pier", "Quay"), ("Pier", "Quay"))
+
+
 def test_our_own_names_that_come_back_into_a_shared_list_are_known_as_ours() -> None:
     step = entry(1, ("Theirs", "Old"), ("Theirs", "New"), field=Field.COLLECTIONS)
     found = undone(("Theirs", "New"), step, baseline=Baseline(("New",)))
