@@ -265,7 +265,19 @@ def _locked_by_a_person(item: Item, field: Field, baseline: Baseline | None) -> 
 def _is_ours(field: Field, shown: FieldValue, baseline: Baseline | None) -> bool:
     if baseline is None:
         return False
-    return shown in (baseline.shown, baseline.replaced) or shown_as(field, shown, baseline.written)
+    if shown in (baseline.shown, baseline.replaced) or shown_as(field, shown, baseline.written):
+        return True
+    return arrived_in_part(shown, baseline)
+
+
+def arrived_in_part(shown: FieldValue, baseline: Baseline) -> bool:
+    """Say whether a list is somewhere between what it was and what a write that is not proven makes of it."""
+    if baseline.shown is not None or baseline.replaced is None:
+        return False
+    if isinstance(shown, str) or isinstance(baseline.replaced, str) or isinstance(baseline.written, str):
+        return False
+    before, after, now = _folded(baseline.replaced), _folded(baseline.written), _folded(shown)
+    return before & after <= now <= before | after
 
 
 def _with_sort_title(changes: list[FieldChange], item: Item, desired: Mapping[Field, FieldValue]) -> list[FieldChange]:

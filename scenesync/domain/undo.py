@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from scenesync.domain.diff import Edit, FieldChange
+from scenesync.domain.diff import Edit, FieldChange, arrived_in_part
 from scenesync.domain.fields import (
     FILLED_BY_OTHERS,
     IMAGE_FIELDS,
@@ -228,7 +228,9 @@ def _is_ours(field: Field, shown: FieldValue, last: JournalEntry, baseline: Base
     if baseline is None or baseline.written != last.after:
         return False
     # What is not proven may have stopped half-way (``Baseline.replaced``).
-    return shown == (baseline.replaced if baseline.shown is None else baseline.shown)
+    if baseline.shown is None:
+        return shown == baseline.replaced or arrived_in_part(shown, baseline)
+    return shown == baseline.shown
 
 
 def _has(undo: FieldUndo, synced: FieldValue) -> bool:

@@ -52,7 +52,7 @@ def undo_everything(world: SyncWorld, rng: random.Random) -> list[UndoneScene]:
         return undone
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2, 10])
 def test_undo_ends_where_it_began_however_often_it_failed(world: SyncWorld, seed: int) -> None:
     rng = random.Random(seed)  # noqa: S311 - not a secret
     build_world(world.stash, world.plex, SCENES, seed=seed, with_covers=False)

@@ -42,6 +42,32 @@ class TestPolicyPerField:
         assert changes(edit) == {Field.TAGLINE: "New"}
 
 
+class TestAWriteThatStoppedHalfWay:
+    @pytest.mark.parametrize(
+        ("shown", "is_ours"),
+        [
+            (("Kept", "Old", "New"), True),
+            (("Kept",), True),
+            (("kept", "new"), True),
+            (("Old", "New"), False),  # nothing of ours takes off what stays
+            (("Kept", "New", "Theirs"), False),
+        ],
+    )
+    @pytest.mark.parametrize("policy", [PLEX, FILL])
+    def test_a_list_between_both_is_no_persons_edit(
+        self, shown: tuple[str, ...], policy: ConflictPolicy, *, is_ours: bool
+    ) -> None:
+        unproven = Baseline(("Kept", "New"), replaced=("Kept", "Old"))
+        wanted: Values = {Field.GENRES: ("Kept", "Newer")}
+        edit = plan_edit(item({Field.GENRES: shown}, "genre"), wanted, {Field.GENRES: unproven}, policy=policy)
+        assert bool(edit.changes) is is_ours
+
+    def test_once_proven_what_is_shown_otherwise_is_a_persons(self) -> None:
+        proven = Baseline(("Kept", "New"), ("Kept", "New"))
+        wanted: Values = {Field.GENRES: ("Newer",)}
+        assert not plan_edit(item({Field.GENRES: ("Kept",)}), wanted, {Field.GENRES: proven}, policy=PLEX).changes
+
+
 class TestLocks:
     OURS = Baseline("Ours.", "Ours.")
     UNLOCKED_OURS = Baseline("Ours.", "Ours.", locked=False)
