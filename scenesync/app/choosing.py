@@ -21,6 +21,28 @@ Command = TypeVar("Command", bound="Callable[..., object]")
 
 PAGE_SIZE: Final = 100
 
+_LARGEST_ID: Final = 2**63 - 1
+"""The largest that SQLite can hold, here and in Stash."""
+
+
+class SceneId(click.ParamType):
+    """The id of a scene, as a person types it."""
+
+    name = "scene id"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return it as a number. Raises BadParameter for what can be none."""
+        try:
+            number = int(str(value))
+        except ValueError:
+            number = 0
+        if not 1 <= number <= _LARGEST_ID:
+            self.fail(f"{value!r} is no id of a scene: a whole number from 1 on.", param, ctx)
+        return number
+
+
+SCENE_ID: Final = SceneId()
+
 
 def selectors(command: Command) -> Command:
     """Add the arguments ``scene_ids``, ``every`` and ``since``."""
@@ -32,7 +54,7 @@ def selectors(command: Command) -> Command:
             help="Scenes changed in Stash since then: an age (90s, 24h, 7d, 1w) or an ISO time.",
         ),
         click.option("--all", "every", is_flag=True, help="Every scene that Stash has."),
-        click.argument("scene_ids", type=click.IntRange(min=1), nargs=-1),
+        click.argument("scene_ids", type=SCENE_ID, nargs=-1),
     ):
         command = option(command)
     return command

@@ -13,6 +13,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from scenesync.app.counting import counted
 from scenesync.app.exit_codes import DONE, LEFTOVERS
 from scenesync.app.installation import (
     database_file,
@@ -100,6 +101,8 @@ class Report:
     def as_line(self) -> str:
         """Return the report as one line for people."""
         done = ", ".join(f"{self.counts[outcome]} {outcome.value}" for outcome in Outcome if self.counts[outcome])
+        if self.counts[Outcome.SKIPPED]:
+            done += " (scenesync explain SCENE_ID says why one is skipped)"
         parts = [done or (self._of_the_daemon() if self.worked_by_daemon else "nothing was due")]
         if self.left.pending:
             errors = ", ".join(
@@ -107,7 +110,7 @@ class Report:
             )
             parts.append(f"{self.left.pending} wait" + (f" ({errors})" if errors else ""))
         if self.left.dead_letters:
-            parts.append(f"{self.left.dead_letters} dead letters (scenesync dlq list)")
+            parts.append(f"{counted(self.left.dead_letters, 'dead letter')} (scenesync dlq list)")
         return "; ".join(parts)
 
 

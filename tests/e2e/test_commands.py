@@ -113,7 +113,7 @@ def test_a_dead_letter_for_an_ambiguous_match_names_its_candidates_and_can_be_re
 
     world.plex.remove_item(keys[1])
     replayed = world.scenesync("dlq", "replay", str(letter["id"]))
-    assert (replayed.exit_code, replayed.stdout) == (0, "1 dead letters replayed.\n")
+    assert (replayed.exit_code, replayed.stdout) == (0, "1 dead letter replayed.\n")
     assert world.scenesync("drain").exit_code == 0
     assert world.plex.item(keys[0]).summary == "Which of the two?"
     empty = world.scenesync("dlq", "list")

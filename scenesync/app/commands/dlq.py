@@ -9,8 +9,10 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from scenesync.app.choosing import SCENE_ID
 from scenesync.app.commands import options
 from scenesync.app.context import AppContext, print_json
+from scenesync.app.counting import counted
 from scenesync.app.exit_codes import DONE, FAILED, LEFTOVERS
 from scenesync.app.installation import open_queue, queue_folder
 from scenesync.app.times import moment, parse_age
@@ -39,7 +41,7 @@ def _filters(command: Command) -> Command:
         click.option(
             "--older-than", metavar="AGE", callback=parse_age, help="Only letters older than 90s, 2h, 7d, 1w."
         ),
-        click.option("--scene", "scene_id", type=int, help="Only letters of this scene."),
+        click.option("--scene", "scene_id", type=SCENE_ID, metavar="ID", help="Only letters of this scene."),
         click.option("--error", help="Only letters with this error class, e.g. PlexNotFound."),
     ):
         command = option(command)
@@ -197,7 +199,7 @@ def _say_count(verb: str, count: int, *, as_json: bool) -> None:
     if as_json:
         print_json({verb: count})
     else:
-        click.echo(f"{count} dead letters {verb}.")
+        click.echo(f"{counted(count, 'dead letter')} {verb}.")
 
 
 def _document(letter: DeadLetter) -> dict[str, object]:

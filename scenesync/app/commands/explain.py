@@ -9,6 +9,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from scenesync.app.choosing import SCENE_ID
 from scenesync.app.commands import options
 from scenesync.app.context import AppContext, print_json
 from scenesync.app.explanation import Explanation, explain_scene
@@ -23,7 +24,7 @@ LONGEST_SHOWN: Final = 60
 
 
 @click.command()
-@click.argument("scene_id", type=click.IntRange(min=1))
+@click.argument("scene_id", type=SCENE_ID)
 @options.as_json
 @click.pass_obj
 def explain(app: AppContext, *, scene_id: int, as_json: bool) -> int:

@@ -8,6 +8,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from scenesync.app.choosing import SCENE_ID
 from scenesync.app.commands import options
 from scenesync.app.context import AppContext, print_json
 from scenesync.app.counting import counted
@@ -49,7 +50,7 @@ def list_holds(app: AppContext, *, as_json: bool) -> int:
 
 @holds.command()
 @click.option("--all", "every", is_flag=True, help="Every held scene.")
-@click.argument("scene_ids", type=click.IntRange(min=1), nargs=-1)
+@click.argument("scene_ids", type=SCENE_ID, nargs=-1)
 @options.as_json
 @click.pass_obj
 def release(app: AppContext, *, scene_ids: Sequence[int], every: bool, as_json: bool) -> int:

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from scenesync.app.choosing import SCENE_ID
 from scenesync.app.commands import options
 from scenesync.app.context import AppContext, print_json
 from scenesync.app.exit_codes import DONE
@@ -39,7 +40,7 @@ MOST_SHOWN = 50
 @click.option(
     "--limit", type=click.IntRange(min=1), default=MOST_SHOWN, show_default=True, help="At most so many, the latest."
 )
-@click.argument("scene_ids", type=click.IntRange(min=1), nargs=-1)
+@click.argument("scene_ids", type=SCENE_ID, nargs=-1)
 @options.as_json
 @click.pass_obj
 def journal(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from scenesync.app.choosing import SCENE_ID
 from scenesync.app.commands import options
 from scenesync.app.context import AppContext, print_json
 from scenesync.app.exit_codes import DONE, FAILED
@@ -14,7 +15,7 @@ _NEXT = "It is looked at by the daemon, or by `scenesync drain`."
 
 
 @click.command()
-@click.argument("scene_id", type=click.IntRange(min=1))
+@click.argument("scene_id", type=SCENE_ID)
 @click.argument("rating_key")
 @options.as_json
 @click.pass_obj
@@ -39,7 +40,7 @@ def pin(app: AppContext, *, scene_id: int, rating_key: str, as_json: bool) -> in
 
 
 @click.command()
-@click.argument("scene_id", type=click.IntRange(min=1))
+@click.argument("scene_id", type=SCENE_ID)
 @options.as_json
 @click.pass_obj
 def unpin(app: AppContext, *, scene_id: int, as_json: bool) -> int:

@@ -10,8 +10,10 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from scenesync.app.choosing import SCENE_ID
 from scenesync.app.commands import options
 from scenesync.app.context import AppContext, print_json
+from scenesync.app.counting import counted
 from scenesync.app.exit_codes import DONE, LEFTOVERS
 from scenesync.app.installation import open_queue, queue_folder
 from scenesync.app.times import moment, parse_age, span
@@ -34,7 +36,7 @@ def queue() -> None:
 
 
 @queue.command("list")
-@click.option("--scene", "scene_id", type=int, help="Only jobs of this scene.")
+@click.option("--scene", "scene_id", type=SCENE_ID, metavar="ID", help="Only jobs of this scene.")
 @click.option("--error", help="Only jobs that wait after this error, e.g. PlexNotFound.")
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="Show at most this many.")
 @options.as_json
@@ -60,7 +62,7 @@ def list_jobs(app: AppContext, *, scene_id: int | None, error: str | None, limit
 
 
 @queue.command()
-@click.option("--scene", "scene_id", type=int, help="Only the job of this scene.")
+@click.option("--scene", "scene_id", type=SCENE_ID, metavar="ID", help="Only the job of this scene.")
 @click.option("--older-than", metavar="AGE", callback=parse_age, help="Only jobs older than 90s, 2h, 7d, 1w.")
 @click.option("--all", "every", is_flag=True, help="Every job that waits.")
 @options.yes
@@ -83,7 +85,7 @@ def clear(
     if as_json:
         print_json({"dropped": count})
     else:
-        click.echo(f"{count} jobs dropped.")
+        click.echo(f"{counted(count, 'job')} dropped.")
     return DONE
 
 

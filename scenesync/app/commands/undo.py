@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 from rich.console import Console
 
+from scenesync.app.choosing import SCENE_ID
 from scenesync.app.commands import options
 from scenesync.app.context import AppContext, print_json
 from scenesync.app.exit_codes import DONE, LEFTOVERS
@@ -44,7 +45,7 @@ LOOK_EVERY_S: Final = 0.1
 @click.option("--run", "run_id", metavar="ID", default="", help="Edits made by this run (`scenesync journal --runs`).")
 @click.option("--dry-run", is_flag=True, help="Only show what would be put back, and what not.")
 @click.option("--force", is_flag=True, help="Also over edits that were made since, by a person or a later run.")
-@click.argument("scene_ids", type=click.IntRange(min=1), nargs=-1)
+@click.argument("scene_ids", type=SCENE_ID, nargs=-1)
 @options.as_json
 @click.pass_obj
 def undo(

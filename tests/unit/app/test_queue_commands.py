@@ -99,10 +99,33 @@ def test_clearing_drops_what_was_chosen_and_nothing_else(
     assert scenesync(tmp_path, "queue", "clear", "--scene", "2", "--yes", "--json") == 0
     assert listed(capsys) == {"dropped": 1}
     assert scenesync(tmp_path, "queue", "clear", "--all", "--yes") == 0
-    assert capsys.readouterr().out == "1 jobs dropped.\n"
+    assert capsys.readouterr().out == "1 job dropped.\n"
     left = read_snapshot(tmp_path / "queue")
     assert (left.pending, left.in_progress) == (0, 1)
     queue.complete(held[0])
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("queue", "list", "--scene"),
+        ("queue", "clear", "--scene"),
+        ("dlq", "list", "--scene"),
+        ("sync", "--no-wait", "--"),
+        ("plan", "--"),
+        ("explain", "--"),
+        ("undo", "--"),
+        ("journal", "--"),
+        ("unpin", "--"),
+    ],
+)
+@pytest.mark.parametrize("number", ["0", "-1", "9223372036854775808", "99999999999999999999", "one"])
+def test_a_number_that_can_be_no_scene_is_wrong_usage(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: tuple[str, ...], number: str
+) -> None:
+    assert scenesync(tmp_path, *command, number) == 2
+    assert f"'{number}' is no id of a scene" in capsys.readouterr().err
+    assert read_snapshot(tmp_path / "queue").pending == 0
 
 
 @pytest.mark.parametrize(("answer", "left"), [("y\n", 0), ("n\n", 3)])
