@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import tempfile
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
@@ -108,7 +109,7 @@ def _check_data_dir(settings: Settings) -> Check:
     folder = settings.data_dir
     try:
         make_data_dir(folder)
-        with open_queue(settings):
+        with tempfile.TemporaryFile(dir=folder), open_queue(settings):
             pass
     except (QueueDamaged, QueueDiskFull) as error:
         return Check("data directory", Verdict.FAILED, str(error))  # says what to do

@@ -46,9 +46,11 @@ def no_room(path: str | os.PathLike[str]) -> str:
 
 
 def explained(error: Exception) -> str:
-    """Return what to tell a person about what stopped a command: its own message, unless a disk is full."""
+    """Return what to tell a person about what stopped a command: its own message, unless a file or disk is at fault."""
     if isinstance(error, OSError) and is_no_room(error):
         return no_room(error.filename or Path.cwd())
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}."
     return str(error) or type(error).__name__
 
 

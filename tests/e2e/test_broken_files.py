@@ -92,6 +92,23 @@ def test_doctor_says_that_the_data_directory_cannot_be_written(world: LiveWorld,
     assert "-> Make it writable or set SCENESYNC_DATA_DIR." in ran.stdout
 
 
+def test_doctor_says_it_of_a_data_directory_that_was_in_use_before(world: LiveWorld, read_only_data_dir: Path) -> None:
+    read_only_data_dir.chmod(0o700)
+    assert world.scenesync("drain").exit_code == 0
+    inside = [read_only_data_dir, *read_only_data_dir.rglob("*")]
+    before = [path.stat().st_mode for path in inside]
+    for path, mode in reversed([*zip(inside, before, strict=True)]):
+        path.chmod(mode & ~0o222)
+    try:
+        ran = under_mode_bits(world, sys.executable, "-m", "scenesync", "doctor")
+    finally:
+        for path, mode in zip(inside, before, strict=True):
+            path.chmod(mode)
+    assert ran.exit_code == 1
+    assert f"FAIL data directory: {read_only_data_dir}:" in ran.stdout
+    assert "can write" not in ran.stdout
+
+
 def test_a_data_directory_that_is_a_file_is_an_error_with_its_path(world: LiveWorld) -> None:
     world.data_dir.write_text("occupied")
     ran = world.scenesync("drain")
