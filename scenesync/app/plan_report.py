@@ -40,6 +40,8 @@ def show_plan(
 
     ``include_held``: a person asked for these scenes, so that holds do not count.
     """
+    if out_file is not None and not out_file.parent.is_dir():
+        raise click.UsageError(f"There is no folder {out_file.parent} for the plan.")
     console = Console(highlight=False, soft_wrap=True)
     totals, shown = Totals(), []
     unseen = set(scene_ids or ()) if include_held else set()

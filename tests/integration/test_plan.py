@@ -127,6 +127,14 @@ def test_a_scene_that_stash_does_not_have_is_named(environment: SyncWorld, capsy
     assert "Plan: 1 scene to change" in told.out
 
 
+def test_a_plan_for_a_folder_that_does_not_exist_is_wrong_usage(
+    environment: SyncWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    there, _ = environment.pair(title="Pier")
+    assert run_cli(["plan", str(there), "--out", str(tmp_path / "missing" / "plan.json")]) == 2
+    assert f"There is no folder {tmp_path / 'missing'}" in capsys.readouterr().err
+
+
 def test_a_dry_drain_shows_what_the_jobs_that_wait_would_change(
     environment: SyncWorld, capsys: pytest.CaptureFixture[str]
 ) -> None:
