@@ -25,10 +25,8 @@ _LARGEST_ID: Final = 2**63 - 1
 """The largest that SQLite can hold, here and in Stash."""
 
 
-class SceneId(click.ParamType):
+class SceneId(click.IntRange):
     """The id of a scene, as a person types it."""
-
-    name = "scene id"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Return it as a number. Raises BadParameter for what can be none."""
@@ -41,7 +39,7 @@ class SceneId(click.ParamType):
         return number
 
 
-SCENE_ID: Final = SceneId()
+SCENE_ID: Final = SceneId(min=1)
 
 
 def selectors(command: Command) -> Command:
