@@ -153,7 +153,7 @@ def test_without_an_installation_the_hook_keeps_the_change_and_says_what_to_do(p
 
 
 def test_the_task_sync_all_shows_its_progress_and_brings_everything_to_plex(plugin: PluginWorld) -> None:
-    scenes = [plugin.add_scene(f"Pier {number:02d}") for number in range(20)]
+    scenes = [plugin.add_scene(f"Pier {number:02d}") for number in range(50)]  # it takes longer than one proof waits
     plugin.plex.latency_s = 0.05
     job_id = plugin.ask(RUN_TASK, {"task": "Sync all scenes"})["runPluginTask"]
     seen: set[float] = set()
@@ -170,8 +170,8 @@ def test_the_task_sync_all_shows_its_progress_and_brings_everything_to_plex(plug
     assert max(seen) == 1
     assert {plugin.item_of(scene).title for scene in scenes} == {scene.title for scene in scenes}
     texts = [line.text for line in plugin.stash.log]
-    assert "20 scenes enqueued, 0 were waiting already" in texts
-    assert "20 synced" in texts
+    assert "50 scenes enqueued, 0 were waiting already" in texts
+    assert "50 synced" in texts
     assert not any("returned error" in text for text in texts)
 
 
