@@ -20,10 +20,11 @@ _INSERT: Final = """
         row_id, scene_id, job_key, job, error_type, message, traceback, advice, attempts, details, failed_at, event_at)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
         (SELECT COALESCE(event_at, timestamp) FROM ack_queue_default WHERE _id = ?1))"""
-# Each condition is off while its value is NULL; `text` is looked for in message, class and job, without case.
+# Each condition is off while its value is NULL; `text` is looked for in message, class and job, without case. That of
+# the scene is told apart beforehand: a scene's letters are asked for at each new one, and found by their index.
 _MATCHING: Final = """
     FROM dead_letters
-    WHERE (:error IS NULL OR error_type = :error) AND (:scene_id IS NULL OR scene_id = :scene_id)
+    WHERE {scene} AND (:error IS NULL OR error_type = :error)
       AND (:older_than IS NULL OR failed_at < :older_than)
       AND (:text IS NULL OR instr(lower(message || ' ' || error_type || ' ' || CAST(job AS TEXT)), lower(:text)) > 0)"""
 
@@ -40,6 +41,10 @@ class LetterFilter:
     def as_values(self) -> dict[str, Any]:
         """Return the filter as parameters of the statements of this module."""
         return {"error": self.error, "scene_id": self.scene_id, "older_than": self.older_than, "text": self.text}
+
+    def condition(self) -> str:
+        """Return the FROM and WHERE of a statement that takes ``as_values``."""
+        return _MATCHING.format(scene=":scene_id IS NULL" if self.scene_id is None else "scene_id = :scene_id")
 
 
 ALL: Final = LetterFilter()
@@ -95,7 +100,7 @@ class DeadLetterReader:
     ) -> tuple[DeadLetter, ...]:
         """Return the letters that match, up to ``limit``."""
         order = "DESC" if newest_first else "ASC"
-        statement = f"SELECT {_COLUMNS} {_MATCHING} ORDER BY failed_at {order}, id {order} LIMIT :limit"
+        statement = f"SELECT {_COLUMNS} {letters.condition()} ORDER BY failed_at {order}, id {order} LIMIT :limit"
         with self._file.reading() as connection:
             rows = connection.execute(statement, {**letters.as_values(), "limit": limit}).fetchall()
         return tuple(_from_row(row) for row in rows)
@@ -151,7 +156,7 @@ class DeadLetterStore(DeadLetterReader):
     def _batches(self, which: Sequence[int] | LetterFilter) -> Iterator[Sequence[int]]:
         if isinstance(which, LetterFilter):
             with self._queue.reading() as connection:
-                rows = connection.execute(f"SELECT id {_MATCHING} ORDER BY id", which.as_values()).fetchall()
+                rows = connection.execute(f"SELECT id {which.condition()} ORDER BY id", which.as_values()).fetchall()
             which = [letter_id for (letter_id,) in rows]
         for start in range(0, len(which), _BATCH):
             yield which[start : start + _BATCH]

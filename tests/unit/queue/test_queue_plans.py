@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from scenesync.queue import awaited_files, listing, transitions
+from scenesync.queue.dead_letters import LetterFilter
 from scenesync.queue.embedded import EmbeddedQueue
 from scenesync.queue.inbox import _INSERT, _MERGE
 
@@ -16,6 +17,8 @@ NOW = {"now": 1.0, "jumped": 901.0, "owner": "o", "claim_no": 1, "row_id": 1, "j
 STATEMENTS = {
     "claim": (transitions.CLAIM, NOW),
     "claim by id": (transitions.CLAIM_BY_ID, NOW),
+    "due in a lane": (transitions.DUE_IN_LANE, {**NOW, "lane": 0}),
+    "claim in a lane": (transitions.CLAIM_IN_LANE, {**NOW, "lane": 0}),
     "finish": (transitions.FINISH, {**NOW, "status": 5}),
     "is held": (transitions.IS_HELD, NOW),
     "next due": (transitions.NEXT_DUE, NOW),
@@ -38,6 +41,14 @@ def test_statement_seeks_and_never_walks_the_table(queue: EmbeddedQueue, make_jo
         plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
     tables = [step for step in plan if "ack_queue_default" in step or "waiting" in step or "running" in step]
     assert all(step.startswith("SEARCH") for step in tables), plan
+
+
+def test_the_letters_of_a_scene_are_found_by_their_index(queue: EmbeddedQueue) -> None:
+    which = LetterFilter(scene_id=7, error="AmbiguousMatch")
+    with queue.reading() as connection:
+        statement = f"EXPLAIN QUERY PLAN SELECT id {which.condition()} ORDER BY failed_at DESC"
+        plan = [row[3] for row in connection.execute(statement, which.as_values())]
+    assert "dead_letters_by_scene" in plan[0], plan
 
 
 def vm_steps(queue: EmbeddedQueue, work: Callable[[], object]) -> int:
