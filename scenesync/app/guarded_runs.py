@@ -24,21 +24,17 @@ class GuardedScenes:
 
     def receive(self, change: EntityChange, scene_ids: Sequence[int]) -> None:
         """Keep a page of scenes. Raises StoreError."""
-        self._judge().gather(_run_key(change), _cause(change), scene_ids)
+        self._judge().gather(change.key, _cause(change), scene_ids)
 
     def conclude(self, change: EntityChange) -> None:
         """Enqueue what was gathered, or stop it if that would change too much. Raises what ``Judge.conclude`` does."""
-        self._judge().conclude(_run_key(change), _cause(change))
+        self._judge().conclude(change.key, _cause(change))
 
 
 def admit_polled(judge: Judge, scene_ids: Sequence[int]) -> None:
     """Judge and enqueue what a poll of Stash found. Raises what ``Judge`` does; the scenes are then still gathered."""
     judge.gather(POLL, POLL, scene_ids)
     judge.conclude(POLL, POLL)
-
-
-def _run_key(change: EntityChange) -> str:
-    return f"{change.entity.value}_{change.id}"
 
 
 def _cause(change: EntityChange) -> str:

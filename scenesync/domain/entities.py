@@ -42,6 +42,11 @@ class EntityChange:
         """Every id whose scenes are concerned."""
         return (self.id, *self.sources)
 
+    @property
+    def key(self) -> str:
+        """What tells the change of one entity from that of another: the key of its job."""
+        return f"{self.entity.value}_{self.id}"
+
     def __str__(self) -> str:
         merged = f" (with {', '.join(map(str, self.sources))} merged into it)" if self.sources else ""
         return f"{self.entity.value} {self.id}{merged}"
@@ -59,7 +64,7 @@ def fan_out_job(change: EntityChange, now: float) -> Job:
         "update_type": FANOUT,
         "data": {"entity": change.entity.value, "id": change.id, **sources},
         "enqueued_at": now,
-        "job_key": f"{change.entity.value}_{change.id}",
+        "job_key": change.key,
     }
 
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from scenesync.app.commands import options
 from scenesync.app.context import AppContext, print_json
 from scenesync.app.exit_codes import DONE, LEFTOVERS
-from scenesync.app.installation import PLANS_FOLDER, database_file, journal_of, open_queue
+from scenesync.app.installation import PLANS_FOLDER, database_file, open_queue, open_state
 from scenesync.app.plan_view import scene_lines
 from scenesync.app.times import moment
 from scenesync.reconciliation import plan_file
@@ -130,6 +130,5 @@ def _one(data_dir: Path, run_id: int) -> StoppedRun:
 
 @contextmanager
 def _writing(settings: Settings) -> Iterator[AutomaticRunStore]:
-    file = database_file(settings.data_dir)
-    with open_database(file, journal=journal_of(settings), repair=False) as database:
+    with open_state(settings) as database:
         yield AutomaticRunStore(database)
