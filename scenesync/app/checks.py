@@ -11,14 +11,10 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from scenesync.app.clients import open_stash_client, stash_client
-from scenesync.app.installation import (
-    Installation,
-    make_data_dir,
-    open_installation,
-    open_queue,
-    worker_lock,
-)
+from scenesync.app.data_directory import make_data_dir, worker_lock
+from scenesync.app.installation import Installation, open_installation
 from scenesync.app.mounts import network_share_type
+from scenesync.app.opening import open_queue
 from scenesync.app.path_check import judge_paths
 from scenesync.app.photo_settings import photo_address, why_photos_cannot_work, why_plex_gets_no_photos
 from scenesync.app.settings import SettingsError, not_yet_effective

@@ -9,35 +9,15 @@ from typing import TYPE_CHECKING, Final
 import click
 from rich.console import Console
 
-from scenesync.app.commands import (
-    circuit,
-    coverage,
-    demo,
-    dlq,
-    doctor,
-    drain,
-    explain,
-    holds,
-    journal,
-    pin,
-    plan,
-    queue,
-    run,
-    stash_task,
-    status,
-    stopped,
-    sync,
-    undo,
-)
 from scenesync.app.context import AppContext
 from scenesync.app.exit_codes import FAILED, USAGE
+from scenesync.app.lazy_group import LazyGroup
 from scenesync.app.settings import SettingsError
 from scenesync.app.version import VERSION
 from scenesync.disk.room import explained
-from scenesync.domain.errors import LibraryNotFound, PermanentError, TransientError
+from scenesync.domain.errors import LibraryNotFound, NeedsPerson, PermanentError, TransientError
 from scenesync.queue.errors import QueueError
 from scenesync.store.errors import StoreError
-from scenesync.worker.plex_connection import NeedsPerson
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,7 +26,37 @@ EXPECTED_ERRORS: Final = (QueueError, StoreError, TransientError, PermanentError
 """What the world does to a command; anything else is a bug and keeps its traceback."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+IN_MODULES_OF_THEIR_NAME: Final = (
+    "run",
+    "drain",
+    "sync",
+    "plan",
+    "status",
+    "circuit",
+    "queue",
+    "dlq",
+    "stopped",
+    "explain",
+    "undo",
+    "journal",
+    "holds",
+    "pin",
+    "coverage",
+    "doctor",
+    "demo",
+)
+COMMANDS: Final = {
+    **{name: f"scenesync.app.commands.{name}" for name in IN_MODULES_OF_THEIR_NAME},
+    "apply": "scenesync.app.commands.plan",
+    "unpin": "scenesync.app.commands.pin",
+    "stash-task": "scenesync.app.commands.stash_task",
+}
+"""In which module each command is found."""
+
+
+@click.group(
+    cls=LazyGroup, modules=COMMANDS, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(VERSION, prog_name="scenesync")
 @click.option(
     "--data-dir",
@@ -69,31 +79,6 @@ def cli(context: click.Context, data_dir: Path | None, log_level: str | None) ->
     """
     overrides = {"data_dir": str(data_dir) if data_dir else None, "log_level": log_level}
     context.obj = AppContext(overrides={key: value for key, value in overrides.items() if value is not None})
-
-
-for command in (
-    run.run,
-    drain.drain,
-    sync.sync,
-    plan.plan,
-    plan.apply,
-    status.status,
-    circuit.circuit,
-    queue.queue,
-    dlq.dlq,
-    stopped.stopped,
-    explain.explain,
-    undo.undo,
-    journal.journal,
-    holds.holds,
-    pin.pin,
-    pin.unpin,
-    coverage.coverage,
-    doctor.doctor,
-    demo.demo,
-    stash_task.stash_task,
-):
-    cli.add_command(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -33,32 +33,40 @@ EXIT_CODES: Final = {
 }
 
 
+Path = tuple[tuple[str, click.Command], ...]
+"""Each name on the way to a command, with the command it stands for: the arguments of parents are part of a usage."""
+
+
 def reference() -> str:
     """Return the page."""
     rows = "".join(f"| {code} | {meaning} |\n" for code, meaning in EXIT_CODES.items())
-    return HEAD + rows + "".join(_section(path, command) for path, command in _commands(cli, ("scenesync",)))
+    return HEAD + rows + "".join(_section(path) for path in _commands(cli, (("scenesync", cli),)))
 
 
-def _commands(group: click.Group, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], click.Command]]:
-    """Yield the group and all commands below it that are shown to people."""
-    yield path, group
-    for name, command in sorted(group.commands.items()):
-        if command.hidden:
-            continue
+def _commands(group: click.Group, path: Path) -> Iterator[Path]:
+    """Yield the ways to the group and to all commands below it that are shown to people."""
+    yield path
+    for name, command in commands_of(group):
         if isinstance(command, click.Group):
-            yield from _commands(command, (*path, name))
+            yield from _commands(command, (*path, (name, command)))
         else:
-            yield (*path, name), command
+            yield (*path, (name, command))
 
 
-def _section(path: tuple[str, ...], command: click.Command) -> str:
+def commands_of(group: click.Group) -> Iterator[tuple[str, click.Command]]:
+    """Yield the commands of a group that are shown to people, by name."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if command is not None and not command.hidden:
+            yield name, command
+
+
+def _section(path: Path) -> str:
     context: click.Context | None = None
-    at: click.Command | None = None
-    for name in path:
-        # Each name with its own command: the arguments of the parents are part of a usage line.
-        at = cli if at is None else at.commands[name] if isinstance(at, click.Group) else command
+    for name, command in path:
         context = click.Context(
-            at,
+            command,
             info_name=name,
             parent=context,
             terminal_width=100,
@@ -66,7 +74,8 @@ def _section(path: tuple[str, ...], command: click.Command) -> str:
             help_option_names=cli.context_settings["help_option_names"],
         )
     assert context is not None  # noqa: S101 - a path has at least one name
-    return f"\n## {' '.join(path)}\n\n```text\n{command.get_help(context)}\n```\n"
+    names = " ".join(name for name, _ in path)
+    return f"\n## {names}\n\n```text\n{context.command.get_help(context)}\n```\n"
 
 
 if __name__ == "__main__":

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from scenesync.app.background import beside, every
+from scenesync.app.data_directory import make_data_dir, worker_lock
 from scenesync.app.exit_codes import DONE, FAILED
 from scenesync.app.housekeeping import TIDY_EVERY_S, tidy
-from scenesync.app.installation import make_data_dir, open_installation, worker_lock
-from scenesync.app.one_shot import stopping_on_signals
+from scenesync.app.installation import open_installation
 from scenesync.app.second_look import make_good
 from scenesync.app.settings import SettingsError, not_yet_effective
+from scenesync.app.signals import stopping_on_signals
 from scenesync.disk.room import is_no_room
 from scenesync.domain.errors import StashRefused, StashUnavailable, TransientError
 from scenesync.domain.outcome import Attempt, Outcome

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scenesync.app.installation import database_file, journal_of
+from scenesync.app.data_directory import database_file
+from scenesync.app.opening import journal_of
 from scenesync.store.database import open_database
 from scenesync.store.holds import list_held, release_held
 

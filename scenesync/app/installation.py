@@ -8,12 +8,14 @@ import secrets
 import time
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 from scenesync.app.clients import open_stash_client, plex_client, stash_client
 from scenesync.app.collection_parts import keepers_of_collections
+from scenesync.app.data_directory import PLANS_FOLDER, make_data_dir
 from scenesync.app.field_settings import conflict_policies, enabled_fields, field_rules, photo_policy
 from scenesync.app.guarded_runs import GuardedScenes, admit_polled
+from scenesync.app.opening import open_state, queue_at
 from scenesync.app.photo_settings import photo_address, why_photos_cannot_work
 from scenesync.app.settings import participation, require_plex
 from scenesync.domain.blast_radius import BlastLimits
@@ -26,16 +28,12 @@ from scenesync.intake.polling import Poll
 from scenesync.pictures.posters import PictureMaker
 from scenesync.plex import dialect
 from scenesync.queue.dead_letters import DeadLetterStore
-from scenesync.queue.embedded import EmbeddedQueue
-from scenesync.queue.owner_lock import KernelLock
-from scenesync.queue.schema import FILE_NAME as QUEUE_FILE
 from scenesync.reconciliation.automatic_run import Judge
 from scenesync.stash.queries import Extras
 from scenesync.store.attempts import AttemptStore
 from scenesync.store.automatic_runs import AutomaticRunStore
 from scenesync.store.baselines import BaselineStore
 from scenesync.store.circuits import CircuitStore
-from scenesync.store.database import Database, open_database
 from scenesync.store.holds import HoldStore
 from scenesync.store.journal import JournalStore
 from scenesync.store.memory import Memory
@@ -70,88 +68,19 @@ from scenesync.worker.write_limit import WriteLimit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
     from scenesync.app.settings import Settings
     from scenesync.domain.item import ServerIdentity
     from scenesync.domain.outcome import Attempt
     from scenesync.plex.client import PlexClient
+    from scenesync.queue.embedded import EmbeddedQueue
     from scenesync.stash.client import StashClient
+    from scenesync.store.database import Database
     from scenesync.worker.images import PictureJournal
 
 log = logging.getLogger(__name__)
 
-DATABASE_FILE: Final = "scenesync.db"
-LOCK_FILE: Final = "daemon.lock"
-QUEUE_FOLDER: Final = "queue"
-PLANS_FOLDER: Final = "plans"
 ATTEMPTS_IN_A_LETTER: Final = 20
-
-
-def queue_folder(data_dir: Path) -> Path:
-    """Return where the queue lies."""
-    return data_dir / QUEUE_FOLDER
-
-
-def database_file(data_dir: Path) -> Path:
-    """Return where everything but the queue lies."""
-    return data_dir / DATABASE_FILE
-
-
-def worker_lock(data_dir: Path) -> KernelLock:
-    """Return the lock that whoever works holds: one daemon or one-shot command per data directory."""
-    return KernelLock(data_dir / LOCK_FILE)
-
-
-def _note_lost_queue(data_dir: Path) -> None:
-    """Leave a mark, as a damaged file would be one, if the queue is gone although there was an installation here."""
-    file = queue_folder(data_dir) / QUEUE_FILE
-    if not database_file(data_dir).exists() or (file.exists() and file.stat().st_size > 0):
-        return
-    log.error("the queue file %s is missing or empty although it was in use: what waited in it is not known", file)
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    file.with_name(f"{file.name}.damaged-{time.strftime('%Y%m%dT%H%M%S', time.gmtime(time.time()))}-lost").touch(0o600)
-
-
-def _queue_at(settings: Settings, *, auto_resume: bool, repairs: bool) -> EmbeddedQueue:
-    _note_lost_queue(settings.data_dir)
-    return EmbeddedQueue(
-        queue_folder(settings.data_dir),
-        auto_resume=auto_resume,
-        journal=journal_of(settings),
-        liveness="lease" if settings.network_share else "lock",
-        repairs=repairs,
-    )
-
-
-def journal_of(settings: Settings) -> Literal["wal", "truncate"]:
-    """Return how both files keep what is not committed yet."""
-    return "truncate" if settings.network_share else "wal"
-
-
-def make_data_dir(data_dir: Path) -> None:
-    """Create the data directory, readable by its owner alone. Raises OSError with the path in it."""
-    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-
-
-@contextlib.contextmanager
-def open_queue(settings: Settings, *, repairs: bool = False) -> Iterator[EmbeddedQueue]:
-    """Open the queue for changing it, without taking over anybody's jobs; ``read_queue`` is for looking.
-
-    A damaged file is moved aside only by who ``repairs``: who works. Raises QueueError, OSError.
-    """
-    make_data_dir(settings.data_dir)
-    with contextlib.closing(_queue_at(settings, auto_resume=False, repairs=repairs)) as queue:
-        yield queue
-
-
-def open_state(settings: Settings, *, repairs: bool = False) -> Database:
-    """Open everything but the queue, to be closed by the caller; ``repairs`` as for ``open_installation``.
-
-    Raises StoreError, OSError.
-    """
-    make_data_dir(settings.data_dir)
-    return open_database(database_file(settings.data_dir), journal=journal_of(settings), repair=repairs)
 
 
 def sync_options(settings: Settings) -> SyncOptions:
@@ -386,7 +315,7 @@ def open_installation(
     require_plex(settings)
     make_data_dir(settings.data_dir)
     with contextlib.ExitStack() as stack:
-        queue = stack.enter_context(contextlib.closing(_queue_at(settings, auto_resume=True, repairs=repairs)))
+        queue = stack.enter_context(contextlib.closing(queue_at(settings, auto_resume=True, repairs=repairs)))
         database = stack.enter_context(open_state(settings, repairs=repairs))
         memory = Memory(database)
         source = stash or stack.enter_context(stash_client(settings))

@@ -5,8 +5,6 @@ While a daemon runs, nothing is worked on here: its progress is watched instead.
 
 from __future__ import annotations
 
-import contextlib
-import signal
 import threading
 import time
 from collections import Counter
@@ -14,17 +12,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from scenesync.app.counting import counted
+from scenesync.app.data_directory import database_file, make_data_dir, queue_folder, worker_lock
 from scenesync.app.exit_codes import DONE, LEFTOVERS
-from scenesync.app.installation import (
-    database_file,
-    make_data_dir,
-    open_installation,
-    queue_folder,
-    worker_lock,
-)
+from scenesync.app.installation import open_installation
+from scenesync.app.patience import UNREACHABLE_FOR_S
 from scenesync.app.progress import ProgressWatch
 from scenesync.app.second_look import make_good
-from scenesync.domain.errors import PermanentError, StashUnavailable
+from scenesync.app.signals import stopping_on_signals
+from scenesync.domain.errors import NeedsPerson, PermanentError, StashUnavailable
 from scenesync.domain.outcome import Attempt, Outcome
 from scenesync.plex.exceptions import PlexServerDown
 from scenesync.queue.owner_lock import held_elsewhere
@@ -34,10 +29,8 @@ from scenesync.store.pauses import PauseStore
 from scenesync.store.service_state import ServiceStateStore
 from scenesync.worker.health import PLEX, STASH
 from scenesync.worker.loop import LoopLimits
-from scenesync.worker.plex_connection import NeedsPerson
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -46,7 +39,6 @@ if TYPE_CHECKING:
     from scenesync.queue.records import QueueSnapshot
     from scenesync.stash.client import StashClient
 
-UNREACHABLE_FOR_S: Final = 30.0
 WATCH_EVERY_S: Final = 0.25
 SETTINGS_TAKEN_UP_WITHIN_S: Final = 5.0
 """A daemon that waits for a person may be about to see what that person just changed."""
@@ -201,24 +193,3 @@ def _raise_if_unreachable(data_dir: Path, unreachable_for_s: float) -> None:
 
 def _left(snapshot: QueueSnapshot) -> int:
     return snapshot.due + snapshot.in_progress
-
-
-@contextlib.contextmanager
-def stopping_on_signals(on_signal: Callable[[], None] | None = None) -> Iterator[threading.Event]:
-    """Give an event that SIGTERM and SIGINT set while the block runs; outside the main thread nobody sets it."""
-    stop = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-
-    def note(_number: int, _frame: object) -> None:
-        stop.set()
-        if on_signal is not None:
-            on_signal()
-
-    before = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

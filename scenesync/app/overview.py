@@ -6,7 +6,7 @@ import time
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
-from scenesync.app.installation import LOCK_FILE, database_file, queue_folder
+from scenesync.app.data_directory import LOCK_FILE, database_file, queue_folder
 from scenesync.domain import circuit as circuits
 from scenesync.domain.circuit import LIMITS_WHILE_PROBED
 from scenesync.queue.owner_lock import held_elsewhere

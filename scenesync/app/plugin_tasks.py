@@ -9,14 +9,15 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from scenesync.app.daemon import SettingsSource, write_hook_file
+from scenesync.app.data_directory import make_data_dir, queue_folder
 from scenesync.app.exit_codes import DONE, FAILED
-from scenesync.app.installation import make_data_dir, open_queue, open_state, queue_folder
 from scenesync.app.one_shot import work_off
+from scenesync.app.opening import open_queue, open_state
 from scenesync.app.overview import read_overview
 from scenesync.app.progress import FractionView
 from scenesync.app.settings import SettingsError, require_plex
 from scenesync.disk.room import explained
-from scenesync.domain.errors import PermanentError, TransientError
+from scenesync.domain.errors import NeedsPerson, PermanentError, TransientError
 from scenesync.domain.job import subject
 from scenesync.intake.polling import enqueue_everything
 from scenesync.intake.selection import enqueue_since
@@ -27,7 +28,6 @@ from scenesync.stash.connection import PluginConnection
 from scenesync.stash.plugin_protocol import PluginChannel, StashLog
 from scenesync.store.errors import StoreError
 from scenesync.store.memory import Memory
-from scenesync.worker.plex_connection import NeedsPerson
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

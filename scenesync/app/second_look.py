@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from scenesync.app.installation import database_file, queue_folder
+from scenesync.app.data_directory import database_file, queue_folder
 from scenesync.domain.errors import PermanentError, TransientError
 from scenesync.intake.polling import enqueue_everything
 from scenesync.queue.errors import QueueDamaged, QueueError

@@ -121,3 +121,11 @@ def told(error: BaseException) -> str:
 
 class LeaseLost(TransientError):
     """The job was taken over by another process; whatever this one still wanted to do with it is refused."""
+
+
+class NeedsPerson(Exception):
+    """Work cannot go on until somebody changes the settings; ``cause`` is what Plex or Stash said."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(str(cause))
+        self.cause = cause

@@ -7,17 +7,16 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
-from scenesync.domain.errors import LibraryNotFound, StashUnauthorized, StashUnavailable
+from scenesync.domain.errors import LibraryNotFound, NeedsPerson, StashUnauthorized, StashUnavailable
 from scenesync.plex.exceptions import PlexBusy, PlexServerDown, PlexTemporaryError, PlexUnauthorized
 from scenesync.worker.error_rules import rule_for
 from scenesync.worker.health import PLEX, STASH, HealthListener
 from scenesync.worker.pacing import Pacing
-from scenesync.worker.plex_connection import NeedsPerson, PlexConnection
 from scenesync.worker.stash_connection import StashConnection
 
 if TYPE_CHECKING:
     from scenesync.worker.circuit_breaker import CircuitBreaker, Permit
-    from scenesync.worker.plex_connection import PlexSession
+    from scenesync.worker.plex_connection import PlexConnection, PlexSession
 
 log = logging.getLogger(__name__)
 

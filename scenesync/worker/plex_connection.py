@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from scenesync.domain.errors import LibraryNotFound, PermanentError, TransientError
+from scenesync.domain.errors import LibraryNotFound, NeedsPerson, PermanentError, TransientError
 from scenesync.plex.exceptions import PlexServerDown, PlexUnauthorized
 from scenesync.worker.circuit_breaker import CircuitState
 from scenesync.worker.health import HealthListener
@@ -36,14 +36,6 @@ log = logging.getLogger(__name__)
 FIRST_PROBE_AFTER_S: Final = 0.5
 SLOWEST_PROBE_S: Final = 1.0
 """The first edit is to come within two seconds of Plex answering, and the index is looked at before it."""
-
-
-class NeedsPerson(Exception):
-    """Work cannot go on until somebody changes the settings; ``cause`` is what Plex or Stash said."""
-
-    def __init__(self, cause: Exception) -> None:
-        super().__init__(str(cause))
-        self.cause = cause
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from shown_fields import differences
 
 from scenesync.app.commands.sync import enqueue
 from scenesync.app.exit_codes import DONE
-from scenesync.app.installation import open_queue
 from scenesync.app.one_shot import work_off
+from scenesync.app.opening import open_queue
 from scenesync.app.progress import LineView
 from scenesync.app.settings import Settings, load_settings
 from scenesync.queue.dead_letters import DeadLetterStore

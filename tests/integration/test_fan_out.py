@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sync_world import eventually
 
-from scenesync.app.installation import queue_folder
+from scenesync.app.data_directory import queue_folder
 from scenesync.domain.entities import Entity, EntityChange, fan_out_job, found_up_to
 from scenesync.domain.errors import LeaseLost
 from scenesync.domain.job import PRIORITY_BULK, PRIORITY_FANOUT, scene_job

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from sync_world import SyncWorld
 from sync_world import eventually as eventually_within
 
-from scenesync.app.installation import queue_folder
+from scenesync.app.data_directory import queue_folder
 from scenesync.domain.job import scene_job
 from scenesync.domain.outcome import Outcome
 from scenesync.domain.paths import name_key

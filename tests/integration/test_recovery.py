@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sync_world import eventually
 
-from scenesync.app.installation import queue_folder
+from scenesync.app.data_directory import queue_folder
 from scenesync.app.overview import read_overview
 from scenesync.domain import circuit as steps
 from scenesync.domain.job import scene_job

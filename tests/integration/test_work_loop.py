@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from sync_world import PLEX_ROOT, eventually
 
-from scenesync.app.installation import queue_folder
-from scenesync.domain.errors import LibraryNotFound, StashUnavailable, TransientError
+from scenesync.app.data_directory import queue_folder
+from scenesync.domain.errors import LibraryNotFound, NeedsPerson, StashUnavailable, TransientError
 from scenesync.domain.job import ClaimedJob, scene_job
 from scenesync.domain.outcome import Outcome
 from scenesync.plex.exceptions import PlexServerDown, PlexUnauthorized
@@ -21,7 +21,6 @@ from scenesync.simulators.sample_world import png
 from scenesync.store.outages import OutageStore
 from scenesync.worker.holdings import Holdings
 from scenesync.worker.loop import LoopLimits
-from scenesync.worker.plex_connection import NeedsPerson
 from scenesync.worker.processor import SyncWorker
 
 if TYPE_CHECKING:

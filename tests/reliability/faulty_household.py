@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
-from scenesync.app.installation import queue_folder
+from scenesync.app.data_directory import queue_folder
 from scenesync.domain.job import scene_job
 from scenesync.queue.snapshot import read_snapshot
 from scenesync.simulators.sample_world import build_world, random_edit

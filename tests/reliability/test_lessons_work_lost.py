@@ -16,7 +16,7 @@ import pytest
 import urllib3
 from faulty_household import shorten_pauses
 
-from scenesync.app.installation import queue_folder, worker_lock
+from scenesync.app.data_directory import queue_folder, worker_lock
 from scenesync.domain.job import scene_job
 from scenesync.domain.outcome import Outcome
 from scenesync.queue.dead_letters import DeadLetterStore

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from scenesync.app.installation import queue_folder
+from scenesync.app.data_directory import queue_folder
 from scenesync.domain.job import scene_job
 from scenesync.domain.outcome import Outcome
 from scenesync.queue.dead_letters import DeadLetterStore

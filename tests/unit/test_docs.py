@@ -12,7 +12,7 @@ import pytest
 
 from scenesync.app import exit_codes
 from scenesync.app.cli import cli
-from scenesync.app.command_reference import EXIT_CODES, reference
+from scenesync.app.command_reference import EXIT_CODES, commands_of, reference
 from scenesync.app.settings_model import KEYS
 
 ROOT = Path(__file__).parents[2]
@@ -25,11 +25,10 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 def shown_commands(group: click.Group, path: str = "scenesync") -> list[str]:
     names = []
-    for name, command in group.commands.items():
-        if not command.hidden:
-            names.append(f"{path} {name}")
-            if isinstance(command, click.Group):
-                names += shown_commands(command, f"{path} {name}")
+    for name, command in commands_of(group):
+        names.append(f"{path} {name}")
+        if isinstance(command, click.Group):
+            names += shown_commands(command, f"{path} {name}")
     return names
 
 
@@ -42,11 +41,11 @@ def test_every_command_is_in_the_reference_and_every_top_one_in_the_changelog() 
     assert len(commands) > 10
     assert [name for name in commands if f"## {name}\n" not in COMMANDS] == []
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-    assert [name for name in cli.commands if not cli.commands[name].hidden and f"`{name}" not in changelog] == []
+    assert [name for name, _ in commands_of(cli) if f"`{name}" not in changelog] == []
 
 
 def test_every_command_has_useful_help() -> None:
-    for command in cli.commands.values():
+    for _, command in commands_of(cli):
         assert command.help
         assert len(command.help) > 20
         for parameter in command.params:
@@ -97,8 +96,8 @@ def test_readme_commands_parse() -> None:
     for line in commands:
         words = line.split()
         command: click.Command = cli
-        while words and isinstance(command, click.Group) and words[0] in command.commands:
-            command = command.commands[words.pop(0)]
+        while isinstance(command, click.Group) and words and words[0] in dict(commands_of(command)):
+            command = dict(commands_of(command))[words.pop(0)]
         assert command is not cli, line
         command.make_parser(click.Context(command)).parse_args(words)
 

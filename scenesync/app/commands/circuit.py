@@ -10,8 +10,9 @@ import click
 
 from scenesync.app.commands import options
 from scenesync.app.context import AppContext, print_json
+from scenesync.app.data_directory import database_file
 from scenesync.app.exit_codes import DONE
-from scenesync.app.installation import database_file, journal_of
+from scenesync.app.opening import journal_of
 from scenesync.app.times import moment
 from scenesync.domain import circuit as steps
 from scenesync.domain.circuit import LIMITS_WHILE_PROBED, Circuit, CircuitState

@@ -13,8 +13,9 @@ from scenesync.app.choosing import SCENE_ID
 from scenesync.app.commands import options
 from scenesync.app.context import AppContext, print_json
 from scenesync.app.counting import counted
+from scenesync.app.data_directory import queue_folder
 from scenesync.app.exit_codes import DONE, FAILED, LEFTOVERS
-from scenesync.app.installation import open_queue, queue_folder
+from scenesync.app.opening import open_queue
 from scenesync.app.times import moment, parse_age
 from scenesync.domain.job import subject
 from scenesync.queue.dead_letters import DeadLetterReader, DeadLetterStore, LetterFilter

@@ -12,8 +12,8 @@ from rich.text import Text
 from scenesync.app.choosing import SCENE_ID
 from scenesync.app.commands import options
 from scenesync.app.context import AppContext, print_json
+from scenesync.app.data_directory import database_file
 from scenesync.app.exit_codes import DONE
-from scenesync.app.installation import database_file
 from scenesync.app.times import moment, parse_since
 from scenesync.app.undo_view import value_change
 from scenesync.domain.journal import JournalEntry, JournalFilter, Run

@@ -7,7 +7,7 @@ from typing import Final
 
 import click
 
-from scenesync.app.one_shot import UNREACHABLE_FOR_S
+from scenesync.app.patience import UNREACHABLE_FOR_S
 
 as_json: Final = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 

@@ -13,8 +13,9 @@ from scenesync.app.commands.drain import tell, view_for
 from scenesync.app.context import AppContext, print_json
 from scenesync.app.exit_codes import DONE, FAILED
 from scenesync.app.holding import release_holds
-from scenesync.app.installation import open_installation, open_queue
+from scenesync.app.installation import open_installation
 from scenesync.app.one_shot import work_off
+from scenesync.app.opening import open_queue
 from scenesync.app.plan_report import plans, show_plan
 from scenesync.app.settings import require_plex
 from scenesync.intake.selection import enqueue_ids

@@ -14,8 +14,9 @@ from scenesync.app.choosing import SCENE_ID
 from scenesync.app.commands import options
 from scenesync.app.context import AppContext, print_json
 from scenesync.app.counting import counted
+from scenesync.app.data_directory import queue_folder
 from scenesync.app.exit_codes import DONE, LEFTOVERS
-from scenesync.app.installation import open_queue, queue_folder
+from scenesync.app.opening import open_queue
 from scenesync.app.times import moment, parse_age, span
 from scenesync.domain.job import PRIORITY_BULK, PRIORITY_FANOUT, PRIORITY_PERSON
 from scenesync.queue.read_only import read_queue

@@ -11,8 +11,9 @@ from rich.table import Table
 
 from scenesync.app.commands import options
 from scenesync.app.context import AppContext, print_json
+from scenesync.app.data_directory import PLANS_FOLDER, database_file
 from scenesync.app.exit_codes import DONE, LEFTOVERS
-from scenesync.app.installation import PLANS_FOLDER, database_file, open_queue, open_state
+from scenesync.app.opening import open_queue, open_state
 from scenesync.app.plan_view import scene_lines
 from scenesync.app.times import moment
 from scenesync.reconciliation import plan_file

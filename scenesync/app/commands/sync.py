@@ -13,8 +13,8 @@ from scenesync.app.commands.drain import tell, view_for
 from scenesync.app.context import AppContext, print_json
 from scenesync.app.exit_codes import DONE
 from scenesync.app.holding import release_holds
-from scenesync.app.installation import open_queue, open_state
 from scenesync.app.one_shot import work_off
+from scenesync.app.opening import open_queue, open_state
 from scenesync.app.plan_report import show_plan
 from scenesync.app.settings import require_plex
 from scenesync.intake.polling import enqueue_everything

@@ -13,7 +13,7 @@ from scenesync.app.commands import options
 from scenesync.app.context import AppContext, print_json
 from scenesync.app.exit_codes import DONE, LEFTOVERS
 from scenesync.app.installation import Installation, open_installation
-from scenesync.app.one_shot import stopping_on_signals
+from scenesync.app.signals import stopping_on_signals
 from scenesync.app.times import parse_since
 from scenesync.app.undo_view import UndoTotals, undo_document, undo_lines
 from scenesync.domain.batches import batched

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from scenesync.app.data_directory import queue_folder
 from scenesync.app.demo.comparison import Value, shown_by_plex
 from scenesync.app.demo.stash_page import SaveFailed, StashPage
 from scenesync.app.demo.story import Facts, Story
@@ -19,7 +20,6 @@ from scenesync.app.demo.verdict import Check, Ending, judge
 from scenesync.app.demo.watching import StoryBroken, Watcher
 from scenesync.app.demo.worker_process import WorkerProcess
 from scenesync.app.demo.world import DAEMON_LOG, DemoWorld, open_world
-from scenesync.app.installation import queue_folder
 from scenesync.queue.dead_letters import DeadLetterStore
 from scenesync.queue.embedded import EmbeddedQueue
 

@@ -6,8 +6,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from scenesync.app.data_directory import database_file
 from scenesync.app.demo.comparison import FIELDS, compare_locks, compare_scene, needless_writes
-from scenesync.app.installation import database_file
 from scenesync.domain.outcome import Outcome
 from scenesync.store.attempts import AttemptStore
 from scenesync.store.database import open_database

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from scenesync.app.installation import queue_folder
+from scenesync.app.data_directory import queue_folder
 from scenesync.app.overview import Overview, read_overview
 from scenesync.queue.snapshot import read_snapshot
 

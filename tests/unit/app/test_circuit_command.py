@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from scenesync.app.cli import run_cli
-from scenesync.app.installation import database_file, worker_lock
+from scenesync.app.data_directory import database_file, worker_lock
 from scenesync.app.times import moment
 from scenesync.domain.circuit import LIMITS_WHILE_PROBED, Circuit, CircuitState
 from scenesync.store.circuits import CircuitStore

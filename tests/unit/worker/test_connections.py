@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from scenesync.domain.errors import LibraryNotFound, StashRefused, StashUnauthorized, StashUnavailable
+from scenesync.domain.errors import LibraryNotFound, NeedsPerson, StashRefused, StashUnauthorized, StashUnavailable
 from scenesync.domain.item import ServerIdentity
 from scenesync.plex.exceptions import PlexServerDown, PlexTemporaryError, PlexUnauthorized
 from scenesync.worker import gate as gate_module
@@ -17,7 +17,7 @@ from scenesync.worker.circuit_breaker import CircuitBreaker, CircuitInMemory, Ci
 from scenesync.worker.gate import Gate
 from scenesync.worker.health import HealthListener
 from scenesync.worker.pacing import Pacing
-from scenesync.worker.plex_connection import NeedsPerson, PlexConnection, PlexSession
+from scenesync.worker.plex_connection import PlexConnection, PlexSession
 from scenesync.worker.stash_connection import StashConnection
 
 if TYPE_CHECKING:

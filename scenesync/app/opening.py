@@ -1,0 +1,71 @@
+"""Open the files of an installation alone, without the servers: for looking and for putting jobs into the queue."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from typing import TYPE_CHECKING, Literal
+
+from scenesync.app.data_directory import database_file, make_data_dir, queue_folder
+from scenesync.queue.embedded import EmbeddedQueue
+from scenesync.queue.schema import FILE_NAME as QUEUE_FILE
+from scenesync.store.database import Database, open_database
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from scenesync.app.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+def _note_lost_queue(data_dir: Path) -> None:
+    """Leave a mark, as a damaged file would be one, if the queue is gone although there was an installation here."""
+    file = queue_folder(data_dir) / QUEUE_FILE
+    if not database_file(data_dir).exists() or (file.exists() and file.stat().st_size > 0):
+        return
+    log.error("the queue file %s is missing or empty although it was in use: what waited in it is not known", file)
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file.with_name(f"{file.name}.damaged-{time.strftime('%Y%m%dT%H%M%S', time.gmtime(time.time()))}-lost").touch(0o600)
+
+
+def queue_at(settings: Settings, *, auto_resume: bool, repairs: bool) -> EmbeddedQueue:
+    """Open the queue, to be closed by the caller; with ``auto_resume`` the jobs of the dead are taken over.
+
+    Raises QueueError, OSError.
+    """
+    _note_lost_queue(settings.data_dir)
+    return EmbeddedQueue(
+        queue_folder(settings.data_dir),
+        auto_resume=auto_resume,
+        journal=journal_of(settings),
+        liveness="lease" if settings.network_share else "lock",
+        repairs=repairs,
+    )
+
+
+def journal_of(settings: Settings) -> Literal["wal", "truncate"]:
+    """Return how both files keep what is not committed yet."""
+    return "truncate" if settings.network_share else "wal"
+
+
+@contextlib.contextmanager
+def open_queue(settings: Settings, *, repairs: bool = False) -> Iterator[EmbeddedQueue]:
+    """Open the queue for changing it, without taking over anybody's jobs; ``read_queue`` is for looking.
+
+    A damaged file is moved aside only by who ``repairs``: who works. Raises QueueError, OSError.
+    """
+    make_data_dir(settings.data_dir)
+    with contextlib.closing(queue_at(settings, auto_resume=False, repairs=repairs)) as queue:
+        yield queue
+
+
+def open_state(settings: Settings, *, repairs: bool = False) -> Database:
+    """Open everything but the queue, to be closed by the caller; ``repairs`` as for ``open_installation``.
+
+    Raises StoreError, OSError.
+    """
+    make_data_dir(settings.data_dir)
+    return open_database(database_file(settings.data_dir), journal=journal_of(settings), repair=repairs)
