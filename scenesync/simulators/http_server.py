@@ -1,17 +1,16 @@
 """A small real HTTP/1.1 server for simulated services: loopback only, quick, and able to fail on purpose.
 
-It promises keep-alive, requests of any size, and answers that a healthy server never gives (resets, cut bodies,
-silence, drips). What a request means is left to the application, a coroutine from :class:`Request` to :data:`Answer`.
+It promises keep-alive, requests of any size, websockets, TLS, and answers that a healthy server never gives (resets,
+cut bodies, silence, drips). What a request means is left to the application, a coroutine from :class:`Request` to
+:data:`Answer`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import socket
-import struct
 import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
@@ -22,8 +21,11 @@ from urllib.parse import parse_qsl, unquote
 
 import h11
 
+from scenesync.simulators.websocket import Abortable, WebSocket, reset
+
 if TYPE_CHECKING:
     import concurrent.futures
+    import ssl
 
 T = TypeVar("T")
 
@@ -31,8 +33,6 @@ _LOG: Final = logging.getLogger(__name__)
 _HOST: Final = "127.0.0.1"
 # h11 refuses longer request heads by itself; a simulated server decides about long URLs (414) in its application.
 _LONGEST_HEAD_BYTES: Final = 4 * 1024 * 1024
-# With "linger for 0 seconds" a close becomes a TCP reset instead of an orderly end.
-_RESET_ON_CLOSE: Final = struct.pack("hh", 1, 0) if os.name == "nt" else struct.pack("ii", 1, 0)
 # Some systems drop unread bytes when a reset arrives; the reader gets this long to pick up what was sent before it.
 _DELIVERY_S: Final = 0.02
 _DRIPS_PER_S: Final = 20
@@ -55,6 +55,8 @@ class Request:
     body: bytes
     target: str
     """As it came over the wire: path and query, still encoded."""
+    secure: bool = False
+    """It came over TLS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,15 @@ class Trickle:
     from_head: bool = False
 
 
-Answer = Response | Reset | Cut | Hang | Trickle
+@dataclass(frozen=True, slots=True)
+class Upgrade:
+    """The connection becomes a websocket, which is given to ``opened`` on the server's loop once it is one."""
+
+    opened: Callable[[WebSocket], None]
+    subprotocol: str | None = None
+
+
+Answer = Response | Reset | Cut | Hang | Trickle | Upgrade
 Application = Callable[[Request], Awaitable[Answer]]
 
 
@@ -118,17 +128,18 @@ class HttpServer:
 
     The application runs on that loop, so it must never block; artificial latency is an ``asyncio.sleep``. A request
     whose client has gone is still carried out to its end. Raises :class:`OSError` from :meth:`start` when the port is
-    taken. May be started again after :meth:`stop`, on the same port.
+    taken. May be started again after :meth:`stop`, on the same port. With ``tls`` it speaks HTTPS.
     """
 
-    def __init__(self, application: Application, *, port: int = 0) -> None:
+    def __init__(self, application: Application, *, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         self._application = application
         self._port = port
+        self._tls = tls
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._reserved: socket.socket | None = None
         self._listener: asyncio.Server | None = None
-        self._connections: set[_Connection] = set()
+        self._connections: set[Abortable] = set()
         self._failures: list[Exception] = []
 
     @property
@@ -138,8 +149,8 @@ class HttpServer:
 
     @property
     def url(self) -> str:
-        """``http://127.0.0.1:<port>``, without a slash at the end."""
-        return f"http://{_HOST}:{self._port}"
+        """``http://127.0.0.1:<port>`` (or ``https``), without a slash at the end."""
+        return f"{'https' if self._tls else 'http'}://{_HOST}:{self._port}"
 
     @property
     def running(self) -> bool:
@@ -237,7 +248,7 @@ class HttpServer:
         if self._reserved is None:
             return
         loop = asyncio.get_running_loop()
-        self._listener = await loop.create_server(self._connect, sock=self._reserved, backlog=_BACKLOG)
+        self._listener = await loop.create_server(self._connect, sock=self._reserved, backlog=_BACKLOG, ssl=self._tls)
         self._reserved = None  # the listener owns it now
 
     async def _refuse(self) -> None:
@@ -281,7 +292,7 @@ class HttpServer:
 class _Connection(asyncio.Protocol):
     """One client's connection: bytes in, one request at a time to the application, its answer out."""
 
-    def __init__(self, answer: Callable[[Request], Awaitable[Answer]], open_ones: set[_Connection]) -> None:
+    def __init__(self, answer: Callable[[Request], Awaitable[Answer]], open_ones: set[Abortable]) -> None:
         self._answer = answer
         self._open_ones = open_ones
         self._wire = h11.Connection(h11.SERVER, max_incomplete_event_size=_LONGEST_HEAD_BYTES)
@@ -305,11 +316,7 @@ class _Connection(asyncio.Protocol):
 
     def abort(self) -> None:
         """Reset the connection."""
-        if not self._transport.is_closing():
-            raw = self._transport.get_extra_info("socket")
-            with contextlib.suppress(OSError):  # the client may have gone in this very moment
-                raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-        self._transport.abort()
+        reset(self._transport)
 
     def _read_on(self) -> None:
         """Take in what has arrived, up to the end of one request."""
@@ -345,6 +352,7 @@ class _Connection(asyncio.Protocol):
             headers={name.decode("ascii"): value.decode("latin-1") for name, value in self._head.headers},
             body=b"".join(self._body),
             target=target,
+            secure=self._transport.get_extra_info("sslcontext") is not None,
         )
 
     async def _serve(self, request: Request) -> None:
@@ -352,7 +360,7 @@ class _Connection(asyncio.Protocol):
         if not self._transport.is_closing():
             await self._give(answer)
         self._in_hand = None
-        if self._transport.is_closing():
+        if self._transport.is_closing() or self._transport.get_protocol() is not self:
             return
         if self._wire.our_state is h11.DONE and self._wire.their_state is h11.DONE:
             self._wire.start_next_cycle()
@@ -375,8 +383,20 @@ class _Connection(asyncio.Protocol):
                 self._transport.close()
             case Trickle(response, bytes_per_s, from_head):
                 await self._drip(response, bytes_per_s, from_head=from_head)
+            case Upgrade():
+                self._upgrade(answer)
             case _:
                 assert_never(answer)
+
+    def _upgrade(self, answer: Upgrade) -> None:
+        """Leave the connection to a websocket, if that is what was asked for."""
+        assert self._head is not None  # noqa: S101 - narrows the type; only a request is answered
+        websocket = WebSocket(answer.subprotocol)
+        request = (list(self._head.headers), self._head.target)
+        if websocket.accept(self._transport, self._open_ones, request, answer.opened):
+            self._open_ones.discard(self)
+        else:
+            self._transport.write(self._encode(Response(400)))
 
     def _encode(self, response: Response) -> bytes:
         bodiless = response.status in _BODILESS or (self._head is not None and self._head.method == b"HEAD")

@@ -76,6 +76,13 @@ class PlexBehaviour:
     second_scan_is_lost: bool = False
     """A scan request for a section that has one queued is answered with 200 and forgotten (6.1)."""
 
+    announced_numbers: Literal["strings", "ints"] = "strings"
+    """How the notification websocket spells ids and states (6.2)."""
+    announced_settled: Literal["created", "plain"] = "created"
+    """Whether the entry that says that an item is done carries a ``metadataState`` (6.2)."""
+    announced_removal: Literal["state", "type"] = "state"
+    """What says that an item is gone: state 9, or the type -1 of an entry that else looks settled (6.2)."""
+
     writes_serialised: bool = True
     """One write at a time, as with the one SQLite writer of a real server (10)."""
     write_lock_timeout_s: float | None = None

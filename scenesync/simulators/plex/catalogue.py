@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from scenesync.simulators.plex.model import (
+    Change,
     ImageCandidate,
     MediaVersion,
     PlexCollection,
@@ -31,6 +32,8 @@ class Catalogue:
         self.entries: dict[str, PlexItem] = {}
         """Rating key -> movie or collection."""
         self.tags = TagRegistry()
+        self.on_change: Callable[[PlexItem, Change], None] = lambda _item, _change: None
+        """Told of every movie and collection that comes, changes or goes."""
 
     @property
     def now(self) -> int:
@@ -88,6 +91,7 @@ class Catalogue:
         )
         library.items[key] = self.entries[key] = item
         library.revision += 1
+        self.on_change(item, Change.ADDED)
         return item
 
     def remove(self, item: PlexItem) -> None:
@@ -103,6 +107,7 @@ class Catalogue:
             del library.items[item.rating_key]
         del self.entries[item.rating_key]
         library.revision += 1
+        self.on_change(item, Change.REMOVED)
 
     def touch(self, item: PlexItem, *, moves_updated_at: bool) -> None:
         """Note that an item changed: rendered entries and cached lists are out of date."""
@@ -110,6 +115,7 @@ class Catalogue:
         self.libraries[item.library_key].revision += 1
         if moves_updated_at:
             item.updated_at = self.now
+        self.on_change(item, Change.CHANGED)
 
     def add_collection(self, library: PlexLibrary, title: str) -> PlexCollection:
         """Create an empty collection."""

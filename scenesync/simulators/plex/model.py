@@ -3,12 +3,22 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import Final, Literal
 
 from scenesync.simulators.plex.tags import TagUse
 
 Scalar = str | int | float
 ImageKind = Literal["poster", "art"]
+
+
+class Change(StrEnum):
+    """What became of an item."""
+
+    ADDED = "added"
+    CHANGED = "changed"
+    REMOVED = "removed"
+
 
 MOVIE_TYPE: Final = "1"
 COLLECTION_TYPE: Final = "18"

@@ -3,7 +3,7 @@
 from typing import Final
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
-from scenesync.simulators.http_server import Response
+from scenesync.simulators.http_server import Response, Upgrade
 from scenesync.simulators.plex import rendering
 from scenesync.simulators.plex.describing import FULL, Projection, describe, describe_image
 from scenesync.simulators.plex.filter_menu import filter_menu
@@ -54,6 +54,11 @@ def library_root(_state: PlexState, call: Call) -> Response:
     attributes: dict[str, Attribute] = {"size": 1, "allowSync": False, "identifier": _IDENTIFIER, "title1": "Library"}
     children = (Element("Directory", {"key": "sections", "title": "Library Sections"}),)
     return respond(Container(attributes, children), as_json=call.as_json)
+
+
+def notifications(state: PlexState, call: Call) -> Response | Upgrade:
+    """``GET /:/websockets/notifications``: becomes a websocket."""
+    return state.listen(call)
 
 
 def activities(_state: PlexState, call: Call) -> Response:

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from scenesync.simulators.http_server import Request, Response
+from scenesync.simulators.http_server import Request, Response, Upgrade
 from scenesync.simulators.plex import reading, writing
 from scenesync.simulators.plex.state import Call, Kind, PlexState
 
-Endpoint = Callable[[PlexState, Call], Response]
+Endpoint = Callable[[PlexState, Call], Response | Upgrade]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,7 @@ ROUTES: Final = (
     _write("PUT", rf"{_SECTION}/all", Kind.EDIT, writing.edit_section),
     _write("PUT", _ITEMS, Kind.EDIT, writing.edit_metadata),
     _read("/identity", Kind.IDENTITY, reading.identity, open_to_all=True),
+    _read("/:/websockets?/notifications", Kind.NOTIFICATIONS, reading.notifications),
     _read("/", Kind.SERVER, reading.server_info),
     _read("/library/?", Kind.SERVER, reading.library_root),
     _read("/activities", Kind.SERVER, reading.activities),

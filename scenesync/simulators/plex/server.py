@@ -1,7 +1,7 @@
 """The simulated Plex Media Server as demo, tests and benchmarks hold it."""
 
-import asyncio
 import contextlib
+import ssl
 import threading
 import time
 from collections import deque
@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Final, Self
 
 from scenesync.simulators.http_server import HttpServer, Request
+from scenesync.simulators.plex.announcing import Announcements
 from scenesync.simulators.plex.behaviour import PlexBehaviour
 from scenesync.simulators.plex.by_hand import edit_by_hand
 from scenesync.simulators.plex.catalogue import Catalogue
@@ -17,9 +18,9 @@ from scenesync.simulators.plex.faults import ArmedFault, Fault, Flakiness
 from scenesync.simulators.plex.model import PlexCollection, PlexItem, PlexLibrary, UnscannedFile
 from scenesync.simulators.plex.rearranging import merge, move, rematch, split
 from scenesync.simulators.plex.records import FieldWrite, RequestRecord
+from scenesync.simulators.plex.scans import Scans
 from scenesync.simulators.plex.state import PlexState
 from scenesync.simulators.plex.traffic import BusyWriter, StartUp, Traffic, WritePause, fits
-from scenesync.simulators.plex.writing import sees
 
 DEFAULT_RECORDS_KEPT: Final = 500_000
 
@@ -41,23 +42,27 @@ class PlexSimulator:
         machine_identifier: str = "5f0c51ab0000000000000000000000000001f1e5",
         version: str = "1.43.3.10861-simulated",
         records_kept: int = DEFAULT_RECORDS_KEPT,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._guard = threading.RLock()
         # The clock is looked up at every call, so that frozen time reaches the simulator too.
         self._catalogue = Catalogue(lambda: time.time())  # noqa: PLW0108
+        self._announcements = Announcements(self._on_loop, lambda: self.behaviour)
+        self._catalogue.on_change = self._announcements.announce
+        scans = Scans(self._catalogue, self._guard, lambda: self.behaviour, self._announcements.announce_scan)
         self._state = PlexState(
             catalogue=self._catalogue,
             behaviour=behaviour or PlexBehaviour(),
             machine_identifier=machine_identifier,
             version=version,
-            schedule_scan=self._schedule_scan,
+            schedule_scan=scans.schedule,
+            listen=self._announcements.admit,
             now=lambda: time.time(),  # noqa: PLW0108
             requests=deque(maxlen=records_kept),
             field_writes=deque(maxlen=records_kept),
         )
         self._traffic = Traffic(self._state, self._guard, token, read_only_token)
-        self._http = HttpServer(self._traffic.answer, port=port)
-        self._scans: set[asyncio.Task[None]] = set()
+        self._http = HttpServer(self._traffic.answer, port=port, tls=tls)
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
@@ -114,6 +119,11 @@ class PlexSimulator:
     def behaviour(self, behaviour: PlexBehaviour) -> None:
         with self._guard:
             self._state.behaviour = behaviour
+
+    @property
+    def notifications(self) -> Announcements:
+        """The notification websocket: who listens, and ways to cut, refuse or silence it."""
+        return self._announcements
 
     @property
     def simulator_failures(self) -> tuple[Exception, ...]:
@@ -261,23 +271,9 @@ class PlexSimulator:
             libraries = tuple(self._catalogue.libraries.values()) if library is None else (library,)
             return tuple(item for one in libraries for item in self._catalogue.take_scanned(one, lambda _file: True))
 
-    def _schedule_scan(self, library: PlexLibrary, folder: str | None) -> None:
-        if library.scans_queued and self.behaviour.second_scan_is_lost:
-            return
-        library.scans_queued += 1
-        task = asyncio.get_running_loop().create_task(self._scan_later(library, folder))
-        self._scans.add(task)
-        task.add_done_callback(self._scans.discard)
-
-    async def _scan_later(self, library: PlexLibrary, folder: str | None) -> None:
-        try:
-            await asyncio.sleep(self.behaviour.scan_delay_s)
-            with self._guard:
-                self._catalogue.take_scanned(
-                    library, lambda found: found.appears_after_scan and sees(folder, found.file)
-                )
-        finally:
-            library.scans_queued -= 1
+    def _on_loop(self, work: Callable[[], object]) -> None:
+        with contextlib.suppress(RuntimeError):  # a stopped server has nobody to tell
+            self._http.call_soon(work)
 
     # -- trouble ------------------------------------------------------------------------------------------------------
 

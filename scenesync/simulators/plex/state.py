@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from scenesync.simulators.http_server import Request
+from scenesync.simulators.http_server import Request, Response, Upgrade
 from scenesync.simulators.plex.behaviour import PlexBehaviour
 from scenesync.simulators.plex.catalogue import Catalogue
 from scenesync.simulators.plex.model import PlexLibrary
@@ -30,27 +30,8 @@ class Kind(StrEnum):
     SCAN = "scan"
     REFRESH = "refresh"
     DELETE = "delete"
+    NOTIFICATIONS = "notifications"
     UNKNOWN = "unknown"
-
-
-@dataclass(slots=True, eq=False)
-class PlexState:
-    """The state behind the endpoints, guarded by the simulator's lock."""
-
-    catalogue: Catalogue
-    behaviour: PlexBehaviour
-    machine_identifier: str
-    version: str
-    schedule_scan: Callable[[PlexLibrary, str | None], None]
-    now: Callable[[], float]
-    requests: deque[RequestRecord]
-    field_writes: deque[FieldWrite]
-    counts: Counter[str] = field(default_factory=Counter)
-    ignored_fields: frozenset[str] = frozenset()
-    whole_library_edits: list[str] = field(default_factory=list)
-    deleted_media: list[str] = field(default_factory=list)
-    refreshed: list[str] = field(default_factory=list)
-    on_page: Callable[[int], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,3 +55,25 @@ class Call:
         """Return an ``X-Plex-…`` header, which may also be sent as a query parameter."""
         header = self.request.headers.get(name.lower())
         return self.option(name) if header is None else header
+
+
+@dataclass(slots=True, eq=False)
+class PlexState:
+    """The state behind the endpoints, guarded by the simulator's lock."""
+
+    catalogue: Catalogue
+    behaviour: PlexBehaviour
+    machine_identifier: str
+    version: str
+    schedule_scan: Callable[[PlexLibrary, str | None], None]
+    now: Callable[[], float]
+    requests: deque[RequestRecord]
+    field_writes: deque[FieldWrite]
+    listen: Callable[[Call], Response | Upgrade]
+    """Answers whoever wants to hear notifications."""
+    counts: Counter[str] = field(default_factory=Counter)
+    ignored_fields: frozenset[str] = frozenset()
+    whole_library_edits: list[str] = field(default_factory=list)
+    deleted_media: list[str] = field(default_factory=list)
+    refreshed: list[str] = field(default_factory=list)
+    on_page: Callable[[int], None] | None = None

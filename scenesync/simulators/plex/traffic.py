@@ -5,11 +5,12 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from http import HTTPStatus
 from typing import Final, Literal
 
 import urllib3
 
-from scenesync.simulators.http_server import Answer, Cut, Request, Response, Trickle
+from scenesync.simulators.http_server import Answer, Cut, Request, Response, Trickle, Upgrade
 from scenesync.simulators.plex.faults import (
     ArmedFault,
     Fault,
@@ -93,6 +94,8 @@ class Traffic:
                 pass
             case Trickle(response):
                 status = response.status
+            case Upgrade():
+                status = HTTPStatus.SWITCHING_PROTOCOLS
             case _:
                 status = 0
         record = RequestRecord(request.method, request.path, request.query, status, arrived, kind.value)
@@ -150,11 +153,11 @@ class Traffic:
             return error_page(403) if admin else None
         return error_page(401)
 
-    def _work(self, route: Route, call: Call) -> Response:
+    def _work(self, route: Route, call: Call) -> Response | Upgrade:
         with self.guard:
             return route.endpoint(self.state, call)
 
-    async def _write(self, route: Route, call: Call) -> Response:
+    async def _write(self, route: Route, call: Call) -> Answer:
         self.writes_in_flight += 1
         self.peak_writes_in_flight = max(self.peak_writes_in_flight, self.writes_in_flight)
         try:
@@ -168,13 +171,13 @@ class Traffic:
         finally:
             self.writes_in_flight -= 1
 
-    async def _write_while_busy(self, route: Route, call: Call, busy: BusyWriter) -> Response:
+    async def _write_while_busy(self, route: Route, call: Call, busy: BusyWriter) -> Answer:
         await asyncio.sleep(busy.delay_s)
         if busy.applied:
             await self._write_in_turn(route, call)
         return error_page(500)
 
-    async def _write_in_turn(self, route: Route, call: Call) -> Response:
+    async def _write_in_turn(self, route: Route, call: Call) -> Answer:
         try:
             await asyncio.wait_for(self._turn.acquire(), self.state.behaviour.write_lock_timeout_s)
         except TimeoutError:
@@ -184,7 +187,7 @@ class Traffic:
         finally:
             self._turn.release()
 
-    async def _carry_out(self, route: Route, call: Call) -> Response:
+    async def _carry_out(self, route: Route, call: Call) -> Answer:
         if self.write_latency_s > 0:
             await asyncio.sleep(self.write_latency_s)
         if self.deaf:

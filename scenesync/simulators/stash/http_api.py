@@ -245,5 +245,5 @@ def _json(status: int, document: Mapping[str, Any]) -> Response:
 
 def _base_url(request: Request) -> str:
     """URLs in answers point to where the request was sent, as the client or its proxy says."""
-    scheme = request.headers.get("x-forwarded-proto", "http")
+    scheme = request.headers.get("x-forwarded-proto", "https" if request.secure else "http")
     return f"{scheme}://{request.headers.get('host', 'localhost')}"

@@ -29,6 +29,7 @@ from scenesync.simulators.stash.schema import schema_of
 from scenesync.simulators.stash.sessions import Session, Sessions
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 _BIND_HOST: Final = "127.0.0.1"
@@ -59,6 +60,7 @@ class StashSimulator:
         max_session_age_s: float = 3600.0,
         config_dir: Path | None = None,
         port: int = 0,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         if config_dir is None:
             config_dir = plugin_dir.parent if plugin_dir is not None else Path(tempfile.gettempdir())
@@ -79,13 +81,13 @@ class StashSimulator:
             sessions=sessions,
         )
         self._api = HttpApi(self.engine)
-        self._server = DisconnectingServer(self._api.answer, port=port)
+        self._server = DisconnectingServer(self._api.answer, port=port, tls=tls)
         self._closing = Cancellation()
         self._host.load()
 
     @property
     def url(self) -> str:
-        """``http://127.0.0.1:<port>``."""
+        """``http://127.0.0.1:<port>``, or ``https``."""
         return self._server.url
 
     @property

@@ -3,10 +3,12 @@ from __future__ import annotations
 import asyncio
 import http.client
 import socket
+import ssl
 import threading
 import time
 
 import pytest
+import trustme
 from freezegun import freeze_time
 
 from scenesync.simulators.http_server import Answer, Cut, Hang, HttpServer, Request, Reset, Response, Trickle
@@ -234,3 +236,23 @@ def test_work_can_be_run_on_the_loop() -> None:
         done = threading.Event()
         server.call_soon(done.set)
         assert done.wait(5)
+
+
+def test_with_tls_it_speaks_https_to_whoever_trusts_its_authority() -> None:
+    authority = trustme.CA()
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+
+    async def secure(request: Request) -> Answer:
+        return Response(200, b"secure" if request.secure else b"plain")
+
+    with HttpServer(secure, tls=tls) as server:
+        assert server.url == f"https://127.0.0.1:{server.port}"
+        trusting = ssl.create_default_context()
+        authority.configure_trust(trusting)
+        connection = http.client.HTTPSConnection("127.0.0.1", server.port, timeout=5, context=trusting)
+        connection.request("GET", "/")
+        assert connection.getresponse().read() == b"secure"
+        connection.close()
+        with pytest.raises(ssl.SSLCertVerificationError):
+            http.client.HTTPSConnection("127.0.0.1", server.port, timeout=5).connect()
