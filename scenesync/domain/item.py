@@ -63,6 +63,8 @@ class Item:
 
     ``values`` has the fields that are set (images: the path under which Plex serves the selected one);
     ``locked`` the names of the locked fields, ``photos`` the addresses of the actors' photos, by name.
+    ``updated_at`` is the server's own time of the last change (0: not told). What changed after the read has at least
+    the time ``as_of``, in whole seconds by the server's clock (0: it does not tell its time).
     """
 
     rating_key: str
@@ -71,6 +73,16 @@ class Item:
     values: Mapping[Field, FieldValue]
     locked: frozenset[str] = frozenset()
     photos: Mapping[str, str] = field(default_factory=dict)
+    updated_at: int = 0
+    as_of: int = field(default=0, compare=False)
+
+    @property
+    def is_settled(self) -> bool:
+        """Say whether any later change gives the item another time than ``updated_at``.
+
+        Times have whole seconds: a change in the very second of the one before leaves no trace.
+        """
+        return 0 < self.updated_at < self.as_of
 
     def value(self, field: Field) -> FieldValue:
         """Return what the item shows for ``field``; the sort title is the title unless Plex has another."""

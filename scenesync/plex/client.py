@@ -10,12 +10,16 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import threading
+import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Self, TypeVar
 from urllib.parse import quote
 
 from scenesync.domain.fields import Field, FieldValue
+from scenesync.domain.item import ItemPage
+from scenesync.domain.shown_item import ShownPage
 from scenesync.plex import image_request, parse
 from scenesync.plex.collections import PlexCollections
 from scenesync.plex.dialect import (
@@ -40,16 +44,22 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from scenesync.domain.diff import Edit, FieldChange
-    from scenesync.domain.item import Item, ItemPage, Library, ServerIdentity, UploadedImage
+    from scenesync.domain.item import Item, Library, ServerIdentity, UploadedImage
     from scenesync.plex.request import Send
 
 logger: Final = logging.getLogger(__name__)
 
 IDS_PER_READ: Final = 50
 
+_Page = TypeVar("_Page", ItemPage, ShownPage)
+
+_NEVER_NEEDED: Final = (
+    "&excludeElements=Country,Guid,Rating,Writer,Producer,Similar,Style,Mood,Format,Image,UltraBlurColors"
+)
 _LEAN: Final = (
-    "&excludeElements=Genre,Country,Guid,Rating,Collection,Director,Writer,Role,Producer,Similar,Style,Mood,Format"
-    "&excludeFields=summary,tagline"
+    f"{_NEVER_NEEDED},Genre,Collection,Director,Role"
+    "&excludeFields=summary,tagline,titleSort,originalTitle,studio,contentRating,userRating,year,originallyAvailableAt,"
+    "thumb,art,guid"
 )
 
 
@@ -159,14 +169,13 @@ class PlexClient:
         There is no snapshot: drop duplicates by rating key, go on at ``start`` plus the number received, and end with
         an empty page (facts/plex.md 2.1).
         """
-        lean = self._dialect.lean_listing
-        page = self._page(library_key, start, size, newest_first=newest_first, lean=lean)
-        if lean and not page.items and start == 0 and size > 0:
-            page = self._page(library_key, start, size, newest_first=newest_first, lean=False)
-            if page.items:
-                # An unknown parameter is taken for a filter that nothing passes (facts/plex.md 0).
-                self._learn(lean_listing=False)
-        return page
+        # `id` is not advertised, but the one order that does not change while one pages (facts/plex.md 2.1).
+        order = "updatedAt:desc" if newest_first else "id"
+        return self._page(library_key, start, size, order, _LEAN, parse.item_page)
+
+    def list_shown_items(self, library_key: str, *, start: int, size: int) -> ShownPage:
+        """Return the page at ``start``, ordered by id, with all that a listing tells of the items' fields."""
+        return self._page(library_key, start, size, "id", _NEVER_NEEDED, parse.shown_page)
 
     def read_items(self, rating_keys: Sequence[str]) -> Mapping[str, Item]:
         """Read items in full; those that do not exist are not in the answer."""
@@ -176,8 +185,10 @@ class PlexClient:
         while waiting:
             keys = waiting.pop()
             request = _items_request(keys)
+            began = time.monotonic()
             try:
-                items = parsed(request, self._exchange.read(request, "read"), parse.items)
+                answer = self._exchange.read(request, "read")
+                items = parsed(request, answer, parse.items)
             except PlexNotFound:
                 # Several at once: it is unknown whether one missing item hides the others (facts/plex.md 2.5).
                 if len(keys) > 1 and not self._dialect.omits_missing:
@@ -189,7 +200,8 @@ class PlexClient:
                 self._learn(ids_line_bytes=shorter.ids_line_bytes)
                 waiting.extend(_chunks(keys, self._dialect.ids_line_bytes))
             else:
-                found.update((item.rating_key, item) for item in items if item.rating_key in keys)
+                as_of = parse.server_time(answer.headers.get("date", "")) - math.ceil(time.monotonic() - began)
+                found.update((each.rating_key, replace(each, as_of=as_of)) for each in items if each.rating_key in keys)
                 if len(items) < len(keys) and not self._dialect.omits_missing:
                     self._learn(omits_missing=True)
         return {key: found[key] for key in wanted if key in found}
@@ -283,20 +295,31 @@ class PlexClient:
         for request in photo_requests(item.library_key, item.rating_key, names, photos, lock=lock, line_bytes=limit):
             self._exchange.write(request, "edit")
 
-    def _page(self, library_key: str, start: int, size: int, *, newest_first: bool, lean: bool) -> ItemPage:
+    def _page(
+        self, library_key: str, start: int, size: int, order: str, leaving_out: str, parser: Callable[..., _Page]
+    ) -> _Page:
+        asked = leaving_out if self._dialect.lean_listing else ""
+        page = self._read_page(library_key, start, size, order, asked, parser)
+        if asked and not page.items and start == 0 and size > 0:
+            page = self._read_page(library_key, start, size, order, "", parser)
+            if page.items:
+                # An unknown parameter is taken for a filter that nothing passes (facts/plex.md 0).
+                self._learn(lean_listing=False)
+        return page
+
+    def _read_page(
+        self, library_key: str, start: int, size: int, order: str, leaving_out: str, parser: Callable[..., _Page]
+    ) -> _Page:
         library_key = checked_key(library_key, "a library key")
-        # `id` is not advertised, but the one order that does not change while one pages (facts/plex.md 2.1).
-        sort = quote("updatedAt:desc" if newest_first else "id", safe="")
         paging = f"X-Plex-Container-Start={start:d}&X-Plex-Container-Size={size:d}"
-        request = Request(
-            "GET", f"/library/sections/{library_key}/all", f"type=1&sort={sort}&{paging}{_LEAN if lean else ''}"
-        )
+        query = f"type=1&sort={quote(order, safe='')}&{paging}{leaving_out}"
+        request = Request("GET", f"/library/sections/{library_key}/all", query)
         answer = self._exchange.read(request, "listing")
         total = answer.headers.get("x-plex-container-total-size", "")
         return parsed(
             request,
             answer,
-            lambda node: parse.item_page(node, library_key=library_key, start=start, size=size, header_total=total),
+            lambda node: parser(node, library_key=library_key, start=start, size=size, header_total=total),
         )
 
     def _write_fields(self, request: Request) -> None:

@@ -6,6 +6,7 @@ The shapes are those of facts/plex.md 2.4 to 2.6 and 4.
 from __future__ import annotations
 
 import json
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from scenesync.domain.fields import Field, FieldValue, rating_text
@@ -19,6 +20,7 @@ from scenesync.domain.item import (
     ServerIdentity,
     UploadedImage,
 )
+from scenesync.domain.shown_item import CUT_SHORT, TOLD_IN_FULL, ShownItem, ShownPage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -86,19 +88,18 @@ def item_page(node: Node, *, library_key: str, start: int, size: int, header_tot
 
     A server that ignores paging sends everything; what stands before ``start`` is then left out (facts/plex.md 2.1).
     """
-    rows = _nodes(node, "Metadata")
-    unpaged = len(rows) > size
-    offset = _number(node, "offset")
-    if offset is None:
-        offset = 0 if unpaged else start
-    total = _number(node, "totalSize")
-    if total is None:
-        total = _number({"total": header_total}, "total")
-    if total is None and unpaged:
-        total = offset + len(rows)
+    rows, total = _page(node, start, size, header_total)
     section_key = _section_key(node) or library_key
-    listed = (_listed_item(row, section_key) for row in rows[max(0, start - offset) :])
+    listed = (_listed_item(row, section_key) for row in rows)
     return ItemPage(tuple(item for item in listed if item is not None), total)
+
+
+def shown_page(node: Node, *, library_key: str, start: int, size: int, header_total: str = "") -> ShownPage:
+    """Return the same page with all that a listing tells of the items' fields."""
+    rows, total = _page(node, start, size, header_total)
+    section_key = _section_key(node) or library_key
+    shown = (_shown_item(row, section_key) for row in rows)
+    return ShownPage(tuple(item for item in shown if item is not None), total)
 
 
 def items(node: Node) -> tuple[Item, ...]:
@@ -127,6 +128,14 @@ def member_keys(node: Node) -> tuple[str, ...]:
     return tuple(key for row in _nodes(node, "Metadata") if (key := _text(row, "ratingKey")))
 
 
+def server_time(date_header: str) -> int:
+    """Return the server's time of an answer in epoch seconds, 0 if it does not tell it."""
+    try:
+        return int(parsedate_to_datetime(date_header).timestamp())
+    except ValueError:
+        return 0
+
+
 def row_count(node: Node) -> int:
     """Return how many rows there are on this page."""
     return len(_nodes(node, "Metadata")) + len(_nodes(node, "Directory"))
@@ -149,6 +158,21 @@ def uploaded_images(node: Node) -> tuple[UploadedImage, ...]:
     )
 
 
+def _page(node: Node, start: int, size: int, header_total: str) -> tuple[Sequence[Node], int | None]:
+    """Return the rows from ``start`` on, and how many there are in all (None: not told)."""
+    rows = _nodes(node, "Metadata")
+    unpaged = len(rows) > size
+    offset = _number(node, "offset")
+    if offset is None:
+        offset = 0 if unpaged else start
+    total = _number(node, "totalSize")
+    if total is None:
+        total = _number({"total": header_total}, "total")
+    if total is None and unpaged:
+        total = offset + len(rows)
+    return rows[max(0, start - offset) :], total
+
+
 def _item(row: Node, section_key: str) -> Item:
     return Item(
         rating_key=_text(row, "ratingKey"),
@@ -157,6 +181,7 @@ def _item(row: Node, section_key: str) -> Item:
         values=_values(row),
         locked=frozenset(_locked(row)),
         photos={_text(role, "tag"): thumb for role in _nodes(row, "Role") if (thumb := _text(role, "thumb"))},
+        updated_at=_number(row, "updatedAt") or 0,
     )
 
 
@@ -171,6 +196,18 @@ def _listed_item(row: Node, section_key: str) -> ListedItem | None:
         title=_text(row, "title"),
         added_at=_number(row, "addedAt") or 0,
         updated_at=_number(row, "updatedAt") or 0,
+    )
+
+
+def _shown_item(row: Node, section_key: str) -> ShownItem | None:
+    listed = _listed_item(row, section_key)
+    if listed is None:
+        return None
+    told = _values(row)
+    return ShownItem(
+        listed,
+        {field: value for field, value in told.items() if field in TOLD_IN_FULL},
+        {field: value for field, value in told.items() if field in CUT_SHORT and not isinstance(value, str)},
     )
 
 

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from email.utils import formatdate
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, assert_never
 from urllib.parse import parse_qsl, unquote
@@ -405,7 +406,8 @@ class _Connection(asyncio.Protocol):
         return b"".join((head, body, self._send(h11.EndOfMessage())))
 
     def _encode_head(self, response: Response) -> bytes:
-        headers = [*response.headers]
+        # Both real servers tell their time with every answer.
+        headers = [*response.headers, ("Date", formatdate(time.time(), usegmt=True))]
         if response.status not in _BODILESS:
             headers.append(("Content-Length", str(len(response.body))))
         reason = _REASONS.get(response.status, b"Unknown")

@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from scenesync.domain.errors import LibraryNotFound
-from scenesync.plex.exceptions import PlexTemporaryError
+from scenesync.worker.listing import PAGE_SIZE, every_item
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-PAGE_SIZE: Final = 1000
 NEWEST_PAGE_SIZE: Final = 100
 CLOCK_MARGIN_S: Final = 5
 """Times of change have whole seconds, so several items may share the last one known."""
@@ -132,24 +131,7 @@ class LibraryIndex:
         return done.appeared
 
     def _all_items(self, library: Library) -> Iterator[ListedItem]:
-        """Yield every item once; pages may overlap when items come and go meanwhile (facts/plex.md 2.1)."""
-        seen: set[str] = set()
-        start = 0
-        while True:
-            page = self._server.list_items(library.key, start=start, size=PAGE_SIZE)
-            for item in page.items:
-                if item.rating_key not in seen:
-                    seen.add(item.rating_key)
-                    yield item
-            # By what came, not by what was asked for: a server may cap its pages, or not say the total.
-            start += len(page.items)
-            if page.total is not None and start >= page.total:
-                return
-            if not page.items:
-                if page.total is not None:
-                    # To end here would mean to forget all items that did not come.
-                    raise PlexTemporaryError(f"Plex listed {start} of {page.total} items of library {library.title!r}.")
-                return
+        return every_item(library, lambda start: self._server.list_items(library.key, start=start, size=PAGE_SIZE))
 
     def _read_newest(self, library: Library, known_until: int) -> tuple[frozenset[str], int | None, bool]:
         """Read what changed since ``known_until``; return new names, the server's total, and whether it did sort."""

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
     Connect = Callable[..., PlexClient]
 
+NEVER_NEEDED = "Country,Guid,Rating,Writer,Producer,Similar,Style,Mood,Format,Image,UltraBlurColors"
+REST_OF_FIELDS = "studio,contentRating,userRating,year,originallyAvailableAt,thumb,art,guid"
+
 
 def title_edit(title: str = "Beach Walk", *, lock: bool = True) -> Edit:
     return Edit("1201", "4", (FieldChange(Field.TITLE, before="Old", after=title),), lock)
@@ -94,10 +97,40 @@ def test_a_page_is_asked_for_by_id_and_lean(client: PlexClient, stub: PlexStub) 
         ("X-Plex-Container-Size", "200"),
         (
             "excludeElements",
-            "Genre,Country,Guid,Rating,Collection,Director,Writer,Role,Producer,Similar,Style,Mood,Format",
+            f"{NEVER_NEEDED},Genre,Collection,Director,Role",
         ),
-        ("excludeFields", "summary,tagline"),
+        (
+            "excludeFields",
+            f"summary,tagline,titleSort,originalTitle,{REST_OF_FIELDS}",
+        ),
     ]
+
+
+def test_a_page_with_its_fields_leaves_out_what_nothing_is_compared_with(client: PlexClient, stub: PlexStub) -> None:
+    stub.default = json_reply(library_read(full_item(), totalSize=900, offset=500))
+
+    page = client.list_shown_items("4", start=500, size=200)
+
+    (shown,) = page.items
+    assert (shown.listed.rating_key, page.total) == ("1201", 900)
+    assert shown.value(Field.SUMMARY) == "Two friends walk.\nThen they swim."
+    assert shown.beginnings[Field.GENRES] == ("Outdoor", "Sea")
+    assert stub.seen[0].query[4:] == [("excludeElements", NEVER_NEEDED)]
+
+
+def test_an_item_tells_up_to_when_its_time_of_change_says_all(client: PlexClient, stub: PlexStub) -> None:
+    # 1700000400 is when the item changed last.
+    for date, settled in (
+        ("Tue, 14 Nov 2023 22:20:00 GMT", False),
+        ("Tue, 14 Nov 2023 22:20:01 GMT", False),  # as long as the answer may have been on its way
+        ("Tue, 14 Nov 2023 22:20:05 GMT", True),
+        ("no time at all", False),
+    ):
+        stub.default = json_reply(library_read(full_item()), headers={"Date": date})
+        item = client.read_items(["1201"])["1201"]
+        assert (item.updated_at, item.is_settled) == (1700000400, settled)
+    stub.default = json_reply(library_read(full_item()))
+    assert not client.read_items(["1201"])["1201"].is_settled
 
 
 def test_a_page_may_be_asked_for_by_time_of_change(client: PlexClient, stub: PlexStub) -> None:
