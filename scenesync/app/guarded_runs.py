@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     from scenesync.domain.entities import EntityChange
     from scenesync.reconciliation.automatic_run import Judge
+    from scenesync.store.automatic_runs import AutomaticRunStore
 
 POLL: Final = "changes found in Stash"
 
@@ -31,10 +32,34 @@ class GuardedScenes:
         self._judge().conclude(change.key, _cause(change))
 
 
-def admit_polled(judge: Judge, scene_ids: Sequence[int]) -> None:
-    """Judge and enqueue what a poll of Stash found. Raises what ``Judge`` does; the scenes are then still gathered."""
-    judge.gather(POLL, POLL, scene_ids)
-    judge.conclude(POLL, POLL)
+class PolledScenes:
+    """What a look at Stash found, before it is enqueued. Implements ``intake.polling.Admission``.
+
+    ``judge`` is as in ``GuardedScenes``. What is gone is judged without Plex: ``part_with`` takes care of it.
+    """
+
+    def __init__(
+        self, runs: AutomaticRunStore, judge: Callable[[], Judge], part_with: Callable[[Sequence[int]], object]
+    ) -> None:
+        self._runs = runs
+        self._judge = judge
+        self._part_with = part_with
+
+    def changed(self, scene_ids: Sequence[int]) -> None:
+        """Judge and enqueue many. Raises what ``Judge`` does; the scenes are then still gathered.
+
+        Those that wait for a person already are left to that person, however often they are found.
+        """
+        waiting = self._runs.stopped_scenes(POLL, scene_ids)
+        if waiting.issuperset(scene_ids):
+            return
+        judge = self._judge()
+        judge.gather(POLL, POLL, scene_ids)
+        judge.conclude(POLL, POLL)
+
+    def gone(self, scene_ids: Sequence[int]) -> None:
+        """Let them be parted with, unless they are too many. Raises what the queue and the store raise."""
+        self._part_with(scene_ids)
 
 
 def _cause(change: EntityChange) -> str:

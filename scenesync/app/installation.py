@@ -14,7 +14,7 @@ from scenesync.app.clients import open_stash_client, plex_client, stash_client
 from scenesync.app.collection_parts import keepers_of_collections
 from scenesync.app.data_directory import PLANS_FOLDER, make_data_dir
 from scenesync.app.field_settings import conflict_policies, enabled_fields, field_rules, photo_policy
-from scenesync.app.guarded_runs import GuardedScenes, admit_polled
+from scenesync.app.guarded_runs import GuardedScenes, PolledScenes
 from scenesync.app.opening import open_state, queue_at
 from scenesync.app.photo_settings import photo_address, why_photos_cannot_work
 from scenesync.app.settings import participation, require_plex
@@ -28,7 +28,9 @@ from scenesync.intake.polling import Poll
 from scenesync.pictures.posters import PictureMaker
 from scenesync.plex import dialect
 from scenesync.queue.dead_letters import DeadLetterStore
+from scenesync.queue.listing import waiting_scenes
 from scenesync.reconciliation.automatic_run import Judge
+from scenesync.reconciliation.gone_run import part_with
 from scenesync.stash.queries import Extras
 from scenesync.store.attempts import AttemptStore
 from scenesync.store.automatic_runs import AutomaticRunStore
@@ -94,6 +96,11 @@ def sync_options(settings: Settings) -> SyncOptions:
         participation=participation(settings),
         gone_label=settings.destroyed_label if settings.on_destroy is OnDestroy.LABEL else "",
     )
+
+
+def blast_limits(settings: Settings) -> BlastLimits:
+    """Return what runs may do that nobody asked for."""
+    return BlastLimits(settings.max_change_percent, settings.max_change_items, settings.max_cleared_fields)
 
 
 def showing_of(settings: Settings) -> Showing:
@@ -196,7 +203,7 @@ class Installation:
             session.scene_sync,
             self.stash,
             self.queue,
-            limits=BlastLimits(settings.max_change_percent, settings.max_change_items, settings.max_cleared_fields),
+            limits=blast_limits(settings),
             fields=len(enabled_fields(settings)),
             all_items=lambda: index.counts().items,
             plans=settings.data_dir / PLANS_FOLDER,
@@ -279,7 +286,19 @@ class Installation:
 
     def poll(self, session: Callable[[], PlexSession]) -> Poll:
         """Return what looks for changes that no hook announced; ``session`` is asked when there are many."""
-        return Poll(self.stash, self.queue, Memory(self.database), lambda ids: admit_polled(self.judge(session()), ids))
+        runs, traces = AutomaticRunStore(self.database), TraceStore(self.database)
+        return Poll(
+            self.stash,
+            self.queue,
+            partial(waiting_scenes, self.queue.reading),
+            Memory(self.database),
+            traces,
+            PolledScenes(runs, lambda: self.judge(session()), lambda ids: self._part_with(ids, known=traces.count())),
+        )
+
+    def _part_with(self, scene_ids: Sequence[int], *, known: int) -> None:
+        runs, plans = AutomaticRunStore(self.database), self.settings.data_dir / PLANS_FOLDER
+        part_with(runs, self.queue, scene_ids, known=known, limits=blast_limits(self.settings), plans=plans)
 
     def _pacing(self) -> Pacing:
         """Return the pace of jobs, still slow if an earlier process or round saw an outage end a moment ago."""

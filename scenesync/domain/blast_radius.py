@@ -79,5 +79,27 @@ def why_too_far(reach: Reach, limits: BlastLimits, *, all_items: int) -> str:
     return ""
 
 
+_ALL_PERCENT: Final = 100
+FEW_GONE: Final = 20
+"""So many scenes may be gone at once without a question, unless these were all of them."""
+
+
+def why_too_many_gone(gone: int, known: int, limits: BlastLimits) -> str:
+    """Return in words why so many scenes gone from Stash at once are not believed; "" if they are.
+
+    ``known`` counts all that were ever synced, these included. Stricter than what is said of edits: a Stash whose
+    database was lost or restored says of every scene that there is none, however small the library is.
+    """
+    if gone <= FEW_GONE and not 1 < gone == known:
+        return ""
+    percent = gone * 100 / max(1, known)
+    if percent > limits.percent or (gone > limits.items and limits.percent < _ALL_PERCENT):
+        return (
+            f"{gone:,} of {known:,} scenes are gone from Stash at once ({percent:.0f} %), more than max_change_percent "
+            f"= {limits.percent} or max_change_items = {limits.items:,}: is its database the right one?"
+        )
+    return ""
+
+
 def _writes_back(change: FieldChange, baseline: Baseline | None) -> bool:
     return baseline is not None and change.written == baseline.written

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from scenesync.domain.collection import CollectionSource
@@ -10,6 +10,7 @@ from scenesync.domain.desired import DEFAULT_FIELDS, DEFAULT_RULES
 from scenesync.domain.entities import Entity, Relation
 from scenesync.domain.field_rules import FieldRules, StudioName
 from scenesync.domain.fields import Field
+from scenesync.domain.holds import fingerprint
 from scenesync.domain.participation import EVERYBODY, Participation
 
 if TYPE_CHECKING:
@@ -25,11 +26,18 @@ ALL_LEVELS: Final = -1
 
 @dataclass(frozen=True, slots=True)
 class SceneTrace:
-    """What is remembered of a scene once it is gone or changed: what it showed, and its files."""
+    """What is remembered of a scene once it is gone or changed: what it showed, its files, and how far it was read.
+
+    ``updated_at`` is Stash's own text; ``fingerprint`` that of its metadata (``domain.holds``). ``read_at``, in epoch
+    seconds of our own clock, is when all that was first read so.
+    """
 
     scene_id: int
     relations: frozenset[Relation] = frozenset()
     files: tuple[SceneFile, ...] = ()
+    updated_at: str = ""
+    fingerprint: str = ""
+    read_at: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +73,8 @@ class Showing:
             return ALL_LEVELS
         return NO_LEVEL
 
-    def trace(self, scene: Scene) -> SceneTrace:
-        """Return what is to be remembered of a scene."""
+    def trace(self, scene: Scene, *, read_at: float) -> SceneTrace:
+        """Return what is to be remembered of a scene that was read then."""
         found = {
             Entity.PERFORMER: {performer.id for performer in scene.performers},
             Entity.STUDIO: set(_line_of(scene.studio, self.levels_below(Entity.STUDIO))),
@@ -74,7 +82,7 @@ class Showing:
             Entity.GROUP: {group.id for group in scene.groups},
         }
         relations = (Relation(entity, each) for entity in Entity if self.shows(entity) for each in found[entity])
-        return SceneTrace(scene.id, frozenset(relations), scene.files)
+        return SceneTrace(scene.id, frozenset(relations), scene.files, scene.updated_at, fingerprint(scene), read_at)
 
     def _titles_have(self, *names: str) -> bool:
         return Field.TITLE in self.fields and not self.rules.title.names().isdisjoint(names)

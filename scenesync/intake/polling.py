@@ -1,49 +1,87 @@
 """Find what changed in Stash although no hook said so: hooks can be off, killed with a browser tab, or never fired.
 
-A cursor over ``updated_at`` in Stash's own words (facts/stash.md 0.6). It is kept only when what it has passed is
-durable in the queue, so a crash repeats a look, which merges with what waits. Moved files and deletions do not show.
+A cursor over ``updated_at`` in Stash's own words (facts/stash.md 0.6) finds what was edited (``intake.changes``), a
+walk over the ids what is gone or moved (``intake.walking``). Both are kept only when what they have passed is durable
+in the queue, so a crash repeats a look, which merges with what waits.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import time
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final, Protocol
 
+from scenesync.domain.holds import fingerprint
 from scenesync.domain.job import PRIORITY_PERSON
+from scenesync.intake import walking
+from scenesync.intake.changes import OVERLAP_S, Cursor, moved_on, sort_out
 from scenesync.intake.selection import enqueue_all, scene_jobs
-from scenesync.stash.parse import to_time
+from scenesync.stash.client import ANY_ZONE_SLACK_S, BATCH, DST_SLACK_S
+from scenesync.stash.parse import SceneHint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from datetime import datetime
 
+    from scenesync.domain.scene import Scene
+    from scenesync.domain.showing import SceneTrace
+    from scenesync.intake.changes import Sighting
     from scenesync.intake.selection import BulkQueue
     from scenesync.queue.records import BulkResult
     from scenesync.stash.client import StashClient
-    from scenesync.stash.parse import SceneHint
 
 log = logging.getLogger(__name__)
 
 FACT: Final = "stash poll"
-OVERLAP_S: Final = 120.0
-"""Looked at again each time: Stash commits in another order than it stamps."""
-SETTLED_AFTER_S: Final = 10.0
-"""Stash's times have whole seconds, so a scene may change twice under one of them. One stamped a moment ago is looked
-at once more."""
 URGENT_AT_MOST: Final = 20
 """So many at a time are what persons save; more are the work of a task, which must not overtake them."""
+WIDE_EVERY_S: Final = 3600.0
+"""So often a look goes down to what any zone could have hidden: Stash orders its times as texts, and after it was moved
+to another zone what changes stands below what changed hours ago."""
 _BEGINNING: Final = "1970-01-01T00:00:00Z"
 
 
 class ChangedScenes(Protocol):
     """Stash, as far as it tells of changes."""
 
-    def scenes_updated_since(self, since: datetime | str, *, overlap_s: float = ...) -> Iterator[SceneHint]:
+    def scenes_updated_since(
+        self, since: datetime | str, *, overlap_s: float = ..., zone_slack_s: float = ...
+    ) -> Iterator[SceneHint]:
         """Walk the scenes changed since then, the last changed first."""
         ...
+
+    def scenes(self, ids: Sequence[int]) -> Mapping[int, Scene]:
+        """Return those of the scenes that exist."""
+        ...
+
+
+class PolledStash(ChangedScenes, walking.WalkedStash, Protocol):
+    """Stash, as far as it is looked at here."""
+
+
+class ReadScenes(walking.KnownScenes, Protocol):
+    """What the worker has read of scenes (``store.traces``)."""
+
+    def read(self, scene_id: int) -> SceneTrace | None:
+        """Return what was read of a scene, None if nothing is remembered."""
+        ...
+
+
+class Admission(Protocol):
+    """Judges what is too much to be a person's, and then enqueues it (``app.guarded_runs``)."""
+
+    def changed(self, scene_ids: Sequence[int]) -> None:
+        """Take many scenes that changed at once."""
+        ...
+
+    def gone(self, scene_ids: Sequence[int]) -> None:
+        """Take scenes that are gone, few or many."""
+        ...
+
+
+WaitingScenes = Callable[[Iterable[int]], set[int]]
+"""Returns those of the scenes for which a job waits in the queue, due or not."""
 
 
 class Facts(Protocol):
@@ -58,58 +96,96 @@ class Facts(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Cursor:
-    """How far Stash was looked through: the latest time seen, and the scenes around it that are done with theirs."""
-
-    at: str
-    seen: Mapping[int, str] = field(default_factory=dict)
-
-    @classmethod
-    def from_text(cls, text: str) -> Cursor:
-        """Return the cursor that ``to_text`` wrote. Raises ValueError, KeyError."""
-        document = json.loads(text)
-        return cls(document["at"], {int(scene_id): at for scene_id, at in document["seen"].items()})
-
-    def to_text(self) -> str:
-        """Return the cursor as text."""
-        return json.dumps({"at": self.at, "seen": {str(scene_id): at for scene_id, at in self.seen.items()}})
-
-
 class Poll:
-    """Looks at Stash now and then. ``admit`` takes the many scenes of a task, to be judged before they are enqueued."""
+    """Looks at Stash now and then; not for several threads at once."""
 
     def __init__(
-        self, stash: ChangedScenes, queue: BulkQueue, facts: Facts, admit: Callable[[Sequence[int]], None]
+        self,
+        stash: PolledStash,
+        queue: BulkQueue,
+        waiting: WaitingScenes,
+        facts: Facts,
+        read: ReadScenes,
+        admission: Admission,
     ) -> None:
         self._stash = stash
         self._queue = queue
+        self._waiting = waiting
         self._facts = facts
-        self._admit = admit
+        self._read = read
+        self._admission = admission
+        self._looked_wide_at: float | None = None
 
     def look(self) -> int:
-        """Enqueue what changed since the last look; return how many scenes that were.
+        """Enqueue what changed, moved or vanished since the last look; return how many scenes that were.
 
-        The first look of all only notes where to begin. Raises what Stash, the queue, the store and ``admit`` raise.
+        The first look of all only notes where to begin. Raises what Stash, the queue, the store and the admission
+        raise; the next look then finds the same again.
         """
         known = self._facts.recall(FACT)
         if known is None:
             self._facts.note(FACT, latest_change(self._stash).to_text())
             return 0
-        cursor = Cursor.from_text(known)
-        hints = list(self._stash.scenes_updated_since(cursor.at, overlap_s=OVERLAP_S))
-        changed = [hint for hint in hints if cursor.seen.get(hint.id) != hint.updated_at]
-        if changed:
-            self._enqueue(changed)
-        moved = moved_on(cursor, hints, now=datetime.fromtimestamp(time.time(), UTC))
+        changed = self._look_for_changes(Cursor.from_text(known))
+        return len(changed) + self._walk_on({hint.id for hint in changed})
+
+    def _look_for_changes(self, cursor: Cursor) -> Sequence[SceneHint]:
+        hints = list(
+            self._stash.scenes_updated_since(cursor.at, overlap_s=OVERLAP_S, zone_slack_s=self._zone_slack_s())
+        )
+        found = sort_out(cursor, hints, self._read.read, now=time.time())
+        doubtful = dict(list(found.doubtful.items())[:BATCH])  # the others stay fresh until the next look
+        changed = self._unannounced([*found.news, *self._read_too_early(doubtful)])
+        self._enqueue(changed)
+        seen = {**found.seen, **{scene_id: sighting.updated_at for scene_id, sighting in doubtful.items()}}
+        waiting = {scene_id: each for scene_id, each in found.doubtful.items() if scene_id not in doubtful}
+        moved = moved_on(cursor, hints, seen, {**found.fresh, **waiting})
         if moved != cursor:
             self._facts.note(FACT, moved.to_text())
-        return len(changed)
+        return changed
+
+    def _walk_on(self, done: Collection[int]) -> int:
+        """Enqueue what the walk finds beside what this look is ``done`` with."""
+        place = walking.Place.from_text(self._facts.recall(walking.FACT))
+        found = walking.step(place, self._stash, self._read)
+        changed = self._unannounced([hint for hint in found.changed if hint.id not in done])
+        self._enqueue(changed)
+        gone = sorted(set(found.gone) - self._waiting(found.gone))
+        if gone:
+            log.info("scenes are gone from Stash without a word scenes=%d", len(gone))
+            self._admission.gone(gone)
+        after = walking.with_told(found.place, found.gone)
+        if after != place:
+            self._facts.note(walking.FACT, after.to_text())
+        return len(changed) + len(gone)
+
+    def _zone_slack_s(self) -> float:
+        now = time.monotonic()
+        if self._looked_wide_at is None or now - self._looked_wide_at >= WIDE_EVERY_S:
+            self._looked_wide_at = now
+            return ANY_ZONE_SLACK_S
+        return DST_SLACK_S
+
+    def _read_too_early(self, doubtful: Mapping[int, Sighting]) -> Iterator[SceneHint]:
+        """Yield those that are not now as they were read, or may have got a cover since, which no text tells."""
+        if not doubtful:
+            return
+        for scene_id, scene in self._stash.scenes(list(doubtful)).items():
+            trace = self._read.read(scene_id)
+            if doubtful[scene_id].is_new or trace is None or trace.fingerprint != fingerprint(scene):
+                yield SceneHint(scene_id, scene.title, scene.files[0].path if scene.files else "", scene.updated_at)
+
+    def _unannounced(self, hints: Collection[SceneHint]) -> list[SceneHint]:
+        """Return those for which no job waits: one that does will read them, and may know more of them than we do."""
+        waiting = self._waiting([hint.id for hint in hints]) if hints else set()
+        return [hint for hint in hints if hint.id not in waiting]
 
     def _enqueue(self, changed: Sequence[SceneHint]) -> None:
+        if not changed:
+            return
         log.info("found changes in Stash that are not done yet scenes=%d", len(changed))
         if len(changed) > URGENT_AT_MOST:
-            self._admit([hint.id for hint in changed])
+            self._admission.changed([hint.id for hint in changed])
         else:
             self._queue.put_many(scene_jobs(changed), priority=PRIORITY_PERSON)
 
@@ -126,19 +202,3 @@ def enqueue_everything(stash: StashClient, queue: BulkQueue, facts: Facts) -> Bu
     result = enqueue_all(stash, queue)
     facts.note(FACT, begun.to_text())
     return result
-
-
-def moved_on(cursor: Cursor, hints: Iterable[SceneHint], *, now: datetime) -> Cursor:
-    """Return the cursor after a look that found these scenes."""
-    times = {hint: at for hint in hints if (at := to_time(hint.updated_at)) is not None}
-    if not times:
-        return cursor
-    latest = max(times, key=lambda hint: times[hint])
-    around = times[latest] - timedelta(seconds=OVERLAP_S)
-    seen = {
-        hint.id: hint.updated_at
-        for hint, at in times.items()
-        if at >= around and abs((now - at).total_seconds()) >= SETTLED_AFTER_S
-    }
-    before = to_time(cursor.at)
-    return Cursor(latest.updated_at if before is None or times[latest] >= before else cursor.at, seen)

@@ -3,16 +3,23 @@
 # ruff: noqa: S608 (statements here are put together from names of this module, never from a value)
 
 import sqlite3
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from typing import Final
 
+from scenesync.domain.batches import batched
+from scenesync.domain.job import scene_key
 from scenesync.queue import merging
 from scenesync.queue.records import FoundJobs, PendingJob
 
 _COLUMNS: Final = "_id, data, priority, due_at, deliveries, timestamp"
 PENDING: Final = f"SELECT {_COLUMNS} FROM ack_queue_default WHERE _id > ? AND status < 2 ORDER BY _id LIMIT ?"
 UNDER_KEY: Final = f"SELECT {_COLUMNS}, status FROM ack_queue_default WHERE job_key = ? AND status <= 2 ORDER BY _id"
+WAITING_UNDER: Final = "SELECT DISTINCT job_key FROM ack_queue_default WHERE job_key IN ({keys}) AND status < 2"
 CLAIMED: Final = 2
+_KEYS_AT_ONCE: Final = 500
 
+Access = Callable[[], AbstractContextManager[sqlite3.Connection]]
 _Row = tuple[int, object, int, float, int, float]
 
 
@@ -29,6 +36,17 @@ def find(connection: sqlite3.Connection, job_key: str) -> FoundJobs:
         waiting=_as_jobs([row[:-1] for row in rows if row[-1] < CLAIMED]),
         running=_as_jobs([row[:-1] for row in rows if row[-1] == CLAIMED]),
     )
+
+
+def waiting_scenes(reading: Access, scene_ids: Iterable[int]) -> set[int]:
+    """Return those of the scenes for which a job waits, due or not."""
+    by_key = {scene_key(scene_id): scene_id for scene_id in scene_ids}
+    found: set[int] = set()
+    for keys in batched(by_key, _KEYS_AT_ONCE):
+        statement = WAITING_UNDER.format(keys=", ".join("?" * len(keys)))
+        with reading() as connection:
+            found.update(by_key[key] for (key,) in connection.execute(statement, keys))
+    return found
 
 
 def _as_jobs(rows: list[_Row]) -> tuple[PendingJob, ...]:

@@ -14,7 +14,7 @@ from scenesync.domain.errors import ImageTooLarge, ImageUnusable, StashRefused, 
 from scenesync.stash import queries
 from scenesync.stash.http_errors import AnswerTooLong, refused, shorten
 from scenesync.stash.images import StashImage, judge_image
-from scenesync.stash.parse import SceneHint, to_hint, to_int, to_scene, to_time
+from scenesync.stash.parse import SceneHint, to_hint, to_hint_with_files, to_int, to_scene, to_time
 from scenesync.stash.transport import RequestRecord, SessionCookie, Transport
 
 if TYPE_CHECKING:
@@ -185,6 +185,11 @@ class StashClient:
         """Return the same as ``scene_ids_after`` with what a job shows of its scene."""
         _, documents = self._page(queries.SCENE_HINTS_AFTER, {"last": last_id, "limit": _positive(limit)})
         return [hint for hint in map(to_hint, documents) if hint is not None]
+
+    def scene_files_after(self, last_id: int, limit: int) -> Sequence[SceneHint]:
+        """Return the same as ``scene_hints_after`` with all that is known of the files."""
+        _, documents = self._page(queries.SCENE_FILES_AFTER, {"last": last_id, "limit": _positive(limit)})
+        return [hint for hint in map(to_hint_with_files, documents) if hint is not None]
 
     def scenes_to_match_after(self, last_id: int, limit: int, *, tags: bool = True) -> Sequence[Scene]:
         """Return the next scenes above ``last_id``, with files, studio, organized and, with ``tags``, tags alone."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -27,13 +27,16 @@ _TIME: Final = re.compile(
 class SceneHint:
     """Just enough of a scene to enqueue a job for it and to show that job.
 
-    ``title`` and ``path`` (of the primary file) are for display and may be ""; ``updated_at`` is Stash's own text.
+    ``title`` and ``path`` (of the primary file) are for display and may be ""; times are Stash's own texts, "" if they
+    were not asked for, and so are ``files``.
     """
 
     id: int
     title: str = ""
     path: str = ""
     updated_at: str = ""
+    created_at: str = ""
+    files: tuple[SceneFile, ...] = ()
 
 
 def to_scene(document: Any) -> Scene | None:  # noqa: ANN401 - JSON
@@ -64,6 +67,12 @@ def to_scene(document: Any) -> Scene | None:  # noqa: ANN401 - JSON
     )
 
 
+def to_hint_with_files(document: Any) -> SceneHint | None:  # noqa: ANN401 - JSON
+    """Return the hint in ``document`` with all that a scene knows of its files, None if it has no usable id."""
+    hint = to_hint(document)
+    return None if hint is None else replace(hint, files=_each(_object(document).get("files"), _file))
+
+
 def to_hint(document: Any) -> SceneHint | None:  # noqa: ANN401 - JSON
     """Return the hint in ``document``, None if it has no usable id."""
     fields = _object(document)
@@ -76,6 +85,7 @@ def to_hint(document: Any) -> SceneHint | None:  # noqa: ANN401 - JSON
         title=_text(fields.get("title")),
         path=files[0].path if files else "",
         updated_at=_text(fields.get("updated_at")),
+        created_at=_text(fields.get("created_at")),
     )
 
 

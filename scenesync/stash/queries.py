@@ -74,6 +74,17 @@ SCENE_HINTS_AFTER: Final = Query(
 )
 """The same with what a job shows of its scene."""
 
+SCENE_FILES_AFTER: Final = Query(
+    "SceneFilesAfter",
+    """query SceneFilesAfter($last: Int!, $limit: Int!) {
+  findScenes(
+    filter: {page: 1, per_page: $limit, sort: "id", direction: ASC}
+    scene_filter: {id: {value: $last, modifier: GREATER_THAN}}
+  ) { scenes { id title updated_at files { path size duration } } }
+}""",
+)
+"""The same with the files as they are remembered: a file that moves leaves its scene's own time alone (facts 0.7)."""
+
 _RELATIONS: Final = {"performer": "performers", "studio": "studios", "tag": "tags", "group": "groups"}
 _CRITERIA: Final = {
     "performer": "{value: $ids, modifier: INCLUDES}",
@@ -105,7 +116,7 @@ SCENES_BY_CHANGE: Final = Query(
     "ScenesByChange",
     f"""query ScenesByChange($page: Int!, $limit: Int!) {{
   findScenes(filter: {{page: $page, per_page: $limit, sort: "updated_at", direction: DESC}}) {{
-    count scenes {{ {_HINT_FIELDS} }}
+    count scenes {{ {_HINT_FIELDS} created_at }}
   }}
 }}""",
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import bindparam, delete, func, insert, select, update
 
+from scenesync.domain.batches import batched
 from scenesync.store.dialect import insert_or_keep
 from scenesync.store.tables import automatic_run, automatic_run_scene
 
@@ -48,6 +49,17 @@ STOPPED: Final = (
     )
     .where(automatic_run.c.reason != "")
     .order_by(automatic_run.c.id)
+)
+
+# Those of some scenes that are in a stopped run of a kind.
+IN_STOPPED_RUN: Final = (
+    select(automatic_run_scene.c.scene_id)
+    .join(automatic_run, automatic_run.c.id == automatic_run_scene.c.run_id)
+    .where(
+        automatic_run.c.run_key == bindparam("called"),
+        automatic_run.c.reason != "",
+        automatic_run_scene.c.scene_id.in_(bindparam("some", expanding=True)),
+    )
 )
 
 # Stops a run before its first write.
@@ -147,6 +159,14 @@ class AutomaticRunStore:
                 StoppedRun(run, key, cause, began_at, reason, json.loads(totals))
                 for run, key, cause, began_at, reason, totals in connection.execute(STOPPED)
             )
+
+    def stopped_scenes(self, run_key: str, scene_ids: Iterable[int]) -> set[int]:
+        """Return those of the scenes that are in a stopped run of this key."""
+        found: set[int] = set()
+        with self._database.reading() as connection:
+            for some in batched(scene_ids, SCENES_AT_ONCE):
+                found.update(connection.execute(IN_STOPPED_RUN, {"called": run_key, "some": some}).scalars())
+        return found
 
     def end(self, run: int, *, only_if_stopped: bool = False) -> bool:
         """Forget a run and its scenes; False if there was none, or if it should be stopped and is not (any more)."""

@@ -255,6 +255,16 @@ MIGRATIONS: Final = (
         "collections",
         COLLECTION_TABLES,
     ),
+    Migration(
+        12,
+        "which version of a scene was read",
+        (
+            # Unknown for scenes of before: the next look at Stash that finds them changed has them read once more.
+            "ALTER TABLE scene_trace ADD COLUMN updated_at TEXT NOT NULL DEFAULT ''",
+            "ALTER TABLE scene_trace ADD COLUMN fingerprint TEXT NOT NULL DEFAULT ''",
+            "ALTER TABLE scene_trace ADD COLUMN read_at DOUBLE PRECISION NOT NULL DEFAULT 0",
+        ),
+    ),
 )
 
 

@@ -266,13 +266,17 @@ automatic_run_scene: Final = Table(
     ForeignKeyConstraint(["run_id"], ["automatic_run.id"], ondelete="CASCADE"),
 )
 
-# What a scene of Stash showed when it was last read, and its files (JSON text): not about Plex, hence no server.
+# What a scene of Stash showed when it was last read, its files (JSON text), and which version of it that was: not about
+# Plex, hence no server.
 scene_trace: Final = Table(
     "scene_trace",
     metadata,
     Column("scene_id", BigInteger, primary_key=True, autoincrement=False),
     Column("relations", Text, nullable=False),
     Column("files", Text, nullable=False),
+    Column("updated_at", Text, nullable=False, server_default=text("''")),
+    Column("fingerprint", Text, nullable=False, server_default=text("''")),
+    Column("read_at", DOUBLE_PRECISION, nullable=False, server_default=text("0")),
 )
 
 # The same relations, one by one, found by what they are about.

@@ -1,4 +1,6 @@
-"""What scenes showed and which files they had: what Stash can no longer say after something is deleted or merged.
+"""What was read of scenes: what Stash can no longer say after something is deleted or merged.
+
+A look at Stash is compared with it, so that what the worker has read is not done twice.
 
 One row per scene says what is remembered of it, so that an unchanged scene costs one look-up; one short row per
 relation answers by entity. It is about Stash alone, so it carries no ``server_id``.
@@ -11,7 +13,7 @@ import json
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import bindparam, delete, func, select
 
 from scenesync.domain.entities import Entity, Relation
 from scenesync.domain.scene import SceneFile
@@ -26,9 +28,30 @@ if TYPE_CHECKING:
     from scenesync.store.database import Database
 
 # What is remembered of one scene.
-TRACE_OF_SCENE: Final = select(scene_trace.c.relations, scene_trace.c.files).where(
-    scene_trace.c.scene_id == bindparam("scene")
+TRACE_OF_SCENE: Final = select(
+    scene_trace.c.relations,
+    scene_trace.c.files,
+    scene_trace.c.updated_at,
+    scene_trace.c.fingerprint,
+    scene_trace.c.read_at,
+).where(scene_trace.c.scene_id == bindparam("scene"))
+
+# The scenes within a range of ids of which something is remembered, with their files.
+FILES_BETWEEN: Final = (
+    select(scene_trace.c.scene_id, scene_trace.c.files)
+    .where(scene_trace.c.scene_id > bindparam("last"), scene_trace.c.scene_id <= bindparam("through"))
+    .order_by(scene_trace.c.scene_id)
 )
+
+# The same without the files.
+IDS_BETWEEN: Final = (
+    select(scene_trace.c.scene_id)
+    .where(scene_trace.c.scene_id > bindparam("last"), scene_trace.c.scene_id <= bindparam("through"))
+    .order_by(scene_trace.c.scene_id)
+)
+
+# Of how many scenes something is remembered.
+HOW_MANY: Final = select(func.count()).select_from(scene_trace)
 
 # The next scenes that showed one entity, in the order of their ids.
 SCENES_SHOWING: Final = (
@@ -85,12 +108,29 @@ class TraceStore:
         rows = self._database.look_up(TRACE_OF_SCENE, {"scene": scene_id})
         if not rows:
             return None
-        relations, files = rows[0]
+        relations, files, updated_at, fingerprint, read_at = rows[0]
         return SceneTrace(
             scene_id,
             frozenset(Relation(Entity(entity), entity_id) for entity, entity_id in json.loads(relations)),
-            tuple(SceneFile(path, size_bytes, duration_s) for path, size_bytes, duration_s in json.loads(files)),
+            _files(files),
+            updated_at,
+            fingerprint,
+            read_at,
         )
+
+    def files_between(self, after: int, through: int) -> Mapping[int, tuple[SceneFile, ...]]:
+        """Return the files of each scene that is remembered, of those with ids above ``after`` up to ``through``."""
+        rows = self._database.look_up(FILES_BETWEEN, {"last": after, "through": through})
+        return {scene_id: _files(files) for scene_id, files in rows}
+
+    def ids_between(self, after: int, through: int) -> Sequence[int]:
+        """Return the scenes that are remembered, of the same ids as ``files_between``."""
+        return [scene_id for (scene_id,) in self._database.look_up(IDS_BETWEEN, {"last": after, "through": through})]
+
+    def count(self) -> int:
+        """Return of how many scenes something is remembered."""
+        ((count,),) = self._database.look_up(HOW_MANY, {})
+        return int(count)
 
     def scenes_showing(self, entity: Entity, ids: Sequence[int], after: int, limit: int) -> Sequence[int]:
         """Return the next ids above ``after`` of scenes that showed one of the entities, in rising order."""
@@ -125,4 +165,11 @@ def _as_row(trace: SceneTrace) -> dict[str, object]:
         "scene_id": trace.scene_id,
         "relations": json.dumps(relations, separators=(",", ":")),
         "files": json.dumps(files, ensure_ascii=False, separators=(",", ":")),
+        "updated_at": trace.updated_at,
+        "fingerprint": trace.fingerprint,
+        "read_at": trace.read_at,
     }
+
+
+def _files(text: str) -> tuple[SceneFile, ...]:
+    return tuple(SceneFile(path, size_bytes, duration_s) for path, size_bytes, duration_s in json.loads(text))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -29,7 +30,10 @@ class Traces(Protocol):
 
 
 class SceneMemory:
-    """Remembers of each scene that is about to be synced what it shows, for when Stash cannot say it any more."""
+    """Remembers of each scene that is about to be synced what it shows, for when Stash cannot say it any more.
+
+    It is also what a look at Stash is compared with: what was read here needs no second job.
+    """
 
     def __init__(self, traces: Traces, showing: Showing) -> None:
         self._traces = traces
@@ -37,4 +41,5 @@ class SceneMemory:
 
     def note(self, scenes: Iterable[Scene]) -> None:
         """Remember these scenes, together. Raises StoreError."""
-        self._traces.keep([self._showing.trace(scene) for scene in scenes])
+        now = time.time()
+        self._traces.keep([self._showing.trace(scene, read_at=now) for scene in scenes])

@@ -1,0 +1,290 @@
+"""What no hook announces, over the real stores: found by looking at Stash, done once, never a whole library at once."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sync_world import PLEX_ROOT, STASH_ROOT, TOKEN, SyncWorld
+
+from scenesync.app.cli import run_cli
+from scenesync.domain.job import DESTROY, PRIORITY_PERSON, scene_job
+from scenesync.domain.outcome import Outcome
+from scenesync.intake.polling import Poll, enqueue_everything
+from scenesync.reconciliation.gone_run import GONE
+from scenesync.simulators.sample_world import png
+from scenesync.simulators.stash.records import NewFile
+from scenesync.store.automatic_runs import AutomaticRunStore
+from scenesync.store.memory import Memory
+from scenesync.store.traces import TraceStore
+from scenesync.worker.loop import LoopLimits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from scenesync.app.installation import Installation
+    from scenesync.domain.outcome import Attempt
+    from scenesync.simulators.plex.model import PlexItem
+
+pytestmark = pytest.mark.integration
+
+LABEL = "Stash-Deleted"
+
+
+class Clock:
+    """Stash's own clock, which a test moves on instead of waiting."""
+
+    def __init__(self) -> None:
+        self.ahead_s = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self.ahead_s
+
+
+class Household:
+    """A world with an installation that stays open; looks and work happen when the test says so."""
+
+    def __init__(self, world: SyncWorld, installation: Installation) -> None:
+        self.world = world
+        self.installation = installation
+        self.clock = Clock()
+        world.stash.library._clock = self.clock
+        self.session = world.session(installation)
+
+    def poll(self) -> Poll:
+        return self.installation.poll(lambda: self.session)
+
+    def begin(self) -> None:
+        """Sync everything, and look twice, until nothing of that is news any more."""
+        enqueue_everything(self.installation.stash, self.installation.queue, Memory(self.installation.database))
+        self.work()
+        self.look()
+        self.later()
+        self.look()
+        self.work()
+        self.world.plex.clear_records()
+
+    def look(self) -> int:
+        return self.poll().look()
+
+    def later(self, seconds: float = 300.0) -> None:
+        """Let time pass in Stash; the sightings of ours grow old with it."""
+        self.clock.ahead_s += seconds
+
+    def work(self) -> list[Attempt]:
+        """Work until nothing is due; return the attempts."""
+        attempts: list[Attempt] = []
+        self.session.index.refresh()
+        loop = self.installation.work_loop(LoopLimits(until_idle=True), [attempts.append], unreachable_for_s=10)
+        loop.run(threading.Event())
+        return attempts
+
+    def look_and_work(self) -> list[Attempt]:
+        self.look()
+        return self.work()
+
+    def hook(self, scene_id: int, update_type: str = "metadata", **data: Any) -> None:
+        """Enqueue what the hook would."""
+        job = scene_job(scene_id, time.time(), update_type=update_type, data=data)
+        self.installation.queue.put_job(job, priority=PRIORITY_PERSON)
+
+    def edits(self) -> int:
+        return self.world.plex.counts().get("edit", 0)
+
+
+@pytest.fixture
+def household(world: SyncWorld) -> Iterator[Household]:
+    with world.installed(on_destroy="label") as installation:
+        yield Household(world, installation)
+
+
+def film(household: Household, name: str, **fields: Any) -> tuple[int, PlexItem]:
+    return household.world.pair(name, title=name, details=f"About {name}.", **fields)
+
+
+class TestAScene:
+    def test_that_was_deleted_without_a_word_is_parted_with_as_its_hook_would_have_it(
+        self, household: Household
+    ) -> None:
+        (scene_id, item), _ = film(household, "Harbour"), film(household, "Pier")
+        household.begin()
+        household.world.stash.library.remove_scene(scene_id)
+        (attempt,) = household.look_and_work()
+        assert (attempt.scene_id, attempt.outcome) == (scene_id, Outcome.SYNCED)
+        assert household.world.plex.item(item.rating_key).labels == (LABEL,)
+        assert TraceStore(household.installation.database).read(scene_id) is None
+        assert household.look_and_work() == []
+
+    def test_whose_hook_came_is_parted_with_once_and_keeps_the_path_that_the_hook_told(
+        self, household: Household
+    ) -> None:
+        (scene_id, _), _ = film(household, "Harbour"), film(household, "Pier")
+        household.begin()
+        path = household.world.stash.scene(scene_id).path
+        household.world.stash.library.remove_scene(scene_id)
+        household.hook(scene_id, DESTROY, path=path)
+        household.look()
+        (job,) = household.installation.queue.list_pending()
+        assert job.job["data"] == {"path": path}
+        assert [attempt.scene_id for attempt in household.work()] == [scene_id]
+        assert household.look_and_work() == []
+
+    def test_that_was_merged_makes_the_scene_that_has_its_file_be_looked_at(self, household: Household) -> None:
+        (one, item_of_one), (two, _) = film(household, "Harbour"), film(household, "Pier")
+        household.begin()
+        household.later()
+        household.world.stash.merge([one], two, title="Both takes")
+        attempts = household.look_and_work()
+        assert {attempt.scene_id for attempt in attempts} == {one, two}
+        assert household.world.plex.item(item_of_one.rating_key).title == "Both takes"
+        assert household.world.plex.item(item_of_one.rating_key).labels == ()
+
+    def test_whose_deletion_ends_as_a_dead_letter_is_not_told_of_again(self, household: Household) -> None:
+        (scene_id, _), _ = film(household, "Harbour"), film(household, "Pier")
+        household.begin()
+        household.world.stash.library.remove_scene(scene_id)
+        household.look()
+        household.installation.queue.drop_pending()
+        assert household.look() == 0
+
+    def test_that_was_renamed_in_silence_is_found_and_matched_by_its_new_path(self, household: Household) -> None:
+        scene_id, item = film(household, "Harbour")
+        household.begin()
+        stash, plex = household.world.stash, household.world.plex
+        household.later()
+        stash.rename_in_scan(scene_id, f"{STASH_ROOT}/Films/Moved.mp4")
+        plex.rename_file(item, f"{PLEX_ROOT}/Films/Moved.mp4")
+        attempts = household.look_and_work()
+        assert [attempt.scene_id for attempt in attempts] == [scene_id]
+        assert household.look_and_work() == []
+
+
+def test_what_a_hook_announced_is_one_look_and_one_edit_however_often_stash_is_looked_at(
+    household: Household,
+) -> None:
+    scene_id, item = film(household, "Harbour")
+    household.begin()
+    household.later()
+    household.world.stash.save(scene_id, title="Harbour at dusk")
+    household.hook(scene_id)
+    attempts = household.work()  # within the second that Stash has stamped
+    attempts += household.look_and_work()
+    time.sleep(2.1)  # that second is over
+    attempts += household.look_and_work()
+    attempts += household.look_and_work()
+    assert [attempt.scene_id for attempt in attempts] == [scene_id]
+    assert household.edits() == 1
+    assert household.world.plex.item(item.rating_key).title == "Harbour at dusk"
+
+
+def test_a_hook_whose_job_waits_and_a_look_are_one_job(household: Household) -> None:
+    scene_id, _ = film(household, "Harbour")
+    household.begin()
+    household.later()
+    household.world.stash.save(scene_id, title="Harbour at dusk")
+    household.hook(scene_id, title="what the hook knew")
+    household.look()
+    (job,) = household.installation.queue.list_pending()
+    assert job.job["data"] == {"title": "what the hook knew"}
+    assert len(household.work()) == 1
+    assert household.edits() == 1
+
+
+def test_a_cover_that_comes_after_the_create_hook_in_the_same_second_reaches_plex(household: Household) -> None:
+    film(household, "Harbour")
+    household.begin()
+    household.later()
+    stash = household.world.stash
+    item = household.world.item("Films/New.mp4", 77_000)
+    seen: list[int] = []
+
+    def work_in_the_hook(_kind: str, scene_id: int) -> None:
+        household.hook(scene_id)
+        seen.extend(attempt.scene_id for attempt in household.work())
+
+    on_fire(household, work_in_the_hook)
+    (scene_id,) = stash.scan([NewFile(f"{STASH_ROOT}/Films/New.mp4", 77_000, 60.0, cover=png(5))])
+    assert seen == [scene_id]
+    assert poster(household, item) != png(5)
+    household.look_and_work()
+    time.sleep(2.1)
+    household.look_and_work()
+    assert poster(household, item) == png(5)
+    assert household.look_and_work() == []
+
+
+def on_fire(household: Household, action: Callable[[str, int], None]) -> None:
+    """Do something in the moment in which Stash runs its hooks."""
+    host = household.world.stash._host
+    fire = host.fire
+
+    def fire_and_act(trigger: str, entity_id: int, *rest: Any) -> None:
+        fire(trigger, entity_id, *rest)
+        action(trigger, entity_id)
+
+    host.fire = fire_and_act  # type: ignore[method-assign] # a hook without the cost of a process
+
+
+def poster(household: Household, item: PlexItem) -> bytes:
+    shown = household.world.plex.item(item.rating_key).poster
+    assert shown is not None
+    return shown.data
+
+
+class TestALibraryThatIsGoneAtOnce:
+    @pytest.fixture
+    def emptied(self, household: Household) -> Household:
+        for number in range(6):
+            film(household, f"Film {number}")
+        household.begin()
+        for scene_id in list(household.world.stash.library.scenes):
+            household.world.stash.library.remove_scene(scene_id)
+        return household
+
+    def test_changes_nothing_in_plex_and_waits_for_a_person(self, emptied: Household) -> None:
+        assert [emptied.look_and_work() for _ in range(3)] == [[], [], []]
+        assert emptied.edits() == 0
+        (run,) = AutomaticRunStore(emptied.installation.database).stopped()
+        assert run.run_key == GONE
+        assert "6 of 6 scenes are gone" in run.reason
+
+    def test_goes_on_when_the_person_says_so(
+        self, emptied: Household, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        emptied.look()
+        world = emptied.world
+        values = {"DATA_DIR": str(world.data_dir), "STASH_URL": world.stash.url, "PLEX_URL": world.plex.url}
+        for key, value in {**values, "PLEX_TOKEN": TOKEN}.items():
+            monkeypatch.setenv(f"SCENESYNC_{key}", value)
+        (run,) = AutomaticRunStore(emptied.installation.database).stopped()
+        assert run_cli(["stopped", "show", str(run.id)]) == 0
+        assert "6 of 6 scenes are gone" in capsys.readouterr().out
+        assert run_cli(["stopped", "continue", str(run.id)]) == 0
+        assert len(emptied.work()) == 6
+        assert emptied.edits() == 6
+
+    def test_and_comes_back_leaves_nothing_to_do(self, household: Household) -> None:
+        for number in range(6):
+            film(household, f"Film {number}")
+        household.begin()
+        scenes = dict(household.world.stash.library.scenes)
+        for scene_id in scenes:
+            household.world.stash.library.remove_scene(scene_id)
+        household.look()
+        for scene in scenes.values():
+            household.world.stash.library.put_scene(scene, bump=False)
+        assert household.look_and_work() == []
+        assert household.edits() == 0
+
+    def test_is_parted_with_where_max_change_percent_is_100(self, world: SyncWorld) -> None:
+        with world.installed(on_destroy="label", max_change_percent=100) as installation:
+            household = Household(world, installation)
+            for number in range(3):
+                film(household, f"Film {number}")
+            household.begin()
+            for scene_id in list(world.stash.library.scenes):
+                world.stash.library.remove_scene(scene_id)
+            assert len(household.look_and_work()) == 3
+            assert household.edits() == 3
