@@ -9,6 +9,7 @@ from scenesync.domain.desired import DEFAULT_FIELDS, DEFAULT_RULES
 from scenesync.domain.entities import Entity, Relation
 from scenesync.domain.field_rules import ContentRatingRules, FieldRules, LabelRules, StudioName, TagRules
 from scenesync.domain.fields import Field
+from scenesync.domain.holds import fingerprint
 from scenesync.domain.name_rules import NamePattern, name_pattern, rename_rule
 from scenesync.domain.participation import Participation
 from scenesync.domain.scene import Group, Performer, Scene, SceneFile, Studio, Tag
@@ -99,21 +100,22 @@ def ids(trace: SceneTrace, entity: Entity) -> set[int]:
 
 
 def test_a_trace_has_what_shows_and_the_files() -> None:
-    trace = Showing().trace(SCENE)
+    trace = Showing().trace(SCENE, read_at=17.5)
     assert trace.relations == {
         Relation(Entity.STUDIO, 1),
         *(Relation(Entity.PERFORMER, each) for each in (4, 5)),
         Relation(Entity.TAG, 6),
     }
     assert (trace.scene_id, trace.files) == (9, SCENE.files)
+    assert (trace.updated_at, trace.fingerprint, trace.read_at) == (SCENE.updated_at, fingerprint(SCENE), 17.5)
 
 
 def test_a_trace_has_those_above_where_their_names_show() -> None:
     everything = Showing(
         DEFAULT_FIELDS, titled("{group} {title}", studio=StudioName.PATH, tags=TagRules(parents=True))
-    ).trace(SCENE)
+    ).trace(SCENE, read_at=17.5)
     assert ids(everything, Entity.STUDIO) == {1, 2, 3}
     assert ids(everything, Entity.TAG) == {6, 7, 8}
     assert ids(everything, Entity.GROUP) == {10}
-    filtered = Showing(participation=Participation(only_tags=("Music",))).trace(SCENE)
+    filtered = Showing(participation=Participation(only_tags=("Music",))).trace(SCENE, read_at=17.5)
     assert ids(filtered, Entity.TAG) == {6, 7}
