@@ -73,8 +73,11 @@ class Overview:
         }
 
 
-def read_overview(data_dir: Path) -> Overview:
-    """Read the state of the installation in ``data_dir``; zeros and unknowns where there is nothing yet."""
+def read_overview(data_dir: Path, *, outages_shown: int = OUTAGES_SHOWN) -> Overview:
+    """Read the state of the installation in ``data_dir``; zeros and unknowns where there is nothing yet.
+
+    Of the outages the latest ``outages_shown`` are told.
+    """
     queue = read_snapshot(queue_folder(data_dir))
     running = held_elsewhere(data_dir / LOCK_FILE)
     database = open_database(database_file(data_dir), read_only=True)
@@ -93,7 +96,7 @@ def read_overview(data_dir: Path) -> Overview:
             paused=next(iter(PauseStore(database).read()), None),
             circuit=circuit.state.value,
             rates=AttemptStore(database).outcomes_since(now - RATES_OVER_S),
-            outages=outages.latest(OUTAGES_SHOWN),
+            outages=outages.latest(outages_shown),
             stopped_runs=AutomaticRunStore(database).stopped(),
             held=count_held(database),
             reliability={

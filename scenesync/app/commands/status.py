@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import click
 
 from scenesync.app.commands import options
-from scenesync.app.context import AppContext, print_json
-from scenesync.app.overview import Overview, read_overview
-from scenesync.app.times import moment, span
-from scenesync.worker.reliability import WINDOW_S
+from scenesync.app.context import print_json
+from scenesync.app.overview import read_overview
+from scenesync.app.overview_view import overview_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from scenesync.worker.reliability import Reliability
+    from scenesync.app.context import AppContext
 
 
 @click.command()
@@ -31,58 +27,6 @@ def status(app: AppContext, *, as_json: bool) -> int:
     if as_json:
         print_json(overview.as_document())
     else:
-        for line in _lines(overview):
+        for line in overview_lines(overview):
             click.echo(line)
     return 0
-
-
-def _lines(overview: Overview) -> Iterator[str]:
-    queue = overview.queue
-    yield (
-        f"queue         {queue.pending} pending ({queue.due} due), {queue.in_progress} in progress, "
-        f"{queue.dead_letters} dead letters"
-    )
-    for error, count in sorted(queue.waiting_by_error.items()):
-        yield f"              {count} wait after {error}"
-    if queue.oldest_pending_s is not None:
-        yield f"              the oldest has waited {span(queue.oldest_pending_s)}"
-    yield f"so far        {queue.completed_total} done, {queue.failed_total} given up"
-    yield f"last hour     {', '.join(f'{count} {outcome}' for outcome, count in overview.rates.items()) or 'nothing'}"
-    if overview.held:
-        yield f"held          {overview.held} scenes since they were undone (scenesync holds list)"
-    yield f"daemon        {'running' if overview.daemon_running else 'not running'}"
-    yield from _paused(overview)
-    yield f"plex          {overview.plex}, circuit {overview.circuit}"
-    yield f"stash         {overview.stash}"
-    for run in overview.stopped_runs:
-        yield f"stopped       run {run.id}, {run.cause}: {run.reason} (scenesync stopped show {run.id})"
-    for service, figures in overview.reliability.items():
-        yield f"{'':14}{service}: {_judged(figures)}"
-    for outage in overview.outages:
-        length = "still going on" if outage.duration_s is None else f"lasted {span(outage.duration_s)}"
-        waiting = max(outage.jobs_waiting, outage.jobs_waiting_at_end or 0)
-        jobs = f", {waiting} jobs waited" if waiting else ""
-        yield f"outage        {outage.service} since {moment(outage.began_at)}, {length}{jobs}: {outage.cause}"
-
-
-def _paused(overview: Overview) -> Iterator[str]:
-    paused = overview.paused
-    if paused is None:
-        return
-    yield f"paused        waits for you since {moment(paused.since)}: {paused.message}"
-    then = "the daemon goes on by itself" if overview.daemon_running else "the next run tries again"
-    yield f"{'':14}no job is lost or spent; once {paused.service}'s settings are changed {then}"
-
-
-def _judged(figures: Reliability) -> str:
-    if figures.availability is None:
-        return "not asked yet"
-    known = f"the {span(figures.observed_s)} known so far" if figures.observed_s < WINDOW_S else "30 days"
-    if figures.mttr_s is None or figures.mtbf_s is None:
-        return f"no outage within {known}"
-    # Rounded down: "100 %" next to an outage would be a lie.
-    percent = math.floor(figures.availability * 10_000) / 100
-    return (
-        f"{percent:.2f} % available over {known}, outages {figures.outages}, "
-        f"{span(figures.mttr_s)} to recover and {span(figures.mtbf_s)} between them on average"
-    )
