@@ -6,12 +6,14 @@ import os
 import shutil
 import sqlite3
 import tempfile
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from scenesync.app.clients import open_stash_client, stash_client
-from scenesync.app.data_directory import make_data_dir, worker_lock
+from scenesync.app.daemon_switch import is_running
+from scenesync.app.data_directory import make_data_dir
 from scenesync.app.installation import Installation, open_installation
 from scenesync.app.mounts import network_share_type
 from scenesync.app.opening import open_queue
@@ -20,7 +22,6 @@ from scenesync.app.photo_settings import photo_address, why_photos_cannot_work, 
 from scenesync.app.settings import SettingsError, not_yet_effective
 from scenesync.domain.errors import PermanentError, TransientError
 from scenesync.queue.errors import QueueDamaged, QueueDiskFull, QueueError
-from scenesync.queue.owner_lock import held_elsewhere
 from scenesync.store.errors import StoreError
 from scenesync.worker.library_index import choose_libraries
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from scenesync.app.settings import LoadedSettings, Settings
+    from scenesync.stash.client import StashClient
     from scenesync.worker.library_index import LibraryIndex
 
 LITTLE_ROOM_BYTES: Final = 100 * 1024 * 1024
@@ -58,21 +60,24 @@ class Check:
         return asdict(self)
 
 
-def run_checks(loaded: LoadedSettings) -> Iterator[Check]:
-    """Yield the findings one by one; a check that cannot be made because of an earlier one is left out."""
+def run_checks(loaded: LoadedSettings, stash: StashClient | None = None) -> Iterator[Check]:
+    """Yield the findings one by one; a check that cannot be made because of an earlier one is left out.
+
+    ``stash`` replaces the client made from the settings; it stays open.
+    """
     settings = loaded.settings
     yield from _check_settings(loaded)
     yield _check_sqlite()
     data_dir = _check_data_dir(settings)
     yield data_dir
-    yield _check_stash(settings)
+    yield _check_stash(settings, stash)
     if settings.sync_performer_photos:
         yield _check_photos(settings)
     if data_dir.verdict is Verdict.FAILED:
         return
     yield _check_daemon(settings)
     try:
-        with open_installation(settings) as installation:
+        with open_installation(settings, stash=stash) as installation:
             yield from _check_stores(installation)
             yield from _check_plex(installation)
     except SettingsError as error:
@@ -128,13 +133,13 @@ def _check_data_dir(settings: Settings) -> Check:
 
 
 def _check_daemon(settings: Settings) -> Check:
-    running = held_elsewhere(worker_lock(settings.data_dir).path)
+    running = is_running(settings.data_dir)
     return Check("daemon", Verdict.OK, "running" if running else "not running (scenesync run starts it)")
 
 
-def _check_stash(settings: Settings) -> Check:
+def _check_stash(settings: Settings, given: StashClient | None) -> Check:
     try:
-        with stash_client(settings) as stash:
+        with nullcontext(given) if given else stash_client(settings) as stash:
             version, status, count = stash.version(), stash.status(), stash.scene_count()
     except (TransientError, PermanentError) as error:
         return Check("stash", Verdict.FAILED, str(error), "Check stash_url and stash_api_key.")
@@ -142,7 +147,7 @@ def _check_stash(settings: Settings) -> Check:
         return Check(
             "stash", Verdict.FAILED, f"version {version} says {status}", "Open Stash in a browser and follow it."
         )
-    return Check("stash", Verdict.OK, f"version {version or 'unknown'} at {settings.stash_url}, {count} scenes")
+    return Check("stash", Verdict.OK, f"version {version or 'unknown'} at {stash.base_url}, {count} scenes")
 
 
 def _check_photos(settings: Settings) -> Check:

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from scenesync.app import daemon_switch
 from scenesync.app.background import beside, every
 from scenesync.app.data_directory import make_data_dir, worker_lock
 from scenesync.app.exit_codes import DONE, FAILED
+from scenesync.app.heartbeat import Heartbeat
 from scenesync.app.housekeeping import TIDY_EVERY_S, tidy
 from scenesync.app.installation import open_installation
 from scenesync.app.second_look import make_good
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LOOK_AT_FILES_EVERY_S: Final = 2.0
+LOOK_FOR_REQUEST_EVERY_S: Final = 1.0
 LOOK_FOR_ROOM_EVERY_S: Final = 2.0
 LOOK_AT_PLUGIN_EVERY_S: Final = 60.0
 LONGEST_GOODBYE_S: Final = 8.0
@@ -139,10 +142,25 @@ class Daemon:
             if lock is None:
                 return DONE if self.quiet_second or stop.is_set() else FAILED
             try:
-                self._work(loaded, end_of_round, stop)
+                daemon_switch.forget_request(data_dir)
+                daemon_switch.allow(data_dir)
+                with beside(
+                    "stop request", lambda end: self._heed_requests(data_dir, stop, leave, end), threading.Event()
+                ):
+                    self._work(loaded, end_of_round, stop)
             finally:
                 lock.release()
         return DONE
+
+    @staticmethod
+    def _heed_requests(data_dir: Path, stop: threading.Event, leave: Callable[[], None], end: threading.Event) -> None:
+        """End as at a signal when somebody asks for it."""
+        while not end.wait(LOOK_FOR_REQUEST_EVERY_S):
+            if daemon_switch.stop_is_requested(data_dir):
+                log.info("asked to end")
+                stop.set()
+                leave()
+                return
 
     def _lock(self, data_dir: Path, stop: threading.Event) -> KernelLock | None:
         """Return the lock of whoever works in ``data_dir``, None if somebody else has it, or at a signal."""
@@ -205,7 +223,7 @@ class Daemon:
             limits = LoopLimits(
                 workers=settings.workers, refresh_index_every_s=settings.poll_interval or NO_POLL_REFRESH_S
             )
-            loop = installation.work_loop(limits, [log_attempt])
+            loop = installation.work_loop(limits, [log_attempt], on_turn=Heartbeat(settings.data_dir))
             poll = installation.poll(loop.require_session)
             with (
                 beside("settings", watch.run, end_of_round),
@@ -294,7 +312,8 @@ def write_hook_file(settings: Settings) -> None:
     """Leave the hook the one setting that it cannot find out by itself; never a secret."""
     path = settings.data_dir / HOOK_FILE
     draft = path.with_suffix(".new")
-    draft.write_text(json.dumps({"autostart": settings.autostart}), encoding="utf-8")
+    wanted = settings.autostart and not daemon_switch.is_kept_off(settings.data_dir)
+    draft.write_text(json.dumps({"autostart": wanted}), encoding="utf-8")
     draft.chmod(0o600)
     draft.replace(path)
 

@@ -240,8 +240,9 @@ class Installation:
         observers: Sequence[Callable[[Attempt], None]] = (),
         *,
         unreachable_for_s: float | None = None,
+        on_turn: Callable[[], None] | None = None,
     ) -> WorkLoop:
-        """Return the loop that works the queue off; ``unreachable_for_s`` is as in ``Gate``."""
+        """Return the loop that works the queue off; ``unreachable_for_s`` is as in ``Gate``, the rest in the loop."""
         pauses = PauseStore(self.database)
         health = HealthRecorder(self.services, self.outages, pauses, self.queue)
         breaker = self._breaker(PLEX)
@@ -282,6 +283,7 @@ class Installation:
                 self.stash, traces, showing, GuardedScenes(lambda: self.judge(connection.require_session()))
             ),
             memory=SceneMemory(traces, showing),
+            on_turn=on_turn,
         )
 
     def poll(self, session: Callable[[], PlexSession]) -> Poll:

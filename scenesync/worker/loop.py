@@ -73,7 +73,8 @@ class WorkLoop:
     """Runs a worker until it is told to stop.
 
     ``observers`` are told of every attempt at a scene, from the thread that made it. ``memory`` hears of every scene
-    before it is synced. Without ``fan_out`` such jobs are none that this loop knows.
+    before it is synced. Without ``fan_out`` such jobs are none that this loop knows. ``on_turn`` is called again and
+    again as long as the loop turns, be it busy, idle or waiting for a server.
     """
 
     def __init__(
@@ -86,12 +87,14 @@ class WorkLoop:
         observers: Sequence[Callable[[Attempt], None]] = (),
         fan_out: FanOut | None = None,
         memory: SceneMemory | None = None,
+        on_turn: Callable[[], None] | None = None,
     ) -> None:
         self._worker = worker
         self._source = source
         self._gate = gate
         self._fan_out = fan_out
         self._memory = memory
+        self._on_turn = on_turn
         self._limits = limits
         self._work = HandOut()
         self._fan_outs = HandOut()
@@ -140,6 +143,8 @@ class WorkLoop:
                 return
             if self._settling.broken is not None:
                 raise self._settling.broken
+            if self._on_turn is not None:
+                self._on_turn()
             try:
                 if self._turn(stop):
                     return
