@@ -15,9 +15,9 @@ def main() -> None:
     data_dir = environ.get("SCENESYNC_DATA_DIR") or os.path.join(PLUGIN_DIR, "data")  # noqa: PTH118
 
     def start(action: str, text: str) -> "str | None":
-        from scenesync.stash import plugin_start  # noqa: PLC0415 (rarely needed)
+        from scenesync.app import plugin_entry  # noqa: PLC0415 (rarely needed)
 
-        problem: str | None = getattr(plugin_start, action)(PLUGIN_DIR, data_dir, text, dict(environ))
+        problem: str | None = getattr(plugin_entry, action)(PLUGIN_DIR, data_dir, text, dict(environ))
         return problem
 
     inbox.run(sys.stdin.buffer.read(), data_dir, environ.get("SCENESYNC_AUTOSTART"), start)

@@ -53,7 +53,7 @@ class Layer:
     unknown: tuple[Unknown, ...] = ()
 
 
-ZERO_IS_UNSET: Final = frozenset({"workers", "max_retries"})
+ZERO_IS_UNSET: Final = frozenset({"workers", "max_retries", "connect_timeout", "read_timeout", "http_port"})
 
 
 def from_environment(environ: Mapping[str, str]) -> Layer:

@@ -72,8 +72,8 @@ def _commands(plugin_dir: str, environ: Mapping[str, str], arguments: tuple[str,
 
 def _how_to_install(plugin_dir: str) -> str:
     return (
-        f"SceneSync is not installed yet. Changes are kept meanwhile. In {plugin_dir} run: "
-        "python3 -m venv .venv && .venv/bin/pip install . (or put the command scenesync on Stash's PATH)."
+        "SceneSync is not installed yet. Changes are kept meanwhile. Run the task Install or update dependencies under "
+        f"Settings, Tasks; it fills {Path(plugin_dir, '.venv')} and touches nothing else."
     )
 
 

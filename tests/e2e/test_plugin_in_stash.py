@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import sys
-from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-import urllib3
-from live_world import LOCKED, PLEX_ROOT, PLEX_TOKEN, STASH_ROOT, LiveWorld, eventually
+from live_world import LOCKED, PLEX_TOKEN, eventually
+from plugin_world import RUN_TASK, PluginWorld
 
 from scenesync.queue.owner_lock import held_elsewhere
 from scenesync.simulators.plex import faults
@@ -21,67 +19,7 @@ from scenesync.simulators.stash.jobs import JobStatus
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from scenesync.simulators.stash.jobs import Job
-
 pytestmark = pytest.mark.e2e
-
-RUN_TASK = 'mutation($task: String) { runPluginTask(plugin_id: "scenesync", task_name: $task) }'
-CONFIGURE = 'mutation($input: Map!) { configurePlugin(plugin_id: "scenesync", input: $input) }'
-
-
-class PluginWorld(LiveWorld):
-    """A Stash with a password in which the plugin has its own environment and was set up on the plugin's page."""
-
-    def __init__(self, folder: Path) -> None:
-        # The hook knows nothing but its folder, as on a machine where nobody set any variable.
-        super().__init__(folder, login=LOCKED, hook_settings={"SCENESYNC_DATA_DIR": "", "SCENESYNC_AUTOSTART": ""})
-        self.data_dir = self.plugin_dir / "data"
-        python = self.plugin_dir / ".venv" / "bin" / "python"
-        python.parent.mkdir(parents=True)
-        # A link would lose the project's environment, which an interpreter finds beside its own path.
-        python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
-        python.chmod(0o755)
-
-    def ask(self, query: str, variables: dict[str, Any]) -> Any:
-        """Send a query to Stash as its own page would."""
-        with urllib3.PoolManager() as pool:
-            answer = pool.request(
-                "POST",
-                f"{self.stash.url}/graphql",
-                json={"query": query, "variables": variables},
-                headers={"ApiKey": LOCKED.api_key},
-            )
-            return answer.json()["data"]
-
-    def configure(self, **settings: object) -> None:
-        """Fill in the plugin's page."""
-        usual = {"plex_url": self.plex.url, "plex_token": PLEX_TOKEN, "path_map": f"{STASH_ROOT} => {PLEX_ROOT}"}
-        self.ask(CONFIGURE, {"input": {**usual, **settings}})
-
-    def task(self, name: str) -> tuple[Job, list[str]]:
-        """Run a task to its end; return the job and what it wrote into Stash's log."""
-        seen = len(self.stash.log)
-        job = self.stash.job(self.ask(RUN_TASK, {"task": name})["runPluginTask"], 60)
-        return job, [line.text for line in self.stash.log[seen:]]
-
-    def kept_texts(self) -> list[str]:
-        """Return every file of the data directory as text."""
-        return [path.read_text("latin-1") for path in self.data_dir.rglob("*") if path.is_file()]
-
-    def cookies_in(self, text: str) -> list[str]:
-        """Return what in ``text`` Stash would take for a valid session."""
-        words = re.findall(r"[A-Za-z0-9_=-]{60,}", text)
-        return [word for word in words if self.stash.engine.sessions.read(word) is not None]
-
-    def daemon_pid(self) -> int | None:
-        """Return the daemon that a hook started, found by its data directory."""
-        for process in Path("/proc").glob("[0-9]*"):
-            with suppress(OSError):
-                if b"--from-stash" in (process / "cmdline").read_bytes() and (
-                    f"SCENESYNC_DATA_DIR={self.data_dir}".encode() in (process / "environ").read_bytes().split(b"\0")
-                ):
-                    return int(process.name)
-        return None
 
 
 @pytest.fixture
@@ -93,10 +31,7 @@ def plugin(tmp_path: Path) -> Iterator[PluginWorld]:
         try:
             yield world
         finally:
-            pid = world.daemon_pid()
-            if pid is not None:
-                os.kill(pid, signal.SIGKILL)
-                eventually(lambda: world.daemon_pid() is None, "the end of the daemon")
+            world.kill_daemon()
 
 
 def test_saving_a_scene_starts_the_daemon_which_finds_everything_by_itself(plugin: PluginWorld) -> None:
@@ -149,7 +84,7 @@ def test_without_an_installation_the_hook_keeps_the_change_and_says_what_to_do(p
     assert plugin.jobs() == 1
     [line] = [line for line in plugin.stash.log if line.level == "warning"]
     assert line.text.startswith("SceneSync is not installed yet. Changes are kept meanwhile. ")
-    assert "python3 -m venv .venv" in line.text
+    assert "Run the task Install or update dependencies" in line.text
 
 
 def test_the_task_sync_all_shows_its_progress_and_brings_everything_to_plex(plugin: PluginWorld) -> None:
@@ -175,7 +110,7 @@ def test_the_task_sync_all_shows_its_progress_and_brings_everything_to_plex(plug
     assert not any("returned error" in text for text in texts)
 
 
-def test_tasks_list_replay_and_clear_dead_letters(plugin: PluginWorld) -> None:
+def test_tasks_list_replay_and_purge_dead_letters(plugin: PluginWorld) -> None:
     plugin.configure(autostart=False)
     scenes = [plugin.add_scene(title) for title in ("Pier", "Island")]
     plugin.plex.fail_next(2, faults.status(403), only="edit")
@@ -197,7 +132,8 @@ def test_tasks_list_replay_and_clear_dead_letters(plugin: PluginWorld) -> None:
     plugin.stash.save(scenes[0], details="Refused.")
     plugin.task("Process queue")
     assert plugin.queue().dead_letters == 1
-    plugin.task("Dead letters: clear")
+    _, log = plugin.task("Dead letters: purge")
+    assert "1 dead letter deleted" in log
     assert plugin.jobs() == 0
 
 
@@ -213,3 +149,32 @@ def test_a_task_that_cannot_work_says_why_in_stash(plugin: PluginWorld) -> None:
     plugin.configure()
     plugin.task("Sync recent changes")
     assert plugin.item_of(scene).title == "Harbour at dawn"
+
+
+def test_a_daemon_that_a_person_stopped_stays_off_until_it_is_started(plugin: PluginWorld) -> None:
+    scene = plugin.add_scene("Harbour at dawn")
+    _, log = plugin.task("Start the daemon")
+    assert log[-1] == "SceneSync works in the background."
+    pid = plugin.daemon_pid()
+    assert pid is not None
+    assert plugin.task("Start the daemon")[1][-1] == "SceneSync runs already."
+
+    _, log = plugin.task("Stop the daemon")
+    assert log[-1].startswith("SceneSync was stopped. Changes are kept")
+    eventually(lambda: plugin.daemon_pid() is None, "the daemon's end", 5)
+    plugin.stash.save(scene, details="While it was off.")
+    assert plugin.daemon_pid() is None
+    assert plugin.jobs() == 1
+    assert plugin.task("Stop the daemon")[1][-1].startswith("SceneSync was not running.")
+
+    plugin.task("Start the daemon")
+    eventually(lambda: plugin.item_of(scene).summary == "While it was off.", "the summary in Plex")
+    assert '"autostart": true' in (plugin.data_dir / "hook.json").read_text()
+
+
+def test_a_daemon_that_cannot_start_says_why_in_stash(plugin: PluginWorld) -> None:
+    plugin.configure(plex_url="", plex_token="")
+    _, log = plugin.task("Start the daemon")
+    [error] = [line for line in log if line.startswith("Plugin returned error: ")]
+    assert "SceneSync did not start. It said: " in error
+    assert "plex_url is not set" in error

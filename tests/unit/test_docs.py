@@ -80,7 +80,9 @@ def test_every_package_has_a_line_in_the_architecture() -> None:
     assert [name for name in packages if f"`{name}/`" not in ARCHITECTURE] == []
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/ARCHITECTURE.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/ARCHITECTURE.md", "docs/INSTALLING.md"]
+)
 def test_links_and_make_targets_exist(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     for target in re.findall(r"\]\(((?!http)[^)#]+)\)", text):
