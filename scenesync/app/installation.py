@@ -278,7 +278,8 @@ class Installation:
             self.stash,
             gate,
             limits=limits,
-            observers=(self.attempts.add, *observers),
+            observers=observers,
+            history=self.attempts.add_all,
             fan_out=FanOut(
                 self.stash, traces, showing, GuardedScenes(lambda: self.judge(connection.require_session()))
             ),

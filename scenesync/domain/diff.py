@@ -48,6 +48,15 @@ class Baseline:
 
 
 @dataclass(frozen=True, slots=True)
+class ItemBaselines:
+    """What was written to fields of one item for a scene."""
+
+    rating_key: str
+    scene_id: int
+    entries: Mapping[Field, Baseline]
+
+
+@dataclass(frozen=True, slots=True)
 class ImageBaseline:
     """The picture that SceneSync last put there: its SHA-1, the path Plex then served it under, its source's ETag.
 

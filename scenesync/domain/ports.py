@@ -31,6 +31,10 @@ class JobQueue(Protocol):
         """Take the finished job out. Raises LeaseLost if it is no longer held, as all methods below do."""
         ...
 
+    def complete_all(self, claims: Sequence[ClaimedJob]) -> Sequence[ClaimedJob]:
+        """Take finished jobs out in one step; return those that are no longer held, which stay as they are."""
+        ...
+
     def requeue(self, claimed: ClaimedJob, job: Job) -> None:
         """Put the job back with new content (its retry state)."""
         ...

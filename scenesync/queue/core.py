@@ -4,7 +4,7 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -182,6 +182,16 @@ class QueueCore:
         """End a job that is done. Raises LeaseLost."""
         self._finish(claimed.row_id, claimed.claim_no, COMPLETED)
 
+    def complete_all(self, claims: Sequence[ClaimedJob]) -> Sequence[ClaimedJob]:
+        """End jobs that are done, in one step; return those that are not held any more, which stay as they are."""
+        keys = [(claim.row_id, claim.claim_no) for claim in claims]
+        with self._file.working() as connection:
+            ended = transitions.finish_all(connection, keys, self._owner.name, COMPLETED)
+        for row_id, _ in ended:
+            self._forget(row_id)
+        self._count_finished(len(ended))
+        return [claim for claim, key in zip(claims, keys, strict=True) if key not in ended]
+
     def requeue(self, claimed: ClaimedJob, job: Mapping[str, Any]) -> None:
         """Let the job wait again with new content (retry state), in one step. Raises LeaseLost.
 
@@ -231,7 +241,7 @@ class QueueCore:
             with contextlib.suppress(LeaseLost), self._working() as connection:
                 if deliveries >= MAX_DELIVERIES:
                     transitions.finish(connection, row_id, owner, claim_no, FAILED)
-                    dead_letters.insert(connection, _crash_letter(data, deliveries), row_id)
+                    dead_letters.insert(connection, dead_letters.of_crash(data, deliveries), row_id)
                 else:
                     transitions.give_back(connection, row_id, owner, claim_no, keep_deliveries=True)
                 taken += 1
@@ -398,9 +408,9 @@ class QueueCore:
             transitions.give_back(connection, row_id, self._owner.name, claim_no, job=job)
         self._forget(row_id)
 
-    def _count_finished(self) -> None:
+    def _count_finished(self, jobs: int = 1) -> None:
         self._signal.notify()  # an event that came meanwhile under the same key can run now
-        self._finished_since_maintenance += 1
+        self._finished_since_maintenance += jobs
         if self._finished_since_maintenance >= _MAINTENANCE_EVERY:
             try:
                 self.maintain()
@@ -434,18 +444,3 @@ class QueueCore:
     def _data_version(self) -> int:
         with self.reading() as connection:
             return int(connection.execute("PRAGMA data_version").fetchone()[0])
-
-
-def _crash_letter(data: object, deliveries: int) -> dead_letters.DeadLetter:
-    try:
-        job: Job = merging.decode_job(data)
-    except ValueError:
-        job = {}
-    return dead_letters.DeadLetter(
-        job=job,
-        error_type="WorkerCrash",
-        message=f"the worker died {deliveries} times while it processed this job",
-        attempts=deliveries,
-        failed_at=time.time(),
-        advice="Look at the log of these times (memory, a crashing library), then: scenesync dlq replay ID",
-    )

@@ -10,7 +10,7 @@ from scenesync.domain.job import lane_of_event
 from scenesync.queue import merging, transitions
 from scenesync.queue.records import Job
 
-__all__ = ["ALL", "DeadLetter", "DeadLetterStore", "LetterFilter", "insert"]
+__all__ = ["ALL", "DeadLetter", "DeadLetterStore", "LetterFilter", "insert", "of_crash"]
 
 _BATCH: Final = 500
 _COLUMNS: Final = "id, row_id, job, error_type, message, traceback, advice, attempts, details, failed_at"
@@ -160,6 +160,22 @@ class DeadLetterStore(DeadLetterReader):
             which = [letter_id for (letter_id,) in rows]
         for start in range(0, len(which), _BATCH):
             yield which[start : start + _BATCH]
+
+
+def of_crash(data: object, deliveries: int) -> DeadLetter:
+    """Return the letter for a job whose worker died so often; ``data`` is as it stands in the queue."""
+    try:
+        job: Job = merging.decode_job(data)
+    except ValueError:
+        job = {}
+    return DeadLetter(
+        job=job,
+        error_type="WorkerCrash",
+        message=f"the worker died {deliveries} times while it processed this job",
+        attempts=deliveries,
+        failed_at=time.time(),
+        advice="Look at the log of these times (memory, a crashing library), then: scenesync dlq replay ID",
+    )
 
 
 def _replay(connection: sqlite3.Connection, job: Job, event_at: float | None) -> None:

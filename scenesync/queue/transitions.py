@@ -7,7 +7,7 @@ Steps that leave *claimed* are fenced: they touch the row only while this owner 
 # ruff: noqa: S608 (statements here are put together from each other, never from a value)
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final, NamedTuple, Self
 
@@ -204,6 +204,14 @@ def finish(connection: sqlite3.Connection, row_id: int, owner: str | None, claim
     values = {"row_id": row_id, "owner": owner, "claim_no": claim_no, "status": status}
     if connection.execute(FINISH, values).rowcount != 1:
         raise LeaseLost(row_id)
+
+
+def finish_all(
+    connection: sqlite3.Connection, keys: Iterable[tuple[int, int | None]], owner: str | None, status: int
+) -> frozenset[tuple[int, int | None]]:
+    """End claimed rows, named by row id and claim number, for good; return which were still held."""
+    values = ((key, {"row_id": key[0], "owner": owner, "claim_no": key[1], "status": status}) for key in keys)
+    return frozenset(key for key, each in values if connection.execute(FINISH, each).rowcount == 1)
 
 
 def give_back(

@@ -5,14 +5,15 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import bindparam, delete, func, insert, select
+from sqlalchemy import bindparam, delete, func, insert, literal_column, select
 
 from scenesync.domain.outcome import Attempt, Outcome
+from scenesync.store.compiled import execute_many
 from scenesync.store.tables import attempt
 from scenesync.store.values import to_names, to_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from scenesync.store.database import Database
 
@@ -20,6 +21,11 @@ KEPT: Final = 20_000
 KEPT_PER_SCENE: Final = 100
 """One scene that is tried again and again must not push out what is known of all others."""
 PRUNE_EVERY: Final = 500
+
+# One attempt.
+ADD: Final = insert(attempt).values(
+    {column: bindparam(f"new_{column.name}") for column in attempt.columns if column is not attempt.c.id}
+)
 
 # The latest attempts at one scene.
 LATEST_OF_SCENE: Final = (
@@ -56,8 +62,8 @@ OLDEST_OF_SCENE: Final = (
     select(attempt.c.id)
     .where(attempt.c.scene_id == bindparam("scene"))
     .order_by(attempt.c.id.desc())
-    .limit(1)
-    .offset(KEPT_PER_SCENE)
+    .limit(literal_column("1"))
+    .offset(literal_column(str(KEPT_PER_SCENE)))
 )
 FORGET_OLD_OF_SCENE: Final = delete(attempt).where(
     attempt.c.scene_id == bindparam("scene"), attempt.c.id <= OLDEST_OF_SCENE.scalar_subquery()
@@ -74,25 +80,20 @@ class AttemptStore:
 
     def add(self, made: Attempt) -> None:
         """Keep one attempt; now and then the oldest are dropped."""
+        self.add_all([made])
+
+    def add_all(self, made: Sequence[Attempt]) -> None:
+        """Keep attempts, in one step; now and then the oldest are dropped."""
+        if not made:
+            return
         with self._lock:
-            self._added += 1
-            prune = self._added % PRUNE_EVERY == 1  # the first of each process, too: many never come to the second
-        row = {
-            "server_id": "",
-            "scene_id": made.scene_id,
-            "outcome": made.outcome.value,
-            "started_at": made.started_at,
-            "duration_s": made.duration_s,
-            "error_type": made.error_type,
-            "message": made.message,
-            "rule": made.rule,
-            "rating_keys": to_text(list(made.rating_keys)),
-            "changed_fields": to_text(list(made.changed_fields)),
-            "retry_at": made.retry_at,
-        }
+            before, self._added = self._added, self._added + len(made)
+            # The first of each process, too: many never come to the second round.
+            prune = before == 0 or before // PRUNE_EVERY != self._added // PRUNE_EVERY
+        scenes = [{"scene": scene_id} for scene_id in dict.fromkeys(each.scene_id for each in made)]
         with self._database.transaction(durable=False) as connection:
-            connection.execute(insert(attempt), row)
-            connection.execute(FORGET_OLD_OF_SCENE, {"scene": made.scene_id})
+            execute_many(connection, ADD, [_as_row(each) for each in made])
+            execute_many(connection, FORGET_OLD_OF_SCENE, scenes)
             if prune:
                 connection.execute(FORGET_OLD)
 
@@ -121,3 +122,19 @@ class AttemptStore:
         with self._database.reading() as connection:
             rows = connection.execute(OUTCOMES_SINCE, {"since": since}).all()
         return {outcome: count for outcome, count in rows}  # noqa: C416 - rows are no pairs to mypy
+
+
+def _as_row(made: Attempt) -> dict[str, object]:
+    return {
+        "new_server_id": "",
+        "new_scene_id": made.scene_id,
+        "new_outcome": made.outcome.value,
+        "new_started_at": made.started_at,
+        "new_duration_s": made.duration_s,
+        "new_error_type": made.error_type,
+        "new_message": made.message,
+        "new_rule": made.rule,
+        "new_rating_keys": to_text(list(made.rating_keys)),
+        "new_changed_fields": to_text(list(made.changed_fields)),
+        "new_retry_at": made.retry_at,
+    }

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import bindparam, delete, select, update
 
-from scenesync.domain.diff import Baseline, ImageBaseline
+from scenesync.domain.diff import Baseline, ImageBaseline, ItemBaselines
 from scenesync.domain.field_rules import PosterFit
 from scenesync.domain.fields import Field
+from scenesync.store.compiled import execute_many
 from scenesync.store.dialect import insert_or_update
 from scenesync.store.tables import baseline, image_baseline
 from scenesync.store.values import renamed_in, to_text, to_value
@@ -114,22 +115,27 @@ class BaselineStore:
 
     def write(self, rating_key: str, scene_id: int, entries: Mapping[Field, Baseline]) -> None:
         """Remember what was written to fields of an item for a scene."""
+        self.write_all([ItemBaselines(rating_key, scene_id, entries)])
+
+    def write_all(self, written: Iterable[ItemBaselines]) -> None:
+        """Remember what was written to fields of many items, in one step."""
         rows = [
             {
                 "server_id": self._server_id,
-                "rating_key": rating_key,
+                "rating_key": each.rating_key,
                 "field": field.value,
-                "scene_id": scene_id,
+                "scene_id": each.scene_id,
                 "written": to_text(entry.written),
                 "shown": _text_or_none(entry.shown),
                 "replaced": _text_or_none(entry.replaced),
                 "locked": int(entry.locked),
             }
-            for field, entry in entries.items()
+            for each in written
+            for field, entry in each.entries.items()
         ]
         if rows:
             with self._database.transaction() as connection:
-                connection.execute(insert_or_update(connection, baseline), rows)
+                execute_many(connection, insert_or_update(connection, baseline), rows)
 
     def rename_in_list(self, rating_keys: Iterable[str], field: Field, old: str, new: str) -> None:
         """Let what was written to a list as ``old`` have been written as ``new``: it was renamed, not replaced."""
@@ -147,6 +153,10 @@ class BaselineStore:
     def together(self) -> AbstractContextManager[object]:
         """Make all that this thread writes in the block, to any store of the database, one transaction."""
         return self._database.transaction()
+
+    def looking_up(self) -> AbstractContextManager[object]:
+        """Let what this thread reads in the block, from any store of the database, cost less."""
+        return self._database.looking_up()
 
     def read_image(self, rating_key: str, field: Field) -> ImageBaseline | None:
         """Return the picture that was last put there, None if there was none."""

@@ -110,15 +110,34 @@ class Database:
             with self.reading() as connection:
                 return [tuple(row) for row in connection.exec_driver_sql(ready.sql, ready.bound(parameters))]
         outer = self._outer()
+        shared = outer.connection if outer is not None else getattr(self._joined, "reader", None)
         with self._translating():
-            raw = self._readers.raw_connection() if outer is None else outer.connection
+            raw = self._readers.raw_connection() if shared is None else shared
             try:
                 cursor = raw.cursor()
                 cursor.execute(ready.sql, ready.bound(parameters))
                 return list(cursor.fetchall())
             finally:
-                if outer is None:
+                if shared is None:
                     raw.close()
+
+    @contextmanager
+    def looking_up(self) -> Iterator[None]:
+        """Let the look-ups of the block share one connection: to fetch one is most of what each costs.
+
+        Each sees what was committed before it, as without. Raises StoreUnavailable or StoreDamaged.
+        """
+        if self._is_read_only or getattr(self._joined, "reader", None) is not None:
+            yield
+            return
+        with self._translating():
+            raw = self._readers.raw_connection()
+        self._joined.reader = raw
+        try:
+            yield
+        finally:
+            self._joined.reader = None
+            raw.close()
 
     def close(self) -> None:
         """Close all connections; the last one to leave the file folds its log into it."""

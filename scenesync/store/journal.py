@@ -34,6 +34,11 @@ _ENTRY: Final = (
     journal.c.id,
 )
 
+# One edit.
+APPEND: Final = insert(journal).values(
+    {column: bindparam(f"new_{column.name}") for column in journal.columns if column is not journal.c.id}
+)
+
 # All edits of one item, oldest first, whichever scenes they were made for.
 HISTORY_OF_ITEM: Final = (
     select(*_ENTRY)
@@ -97,31 +102,32 @@ class JournalStore:
         """Keep the entries; they are on the disk when this returns."""
         rows = [
             {
-                "server_id": self._server_id,
-                "at": entry.at,
-                "scene_id": entry.scene_id,
-                "rating_key": entry.rating_key,
-                "field": entry.field.value,
-                "before": to_text(entry.before),
-                "after": to_text(entry.after),
-                "cause": entry.cause,
-                "run_id": self.run_id,
-                "shown": None if entry.shown is None else to_text(entry.shown),
-                "lock_before": entry.lock_before,
-                "lock_after": entry.lock_after,
-                "file": entry.file,
+                "new_server_id": self._server_id,
+                "new_at": entry.at,
+                "new_scene_id": entry.scene_id,
+                "new_rating_key": entry.rating_key,
+                "new_field": entry.field.value,
+                "new_before": to_text(entry.before),
+                "new_after": to_text(entry.after),
+                "new_cause": entry.cause,
+                "new_run_id": self.run_id,
+                "new_shown": None if entry.shown is None else to_text(entry.shown),
+                "new_lock_before": entry.lock_before,
+                "new_lock_after": entry.lock_after,
+                "new_file": entry.file,
             }
             for entry in entries
         ]
         if rows:
             with self._database.transaction() as connection:
-                connection.execute(insert(journal), rows)
+                execute_many(connection, APPEND, rows)
 
-    def note_shown(self, rating_key: str, shown: Mapping[Field, FieldValue]) -> None:
-        """Note how the server shows what was last written to these fields of an item."""
+    def note_shown(self, shown: Mapping[str, Mapping[Field, FieldValue]]) -> None:
+        """Note how the server shows what was last written to these fields of these items."""
         rows = [
             {"server": self._server_id, "item": rating_key, "stem": field.value, "as_shown": to_text(value)}
-            for field, value in shown.items()
+            for rating_key, fields in shown.items()
+            for field, value in fields.items()
         ]
         if rows:
             with self._database.transaction() as connection:

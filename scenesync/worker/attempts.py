@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from scenesync.domain.errors import SceneGone, SceneSkipped, told
-from scenesync.domain.job import FANOUT
+from scenesync.domain.job import FANOUT, PRIORITY_PERSON
 from scenesync.domain.outcome import Attempt, Outcome
 from scenesync.worker.decision import Ack, Dead, Decision, Retry, Wait
 
@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from scenesync.domain.scene import Scene
     from scenesync.worker.circuit_breaker import Permit
     from scenesync.worker.plex_connection import PlexSession
-    from scenesync.worker.read_ahead import ReadAhead
-    from scenesync.worker.scene_sync import SyncResult
+    from scenesync.worker.scene_sync import Decided, SyncResult
 
 
 @dataclass(slots=True)
@@ -27,7 +26,10 @@ class Running:
     claim: ClaimedJob
     session: PlexSession
     scene: Scene | None = None
-    ahead: ReadAhead | None = None
+    decided: Decided | None = None
+    """What is to be done, if that was decided together with other scenes: ``batch_size`` are to be written."""
+    batch_size: int = 0
+    is_last_of_batch: bool = False
     permit: Permit | None = None
     result: SyncResult | None = None
     started_at: float = 0.0
@@ -37,6 +39,11 @@ class Running:
     def is_fan_out(self) -> bool:
         """Whether the job looks for scenes, instead of being about one."""
         return self.claim.job.get("update_type") == FANOUT
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether a person waits for it."""
+        return self.claim.priority <= PRIORITY_PERSON
 
     def begin(self, permit: Permit | None) -> None:
         """Start the clock: time spent waiting for a free worker is not part of the attempt."""

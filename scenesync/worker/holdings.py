@@ -25,8 +25,10 @@ def _key(claim: ClaimedJob) -> _Key:
 class Holdings:
     """A thread-safe account of claimed jobs. A job leaves it once: whoever takes it out settles it."""
 
-    def __init__(self) -> None:
+    def __init__(self, wake_at: int = 0) -> None:
+        """Whoever waits is woken once no more than ``wake_at`` jobs are worked on: before there is nothing to do."""
         self._changed = threading.Condition()
+        self._wake_at = wake_at
         self._active: dict[_Key, ClaimedJob] = {}
         self._proving: dict[_Key, ClaimedJob] = {}
 
@@ -40,7 +42,7 @@ class Holdings:
         with self._changed:
             if self._active.pop(_key(claim), None) is not None:
                 self._proving[_key(claim)] = claim
-                self._changed.notify_all()
+                self._wake()
 
     def has(self, claim: ClaimedJob) -> bool:
         """Say whether the job is still in hand: at a stop it may have been given back over our heads."""
@@ -49,10 +51,15 @@ class Holdings:
 
     def remove(self, claim: ClaimedJob) -> None:
         """Note that the job is settled."""
+        self.remove_all_of([claim])
+
+    def remove_all_of(self, claims: Iterable[ClaimedJob]) -> None:
+        """Note that the jobs are settled."""
         with self._changed:
-            self._active.pop(_key(claim), None)
-            self._proving.pop(_key(claim), None)
-            self._changed.notify_all()
+            for claim in claims:
+                self._active.pop(_key(claim), None)
+                self._proving.pop(_key(claim), None)
+            self._wake()
 
     def remove_all(self) -> Sequence[ClaimedJob]:
         """Take everything out and return it."""
@@ -79,6 +86,10 @@ class Holdings:
             return bool(self._proving) and not self._active
 
     def wait(self, timeout_s: float) -> None:
-        """Sleep until a job moves on, ``timeout_s`` at most."""
+        """Sleep until a job moves on while few are worked on, ``timeout_s`` at most."""
         with self._changed:
             self._changed.wait(timeout_s)
+
+    def _wake(self) -> None:
+        if len(self._active) <= self._wake_at:
+            self._changed.notify_all()

@@ -64,24 +64,29 @@ class Locator:
 
     def read_ahead(self, scenes: Iterable[Scene]) -> Mapping[str, Item]:
         """Read the items of many scenes in as few requests as possible, for ``locate`` to use at once."""
-        matches = (self.match(scene) for scene in scenes)
+        return self.read_matched([self.match(scene) for scene in scenes])
+
+    def read_matched(self, matches: Iterable[MatchResult]) -> Mapping[str, Item]:
+        """Read the items that ``match`` found, in as few requests as possible."""
         keys = dict.fromkeys(key for found in matches if isinstance(found, Match) for key in found.rating_keys)
         items: dict[str, Item] = {}
         for batch in batched(keys, ITEMS_PER_READ):
             items.update(self._server.read_items(batch))
         return items
 
-    def locate(self, scene: Scene, items: Mapping[str, Item] = MappingProxyType({})) -> tuple[Match, Sequence[Item]]:
+    def locate(
+        self, scene: Scene, items: Mapping[str, Item] = MappingProxyType({}), matched: MatchResult | None = None
+    ) -> tuple[Match, Sequence[Item]]:
         """Return the match and its items, in full: from ``items``, which were read a moment ago, else read now.
 
-        Raises SceneSkipped, AmbiguousMatch, PlexNotFound, and what the requests raise.
+        ``matched`` is what ``match`` answered just before that read (None: it is asked now). Raises SceneSkipped, AmbiguousMatch, PlexNotFound, and what the requests raise.
         """
         if not scene.files:
             raise SceneSkipped(
                 f"Scene {scene.id} has no file, so there is nothing in Plex to show it on.", reason=Reason.NO_FILE
             )
         looked_at = time.monotonic()
-        result = self.match(scene)
+        result = self.match(scene) if matched is None else matched
         found = self._read(result, items)
         # An item that is gone may have moved to another library while its twin stayed, so one missing is enough.
         if (found is None or len(found[1]) < len(found[0].rating_keys)) and self._index.refresh_after_miss(looked_at):

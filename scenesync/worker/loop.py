@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from scenesync.domain.batches import batched
 from scenesync.domain.errors import (
     LeaseLost,
     PermanentError,
@@ -24,7 +25,7 @@ from scenesync.worker.circuit_breaker import CircuitState
 from scenesync.worker.hand_out import HandOut
 from scenesync.worker.holdings import Holdings
 from scenesync.worker.proof import Unproven
-from scenesync.worker.read_ahead import ReadAhead
+from scenesync.worker.preparing import AT_ONCE_FROM, Preparing
 from scenesync.worker.settling import Settling
 
 if TYPE_CHECKING:
@@ -48,9 +49,11 @@ SHORT_WAIT_S: Final = 0.05
 MAINTAIN_EVERY_S: Final = 60.0
 LOOK_FOR_DEAD_EVERY_S: Final = 5.0
 ASK_FOR_TIDYING_EVERY_S: Final = 600.0
-JOBS_IN_HAND: Final = 100
-"""Two full batches: while one is worked off the next is fetched, fifty scenes a request. What a person saves is
+JOBS_IN_HAND: Final = 200
+"""Four full batches: while one is written the next is decided and another fetched from Stash. What a person saves is
 claimed beside them and goes first."""
+REFILL: Final = 50
+"""How many are claimed and fetched at once, in one request to Stash."""
 URGENT_PER_WORKER: Final = 4
 
 
@@ -69,12 +72,20 @@ class LoopLimits:
     hand_back_after_s: float = 5.0
 
 
+@dataclass(slots=True, eq=False, kw_only=True)
+class UnprovenJob(Unproven):
+    """An attempt at a job that waits for its proof."""
+
+    job: Running
+
+
 class WorkLoop:
     """Runs a worker until it is told to stop.
 
     ``observers`` are told of every attempt at a scene, from the thread that made it. ``memory`` hears of every scene
     before it is synced. Without ``fan_out`` such jobs are none that this loop knows. ``on_turn`` is called again and
-    again as long as the loop turns, be it busy, idle or waiting for a server.
+    again as long as the loop turns, be it busy, idle or waiting for a server. ``history`` gets attempts that ended
+    together in one piece.
     """
 
     def __init__(
@@ -88,6 +99,7 @@ class WorkLoop:
         fan_out: FanOut | None = None,
         memory: SceneMemory | None = None,
         on_turn: Callable[[], None] | None = None,
+        history: Callable[[Sequence[Attempt]], None] | None = None,
     ) -> None:
         self._worker = worker
         self._source = source
@@ -97,10 +109,14 @@ class WorkLoop:
         self._on_turn = on_turn
         self._limits = limits
         self._work = HandOut()
+        self._undecided = HandOut()
         self._fan_outs = HandOut()
         self._in_hand = max(JOBS_IN_HAND, limits.workers * URGENT_PER_WORKER)
-        self._holdings = Holdings()
-        self._settling = Settling(worker, gate, self._holdings, observers, until_idle=limits.until_idle)
+        self._holdings = Holdings(wake_at=self._in_hand - REFILL)
+        self._settling = Settling(
+            worker, gate, self._holdings, observers, until_idle=limits.until_idle, history=history
+        )
+        self._preparing = Preparing(self._settling, worker.circuit_breaker, self._undecided, self._work)
         self._stop = threading.Event()
         self._last_edits_in = threading.Event()
         self._desks: list[ProofDesk] = []
@@ -122,6 +138,7 @@ class WorkLoop:
         ]
         # One of their own: a run of thousands is planned for a minute, and scenes must not wait for that.
         threads.append(threading.Thread(target=self._work_off, args=(self._fan_outs,), name="fan-out", daemon=True))
+        threads.append(threading.Thread(target=self._preparing.run, args=(stop,), name="prepare", daemon=True))
         threads.append(threading.Thread(target=self._prove, args=(proven,), name="prove", daemon=True))
         for thread in threads:
             thread.start()
@@ -213,7 +230,7 @@ class WorkLoop:
     def _room(self) -> int:
         """Return how many jobs may begin now; the others stay in the queue, where everybody sees them."""
         room = self._holdings.room(self._in_hand)
-        if room < self._in_hand // 2:  # refill in batches: one request to Stash and one to Plex for many scenes
+        if room < REFILL:  # in batches: one request to Stash and one to Plex for many scenes
             return 0
         return self._gate.may_begin(room)
 
@@ -238,12 +255,16 @@ class WorkLoop:
                 if job.is_fan_out:
                     self._fan_outs.put(job)
             jobs = [job for job in jobs if not job.is_fan_out]
-        fetched = self._fetch(jobs)
-        scenes = [job.scene for job in fetched if job.scene is not None]
-        ahead = ReadAhead(session.scene_sync, scenes) if len(scenes) > 1 else None
-        for job in fetched:
-            job.ahead = ahead
-            self._work.put(job)
+        for batch in batched(jobs, REFILL):  # the first of them need not wait for the last
+            self._hand_out(self._fetch(batch))
+
+    def _hand_out(self, jobs: Sequence[Running]) -> None:
+        """Let scenes be decided together, but for a few that a person waits for, and those that Stash has not."""
+        there = [job for job in jobs if job.scene is not None]
+        few = len(there) < (AT_ONCE_FROM if all(job.is_urgent for job in there) else 2)
+        self._work.put_all([job for job in jobs if few or job.scene is None])
+        if not few:
+            self._undecided.put_all(there)
 
     def _fetch(self, jobs: Sequence[Running]) -> list[Running]:
         """Return the jobs with their scenes (None: Stash has none); those that cannot be looked up are settled here."""
@@ -325,6 +346,7 @@ class WorkLoop:
 
     def _attempt(self, job: Running, permit: Permit) -> None:
         job.begin(permit)
+        self._preparing.begins(job)
         try:
             job.result = result = self._sync(job)
         except Exception as error:  # noqa: BLE001 - one job's failure, whatever it is, goes to the table
@@ -337,11 +359,12 @@ class WorkLoop:
             self._desks.append(job.session.proofs)
         self._holdings.wait_for_proof(job.claim)
         job.session.proofs.add(
-            Unproven(
+            UnprovenJob(
                 job.claim.scene_id,
                 result,
                 on_settled=lambda error: self._proven(job, error or result.picture_error),
                 still_ours=lambda: self._still_ours(job.claim),
+                job=job,
             )
         )
 
@@ -351,9 +374,10 @@ class WorkLoop:
         def still_ours() -> bool:
             return self._still_ours(job.claim)
 
+        if job.decided is not None:
+            return job.session.scene_sync.carry_out(job.decided, still_ours)
         if job.scene is not None:
-            items = job.ahead.items_for(job.scene) if job.ahead is not None else {}
-            return job.session.scene_sync.sync(job.scene, still_ours, items)
+            return job.session.scene_sync.sync(job.scene, still_ours)
         parted = job.session.departures.part_with(job.claim.scene_id, job.claim.job, still_ours)
         if parted is None:
             raise SceneGone(f"Scene {job.claim.scene_id} no longer exists in Stash.")
@@ -366,6 +390,16 @@ class WorkLoop:
             except StoreError as failure:
                 error = failure  # to be done again, which then finds nothing to write
         self._settling.settle(job, error)
+
+    def _proven_together(self, proven: Sequence[Unproven]) -> None:
+        """End jobs in one step; those that are about more than what is proven end by themselves."""
+        plain: list[Running] = []
+        for claim in proven:
+            if isinstance(claim, UnprovenJob) and claim.job.scene is not None and claim.result.picture_error is None:
+                plain.append(claim.job)
+            else:
+                claim.settle(None)
+        self._settling.settle_done(plain)
 
     def _still_ours(self, claim: ClaimedJob) -> bool:
         return self._holdings.has(claim) and self._worker.jobs.confirm_owned(claim)
@@ -380,7 +414,7 @@ class WorkLoop:
                 hurry = self._stop.is_set() or self._last_edits_in.is_set()  # no others will come to be read with them
                 if due_in_s is not None and (due_in_s <= 0 or hurry):
                     try:
-                        desk.check(self._stop)
+                        desk.check(self._stop, self._proven_together)
                     except Exception as error:  # noqa: BLE001 - as in _work_off
                         self._settling.broken = error
 
@@ -388,6 +422,7 @@ class WorkLoop:
 
     def _wind_down(self, threads: Sequence[threading.Thread], proven: threading.Event) -> None:
         """Let jobs in hand finish for a while, then give the rest back."""
+        self._undecided.close()
         self._work.close()
         self._fan_outs.close()
         deadline = time.monotonic() + self._limits.hand_back_after_s

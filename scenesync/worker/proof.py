@@ -10,10 +10,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from scenesync.domain.diff import Baseline
+from scenesync.domain.diff import Baseline, ItemBaselines
 from scenesync.domain.errors import AttemptCut, EditIgnored, PermanentError, TransientError
 from scenesync.domain.fields import SHARED_LISTS, Field, FieldValue, shown_as
 from scenesync.domain.matching import plays
@@ -22,7 +23,7 @@ from scenesync.worker.scene_sync import require_as_planned
 from scenesync.worker.write_limit import STALE_AFTER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping
 
     from scenesync.domain.diff import Edit, FieldChange
     from scenesync.domain.item import Item
@@ -62,6 +63,14 @@ class Unproven:
         """End the attempt."""
         self.is_settled, self.is_proven = True, error is None
         self.on_settled(error)
+
+
+SettleProven = Callable[[Sequence[Unproven]], object]
+
+
+def _settle_each(proven: Sequence[Unproven]) -> None:
+    for claim in proven:
+        claim.settle(None)
 
 
 class ProofDesk:
@@ -105,11 +114,14 @@ class ProofDesk:
                 return 0.0
             return max(0.0, self._oldest_at + MAX_AGE_S - time.monotonic())
 
-    def check(self, stop: threading.Event) -> None:
-        """Prove all that waits, in batches; every claim is settled when this returns."""
+    def check(self, stop: threading.Event, settle: SettleProven | None = None) -> None:
+        """Prove all that waits, in batches; every claim is settled when this returns.
+
+        ``settle`` gets the claims that one read has proven, to end them together (None: each ends itself).
+        """
         for batch in self._take_batches():
             try:
-                self._check_batch(batch, stop)
+                self._check_batch(batch, stop, settle or _settle_each)
             except Exception as error:  # noqa: BLE001 - whatever it is, each job must be settled by the table
                 for claim in batch:
                     if not claim.is_settled:
@@ -125,12 +137,12 @@ class ProofDesk:
             batches[-1].append(claim)
         return batches
 
-    def _check_batch(self, batch: list[Unproven], stop: threading.Event) -> None:
-        outstanding = self._unproven(batch)
+    def _check_batch(self, batch: list[Unproven], stop: threading.Event, settle: SettleProven) -> None:
+        outstanding = self._unproven(batch, settle)
         if not outstanding:
             return
         self._wait_for_tags(stop)
-        outstanding = self._unproven(outstanding)
+        outstanding = self._unproven(outstanding, settle)
         # An edit of which nothing at all is shown was swallowed whole, which says nothing about dialects.
         misunderstood = [claim for claim in outstanding if claim.arrived and not self._is_from_before(claim)]
         swallowed = [claim for claim in outstanding if claim not in misunderstood]
@@ -154,7 +166,7 @@ class ProofDesk:
                 claim.settle(error)  # its own affair: the others were not refused
         self._wait_for_tags(stop)
         # A lock that is not shown even now is no reason to give the scene up: the next look at it tries again.
-        still = self._unproven([claim for claim in claims if not claim.is_settled], with_locks=False)
+        still = self._unproven([claim for claim in claims if not claim.is_settled], _settle_each, with_locks=False)
         understood = [edit for claim in claims if claim.is_proven for edit in sent[id(claim)]]
         if in_other_dialect and any(map(_depends_on_dialect, understood)):
             self._server.adopt_other_dialect(understood)
@@ -171,7 +183,7 @@ class ProofDesk:
                 "SceneSync is stopping; what could not be proven yet is looked at again at the next start."
             )
 
-    def _unproven(self, claims: list[Unproven], *, with_locks: bool = True) -> list[Unproven]:
+    def _unproven(self, claims: list[Unproven], settle: SettleProven, *, with_locks: bool = True) -> list[Unproven]:
         """Read the claims' items once, settle those that show what was written, return the rest."""
         for claim in claims:
             claim.result = self._collections.as_called_now(claim.result)
@@ -182,13 +194,10 @@ class ProofDesk:
         for claim in rest:
             claim.arrived = any(_shows_some_of(written.edit, items) for written in claim.result.written)
         proven = [claim for claim in claims if claim not in rest]
-        # All in one transaction: each would wait for the disk by itself.
-        with self._baselines.together():
-            for claim in proven:
-                self._remember_texts(claim, items)
+        self._remember_texts(proven, items)
         for claim in proven:
             self._confirm_pictures(claim, items)
-        self._settle_proven([claim for claim in proven if not claim.is_settled])
+        self._settle_proven([claim for claim in proven if not claim.is_settled], settle)
         return rest
 
     def _is_unproven(self, claim: Unproven, items: Mapping[str, Item], *, with_locks: bool) -> bool:
@@ -223,25 +232,31 @@ class ProofDesk:
         """Return the change as this server could be sent it: the edit itself may have taught how long a text may be."""
         return replace(change, after=self._server.fit(change.field, change.after))
 
-    def _remember_texts(self, claim: Unproven, items: Mapping[str, Item]) -> None:
-        for written in claim.result.written:
-            item = items.get(written.edit.rating_key)
-            if item is not None:
+    def _remember_texts(self, proven: Sequence[Unproven], items: Mapping[str, Item]) -> None:
+        """Note what all of them show, in one transaction: each would wait for the disk by itself."""
+        baselines: list[ItemBaselines] = []
+        otherwise: dict[str, Mapping[Field, FieldValue]] = {}
+        for claim in proven:
+            for written in claim.result.written:
+                item = items[written.edit.rating_key]
                 shown: dict[Field, Baseline] = {
                     change.field: Baseline(
                         change.written, item.value(change.field), locked=written.edit.locks(change.field)
                     )
                     for change in map(self._as_sent, written.edit.changes)
                 }
-                self._baselines.write(item.rating_key, claim.scene_id, shown)
-                otherwise = {
+                baselines.append(ItemBaselines(item.rating_key, claim.scene_id, shown))
+                otherwise[item.rating_key] = {
                     change.field: item.value(change.field)
                     for change in written.edit.changes
                     if item.value(change.field) != change.after
                 }
-                self._journal.note_shown(item.rating_key, otherwise)
+        if baselines:
+            with self._baselines.together():
+                self._baselines.write_all(baselines)
+                self._journal.note_shown(otherwise)
 
-    def _settle_proven(self, proven: Sequence[Unproven]) -> None:
+    def _settle_proven(self, proven: Sequence[Unproven], settle: SettleProven) -> None:
         """End proven attempts, and see to the collections that they are about: for all of them together."""
         concerned = [claim for claim in proven if _concerns_collections(claim)]
         error: Exception | None = None
@@ -252,8 +267,13 @@ class ProofDesk:
                 self._collections.tend(tasks, edits, lambda: any(claim.still_ours() for claim in concerned))
             except (TransientError, PermanentError) as failure:
                 error = failure
-        for claim in proven:
-            claim.settle(error if claim in concerned else None)
+        failed = concerned if error is not None else []
+        for claim in failed:
+            claim.settle(error)
+        done = [claim for claim in proven if claim not in failed]
+        for claim in done:
+            claim.is_settled = claim.is_proven = True
+        settle(done)
 
     def _confirm_pictures(self, claim: Unproven, items: Mapping[str, Item]) -> None:
         try:

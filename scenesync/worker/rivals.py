@@ -79,6 +79,13 @@ class Rivals:
             raise _given_away(scene, *lost[0])
         return kept
 
+    def are_unlikely(self, scene: Scene, match: Match, item: Item) -> bool:
+        """Say whether ``settle`` keeps the item without asking anybody but the store."""
+        ours = frozenset(path_key(file.path) for file in match.files)
+        return self._writers.scenes_of(item.rating_key) <= {scene.id} and all(
+            path_key(part.file) in ours for part in item.parts
+        )
+
     def claimants(self, gone: Scene, item: Item) -> Mapping[int, Rule]:
         """Return the scenes that would be written to the item now that ``gone`` is, and by which rule."""
         return self._claims(gone, frozenset(), item)

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Final, Protocol
 from scenesync.domain.blast_radius import NOWHERE, Reach, reach_of
 from scenesync.domain.departure import without_label
 from scenesync.domain.desired import DEFAULT_FIELDS, DEFAULT_RULES, DesiredFields, desired_fields
-from scenesync.domain.diff import Baseline, ConflictPolicy, Edit, plan_edit
+from scenesync.domain.diff import Baseline, ConflictPolicy, Edit, ItemBaselines, plan_edit
 from scenesync.domain.errors import AttemptCut, SceneSkipped
-from scenesync.domain.fields import SHARED_LISTS, Field
-from scenesync.domain.journal import SYNC, JournalEntry, Lock, lock_of
+from scenesync.domain.fields import Field
+from scenesync.domain.matching import Match
 from scenesync.domain.participation import EVERYBODY, Participation, Reason
+from scenesync.worker.noting import Notes, file_of
 from scenesync.worker.write_limit import STALE_AFTER_S
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
     from scenesync.domain.fields import FieldValue
     from scenesync.domain.holds import Hold
     from scenesync.domain.item import Item
-    from scenesync.domain.matching import Match, MatchResult
+    from scenesync.domain.journal import JournalEntry
+    from scenesync.domain.matching import MatchResult
     from scenesync.domain.photos import Photo
     from scenesync.domain.ports import MediaServer
     from scenesync.domain.scene import Scene
@@ -56,6 +58,14 @@ class Baselines(Protocol):
         """Remember what was written."""
         ...
 
+    def write_all(self, written: Iterable[ItemBaselines]) -> None:
+        """Remember what was written to many items, in one step."""
+        ...
+
+    def looking_up(self) -> AbstractContextManager[object]:
+        """Let the reads of the block cost less."""
+        ...
+
     def together(self) -> AbstractContextManager[object]:
         """Make all that is written in the block one step: baselines and journal wait for the disk once."""
         ...
@@ -68,8 +78,8 @@ class Journal(Protocol):
         """Keep the entries."""
         ...
 
-    def note_shown(self, rating_key: str, shown: Mapping[Field, FieldValue]) -> None:
-        """Note how the server shows what was last written to these fields of an item."""
+    def note_shown(self, shown: Mapping[str, Mapping[Field, FieldValue]]) -> None:
+        """Note how the server shows what was last written to these fields of these items."""
         ...
 
 
@@ -140,7 +150,7 @@ class SyncResult:
 class PlannedItem:
     """One item as it is, the edit that would make it right, and the pictures that would be put there.
 
-    ``reach`` is what the edit counts for in a run that nobody asked for.
+    ``reach`` is what the edit counts for in a run that nobody asked for, ``known`` what was written there before.
     """
 
     item: Item
@@ -148,6 +158,34 @@ class PlannedItem:
     pictures: tuple[Field, ...] = ()
     photos: tuple[str, ...] = ()
     reach: Reach = NOWHERE
+    known: Mapping[Field, Baseline] = dataclass_field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What is to be done for a scene, by items that were read at ``read_at`` (monotonic, before the request).
+
+    ``is_noted``: baselines and journal have its edits already.
+    """
+
+    scene: Scene
+    desired: DesiredFields
+    match: Match
+    planned: Sequence[PlannedItem]
+    read_at: float
+    held: Hold | None = None
+    is_noted: bool = False
+
+    @property
+    def is_simple(self) -> bool:
+        """Whether its texts are all that has to be seen to before its edits."""
+        return self.held is None and not self.desired.collections
+
+    @property
+    def is_right(self) -> bool:
+        """Whether there is nothing to do, and no picture to ask for."""
+        pictures = self.desired.images or self.desired.photos
+        return self.is_simple and not pictures and not any(step.edit for step in self.planned)
 
 
 class SceneSync:
@@ -170,7 +208,7 @@ class SceneSync:
         self._server = server
         self._locator = locator
         self._baselines = baselines
-        self._journal = journal
+        self._notes = Notes(baselines, journal, collections)
         self._images = images
         self._options = options
         self._writing = writing
@@ -186,6 +224,19 @@ class SceneSync:
     def read_ahead(self, scenes: Sequence[Scene]) -> Mapping[str, Item]:
         """Read the items of many scenes together, for ``plan`` and ``sync``."""
         return self._locator.read_ahead(scenes)
+
+    def read_matched(self, matches: Sequence[MatchResult]) -> Mapping[str, Item]:
+        """Read the items that ``match`` found for many scenes."""
+        return self._locator.read_matched(matches)
+
+    def looking_up(self) -> AbstractContextManager[object]:
+        """Let what is looked up in the store in the block cost less."""
+        return self._baselines.looking_up()
+
+    def note_together(self, decided: Sequence[Decided]) -> Sequence[Decided]:
+        """Note in one step what is about to be written for simple scenes; return them with that noted."""
+        self._notes.note_together(decided)
+        return [replace(each, is_noted=True) for each in decided]
 
     def plan(
         self,
@@ -221,14 +272,45 @@ class SceneSync:
         ``still_ours`` is asked before each write; a job that was taken over writes nothing more (LeaseLost).
         A failing image does not keep the text from being written and proven: its error is in the result.
         """
+        return self.carry_out(self.decide(scene, items), still_ours)
+
+    def decide(
+        self,
+        scene: Scene,
+        items: Mapping[str, Item] = _NOTHING,
+        *,
+        read_at: float | None = None,
+        matched: MatchResult | None = None,
+    ) -> Decided:
+        """Return what is to be done, changing nothing; ``items`` were read at ``read_at``, by what matched then.
+
+        Raises what ``sync`` raises before its first write.
+        """
+        at = time.monotonic() if read_at is None else read_at
         held = self._require_not_held(scene)
         desired = self._desired(scene)
-        match, planned = self._plan(scene, desired, items)
-        planned_at = time.monotonic()
-        if held is not None:
+        match, planned = self._plan(scene, desired, items, matched)
+        return Decided(scene, desired, match, planned, at, held)
+
+    def decide_ahead(
+        self, scene: Scene, matched: MatchResult, items: Mapping[str, Item], read_at: float
+    ) -> Decided | None:
+        """Do what ``decide`` does, or return None if that would ask Stash for other scenes, one by one."""
+        if isinstance(matched, Match) and not all(
+            self._rivals.are_unlikely(scene, matched, items[key]) for key in matched.rating_keys
+        ):
+            return None
+        return self.decide(scene, items, read_at=read_at, matched=matched)
+
+    def carry_out(self, decided: Decided, still_ours: Callable[[], bool]) -> SyncResult:
+        """Do what was decided a moment ago; as ``sync``."""
+        scene, desired, match, planned = decided.scene, decided.desired, decided.match, decided.planned
+        read_at = decided.read_at
+        if decided.held is not None:
             log.info("metadata changed in Stash, no longer held scene=%d", scene.id)
             self._holds.release([scene.id])
         if self._prepare_collections(planned, desired, still_ours):
+            read_at = time.monotonic()
             match, planned = self._plan(scene, desired, _NOTHING)
             self._prepare_collections(planned, desired, still_ours)
         written: list[WrittenItem] = []
@@ -242,7 +324,9 @@ class SceneSync:
             edit = replace(step.edit, also_lock=pictures.missing_locks)
             if edit:
                 _say_what_was_cut(scene.id, edit, desired.cuts)
-                self.write(scene.id, match, step.item, edit, still_ours, planned_at=planned_at)
+                if not decided.is_noted:
+                    self._notes.note(scene.id, match, step.item, edit)
+                self._send(step.item, edit, still_ours, read_at)
             photos, photo_error = self._photos_to_look_at(step, desired)
             image_error = image_error or photo_error
             if edit or pictures.changes or photos:
@@ -291,12 +375,16 @@ class SceneSync:
         return desired_fields(scene, self._options.enabled, self._options.rules)
 
     def _plan(
-        self, scene: Scene, desired: DesiredFields, known: Mapping[str, Item]
+        self,
+        scene: Scene,
+        desired: DesiredFields,
+        known: Mapping[str, Item],
+        matched: MatchResult | None = None,
     ) -> tuple[Match, Sequence[PlannedItem]]:
         left_out = self._options.participation.left_out(scene)
         if left_out is not None:
             raise SceneSkipped(left_out.text, reason=left_out.reason)
-        match, items = self._locator.locate(scene, known)
+        match, items = self._locator.locate(scene, known, matched)
         items = self._rivals.settle(scene, match, items)
         return match, [self._plan_item(item, desired) for item in items]
 
@@ -314,33 +402,17 @@ class SceneSync:
             policies=self._options.policies,
             lock=self._options.lock,
         )
-        return PlannedItem(item, edit, reach=reach_of(edit, baselines))
+        return PlannedItem(item, edit, reach=reach_of(edit, baselines), known=baselines)
 
-    def write(
-        self,
-        scene_id: int,
-        match: Match,
-        item: Item,
-        edit: Edit,
-        still_ours: Callable[[], bool],
-        *,
-        planned_at: float | None = None,
-    ) -> None:
-        """Note what is about to be written, then send it.
+    def write(self, scene_id: int, match: Match, item: Item, edit: Edit, still_ours: Callable[[], bool]) -> None:
+        """Note what is about to be written to an item that was read this moment, then send it."""
+        read_at = time.monotonic()
+        self._notes.note(scene_id, match, item, edit)
+        self._send(item, edit, still_ours, read_at)
 
-        ``planned_at`` is when the edit was made (monotonic), of an item that was read a moment before.
-
-        Noted first: after a crash, or a write that was carried out without an answer, our own text would pass for a
-        person's and stay there for ever.
-        """
-        if edit.changes:
-            known = self._baselines.read(edit.rating_key)
-            with self._collections.noting(item, edit), self._baselines.together():
-                self._journal.append(_entries(scene_id, item, edit, known, at=time.time(), file=file_of(match, item)))
-                self._baselines.write(edit.rating_key, scene_id, _unproven_baselines(edit, known))
-        with self._writing.slot(still_ours) as waited_s:
-            age_s = waited_s if planned_at is None else time.monotonic() - planned_at
-            if age_s > STALE_AFTER_S:
+    def _send(self, item: Item, edit: Edit, still_ours: Callable[[], bool], read_at: float) -> None:
+        with self._writing.slot(still_ours):
+            if time.monotonic() - read_at > STALE_AFTER_S:
                 require_as_planned(self._server, item, edit)
             self._server.apply_edit(edit)
 
@@ -350,49 +422,6 @@ def require_as_planned(server: MediaServer, item: Item, edit: Edit) -> None:
     now = server.read_items([item.rating_key]).get(item.rating_key)
     if now is None or now.parts != item.parts or any(now.value(c.field) != c.before for c in edit.changes):
         raise AttemptCut("The item changed in Plex while its edit waited for others; it is looked at again.")
-
-
-def file_of(match: Match, item: Item) -> str:
-    """Return the file, as Plex sees it, for which an item was matched."""
-    return next((file.path for file in match.files if file.rating_key == item.rating_key), "")
-
-
-def _unproven_baselines(edit: Edit, known: Mapping[Field, Baseline]) -> Mapping[Field, Baseline]:
-    entries: dict[Field, Baseline] = {}
-    for change in edit.changes:
-        written = change.written
-        if change.field in SHARED_LISTS and change.field in known:
-            # What was ours stays ours until it is proven to be gone.
-            written = tuple(dict.fromkeys((*known[change.field].written, *written)))
-        entries[change.field] = Baseline(written, replaced=change.before, locked=edit.locks(change.field))
-    return entries
-
-
-def _entries(
-    scene_id: int, item: Item, edit: Edit, known: Mapping[Field, Baseline], *, at: float, file: str
-) -> list[JournalEntry]:
-    entries = []
-    for change in edit.changes:
-        baseline = known.get(change.field)
-        before = lock_of(is_locked=change.field.value in item.locked, ours=baseline is not None and baseline.locked)
-        after = lock_of(
-            is_locked=edit.leaves_locked(change.field), ours=edit.locks(change.field) and before is not Lock.PERSON
-        )
-        entries.append(
-            JournalEntry(
-                at=at,
-                scene_id=scene_id,
-                rating_key=edit.rating_key,
-                field=change.field,
-                before=change.before,
-                after=change.after,
-                cause=SYNC,
-                lock_before=before,
-                lock_after=after,
-                file=file,
-            )
-        )
-    return entries
 
 
 def _actors_after(edit: Edit) -> FieldValue:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import queue as handoff
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from scenesync.domain.errors import AttemptCut, LeaseLost
@@ -13,6 +14,7 @@ from scenesync.plex.exceptions import PlexNotFound
 from scenesync.queue.errors import QueueDamaged, QueueError
 from scenesync.store.errors import StoreDamaged, StoreError
 from scenesync.worker.attempts import Running, describe, outcome_of
+from scenesync.worker.decision import Ack
 from scenesync.worker.disk_trouble import DiskTrouble
 
 if TYPE_CHECKING:
@@ -34,7 +36,8 @@ class Settling:
     """Settles jobs, from whichever thread attempted them.
 
     ``broken`` is what ends the run: a damaged file, a bug in a thread or, with ``until_idle``, a disk that cannot be
-    used. A job that the queue could not take stays in hand and is settled later.
+    used. A job that the queue could not take stays in hand and is settled later. ``history`` gets the attempts that
+    ended together in one piece, each of ``observers`` one by one.
     """
 
     def __init__(
@@ -45,12 +48,14 @@ class Settling:
         observers: Sequence[Callable[[Attempt], None]],
         *,
         until_idle: bool,
+        history: Callable[[Sequence[Attempt]], None] | None = None,
     ) -> None:
         self.broken: Exception | None = None
         self._worker = worker
         self._gate = gate
         self._holdings = holdings
         self._observers = tuple(observers)
+        self._history = history or _forget
         self._until_idle = until_idle
         self._stop = threading.Event()
         self._pause_wanted = threading.Event()
@@ -88,7 +93,30 @@ class Settling:
             if job.is_fan_out:
                 _log_fan_out(job, decision, error)
             else:
-                self._tell(describe(job, decision, error))
+                self._tell([describe(job, decision, error)])
+
+    def settle_done(self, jobs: Sequence[Running]) -> None:
+        """End attempts at scenes that worked, all in one step."""
+        jobs = [job for job in jobs if self._holdings.has(job.claim)]
+        if not jobs:
+            return
+        try:
+            lost = self._worker.settle_done([job.claim for job in jobs])
+        except QueueError as failure:
+            self._queue_trouble.met(failure)
+            for job in jobs:
+                self._unsettled.put((job, None))
+            if self._until_idle or isinstance(failure, QueueDamaged):
+                self.broken = failure
+            return
+        self._queue_trouble.over()
+        for claim in lost:
+            log.warning("job was taken over by another process scene=%s", claim.job.get("scene_id"))
+        done = [job for job in jobs if job.claim not in lost]
+        for job in done:
+            self._gate.note(None, job.permit, began_at=job.started_monotonic or None)
+        self._holdings.remove_all_of([job.claim for job in jobs])
+        self._tell([describe(job, Ack(), None) for job in done])
 
     def _met_in_an_attempt(self, error: QueueError | StoreError) -> None:
         """Let the job go back, but the loop pause before it claims again; or end the run."""
@@ -147,16 +175,22 @@ class Settling:
         (self._queue_trouble if isinstance(error, QueueError) else self._state_trouble).met(error)
         self._stop.wait(DISK_PAUSE_S)
 
-    def _tell(self, attempt: Attempt) -> None:
+    def _tell(self, attempts: Sequence[Attempt]) -> None:
+        tellings = [partial(self._history, attempts)]
+        tellings += [partial(observer, attempt) for observer in self._observers for attempt in attempts]
         noted = True
-        for observer in self._observers:
+        for tell in tellings:
             try:
-                observer(attempt)
+                tell()
             except StoreError as failure:
                 self._state_trouble.met(failure)
                 noted = False
         if noted:
             self._state_trouble.over()
+
+
+def _forget(attempts: Sequence[Attempt]) -> None:
+    del attempts
 
 
 def _log_fan_out(job: Running, decision: Decision, error: Exception | None) -> None:

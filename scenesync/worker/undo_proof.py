@@ -104,7 +104,7 @@ class UndoProof:
                 },
             )
             otherwise = {undo.field: shown[undo.field] for undo in work.texts if shown[undo.field] != undo.target}
-            self._journal.note_shown(work.rating_key, otherwise)
+            self._journal.note_shown({work.rating_key: otherwise})
             for undo in work.pictures:
                 note_picture(self._baselines, work, undo, shown=str(item.value(undo.field)))
         for each, value in otherwise.items():

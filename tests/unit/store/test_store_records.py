@@ -122,7 +122,7 @@ def test_the_journal_is_searched_by_scene_time_and_run(database: Database) -> No
 def test_how_the_server_shows_an_edit_is_noted_with_the_latest_one_of_the_field(database: Database) -> None:
     journal = JournalStore(database, SERVER)
     journal.append([entry(1.0, 7, " Quay"), entry(2.0, 7, " Pier")])
-    journal.note_shown("101", {Field.TITLE: "Pier", Field.SUMMARY: "not written"})
+    journal.note_shown({"101": {Field.TITLE: "Pier", Field.SUMMARY: "not written"}})
     assert [found.shown for found in journal.history("101")] == [None, "Pier"]
 
 
