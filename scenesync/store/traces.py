@@ -88,7 +88,8 @@ class TraceStore:
 
     def keep(self, traces: Iterable[SceneTrace]) -> int:
         """Remember the traces, each in place of its scene's earlier one; return how many were news."""
-        news = [(trace, known) for trace in traces if (known := self.read(trace.scene_id)) != trace]
+        with self._database.looking_up():
+            news = [(trace, known) for trace in traces if (known := self.read(trace.scene_id)) != trace]
         if not news:
             return 0
         gone: list[Mapping[str, object]] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -40,6 +41,14 @@ class Pins(Protocol):
 ITEMS_PER_READ: Final = 50
 
 
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What the index said of a scene, and when (monotonic): what it learned later may say otherwise."""
+
+    result: MatchResult
+    at: float
+
+
 class Locator:
     """Answers with the match and the items as they are now."""
 
@@ -64,9 +73,14 @@ class Locator:
 
     def read_ahead(self, scenes: Iterable[Scene]) -> Mapping[str, Item]:
         """Read the items of many scenes in as few requests as possible, for ``locate`` to use at once."""
-        return self.read_matched([self.match(scene) for scene in scenes])
+        return self.read_found([self.match(scene) for scene in scenes])
 
-    def read_matched(self, matches: Iterable[MatchResult]) -> Mapping[str, Item]:
+    def look(self, scene: Scene) -> Looked:
+        """Ask the index alone, for ``locate`` to use at once."""
+        at = time.monotonic()
+        return Looked(self.match(scene), at)
+
+    def read_found(self, matches: Iterable[MatchResult]) -> Mapping[str, Item]:
         """Read the items that ``match`` found, in as few requests as possible."""
         keys = dict.fromkeys(key for found in matches if isinstance(found, Match) for key in found.rating_keys)
         items: dict[str, Item] = {}
@@ -75,21 +89,21 @@ class Locator:
         return items
 
     def locate(
-        self, scene: Scene, items: Mapping[str, Item] = MappingProxyType({}), matched: MatchResult | None = None
+        self, scene: Scene, items: Mapping[str, Item] = MappingProxyType({}), looked: Looked | None = None
     ) -> tuple[Match, Sequence[Item]]:
         """Return the match and its items, in full: from ``items``, which were read a moment ago, else read now.
 
-        ``matched`` is what ``match`` answered just before that read (None: it is asked now). Raises SceneSkipped, AmbiguousMatch, PlexNotFound, and what the requests raise.
+        ``looked`` is what the index said just before that read (None: it is asked now). Raises SceneSkipped, AmbiguousMatch, PlexNotFound, and what the requests raise.
         """
         if not scene.files:
             raise SceneSkipped(
                 f"Scene {scene.id} has no file, so there is nothing in Plex to show it on.", reason=Reason.NO_FILE
             )
-        looked_at = time.monotonic()
-        result = self.match(scene) if matched is None else matched
+        looked = looked or self.look(scene)
+        result = looked.result
         found = self._read(result, items)
         # An item that is gone may have moved to another library while its twin stayed, so one missing is enough.
-        if (found is None or len(found[1]) < len(found[0].rating_keys)) and self._index.refresh_after_miss(looked_at):
+        if (found is None or len(found[1]) < len(found[0].rating_keys)) and self._index.refresh_after_miss(looked.at):
             result = self.match(scene)
             found = self._read(result, {})
         if isinstance(result, Ambiguous):

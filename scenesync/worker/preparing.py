@@ -17,6 +17,7 @@ from scenesync.domain.errors import PermanentError, TransientError
 from scenesync.domain.matching import Match
 from scenesync.worker.circuit_breaker import CircuitState
 from scenesync.worker.scene_sync import Decided, SyncResult
+from scenesync.worker.write_limit import STALE_AFTER_S
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MOST_AT_ONCE: Final = 50
-FEWEST_AT_ONCE: Final = 4
+FEWEST_AT_ONCE: Final = 2
 AT_ONCE_FROM: Final = 8
 """Fewer scenes that a person saved a moment ago do not wait for each other: each is read by whoever writes it."""
 SLOW_S: Final = 2.0
@@ -133,10 +134,12 @@ class Preparing:
         self._settling.settle_done(done)
 
     def begins(self, job: Running) -> None:
-        """Hear that a thread takes a job, to write it."""
+        """Hear that a thread takes a job, to write it; what was decided too long ago has to be decided again."""
         if job.decided is not None:
             age_s = time.monotonic() - job.decided.read_at
             self._size.learn(age_s, job.batch_size, is_last=job.is_last_of_batch)
+            if age_s > STALE_AFTER_S:
+                job.decided = None
 
 
 def decide_together(scene_sync: SceneSync, scenes: Sequence[Scene]) -> Sequence[Decided | Exception | None]:
@@ -146,19 +149,18 @@ def decide_together(scene_sync: SceneSync, scenes: Sequence[Scene]) -> Sequence[
     """
     found: list[Decided | Exception | None] = []
     with scene_sync.looking_up():
-        matches = [scene_sync.match(scene) for scene in scenes]
-        read_at = time.monotonic()
-        items = scene_sync.read_matched(matches)
+        looks = [scene_sync.look(scene) for scene in scenes]
+        items = scene_sync.read_found(looks)
         taken: set[str] = set()
-        for scene, matched in zip(scenes, matches, strict=True):
-            keys = set(matched.rating_keys) if isinstance(matched, Match) else set()
+        for scene, looked in zip(scenes, looks, strict=True):
+            keys = set(looked.result.rating_keys) if isinstance(looked.result, Match) else set()
             # Two scenes for one item are looked at in turn: the second must see what was noted for the first.
             if not keys.isdisjoint(taken) or not keys <= items.keys():
                 found.append(None)
                 continue
             taken |= keys
             try:
-                found.append(scene_sync.decide_ahead(scene, matched, items, read_at))
+                found.append(scene_sync.decide_ahead(scene, items, looked))
             except Exception as error:  # noqa: BLE001 - one scene's failure, whatever it is, is settled by the table
                 found.append(error)
     to_note = [each for each in found if isinstance(each, Decided) and each.is_simple]

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from scenesync.domain.scene import Scene
     from scenesync.worker.collections import Collections, CollectionTask
     from scenesync.worker.images import ImageChange, ImageSync
-    from scenesync.worker.locator import Locator
+    from scenesync.worker.locator import Locator, Looked
     from scenesync.worker.photos import PhotoSync
     from scenesync.worker.rivals import Rivals
     from scenesync.worker.write_limit import WriteLimit
@@ -163,7 +163,7 @@ class PlannedItem:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """What is to be done for a scene, by items that were read at ``read_at`` (monotonic, before the request).
+    """What is to be done for a scene, by items that were read after ``read_at`` (monotonic).
 
     ``is_noted``: baselines and journal have its edits already.
     """
@@ -225,9 +225,13 @@ class SceneSync:
         """Read the items of many scenes together, for ``plan`` and ``sync``."""
         return self._locator.read_ahead(scenes)
 
-    def read_matched(self, matches: Sequence[MatchResult]) -> Mapping[str, Item]:
-        """Read the items that ``match`` found for many scenes."""
-        return self._locator.read_matched(matches)
+    def look(self, scene: Scene) -> Looked:
+        """Ask the path index, for ``decide_ahead``."""
+        return self._locator.look(scene)
+
+    def read_found(self, looks: Sequence[Looked]) -> Mapping[str, Item]:
+        """Read the items that the index knows for many scenes."""
+        return self._locator.read_found([looked.result for looked in looks])
 
     def looking_up(self) -> AbstractContextManager[object]:
         """Let what is looked up in the store in the block cost less."""
@@ -274,33 +278,25 @@ class SceneSync:
         """
         return self.carry_out(self.decide(scene, items), still_ours)
 
-    def decide(
-        self,
-        scene: Scene,
-        items: Mapping[str, Item] = _NOTHING,
-        *,
-        read_at: float | None = None,
-        matched: MatchResult | None = None,
-    ) -> Decided:
-        """Return what is to be done, changing nothing; ``items`` were read at ``read_at``, by what matched then.
+    def decide(self, scene: Scene, items: Mapping[str, Item] = _NOTHING, looked: Looked | None = None) -> Decided:
+        """Return what is to be done, changing nothing; ``items`` were read after the index was ``looked`` into.
 
         Raises what ``sync`` raises before its first write.
         """
-        at = time.monotonic() if read_at is None else read_at
+        at = time.monotonic() if looked is None else looked.at
         held = self._require_not_held(scene)
         desired = self._desired(scene)
-        match, planned = self._plan(scene, desired, items, matched)
+        match, planned = self._plan(scene, desired, items, looked)
         return Decided(scene, desired, match, planned, at, held)
 
-    def decide_ahead(
-        self, scene: Scene, matched: MatchResult, items: Mapping[str, Item], read_at: float
-    ) -> Decided | None:
+    def decide_ahead(self, scene: Scene, items: Mapping[str, Item], looked: Looked) -> Decided | None:
         """Do what ``decide`` does, or return None if that would ask Stash for other scenes, one by one."""
-        if isinstance(matched, Match) and not all(
-            self._rivals.are_unlikely(scene, matched, items[key]) for key in matched.rating_keys
+        match = looked.result
+        if isinstance(match, Match) and not all(
+            self._rivals.are_unlikely(scene, match, items[key]) for key in match.rating_keys
         ):
             return None
-        return self.decide(scene, items, read_at=read_at, matched=matched)
+        return self.decide(scene, items, looked)
 
     def carry_out(self, decided: Decided, still_ours: Callable[[], bool]) -> SyncResult:
         """Do what was decided a moment ago; as ``sync``."""
@@ -379,12 +375,12 @@ class SceneSync:
         scene: Scene,
         desired: DesiredFields,
         known: Mapping[str, Item],
-        matched: MatchResult | None = None,
+        looked: Looked | None = None,
     ) -> tuple[Match, Sequence[PlannedItem]]:
         left_out = self._options.participation.left_out(scene)
         if left_out is not None:
             raise SceneSkipped(left_out.text, reason=left_out.reason)
-        match, items = self._locator.locate(scene, known, matched)
+        match, items = self._locator.locate(scene, known, looked)
         items = self._rivals.settle(scene, match, items)
         return match, [self._plan_item(item, desired) for item in items]
 

@@ -24,7 +24,7 @@ from scenesync.store.database import Database, open_database
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from sim_kernel import Kernel, Task
@@ -82,6 +82,20 @@ class WorkerQueue(EmbeddedQueue):
     def complete(self, claimed: ClaimedJob) -> None:
         with self._settling(claimed):
             super().complete(claimed)
+
+    def complete_all(self, claims: Sequence[ClaimedJob]) -> Sequence[ClaimedJob]:
+        held = {claim.row_id: self.process.holds(self._owner.name, claim) for claim in claims}
+        self.process.settling += 1
+        try:
+            lost = super().complete_all(claims)
+        finally:
+            self.process.settling -= 1
+        for claim in claims:
+            if claim in lost:
+                self._lost(claim)
+            elif not held[claim.row_id]:
+                self.process.violate("I9", f"{self.process.name} ended {claim.job_key}, which it had lost")
+        return lost
 
     def requeue(self, claimed: ClaimedJob, job: Mapping[str, Any]) -> None:
         retries = self.process.retries
