@@ -20,7 +20,6 @@ from scenesync.queue.records import (
     ClaimedJob,
     EnqueueResult,
     FoundJobs,
-    Job,
     PendingJob,
 )
 from scenesync.queue.schema import COMPLETED, FAILED, PAUSE_S, Journal, transaction

@@ -93,7 +93,8 @@ class Locator:
     ) -> tuple[Match, Sequence[Item]]:
         """Return the match and its items, in full: from ``items``, which were read a moment ago, else read now.
 
-        ``looked`` is what the index said just before that read (None: it is asked now). Raises SceneSkipped, AmbiguousMatch, PlexNotFound, and what the requests raise.
+        ``looked`` is what the index said just before that read (None: it is asked now). Raises SceneSkipped,
+        AmbiguousMatch, PlexNotFound, and what the requests raise.
         """
         if not scene.files:
             raise SceneSkipped(

@@ -24,8 +24,8 @@ from scenesync.worker.attempts import Running
 from scenesync.worker.circuit_breaker import CircuitState
 from scenesync.worker.hand_out import HandOut
 from scenesync.worker.holdings import Holdings
-from scenesync.worker.proof import Unproven
 from scenesync.worker.preparing import AT_ONCE_FROM, Preparing
+from scenesync.worker.proof import Unproven
 from scenesync.worker.settling import Settling
 
 if TYPE_CHECKING:

@@ -56,7 +56,7 @@ class BatchSize:
             return self._scenes
 
     def learn(self, age_s: float, of: int, *, is_last: bool) -> None:
-        """Hear how old the read was when a scene's turn came to be written, the last one's of a batch of ``of`` maybe."""
+        """Hear how old the read was when the turn came of a scene, maybe the last, from a batch of ``of``."""
         with self._lock:
             if age_s > SLOW_S:
                 self._scenes = max(FEWEST_AT_ONCE, min(self._scenes, int(of * SLOW_S / age_s)))

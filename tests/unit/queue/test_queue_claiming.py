@@ -146,6 +146,20 @@ def test_whoever_lost_a_job_can_no_longer_end_it(queue: EmbeddedQueue, make_job:
     queue.complete(current)
 
 
+def test_many_are_ended_in_one_step_but_for_those_that_are_lost(queue: EmbeddedQueue, make_job: MakeJob) -> None:
+    for scene_id in (1, 2, 3):
+        queue.put_job(make_job(scene_id))
+    first, lost, third = queue.claim(3)
+    queue.release(lost)
+    [again] = queue.claim()
+    assert queue.complete_all([first, lost, third]) == [lost]
+    assert queue.confirm_owned(again)
+    assert not queue.confirm_owned(first)
+    assert queue.totals() == (2, 0)
+    assert queue.held({"pqid": first.row_id}) is None
+    assert queue.complete_all([]) == []
+
+
 def test_another_queue_object_cannot_end_or_resume_a_living_ones_job(
     queue: EmbeddedQueue, open_queue: OpenQueue, make_job: MakeJob
 ) -> None:

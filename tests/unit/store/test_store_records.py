@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from store_samples import OTHER_SERVER, SERVER
 
 from scenesync.domain.circuit import Circuit, CircuitState
-from scenesync.domain.diff import Baseline, ImageBaseline
+from scenesync.domain.diff import Baseline, ImageBaseline, ItemBaselines
 from scenesync.domain.field_rules import PosterFit
 from scenesync.domain.fields import Field
 from scenesync.domain.holds import Hold
@@ -218,6 +218,36 @@ def test_a_scenes_attempts_are_bounded_whatever_becomes_of_them(database: Databa
             store.add(attempt(7, float(at), Outcome.RETRY if at % 2 else Outcome.SYNCED))
     assert [made.started_at for made in store.latest(7, 1000)] == [float(at) for at in range(129, 29, -1)]
     assert len(store.latest(8, 10)) == 1
+
+
+def test_attempts_that_ended_together_are_kept_in_one_step_and_in_order(database: Database) -> None:
+    store = AttemptStore(database)
+    store.add_all([attempt(7, float(at)) for at in range(KEPT_PER_SCENE + 5)] + [attempt(8, 1.0)])
+    assert [made.started_at for made in store.latest(7, 3)] == [104.0, 103.0, 102.0]
+    assert len(store.latest(7, 1000)) == KEPT_PER_SCENE
+    assert store.latest(8, 10) == (attempt(8, 1.0),)
+    store.add_all([])
+
+
+def test_baselines_of_many_items_are_written_in_one_step(database: Database) -> None:
+    store = BaselineStore(database, SERVER)
+    store.write_all([ItemBaselines("101", 7, WRITTEN), ItemBaselines("102", 8, {Field.TITLE: Baseline("Pier")})])
+    assert store.read("101") == WRITTEN
+    assert store.read("102") == {Field.TITLE: Baseline("Pier")}
+    assert store.scenes_of("102") == {8}
+
+
+def test_look_ups_that_share_a_connection_see_what_was_written_meanwhile(database: Database) -> None:
+    store = BaselineStore(database, SERVER)
+    with store.looking_up(), store.looking_up():
+        assert store.read("101") == {}
+        with ThreadPoolExecutor(1) as another:
+            another.submit(store.write, "101", 7, WRITTEN).result()
+        assert store.read("101") == WRITTEN
+        with store.together():
+            store.write("102", 8, WRITTEN)
+            assert store.read("102") == WRITTEN, "what the thread itself is about to commit, too"
+    assert store.read("102") == WRITTEN
 
 
 class TestCircuits:

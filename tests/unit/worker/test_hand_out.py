@@ -43,3 +43,35 @@ def test_who_waits_is_woken_by_a_job_and_by_the_end() -> None:
     for thread in threads:
         thread.join(timeout=5)
     assert sorted(0 if found is None else found.claim.row_id for found in got) == [0, 7]
+
+
+def test_several_are_taken_at_once_in_the_same_order() -> None:
+    waiting = HandOut()
+    waiting.put_all([job(1), job(2), job(3, PRIORITY_PERSON)])
+    assert [found.claim.row_id for found in waiting.get_some(2)] == [3, 1]
+    assert [found.claim.row_id for found in waiting.get_some(50)] == [2]
+    waiting.close()
+    assert waiting.get_some(50) == []
+
+
+def test_it_says_whether_a_person_waits_for_what_comes_next() -> None:
+    waiting = HandOut()
+    assert not waiting.has_urgent()
+    waiting.put(job(1))
+    assert not waiting.has_urgent()
+    waiting.put(job(2, PRIORITY_PERSON))
+    assert waiting.has_urgent()
+
+
+def test_who_waits_until_few_are_left_is_woken_when_they_are_taken_and_by_the_end() -> None:
+    waiting = HandOut()
+    waiting.put_all([job(number) for number in range(5)])
+    assert not waiting.wait_until_few(3, 0.01)
+    woken: list[bool] = []
+    thread = threading.Thread(target=lambda: woken.append(waiting.wait_until_few(3, 10)))
+    thread.start()
+    waiting.get_some(2)
+    thread.join(timeout=5)
+    assert woken == [True]
+    waiting.close()
+    assert waiting.wait_until_few(0, 10)
