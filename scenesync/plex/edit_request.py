@@ -138,14 +138,15 @@ class _Block:
         return (*self.pieces, self.lock)
 
 
-@dataclass(frozen=True, slots=True)
 class _Packing:
     """Fills requests with blocks up to the longest line."""
 
-    library_key: str
-    rating_key: str
-    item_type: int
-    limit_bytes: int
+    def __init__(self, library_key: str, rating_key: str, item_type: int, limit_bytes: int) -> None:
+        self._library_key = library_key
+        self._rating_key = rating_key
+        self._item_type = item_type
+        self._limit_bytes = limit_bytes
+        self._bare_bytes = self._put(()).line_bytes
 
     def requests(self, blocks: Sequence[_Block]) -> Iterator[Request]:
         """Yield as few requests as the order of the blocks allows."""
@@ -174,17 +175,16 @@ class _Packing:
             slice_.append(piece)
             if not self._fits([*slice_, block.lock]):
                 raise PlexPermanentError(
-                    f"an edit of item {self.rating_key} is too long for Plex ({self.limit_bytes} bytes a request) "
+                    f"an edit of item {self._rating_key} is too long for Plex ({self._limit_bytes} bytes a request) "
                     f"and cannot be split: {block.field.value}"
                 )
         yield self._put([*slice_, block.lock])
 
     def _put(self, parameters: Sequence[str]) -> Request:
-        return metadata_put(self.library_key, (self.rating_key,), parameters, item_type=self.item_type)
+        return metadata_put(self._library_key, (self._rating_key,), parameters, item_type=self._item_type)
 
     def _fits(self, parameters: Sequence[str]) -> bool:
-        bare_bytes = self._put(()).line_bytes
-        return bare_bytes + sum(len(encoded) + 1 for encoded in parameters) <= self.limit_bytes
+        return self._bare_bytes + sum(len(encoded) + 1 for encoded in parameters) <= self._limit_bytes
 
 
 def _in_order(changes: Sequence[FieldChange]) -> list[FieldChange]:

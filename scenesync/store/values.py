@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -11,9 +11,13 @@ if TYPE_CHECKING:
     from scenesync.domain.fields import FieldValue
 
 
+# `json.dumps` would make an encoder for each value, which costs more than to encode it.
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
 def to_text(value: FieldValue | Sequence[str]) -> str:
     """Return the JSON text of a value."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _ENCODER.encode(value)
 
 
 def to_value(text: str) -> FieldValue:

@@ -86,7 +86,7 @@ class Preparing:
 
     def _next_jobs(self) -> Sequence[Running]:
         # What a person saved does not wait until enough of the others are written.
-        while not self._decided.wait_until_few(self._size.scenes // 2, LOOK_AGAIN_S):
+        while not self._decided.wait_until_few(self._size.scenes, LOOK_AGAIN_S):
             if self._waiting.has_urgent():
                 break
         return self._waiting.get_some(self._size.scenes)

@@ -221,16 +221,22 @@ class ProofDesk:
     def _left_of(self, written: WrittenItem, items: Mapping[str, Item]) -> Edit:
         """Return what of an edit the item does not show yet, as an edit."""
         edit, item = written.edit, items[written.edit.rating_key]
-        sent = [replace(each, before=item.value(each.field)) for each in map(self._as_sent, edit.changes)]
-        changes = tuple(each for each in sent if not stuck(each, each.before))
-        if changes:  # a date that is still there may have been ignored with the rest
-            changes = tuple(each for each in sent if each in changes or (_clears_date(each) and each.before))
         also_lock, also_unlock = edit.missing_locks(item.locked)
-        return replace(edit, changes=changes, also_lock=also_lock, also_unlock=also_unlock)
+        sent = [self._as_sent(change) for change in edit.changes]
+        if all(stuck(each, item.value(each.field)) for each in sent):
+            return replace(edit, changes=(), also_lock=also_lock, also_unlock=also_unlock)
+        left = [
+            replace(each, before=item.value(each.field))
+            for each in sent
+            # A date that is still there may have been ignored with the rest.
+            if not stuck(each, item.value(each.field)) or (_clears_date(each) and item.value(each.field))
+        ]
+        return replace(edit, changes=tuple(left), also_lock=also_lock, also_unlock=also_unlock)
 
     def _as_sent(self, change: FieldChange) -> FieldChange:
         """Return the change as this server could be sent it: the edit itself may have taught how long a text may be."""
-        return replace(change, after=self._server.fit(change.field, change.after))
+        fitting = self._server.fit(change.field, change.after)
+        return change if fitting == change.after else replace(change, after=fitting)
 
     def _remember_texts(self, proven: Sequence[Unproven], items: Mapping[str, Item]) -> None:
         """Note what all of them show, in one transaction: each would wait for the disk by itself."""
