@@ -14,7 +14,7 @@ from sim_stash import StashDoor
 from sim_threading import Event
 from sqlalchemy import create_engine
 
-from scenesync.app import installation
+from scenesync.app import installation, opening
 from scenesync.app.settings_model import Settings
 from scenesync.domain.errors import LeaseLost
 from scenesync.queue.embedded import EmbeddedQueue
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
+    from types import ModuleType
 
     from sim_kernel import Kernel, Task
     from sim_plex import PlexWorld
@@ -299,8 +300,6 @@ engines: Final = Engines()
 @contextlib.contextmanager
 def simulated_installation(kernel_of: Callable[[], Kernel]) -> Iterator[None]:
     """Let the product's composition take the simulated parts, each for the process that asks."""
-    real = {name: getattr(installation, name) for name in ("EmbeddedQueue", "open_database", "plex_client")}
-
     def queue(*args: Any, **kwargs: Any) -> EmbeddedQueue:
         kernel = kernel_of()
         process = kernel.running.process
@@ -325,15 +324,20 @@ def simulated_installation(kernel_of: Callable[[], Kernel]) -> Iterator[None]:
         assert isinstance(process, WorkerProcess)
         return process.plex
 
-    for name, stand_in in {"EmbeddedQueue": queue, "open_database": database, "plex_client": plex_client}.items():
-        setattr(installation, name, stand_in)
-    setattr(database_module, "create_engine", engines.create)  # noqa: B010 - to a type checker it is no variable
+    stand_ins: tuple[tuple[ModuleType, str, object], ...] = (
+        (opening, "EmbeddedQueue", queue),
+        (opening, "open_database", database),
+        (installation, "plex_client", plex_client),
+        (database_module, "create_engine", engines.create),
+    )
+    real = [(module, name, getattr(module, name)) for module, name, _ in stand_ins]
+    for module, name, stand_in in stand_ins:
+        setattr(module, name, stand_in)
     try:
         yield
     finally:
-        for name, original in real.items():
-            setattr(installation, name, original)
-        setattr(database_module, "create_engine", create_engine)  # noqa: B010 - as above
+        for module, name, original in real:
+            setattr(module, name, original)
 
 
 def settings_for(data_dir: Path, *, workers: int, pictures: bool) -> Settings:

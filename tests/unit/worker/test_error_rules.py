@@ -44,13 +44,16 @@ RETRY, WAIT, BURY, FINISH = Treatment.RETRY, Treatment.WAIT, Treatment.BURY, Tre
 BASES = {PlexTransientError}
 """What the Plex errors have in common; nothing is raised as one of these alone."""
 
+OF_NO_ATTEMPT = {errors.NeedsPerson}
+"""What ends a command, and never an attempt at a job."""
+
 SETTING = 7
 """A value of max_retries that no row has of its own."""
 
 
 def error_classes(module: ModuleType) -> Iterator[type[Exception]]:
     for _, found in inspect.getmembers(module, inspect.isclass):
-        if issubclass(found, Exception) and found.__module__ == module.__name__:
+        if issubclass(found, Exception) and found.__module__ == module.__name__ and found not in OF_NO_ATTEMPT:
             yield found
 
 
