@@ -300,6 +300,7 @@ engines: Final = Engines()
 @contextlib.contextmanager
 def simulated_installation(kernel_of: Callable[[], Kernel]) -> Iterator[None]:
     """Let the product's composition take the simulated parts, each for the process that asks."""
+
     def queue(*args: Any, **kwargs: Any) -> EmbeddedQueue:
         kernel = kernel_of()
         process = kernel.running.process
