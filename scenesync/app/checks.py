@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from scenesync.app.clients import open_stash_client, stash_client
+from scenesync.app.clients import open_stash_client, plex_notifications, stash_client
 from scenesync.app.daemon_switch import is_running
 from scenesync.app.data_directory import make_data_dir
 from scenesync.app.installation import Installation, open_installation
@@ -23,6 +23,7 @@ from scenesync.app.settings import SettingsError, not_yet_effective
 from scenesync.domain.errors import PermanentError, TransientError
 from scenesync.queue.errors import QueueDamaged, QueueDiskFull, QueueError
 from scenesync.store.errors import StoreError
+from scenesync.store.memory import Memory
 from scenesync.worker.library_index import choose_libraries
 
 if TYPE_CHECKING:
@@ -180,12 +181,25 @@ def _check_plex(installation: Installation) -> Iterator[Check]:
             yield Check("plex libraries", Verdict.FAILED, "the server has no movie library", "Create one in Plex.")
             return
         yield Check("plex libraries", Verdict.OK, ", ".join(library.title for library in chosen))
+        yield _check_notifications(installation)
         index = installation.session(identity).index
         index.refresh()
     except (TransientError, PermanentError) as error:
         yield Check("plex", Verdict.FAILED, str(error), "Check plex_url, plex_token and plex_libraries.")
         return
     yield _check_paths(installation, index)
+
+
+def _check_notifications(installation: Installation) -> Check:
+    name = "plex notifications"
+    if not installation.settings.plex_notifications:
+        return Check(name, Verdict.OK, "off (plex_notifications): Plex is looked at every poll_interval instead")
+    try:
+        with plex_notifications(installation.settings, Memory(installation.database).client_identifier()).open():
+            return Check(name, Verdict.OK, "the websocket opens")
+    except (TransientError, PermanentError) as error:
+        cure = "Plex is looked at every poll_interval instead; plex_notifications = false ends the attempts."
+        return Check(name, Verdict.WARNING, str(error), cure)
 
 
 def _check_paths(installation: Installation, index: LibraryIndex) -> Check:

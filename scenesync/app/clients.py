@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+import logging
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from scenesync.app.settings import require_plex
+from scenesync.app.settings import SettingsError, require_plex
 from scenesync.app.version import VERSION
 from scenesync.plex.client import PlexClient
+from scenesync.plex.http import identity_headers
+from scenesync.plex.notifications import PlexNotifications
+from scenesync.plex.tls import tls_context
 from scenesync.stash.client import StashClient
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from scenesync.app.settings import Settings
+    from scenesync.plex.notifications import Heartbeat
 
+log = logging.getLogger(__name__)
 
-BESIDE_THE_WORKERS: Final = 5
-"""Who else may ask at the same time: the threads of the loop, of proofs, of fan-outs, of the poll, and after damage."""
+BESIDE_THE_WORKERS: Final = 7
+"""Who else may ask at the same time: the threads of the loop, of proofs, of fan-outs, of the poll, of what Plex
+announced, of scans, and after damage."""
 
 
 def stash_client(settings: Settings) -> StashClient:
-    """Return a client for the Stash of the settings."""
+    """Return a client for the Stash of the settings. Raises SettingsError if they cannot be used."""
     key = settings.stash_api_key
+    if not settings.stash_verify_tls and settings.stash_url.lower().startswith("https"):
+        log.warning("stash_verify_tls is off: anybody on the way to Stash can read the API key")
     return _stash_at(settings, settings.stash_url, key.get_secret_value() if key else None)
 
 
@@ -29,26 +41,54 @@ def open_stash_client(settings: Settings, url: str) -> StashClient:
 
 
 def _stash_at(settings: Settings, url: str, api_key: str | None) -> StashClient:
-    return StashClient(
-        url,
-        api_key=api_key,
-        connect_timeout_s=settings.connect_timeout,
-        read_timeout_s=settings.read_timeout,
-        max_connections=settings.workers + BESIDE_THE_WORKERS,
-    )
+    with _refused_as_settings():
+        return StashClient(
+            url,
+            api_key=api_key,
+            connect_timeout_s=settings.connect_timeout,
+            read_timeout_s=settings.read_timeout,
+            max_connections=settings.workers + BESIDE_THE_WORKERS,
+            verify_tls=settings.stash_verify_tls,
+            ca_file=None if settings.stash_ca_file is None else str(settings.stash_ca_file),
+        )
 
 
 def plex_client(settings: Settings, client_identifier: str) -> PlexClient:
-    """Return a client for the Plex of the settings. Raises SettingsError if address or token are missing."""
+    """Return a client for the Plex of the settings. Raises SettingsError if address or token cannot be used."""
     connection = require_plex(settings)
-    return PlexClient.connect(
-        connection.url,
-        token=connection.token.get_secret_value(),
-        client_identifier=client_identifier,
-        version=VERSION,
-        connect_timeout_s=settings.connect_timeout,
-        read_timeout_s=settings.read_timeout,
-        pool_size=settings.workers + BESIDE_THE_WORKERS,
-        ca_file=settings.plex_ca_file,
-        verify=settings.plex_verify_tls,
-    )
+    with _refused_as_settings():
+        return PlexClient.connect(
+            connection.url,
+            token=connection.token.get_secret_value(),
+            client_identifier=client_identifier,
+            version=VERSION,
+            connect_timeout_s=settings.connect_timeout,
+            read_timeout_s=settings.read_timeout,
+            pool_size=settings.workers + BESIDE_THE_WORKERS,
+            ca_file=settings.plex_ca_file,
+            verify=settings.plex_verify_tls,
+        )
+
+
+def plex_notifications(
+    settings: Settings, client_identifier: str, heartbeat: Heartbeat | None = None
+) -> PlexNotifications:
+    """Return what opens the notification websocket of the same Plex, trusting the same certificates. Raises alike."""
+    connection = require_plex(settings)
+    with _refused_as_settings():
+        return PlexNotifications(
+            connection.url,
+            headers=identity_headers(connection.token.get_secret_value(), client_identifier, VERSION),
+            tls=tls_context(settings.plex_ca_file, verify=settings.plex_verify_tls),
+            connect_timeout_s=settings.connect_timeout,
+            heartbeat=heartbeat,
+        )
+
+
+@contextmanager
+def _refused_as_settings() -> Iterator[None]:
+    """Turn what a client cannot be made of into an error of the settings."""
+    try:
+        yield
+    except ValueError as error:
+        raise SettingsError([str(error)]) from error

@@ -20,6 +20,7 @@ from scenesync.app.exit_codes import DONE, FAILED
 from scenesync.app.heartbeat import Heartbeat
 from scenesync.app.housekeeping import TIDY_EVERY_S, tidy
 from scenesync.app.installation import open_installation
+from scenesync.app.plex_side import hearing_plex, scan_requests
 from scenesync.app.second_look import make_good
 from scenesync.app.settings import SettingsError, not_yet_effective
 from scenesync.app.signals import stopping_on_signals
@@ -223,11 +224,15 @@ class Daemon:
             limits = LoopLimits(
                 workers=settings.workers, refresh_index_every_s=settings.poll_interval or NO_POLL_REFRESH_S
             )
-            loop = installation.work_loop(limits, [log_attempt], on_turn=Heartbeat(settings.data_dir))
+            scans = scan_requests(installation)
+            observers = [log_attempt, *([scans.note] if scans else [])]
+            loop = installation.work_loop(limits, observers, on_turn=Heartbeat(settings.data_dir))
             poll = installation.poll(loop.require_session)
             with (
                 beside("settings", watch.run, end_of_round),
                 beside("poll", looking_every(settings.poll_interval, poll), end_of_round),
+                hearing_plex(installation, loop.require_session, end_of_round),
+                beside("scans", scans.run if scans else lambda _end: None, end_of_round),
                 beside("second look", lambda end: make_good(installation, end), end_of_round),
                 beside("housekeeping", every("housekeeping", TIDY_EVERY_S, lambda: tidy(installation)), end_of_round),
             ):

@@ -18,7 +18,7 @@ from scenesync.store.database import open_database
 from scenesync.store.holds import count_held
 from scenesync.store.outages import OutageStore
 from scenesync.store.pauses import PauseStore
-from scenesync.store.service_state import ServiceStateStore
+from scenesync.store.service_state import PLEX_NOTIFICATIONS, UNKNOWN, ServiceStateStore
 from scenesync.worker.health import PLEX, SERVICES, STASH
 from scenesync.worker.reliability import WINDOW_S, Reliability, reliability
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from scenesync.queue.records import QueueSnapshot
+    from scenesync.store.database import Database
     from scenesync.store.outages import Outage
     from scenesync.store.pauses import Pause
 
@@ -38,6 +39,7 @@ OUTAGES_SHOWN = 5
 class Overview:
     """How things stand. ``plex`` and ``stash`` are up, down or unknown; ``rates`` counts outcomes of the last hour.
 
+    ``plex_notifications`` says whether the daemon that runs hears what Plex announces: up, down, off, or unknown.
     ``held`` counts the scenes that are left alone since they were undone.
     ``reliability`` looks at the last 30 days of each server, or what of them is known. ``paused`` is why work waits for
     a person, None if it does not.
@@ -47,6 +49,7 @@ class Overview:
     daemon_running: bool
     plex: str = "unknown"
     stash: str = "unknown"
+    plex_notifications: str = "unknown"
     circuit: str = "closed"
     paused: Pause | None = None
     rates: Mapping[str, int] = field(default_factory=dict)
@@ -65,6 +68,7 @@ class Overview:
             "circuit": self.circuit,
             "plex": self.plex,
             "stash": self.stash,
+            "plex_notifications": self.plex_notifications,
             "last_hour": dict(self.rates),
             "outages": [{**asdict(outage), "duration_s": outage.duration_s} for outage in self.outages],
             "stopped_runs": [run.as_document() for run in self.stopped_runs],
@@ -93,6 +97,7 @@ def read_overview(data_dir: Path, *, outages_shown: int = OUTAGES_SHOWN) -> Over
             running,
             plex=states[PLEX].reachability,
             stash=states[STASH].reachability,
+            plex_notifications=_hearing(database) if running else UNKNOWN,
             paused=next(iter(PauseStore(database).read()), None),
             circuit=circuit.state.value,
             rates=AttemptStore(database).outcomes_since(now - RATES_OVER_S),
@@ -106,6 +111,11 @@ def read_overview(data_dir: Path, *, outages_shown: int = OUTAGES_SHOWN) -> Over
                 for service, state in states.items()
             },
         )
+
+
+def _hearing(database: Database) -> str:
+    """Return whether the daemon that runs hears what Plex announces: up, down, off or unknown."""
+    return ServiceStateStore(database).read(PLEX_NOTIFICATIONS).reachability
 
 
 def _document(figures: Reliability) -> dict[str, object]:

@@ -33,7 +33,7 @@ def overview_lines(overview: Overview) -> Iterator[str]:
         yield f"held          {overview.held} scenes since they were undone (scenesync holds list)"
     yield f"daemon        {'running' if overview.daemon_running else 'not running'}"
     yield from _paused(overview)
-    yield f"plex          {overview.plex}, circuit {overview.circuit}"
+    yield f"plex          {overview.plex}, circuit {overview.circuit}, notifications {overview.plex_notifications}"
     yield f"stash         {overview.stash}"
     for run in overview.stopped_runs:
         yield f"stopped       run {run.id}, {run.cause}: {run.reason} (scenesync stopped show {run.id})"

@@ -357,6 +357,18 @@ class Settings(BaseSettings):
     plex_verify_tls: bool = Field(
         default=True, description="Check Plex's certificate. Prefer plex_ca_file to switching it off."
     )
+    stash_ca_file: OptionalFile = Field(
+        default=None, description="The same for a Stash behind https: a certificate (PEM) to trust besides public ones."
+    )
+    stash_verify_tls: bool = Field(
+        default=True, description="Check Stash's certificate. Prefer stash_ca_file to switching it off."
+    )
+    plex_notifications: bool = Field(
+        default=True, description="Listen to what Plex announces, so that new files and edits made there count at once."
+    )
+    trigger_plex_scan: bool = Field(
+        default=False, description="Ask Plex to scan the folder of a file that it does not have yet."
+    )
     http_host: HostName = Field(default="127.0.0.1", description="The address on which dashboard and API listen.")
     http_port: Port = Field(default=9988, description="The port on which dashboard and API listen. 0: any free one.")
     http_api_key: Secret = Field(
@@ -391,7 +403,7 @@ KEYS: Final = tuple(Settings.model_fields)
 SECRET_KEYS: Final = frozenset({"stash_api_key", "plex_token", "http_api_key", "database_url"})
 SECRET_FILE_KEYS: Final = frozenset(f"{key}_file" for key in SECRET_KEYS)
 URL_KEYS: Final = frozenset({"stash_url", "plex_url", "stash_url_for_plex"})
-PATH_KEYS: Final = frozenset({"data_dir", "plex_ca_file"}) | SECRET_FILE_KEYS
+PATH_KEYS: Final = frozenset({"data_dir", "plex_ca_file", "stash_ca_file"}) | SECRET_FILE_KEYS
 LIST_SEPARATORS: Final = {
     "path_map": ";",
     **dict.fromkeys(("plex_libraries", "only_tags", "skip_tags", "only_studios", "only_paths", "skip_paths"), ","),

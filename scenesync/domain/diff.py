@@ -248,8 +248,8 @@ def _may_write(item: Item, field: Field, shown: FieldValue, baseline: Baseline |
     if field in SHARED_LISTS and policy is ConflictPolicy.PLEX:
         return True  # nothing of theirs is touched there (`_step`)
     if policy is ConflictPolicy.FILL:
-        return shown == empty_value(field) or _is_ours(field, shown, baseline)
-    return baseline is None or _is_ours(field, shown, baseline)
+        return shown == empty_value(field) or is_ours(field, shown, baseline)
+    return baseline is None or is_ours(field, shown, baseline)
 
 
 def _conflict(
@@ -261,7 +261,7 @@ def _conflict(
     """
     if field is Field.SORT_TITLE or field in SHARED_LISTS:
         return
-    edited = _is_proven(baseline) and shown != empty_value(field) and not _is_ours(field, shown, baseline)
+    edited = _is_proven(baseline) and shown != empty_value(field) and not is_ours(field, shown, baseline)
     if edited or _locked_by_a_person(item, field, baseline):
         yield Conflict(field, is_lock=not edited, is_overwritten=is_written)
 
@@ -271,7 +271,8 @@ def _locked_by_a_person(item: Item, field: Field, baseline: Baseline | None) -> 
     return field.value in item.locked and not (baseline is not None and baseline.locked)
 
 
-def _is_ours(field: Field, shown: FieldValue, baseline: Baseline | None) -> bool:
+def is_ours(field: Field, shown: FieldValue, baseline: Baseline | None) -> bool:
+    """Say whether a field still shows what SceneSync left there, proven or not."""
     if baseline is None:
         return False
     if shown in (baseline.shown, baseline.replaced) or shown_as(field, shown, baseline.written):

@@ -37,7 +37,8 @@ from scenesync.plex.exchange import Exchange, LineTooLong, RequestRecord, Timeou
 from scenesync.plex.http import PlexHttp
 from scenesync.plex.http_errors import Cause, NoAnswer
 from scenesync.plex.photo_request import photo_requests
-from scenesync.plex.request import Request, checked_key
+from scenesync.plex.request import Request, checked_key, parameter
+from scenesync.plex.watching import ItemWatcher, Nobody
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -82,6 +83,7 @@ class PlexClient:
         self._dialect = dialect or Dialect()
         self._dialect_lock = threading.Lock()
         self._on_learned: Callable[[Dialect], None] | None = None
+        self._watcher: ItemWatcher = Nobody()
         self._exit = contextlib.ExitStack()
 
     @classmethod
@@ -154,6 +156,20 @@ class PlexClient:
         """Tell every later change of the dialect to ``on_learned``, so that it can be kept."""
         self._on_learned = on_learned
 
+    def watch_with(self, watcher: ItemWatcher | None) -> None:
+        """Tell ``watcher`` from now on which items are read and written."""
+        self._watcher = watcher or Nobody()
+
+    def scan_folder(self, library_key: str, folder: str) -> None:
+        """Ask for a scan of one folder, as Plex calls it; it is done some time later, or never (facts/plex.md 6.1)."""
+        path = f"/library/sections/{checked_key(library_key, 'a library key')}/refresh"
+        query = parameter("path", folder)
+        try:
+            self._exchange.read(Request("GET", path, query), "scan")
+        except PlexNotFound:
+            # Which verb a version wants differs, and a wrong one is answered with 404.
+            self._exchange.read(Request("POST", path, query), "scan")
+
     def identity(self) -> ServerIdentity:
         """Ask who answers, with a short time-out and without waiting for other requests."""
         return self._exchange.identity()
@@ -179,6 +195,7 @@ class PlexClient:
 
     def read_items(self, rating_keys: Sequence[str]) -> Mapping[str, Item]:
         """Read items in full; those that do not exist are not in the answer."""
+        began_at = time.monotonic()
         wanted = tuple(dict.fromkeys(checked_key(key, "a rating key") for key in rating_keys))
         found: dict[str, Item] = {}
         waiting = list(_chunks(wanted, self._dialect.ids_line_bytes))
@@ -204,7 +221,9 @@ class PlexClient:
                 found.update((each.rating_key, replace(each, as_of=as_of)) for each in items if each.rating_key in keys)
                 if len(items) < len(keys) and not self._dialect.omits_missing:
                     self._learn(omits_missing=True)
-        return {key: found[key] for key in wanted if key in found}
+        known = {key: found[key] for key in wanted if key in found}
+        self._watcher.was_read(wanted, known, began_at)
+        return known
 
     def fit(self, field: Field, value: FieldValue) -> FieldValue:
         """Return what of ``value`` this server can be sent: long summaries are cut, and lists if it replaces lists.
@@ -233,6 +252,7 @@ class PlexClient:
             self._learn(rating_request=other_rating_request(self._dialect).rating_request)
 
     def _apply(self, edit: Edit, dialect: Dialect) -> None:
+        self._watcher.was_written(edit.rating_key)
         while True:
             requests = edit_requests(_fitted(edit, dialect), dialect)
             try:
@@ -274,14 +294,17 @@ class PlexClient:
 
     def upload_image(self, rating_key: str, field: Field, content: bytes) -> None:
         """Upload a picture. Raises PlexPermanentError if it is empty or larger than Plex takes (10 MB)."""
+        self._watcher.was_written(rating_key)
         self._exchange.write(image_request.upload(rating_key, field, content), "upload")
 
     def select_image(self, rating_key: str, field: Field, key: str) -> None:
         """Select a candidate by the key that `uploaded_images` gave."""
+        self._watcher.was_written(rating_key)
         self._exchange.write(image_request.select(rating_key, field, key), "select")
 
     def remove_image(self, rating_key: str, field: Field) -> None:
         """Show no picture any more; the candidates stay. Raises PlexNotFound where Plex is older than 1.43."""
+        self._watcher.was_written(rating_key)
         self._exchange.write(image_request.remove(rating_key, field), "select")
 
     def set_photos(self, item: Item, photos: Mapping[str, str], *, lock: bool) -> None:
@@ -292,6 +315,7 @@ class PlexClient:
         cast = item.value(Field.ACTORS)
         names = (cast,) if isinstance(cast, str) else cast
         limit = self._dialect.item_line_bytes
+        self._watcher.was_written(item.rating_key)
         for request in photo_requests(item.library_key, item.rating_key, names, photos, lock=lock, line_bytes=limit):
             self._exchange.write(request, "edit")
 

@@ -54,7 +54,7 @@ class Timeouts:
 class RequestRecord:
     """One request that ended; ``outcome`` is its HTTP status, or in words why there was no answer ("silent", "cut").
 
-    ``kind`` is one of identity, libraries, listing, read, edit, images, upload, select.
+    ``kind`` is one of identity, libraries, listing, read, edit, images, upload, select, scan.
     """
 
     method: str

@@ -13,9 +13,10 @@ from urllib3.exceptions import HTTPError, InsecureRequestWarning, LocationParseE
 from scenesync.plex.deadline import with_deadline
 from scenesync.plex.http_errors import EXCEPTION_CAUSES, Cause, NoAnswer
 from scenesync.plex.request import RawAnswer
+from scenesync.plex.tls import tls_context
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from scenesync.plex.request import Request
@@ -48,7 +49,7 @@ class PlexHttp:
     ) -> None:
         self._prefix = _path_prefix(url)
         self._connect_timeout_s = connect_timeout_s
-        self._headers = _identity_headers(token, client_identifier, version)
+        self._headers = identity_headers(token, client_identifier, version)
         tls = _tls_options(ca_file, verify=verify) if url.lower().startswith("https") else {}
         self._pool = with_deadline(urllib3.connection_from_url(url, maxsize=pool_size, block=True, **tls))
         # Probes have connections of their own: they must get through when all others hang.
@@ -76,7 +77,9 @@ class PlexHttp:
             body = _whole_body(response)
         except HTTPError as error:
             cause = EXCEPTION_CAUSES.get(type(error), Cause.GARBLED)
-            raise NoAnswer(cause, detail=_system_reason(error), answering=answering) from error
+            raise NoAnswer(
+                cause, detail=_system_reason(error), answering=answering, verify_code=_verify_code(error)
+            ) from error
         return RawAnswer(response.status, response.headers, body)
 
     def close(self) -> None:
@@ -106,7 +109,7 @@ def _whole_body(response: urllib3.BaseHTTPResponse) -> bytes:
     return b"".join(pieces)
 
 
-def _identity_headers(token: str, client_identifier: str, version: str) -> dict[str, str]:
+def identity_headers(token: str, client_identifier: str, version: str) -> dict[str, str]:
     """Return the headers of every request (facts/plex.md 1); no API version: only then ``include…`` means *also*."""
     headers = {
         "Accept": "application/json",
@@ -135,33 +138,35 @@ def _path_prefix(url: str) -> str:
 
 
 def _tls_options(ca_file: Path | None, *, verify: bool) -> dict[str, object]:
-    context = ssl.create_default_context()
-    if ca_file is not None:
-        try:
-            context.load_verify_locations(cafile=ca_file)
-        except (OSError, ssl.SSLError) as error:
-            raise ValueError(f"plex_ca_file {str(ca_file)!r} cannot be used: {error.strerror or error}") from error
+    context = tls_context(ca_file, verify=verify)
     if not verify:
         logger.warning("plex_verify_tls is off: anybody on the way to Plex can read the token")
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
         # urllib3 would say the same again with every connection.
         urllib3.disable_warnings(InsecureRequestWarning)
     return {"ssl_context": context, "cert_reqs": "CERT_REQUIRED" if verify else "CERT_NONE"}
 
 
+def _roots(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an exception and those behind it, from urllib3's to the system's or the TLS library's."""
+    while error is not None:
+        yield error
+        inner = next((argument for argument in error.args if isinstance(argument, Exception)), None)
+        error = error.__cause__ or inner
+
+
+def _verify_code(error: BaseException) -> int | None:
+    return next((root.verify_code for root in _roots(error) if isinstance(root, ssl.SSLCertVerificationError)), None)
+
+
 def _system_reason(error: BaseException) -> str:
     """Return the words of the system or the TLS library behind ``error``, never urllib3's: they may hold a URL."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, ssl.SSLCertVerificationError):
-            return seen.verify_message
-        if isinstance(seen, ssl.SSLError):
-            return (seen.reason or "").replace("_", " ").lower()
-        if isinstance(seen, OSError) and seen.strerror:
-            return seen.strerror
-        inner = next((argument for argument in seen.args if isinstance(argument, Exception)), None)
-        seen = seen.__cause__ or inner
+    for root in _roots(error):
+        if isinstance(root, ssl.SSLCertVerificationError):
+            return root.verify_message
+        if isinstance(root, ssl.SSLError):
+            return (root.reason or "").replace("_", " ").lower()
+        if isinstance(root, OSError) and root.strerror:
+            return root.strerror
     return ""
 
 

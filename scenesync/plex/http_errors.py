@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from urllib3 import exceptions as urllib3_errors
 
+from scenesync.domain.certificates import cure
 from scenesync.plex.exceptions import (
     PlexBusy,
     PlexError,
@@ -67,7 +68,6 @@ class Cause(Enum):
 
 ADVICE: Final[Mapping[Cause, str]] = {
     Cause.UNREACHABLE: "check plex_url if this stays",
-    Cause.TLS: "check plex_url (the name must be in the certificate), plex_ca_file and plex_verify_tls",
     Cause.ADDRESS: "check plex_url",
 }
 
@@ -112,10 +112,14 @@ class NoAnswer(Exception):
     ``detail`` is the system's short reason ("Connection refused"), free of anything that was sent.
     """
 
-    def __init__(self, cause: Cause, *, detail: str = "", answering: bool = False) -> None:
+    def __init__(
+        self, cause: Cause, *, detail: str = "", answering: bool = False, verify_code: int | None = None
+    ) -> None:
         super().__init__(f"{cause.value} ({detail})" if detail else cause.value)
         self.cause = cause
         self.answering = answering
+        self.verify_code = verify_code
+        """OpenSSL's number for what is wrong with the certificate, if that is the cause."""
 
 
 _SURELY_NOT_APPLIED: Final = frozenset({Cause.UNREACHABLE, Cause.TLS, Cause.ADDRESS, Cause.CROWDED, Cause.CLOSED})
@@ -137,7 +141,8 @@ def error_for_silence(request: Request, failure: NoAnswer, *, alive: bool) -> Pl
     if failure.cause in {Cause.CROWDED, Cause.CLOSED}:
         return PlexTemporaryError(words)
     if not may_have_arrived(failure):
-        return PlexServerDown(f"{words}; {ADVICE[failure.cause]}")
+        advice = cure("plex", failure.verify_code) if failure.cause is Cause.TLS else ADVICE[failure.cause]
+        return PlexServerDown(f"{words}; {advice}")
     if request.writes:
         return PlexBusy(f"{words}; the change may have been made") if alive else PlexServerDown(words)
     if failure.cause is Cause.SILENT:

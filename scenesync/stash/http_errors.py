@@ -6,6 +6,7 @@ and a person or time will cure them, so jobs wait instead of dying.
 
 from __future__ import annotations
 
+import ssl
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
@@ -13,6 +14,7 @@ from urllib.parse import urlsplit
 
 from urllib3 import exceptions as lib
 
+from scenesync.domain.certificates import cure
 from scenesync.domain.errors import StashRefused, StashUnauthorized, StashUnavailable
 
 if TYPE_CHECKING:
@@ -32,9 +34,7 @@ _NO_CONNECTION: Final = "no connection in time. Is the machine up, and is stash_
 _SLOW: Final = "no answer in time."
 _BROKEN: Final = "the connection broke before the answer was complete."
 _GARBLED: Final = "the answer is not valid HTTP. Does something else listen at stash_url?"
-_TLS: Final = (
-    "the TLS connection failed. Is its certificate unknown, or does Stash speak http where stash_url says https?"
-)
+_TLS: Final = "the TLS connection failed. Does Stash speak http where stash_url says https?"
 _ADDRESS: Final = "stash_url cannot be used as an address."
 _CLOSED: Final = "the connection was closed by this program."
 
@@ -98,7 +98,16 @@ class Login:
 def translate(error: Exception, server: str) -> StashUnavailable | None:
     """Return what an exception of urllib3 means, None if only a mistake in this program can cause it."""
     reason = next(TRANSPORT_ERRORS[kind] for kind in type(error).__mro__ if kind in TRANSPORT_ERRORS)
+    distrust = _distrust(error)
+    if distrust is not None:
+        reason = f"{distrust.verify_message}; {cure('stash', distrust.verify_code)}."
     return StashUnavailable(f"Stash at {server} cannot be reached: {reason}") if reason is not None else None
+
+
+def _distrust(error: Exception) -> ssl.SSLCertVerificationError | None:
+    """Return the check of the certificate that failed, if that is what is behind an exception of urllib3."""
+    found = (each for each in (error, *error.args) if isinstance(each, ssl.SSLCertVerificationError))
+    return next(found, None)
 
 
 def judge_status(status: int, location: str, login: Login) -> StashUnavailable | StashUnauthorized | None:

@@ -285,7 +285,12 @@ def _checked_secret(secret: str, name: str) -> str:
 
 
 def _tls_context(*, verify: bool, ca_file: str | None) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=ca_file)
+    context = ssl.create_default_context()
+    if ca_file is not None:
+        try:
+            context.load_verify_locations(cafile=ca_file)
+        except (OSError, ssl.SSLError) as error:
+            raise ValueError(f"stash_ca_file {ca_file!r} cannot be used: {error.strerror or error}") from error
     if not verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from scenesync.store.database import Database
 
 UNKNOWN: Final = "unknown"
+OFF: Final = "off"
+PLEX_NOTIFICATIONS: Final = "plex notifications"
+"""What the state of Plex's notification websocket is kept under, beside those of the two servers."""
 
 # What is known of one service.
 STATE_OF: Final = select(service_state).where(service_state.c.service == bindparam("whose"))
@@ -21,7 +24,7 @@ STATE_OF: Final = select(service_state).where(service_state.c.service == bindpar
 
 @dataclass(frozen=True, slots=True)
 class ServiceState:
-    """A service as it was last seen: ``reachability`` is up, down or unknown, times are epoch seconds.
+    """A service as it was last seen: ``reachability`` is up, down, off or unknown, times are epoch seconds.
 
     ``known_since`` is when it was first asked; the store finds it out by itself.
     """

@@ -14,12 +14,13 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from scenesync.domain.errors import LibraryNotFound
+from scenesync.domain.item import ListedItem
 from scenesync.worker.listing import PAGE_SIZE, every_item
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from scenesync.domain.item import Library, ListedItem
+    from scenesync.domain.item import Item, Library
     from scenesync.domain.matching import IndexedFile
     from scenesync.domain.ports import MediaServer
     from scenesync.store.path_index import PathIndexStore
@@ -54,6 +55,7 @@ class LibraryIndex:
         self._on_new_files = on_new_files
         self._lock = threading.Lock()
         self._refreshed_at: float | None = None
+        self._library_keys: frozenset[str] = frozenset()
 
     def files_at(self, key: str) -> Sequence[IndexedFile]:
         """Return the files with this case-folded path key."""
@@ -70,6 +72,18 @@ class LibraryIndex:
     def forget_item(self, rating_key: str, paths: Iterable[str]) -> None:
         """Drop an item that Plex no longer has, or that plays none of these files, unless that is known by now."""
         self._store.forget_item(rating_key, paths)
+
+    @property
+    def library_keys(self) -> frozenset[str]:
+        """The libraries that the last refresh found to be wanted."""
+        return self._library_keys
+
+    def take_over(self, items: Iterable[Item]) -> frozenset[str]:
+        """Hold some items as they were just read in full; return the name keys of their new and moved files."""
+        listed = [_without_time(item) for item in items if item.library_key in self._library_keys]
+        new_names = self._store.upsert_items(listed) if listed else frozenset()
+        self._tell(new_names)
+        return new_names
 
     def refresh(self) -> None:
         """Bring the index up to date. Raises the errors of ``plex.exceptions`` and LibraryNotFound."""
@@ -96,7 +110,8 @@ class LibraryIndex:
     def _refresh(self) -> frozenset[str]:
         """Refresh every library and return the name keys of files that appeared."""
         libraries = choose_libraries(self._server.libraries(), self._wanted)
-        self._store.drop_libraries_except([library.key for library in libraries])
+        self._library_keys = frozenset(library.key for library in libraries)
+        self._store.drop_libraries_except(self._library_keys)
         new_names = frozenset[str]().union(*(self._refresh_library(library) for library in libraries))
         self._refreshed_at = time.monotonic()
         return new_names
@@ -149,6 +164,15 @@ class LibraryIndex:
             if not times or times[-1] < since or ended:
                 return new_names, page.total, True
             last = times[-1]
+
+
+def _without_time(item: Item) -> ListedItem:
+    """Return an item for the index without its time of change.
+
+    ``_read_newest`` takes the latest time there is for how far it has read: one that came in ahead of the others would
+    hide what changed before it. At worst it reads this one again.
+    """
+    return ListedItem(item.rating_key, item.library_key, item.parts)
 
 
 def choose_libraries(existing: Sequence[Library], wanted: Sequence[str]) -> Sequence[Library]:

@@ -1,0 +1,37 @@
+"""Stop what would else go on for ever: two tools that each put an item back to what the other does not want. Pure."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+
+class Brake:
+    """Lets each thing through ``times`` within ``within_s`` seconds, and no more.
+
+    Remembers only those that came up within that time.
+    """
+
+    def __init__(self, times: int, within_s: float) -> None:
+        self._times = times
+        self._within_s = within_s
+        self._passed: dict[Hashable, deque[float]] = {}
+
+    def lets_through(self, thing: Hashable, now: float) -> bool:
+        """Say whether ``thing`` may pass at ``now`` (seconds of a clock that never goes back), and count it if so."""
+        self._forget_before(now - self._within_s)
+        passed = self._passed.setdefault(thing, deque())
+        if len(passed) >= self._times:
+            return False
+        passed.append(now)
+        return True
+
+    def _forget_before(self, then: float) -> None:
+        for thing, passed in list(self._passed.items()):
+            while passed and passed[0] <= then:
+                passed.popleft()
+            if not passed:
+                del self._passed[thing]
