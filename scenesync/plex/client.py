@@ -32,7 +32,7 @@ from scenesync.plex.dialect import (
     other_way,
 )
 from scenesync.plex.edit_request import edit_requests, fitting_names, fitting_summary, sliced_lists
-from scenesync.plex.exceptions import PlexBusy, PlexError, PlexNotFound
+from scenesync.plex.exceptions import PlexBusy, PlexError, PlexNotFound, PlexPermanentError
 from scenesync.plex.exchange import Exchange, LineTooLong, RequestRecord, Timeouts, parsed
 from scenesync.plex.http import PlexHttp
 from scenesync.plex.http_errors import Cause, NoAnswer
@@ -51,6 +51,8 @@ if TYPE_CHECKING:
 logger: Final = logging.getLogger(__name__)
 
 IDS_PER_READ: Final = 50
+_WRONG_VERB: Final = frozenset({404, 405})
+"""Which verb a version wants for scans differs, and a wrong one is mostly answered with 404 (facts/plex.md 6.1)."""
 
 _Page = TypeVar("_Page", ItemPage, ShownPage)
 
@@ -166,8 +168,9 @@ class PlexClient:
         query = parameter("path", folder)
         try:
             self._exchange.read(Request("GET", path, query), "scan")
-        except PlexNotFound:
-            # Which verb a version wants differs, and a wrong one is answered with 404.
+        except (PlexNotFound, PlexPermanentError) as error:
+            if error.status not in _WRONG_VERB:
+                raise
             self._exchange.read(Request("POST", path, query), "scan")
 
     def identity(self) -> ServerIdentity:

@@ -91,11 +91,8 @@ class PlexNotifications:
     @contextmanager
     def open(self) -> Iterator[NotificationStream]:
         """Open the websocket for the block. Raises PlexServerDown, PlexUnauthorized, PlexTemporaryError."""
-        websocket = self._connected()
-        try:
+        with self._connected() as websocket:
             yield NotificationStream(websocket)
-        finally:
-            websocket.close()
 
     def _connected(self) -> ClientConnection:
         try:
