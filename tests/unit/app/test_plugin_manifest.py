@@ -21,6 +21,9 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 NOT_ON_THE_PAGE: Final = {
     "stash_url": "Stash tells it to its plugin",
     "stash_api_key": "the plugin asks Stash for it",
+    "stash_ca_file": "belongs to stash_url",
+    "stash_verify_tls": "belongs to stash_url",
+    "plex_notifications": "does no harm where it cannot work: scenesync.toml",
     "data_dir": "the hook, which reads no page, has to know it too: SCENESYNC_DATA_DIR",
     "network_share": "belongs to data_dir",
     "database_url": "belongs to several machines, of which Stash's is one: scenesync.toml or the environment",
