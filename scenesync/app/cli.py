@@ -49,6 +49,7 @@ COMMANDS: Final = {
     **{name: f"scenesync.app.commands.{name}" for name in IN_MODULES_OF_THEIR_NAME},
     "apply": "scenesync.app.commands.plan",
     "unpin": "scenesync.app.commands.pin",
+    "import": "scenesync.app.commands.import_",
     "stash-task": "scenesync.app.commands.stash_task",
 }
 """In which module each command is found."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class LazyGroup(click.Group):
-    """Commands by name, each with the module that holds it under the same name (hyphens as underscores)."""
+    """Commands by name, each with the module that holds it under the same name as Python allows it."""
 
     def __init__(self, *args: Any, modules: Mapping[str, str], **kwargs: Any) -> None:  # noqa: ANN401 - click's own
         super().__init__(*args, **kwargs)
@@ -25,5 +26,11 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return the command, imported now if it was not yet; None if there is no such command."""
         if cmd_name in self._modules and cmd_name not in self.commands:
-            self.add_command(getattr(import_module(self._modules[cmd_name]), cmd_name.replace("-", "_")), cmd_name)
+            self.add_command(getattr(import_module(self._modules[cmd_name]), _python_name(cmd_name)), cmd_name)
         return super().get_command(ctx, cmd_name)
+
+
+def _python_name(command: str) -> str:
+    """Return what a command is called in its module: hyphens are underscores, and one stands behind a keyword."""
+    name = command.replace("-", "_")
+    return f"{name}_" if iskeyword(name) else name

@@ -105,6 +105,10 @@ class DeadLetterReader:
             rows = connection.execute(statement, {**letters.as_values(), "limit": limit}).fetchall()
         return tuple(_from_row(row) for row in rows)
 
+    def of_scene(self, scene_id: int) -> tuple[DeadLetter, ...]:
+        """Return the letters of one scene, the newest first."""
+        return self.list(LetterFilter(scene_id=scene_id))
+
     def get(self, letter_id: int) -> DeadLetter | None:
         """Return one letter, None if there is none of this id."""
         with self._file.reading() as connection:

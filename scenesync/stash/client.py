@@ -181,6 +181,21 @@ class StashClient:
         found = (to_int(document.get("id")) for document in documents)
         return [scene_id for scene_id in found if scene_id is not None]
 
+    def scene_urls_after(self, text: str, last_id: int, limit: int) -> Sequence[tuple[int, tuple[str, ...]]]:
+        """Return the next scenes above ``last_id`` with a URL that contains ``text``, each with all its URLs."""
+        variables = {"last": last_id, "limit": _positive(limit), "text": text}
+        _, documents = self._page(queries.SCENE_URLS_AFTER, variables)
+        pairs = ((to_int(document.get("id")), document.get("urls")) for document in documents)
+        return [
+            (scene_id, tuple(url for url in urls if isinstance(url, str)))
+            for scene_id, urls in pairs
+            if scene_id is not None and isinstance(urls, list)
+        ]
+
+    def set_scene_urls(self, scene_id: int, urls: Sequence[str]) -> None:
+        """Give a scene exactly these URLs. Raises StashRefused if there is no such scene."""
+        self._fetch(queries.SET_SCENE_URLS, {"id": str(scene_id), "urls": list(urls)})
+
     def scene_hints_after(self, last_id: int, limit: int) -> Sequence[SceneHint]:
         """Return the same as ``scene_ids_after`` with what a job shows of its scene."""
         _, documents = self._page(queries.SCENE_HINTS_AFTER, {"last": last_id, "limit": _positive(limit)})

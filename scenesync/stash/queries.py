@@ -50,6 +50,23 @@ HIGHEST_SCENE_ID: Final = Query(
 )
 """Where the ids end."""
 
+SCENE_URLS_AFTER: Final = Query(
+    "SceneUrlsAfter",
+    """query SceneUrlsAfter($last: Int!, $limit: Int!, $text: String!) {
+  findScenes(
+    filter: {page: 1, per_page: $limit, sort: "id", direction: ASC}
+    scene_filter: {id: {value: $last, modifier: GREATER_THAN}, url: {value: $text, modifier: INCLUDES}}
+  ) { scenes { id urls } }
+}""",
+)
+"""The next scenes with a URL that contains a text."""
+
+SET_SCENE_URLS: Final = Query(
+    "SetSceneUrls",
+    "mutation SetSceneUrls($id: ID!, $urls: [String!]!) { sceneUpdate(input: {id: $id, urls: $urls}) { id } }",
+)
+"""The one change that SceneSync ever makes in Stash, when a person asks for it: a scene's URLs, and nothing else."""
+
 SCENE_IDS_AFTER: Final = Query(
     "SceneIdsAfter",
     """query SceneIdsAfter($last: Int!, $limit: Int!) {

@@ -41,7 +41,7 @@ def _all_of(criteria: Mapping[str, Any], library: Library) -> Predicate:
     return lambda scene: all(test(scene) for test in tests)
 
 
-def _criterion(name: str, value: Any, library: Library) -> Predicate:  # noqa: ANN401, PLR0911 - one line per kind
+def _criterion(name: str, value: Any, library: Library) -> Predicate:  # noqa: ANN401, C901, PLR0911 - one line per kind
     match name:
         case "id" | "rating100":
             return _on(name, compare_number(value))
@@ -52,6 +52,9 @@ def _criterion(name: str, value: Any, library: Library) -> Predicate:  # noqa: A
             return lambda scene: scene.organized is value
         case "title" | "code" | "details" | "director":
             return _on(name, compare_text(value))
+        case "url":
+            text = compare_text(value)
+            return lambda scene: any(map(text, scene.urls))
         case "path":
             return _any_file("path", compare_text(value, splits=True))
         case "date" | "created_at" | "updated_at":

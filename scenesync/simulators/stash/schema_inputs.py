@@ -28,6 +28,7 @@ input SceneFilterType {
   details: StringCriterionInput
   director: StringCriterionInput
   path: StringCriterionInput
+  url: StringCriterionInput
   file_count: IntCriterionInput
   rating100: IntCriterionInput
   organized: Boolean
