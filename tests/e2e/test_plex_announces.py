@@ -104,3 +104,14 @@ def test_a_persons_edit_in_plex_is_put_back_once_and_plex_may_cut_the_line(world
     assert daemon.log.count("changed in plex item=") == 1
     assert daemon.stop() == 0
     assert world.scenesync("status", "--json").document()["plex_notifications"] == "unknown"
+
+
+def test_a_missing_file_is_scanned_for_heard_of_and_delivered(world: LiveWorld) -> None:
+    daemon = listening(world, poll_interval=NEVER_S, trigger_plex_scan="true")
+    scene = world.add_scene("Harbour at dawn", in_plex=False, details="Boats leave early.")
+    world.plex.add_unscanned_file(world.library, file="/mnt/media/Films/Harbour at dawn.mp4", size_bytes=1_000_000)
+    world.stash.save(scene, organized=True)
+    eventually(lambda: len(world.plex.items()) == 1, "the item that the scan makes")
+    eventually(lambda: world.item_of(scene).summary == "Boats leave early.", "the summary in Plex")
+    assert world.plex.counts()["scan"] == 1
+    assert "asked plex to scan a folder" in daemon.log

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import ssl
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import trustme
+from click.testing import CliRunner
 from pydantic import SecretStr
 
+from scenesync.app.cli import cli
 from scenesync.app.clients import plex_client, plex_notifications, stash_client
 from scenesync.app.settings import Settings, SettingsError
 from scenesync.domain.errors import StashUnavailable
@@ -108,3 +111,25 @@ def test_a_file_that_holds_no_certificate_is_a_mistake_in_the_settings(household
     make = stash_client if key.startswith("stash") else lambda settings: plex_client(settings, "c")
     with pytest.raises(SettingsError, match=f"{key} .*notes.pem"):
         make(household.settings(**{key: file}))
+
+
+def test_doctor_finds_all_in_order_with_the_authority_and_else_names_the_cure(
+    household: Household, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    household.plex.add_library("Films", ["/data/films"])
+
+    def findings(**more: str) -> dict[str, str]:
+        values = {"stash_url": household.stash.url, "plex_url": household.plex.url, "plex_token": TOKEN, **more}
+        for key, value in values.items():
+            monkeypatch.setenv(f"SCENESYNC_{key.upper()}", value)
+        monkeypatch.setenv("SCENESYNC_DATA_DIR", str(tmp_path))
+        result = CliRunner().invoke(cli, ["doctor", "--json"], standalone_mode=False)
+        return {check["name"]: check["finding"] for check in json.loads(result.stdout)}
+
+    unknown = findings()
+    assert "set stash_ca_file" in unknown["stash"]
+    assert "set plex_ca_file" in unknown["plex"]
+    known = findings(plex_ca_file=str(household.ca_file), stash_ca_file=str(household.ca_file))
+    assert known["plex token"] == "accepted"
+    assert known["plex notifications"] == "the websocket opens"
+    assert known["stash"].startswith("version v0.30.1")
