@@ -31,6 +31,7 @@ IN_MODULES_OF_THEIR_NAME: Final = (
     "drain",
     "sync",
     "plan",
+    "reconcile",
     "status",
     "circuit",
     "queue",

@@ -21,6 +21,7 @@ from scenesync.app.heartbeat import Heartbeat
 from scenesync.app.housekeeping import TIDY_EVERY_S, tidy
 from scenesync.app.installation import open_installation
 from scenesync.app.plex_side import hearing_plex, scan_requests
+from scenesync.app.reconciliation_schedule import Schedule
 from scenesync.app.second_look import make_good
 from scenesync.app.settings import SettingsError, not_yet_effective
 from scenesync.app.signals import stopping_on_signals
@@ -233,6 +234,7 @@ class Daemon:
                 beside("poll", looking_every(settings.poll_interval, poll), end_of_round),
                 hearing_plex(installation, loop.require_session, end_of_round),
                 beside("scans", scans.run if scans else lambda _end: None, end_of_round),
+                beside("reconciliation", Schedule(installation, loop.require_session).run, end_of_round),
                 beside("second look", lambda end: make_good(installation, end), end_of_round),
                 beside("housekeeping", every("housekeeping", TIDY_EVERY_S, lambda: tidy(installation)), end_of_round),
             ):
@@ -251,7 +253,8 @@ def looking_every(interval_s: float, poll: Poll) -> Callable[[threading.Event], 
 
     def look() -> None:
         try:
-            poll.look()
+            if poll.has_begun():  # until then the first reconciliation looks at everything
+                poll.look()
         except (TransientError, StashRefused) as error:
             log.debug("not looked for changes in Stash: %s", error)
 

@@ -18,6 +18,7 @@ from scenesync.store.database import open_database
 from scenesync.store.holds import count_held
 from scenesync.store.outages import OutageStore
 from scenesync.store.pauses import PauseStore
+from scenesync.store.reconciliations import Reconciliation, latest_reconciliation
 from scenesync.store.service_state import PLEX_NOTIFICATIONS, UNKNOWN, ServiceStateStore
 from scenesync.worker.health import PLEX, SERVICES, STASH
 from scenesync.worker.reliability import WINDOW_S, Reliability, reliability
@@ -40,7 +41,8 @@ class Overview:
     """How things stand. ``plex`` and ``stash`` are up, down or unknown; ``rates`` counts outcomes of the last hour.
 
     ``plex_notifications`` says whether the daemon that runs hears what Plex announces: up, down, off, or unknown.
-    ``held`` counts the scenes that are left alone since they were undone.
+    ``held`` counts the scenes that are left alone since they were undone. ``reconciliation`` is the latest comparison
+    of both libraries, with an end or without.
     ``reliability`` looks at the last 30 days of each server, or what of them is known. ``paused`` is why work waits for
     a person, None if it does not.
     """
@@ -56,6 +58,7 @@ class Overview:
     outages: Sequence[Outage] = ()
     stopped_runs: Sequence[StoppedRun] = ()
     held: int = 0
+    reconciliation: Reconciliation | None = None
     reliability: Mapping[str, Reliability] = field(default_factory=lambda: dict.fromkeys(SERVICES, Reliability()))
 
     def as_document(self) -> dict[str, object]:
@@ -73,6 +76,7 @@ class Overview:
             "outages": [{**asdict(outage), "duration_s": outage.duration_s} for outage in self.outages],
             "stopped_runs": [run.as_document() for run in self.stopped_runs],
             "held": self.held,
+            "reconciliation": None if self.reconciliation is None else self.reconciliation.as_document(),
             "reliability": {service: _document(figures) for service, figures in self.reliability.items()},
         }
 
@@ -104,6 +108,7 @@ def read_overview(data_dir: Path, *, outages_shown: int = OUTAGES_SHOWN) -> Over
             outages=outages.latest(outages_shown),
             stopped_runs=AutomaticRunStore(database).stopped(),
             held=count_held(database),
+            reconciliation=latest_reconciliation(database),
             reliability={
                 service: reliability(
                     outages.of_service(service, since=now - WINDOW_S), now=now, known_since=state.known_since

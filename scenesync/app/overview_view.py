@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from scenesync.app.counting import counted
 from scenesync.app.times import moment, span
+from scenesync.domain.gaps import GapKind
+from scenesync.reconciliation.findings import Findings
 from scenesync.worker.reliability import WINDOW_S
 
 if TYPE_CHECKING:
@@ -13,6 +16,7 @@ if TYPE_CHECKING:
 
     from scenesync.app.overview import Overview
     from scenesync.store.outages import Outage
+    from scenesync.store.reconciliations import Reconciliation
     from scenesync.worker.reliability import Reliability
 
 
@@ -45,6 +49,8 @@ def overview_lines(overview: Overview) -> Iterator[str]:
 
 def reliability_lines(overview: Overview) -> Iterator[str]:
     """Yield for each server how dependable it was."""
+    if overview.reconciliation is not None:
+        yield f"reconciled    {_reconciled(overview.reconciliation)}"
     for service, figures in overview.reliability.items():
         yield f"{service}: {_judged(figures)}"
 
@@ -55,6 +61,14 @@ def outage_line(outage: Outage) -> str:
     waiting = max(outage.jobs_waiting, outage.jobs_waiting_at_end or 0)
     jobs = f", {waiting} jobs waited" if waiting else ""
     return f"{outage.service} since {moment(outage.began_at)}, {length}{jobs}: {outage.cause}"
+
+
+def _reconciled(last: Reconciliation) -> str:
+    found = Findings.from_document(last.found)
+    gaps = ", ".join(f"{found.gaps[kind]} {kind.value}" for kind in GapKind if found.gaps[kind]) or "no gaps"
+    if last.ended_at is None:
+        return f"{last.scope}, begun {moment(last.began_at)} and not ended: {found.scenes} scenes so far, {gaps}"
+    return f"{last.scope}, {moment(last.ended_at)}: {counted(found.scenes, 'scene')}, {gaps}"
 
 
 def _paused(overview: Overview) -> Iterator[str]:

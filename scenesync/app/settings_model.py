@@ -416,8 +416,6 @@ LIST_SEPARATORS: Final = {
 """What separates the members of a list where it has to be written as one text."""
 
 LATER_KEYS: Final = (
-    "reconcile_interval",
-    "reconcile_scope",
     "http_host",
     "http_port",
     "http_api_key",

@@ -171,7 +171,7 @@ def plan_edit(
         baseline = baselines.get(field)
         who_wins = by_field.get(field, policy)
         change = _step(field, item.value(field), wanted, baseline, who_wins)
-        if _is_right(field, change.before, change.after, baseline):
+        if is_right(field, change.before, change.after, baseline):
             continue
         is_written = _may_write(item, field, change.before, baseline, who_wins)
         if is_written:
@@ -217,7 +217,8 @@ def _folded(names: Iterable[str]) -> frozenset[str]:
     return frozenset(name.casefold() for name in names)
 
 
-def _is_right(field: Field, shown: FieldValue, wanted: FieldValue, baseline: Baseline | None) -> bool:
+def is_right(field: Field, shown: FieldValue, wanted: FieldValue, baseline: Baseline | None) -> bool:
+    """Say whether ``shown`` needs no edit to be what is wanted."""
     if shown == wanted:
         return True
     if field in LIST_FIELDS - {Field.ACTORS} and set(shown) == set(wanted):

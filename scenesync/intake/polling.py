@@ -116,6 +116,10 @@ class Poll:
         self._admission = admission
         self._looked_wide_at: float | None = None
 
+    def has_begun(self) -> bool:
+        """Say whether it is known where to begin. Raises StoreError."""
+        return self._facts.recall(FACT) is not None
+
     def look(self) -> int:
         """Enqueue what changed, moved or vanished since the last look; return how many scenes that were.
 

@@ -196,12 +196,12 @@ class PlexClient:
         """Return the page at ``start``, ordered by id, with all that a listing tells of the items' fields."""
         return self._page(library_key, start, size, "id", _NEVER_NEEDED, parse.shown_page)
 
-    def read_items(self, rating_keys: Sequence[str]) -> Mapping[str, Item]:
-        """Read items in full; those that do not exist are not in the answer."""
+    def read_items(self, rating_keys: Sequence[str], *, at_once: int = IDS_PER_READ) -> Mapping[str, Item]:
+        """Read items in full, ``at_once`` in one request at most; those that do not exist are not in the answer."""
         began_at = time.monotonic()
         wanted = tuple(dict.fromkeys(checked_key(key, "a rating key") for key in rating_keys))
         found: dict[str, Item] = {}
-        waiting = list(_chunks(wanted, self._dialect.ids_line_bytes))
+        waiting = list(_chunks(wanted, self._dialect.ids_line_bytes, at_once))
         while waiting:
             keys = waiting.pop()
             request = _items_request(keys)
@@ -218,7 +218,7 @@ class PlexClient:
                 if shorter is None:
                     raise
                 self._learn(ids_line_bytes=shorter.ids_line_bytes)
-                waiting.extend(_chunks(keys, self._dialect.ids_line_bytes))
+                waiting.extend(_chunks(keys, self._dialect.ids_line_bytes, at_once))
             else:
                 as_of = parse.server_time(answer.headers.get("date", "")) - math.ceil(time.monotonic() - began)
                 found.update((each.rating_key, replace(each, as_of=as_of)) for each in items if each.rating_key in keys)
@@ -373,14 +373,17 @@ def _items_request(keys: Sequence[str]) -> Request:
     return Request("GET", f"/library/metadata/{','.join(keys)}", "skipRefresh=1")
 
 
-def _chunks(keys: Sequence[str], line_bytes: int) -> Iterator[Sequence[str]]:
-    """Cut ``keys`` into lists of at most 50 whose request line is not longer than ``line_bytes``."""
+def _chunks(keys: Sequence[str], line_bytes: int, at_once: int) -> Iterator[Sequence[str]]:
+    """Cut ``keys`` into lists of at most ``at_once`` whose request line is not longer than ``line_bytes``."""
     chunk: list[str] = []
+    length = bare = _items_request(()).line_bytes
     for key in keys:
-        if chunk and (len(chunk) == IDS_PER_READ or _items_request([*chunk, key]).line_bytes > line_bytes):
+        longer = length + len(key) + (1 if chunk else 0)
+        if chunk and (len(chunk) == at_once or longer > line_bytes):
             yield chunk
-            chunk = []
+            chunk, longer = [], bare + len(key)
         chunk.append(key)
+        length = longer
     if chunk:
         yield chunk
 

@@ -20,6 +20,7 @@ _INSERT: Final = """
         row_id, scene_id, job_key, job, error_type, message, traceback, advice, attempts, details, failed_at, event_at)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
         (SELECT COALESCE(event_at, timestamp) FROM ack_queue_default WHERE _id = ?1))"""
+_SCENES_GIVEN_UP: Final = "SELECT DISTINCT scene_id FROM dead_letters WHERE error_type = ? AND scene_id IS NOT NULL"
 # Each condition is off while its value is NULL; `text` is looked for in message, class and job, without case. That of
 # the scene is told apart beforehand: a scene's letters are asked for at each new one, and found by their index.
 _MATCHING: Final = """
@@ -108,6 +109,12 @@ class DeadLetterReader:
     def of_scene(self, scene_id: int) -> tuple[DeadLetter, ...]:
         """Return the letters of one scene, the newest first."""
         return self.list(LetterFilter(scene_id=scene_id))
+
+    def scenes_given_up(self, error_type: str) -> frozenset[int]:
+        """Return the scenes that have a dead letter of this class of error."""
+        with self._file.reading() as connection:
+            rows = connection.execute(_SCENES_GIVEN_UP, (error_type,)).fetchall()
+        return frozenset(scene_id for (scene_id,) in rows)
 
     def get(self, letter_id: int) -> DeadLetter | None:
         """Return one letter, None if there is none of this id."""

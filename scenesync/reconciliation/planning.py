@@ -136,12 +136,13 @@ def plan_scenes(
     for batch in batched(scenes, SCENES_AT_ONCE):
         items = syncing.read_ahead(batch)
         for scene in batch:
-            yield _plan(syncing, scene, items, with_pictures=with_pictures, include_held=include_held)
+            yield plan_scene(syncing, scene, items, with_pictures=with_pictures, include_held=include_held)
 
 
-def _plan(
+def plan_scene(
     syncing: Syncing, scene: Scene, items: Mapping[str, Item], *, with_pictures: bool, include_held: bool
 ) -> PlannedScene:
+    """Return the plan for one scene whose items were read a moment ago. Raises like ``plan_scenes``."""
     title = shown_title(scene)
     try:
         match, steps = syncing.plan(scene, items, with_pictures=with_pictures, include_held=include_held)

@@ -206,6 +206,11 @@ class StashClient:
         _, documents = self._page(queries.SCENE_FILES_AFTER, {"last": last_id, "limit": _positive(limit)})
         return [hint for hint in map(to_hint_with_files, documents) if hint is not None]
 
+    def scenes_after(self, last_id: int, limit: int) -> Sequence[Scene]:
+        """Return the next scenes above ``last_id`` in rising order, in full, at most ``limit`` (1 or more)."""
+        _, documents = self._page(queries.scenes_after(self.extras), {"last": last_id, "limit": _positive(limit)})
+        return [scene for scene in map(to_scene, documents) if scene is not None]
+
     def scenes_to_match_after(self, last_id: int, limit: int, *, tags: bool = True) -> Sequence[Scene]:
         """Return the next scenes above ``last_id``, with files, studio, organized and, with ``tags``, tags alone."""
         variables = {"last": last_id, "limit": _positive(limit), "tags": tags}

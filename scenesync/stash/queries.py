@@ -197,6 +197,20 @@ _SCENES: Final = {
 }
 
 
+_SCENES_AFTER: Final = {
+    extras: Query(
+        "ScenesAfter",
+        f"""query ScenesAfter($last: Int!, $limit: Int!) {{
+  findScenes(
+    filter: {{page: 1, per_page: $limit, sort: "id", direction: ASC}}
+    scene_filter: {{id: {{value: $last, modifier: GREATER_THAN}}}}
+  ) {{ scenes {{ ...SceneFields }} }}
+}}
+{fields}""",
+    )
+    for extras, fields in _SCENE_FIELDS.items()
+}
+
 SCENES_BY_FILE: Final = Query(
     "ScenesByFile",
     f"""query ScenesByFile($path: String!, $limit: Int!) {{
@@ -232,6 +246,11 @@ def scenes(extras: Extras = _PLAIN) -> Query:
     All or nothing: one missing or repeated id fails it, an empty list means everything (facts 3.3).
     """
     return _SCENES[extras]
+
+
+def scenes_after(extras: Extras = _PLAIN) -> Query:
+    """Return the query for the next whole scenes of a walk over all."""
+    return _SCENES_AFTER[extras]
 
 
 def scenes_one_by_one(ids: Iterable[int], extras: Extras = _PLAIN) -> Query:

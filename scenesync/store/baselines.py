@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import bindparam, delete, select, update
 
+from scenesync.domain.batches import batched
 from scenesync.domain.diff import Baseline, ImageBaseline, ItemBaselines
 from scenesync.domain.field_rules import PosterFit
 from scenesync.domain.fields import Field
@@ -21,10 +22,24 @@ if TYPE_CHECKING:
     from scenesync.domain.fields import FieldValue
     from scenesync.store.database import Database
 
+ITEMS_AT_ONCE: Final = 500
+
 # All fields of one item.
 BASELINES_OF_ITEM: Final = select(
     baseline.c.field, baseline.c.written, baseline.c.shown, baseline.c.replaced, baseline.c.locked
 ).where(baseline.c.server_id == bindparam("server"), baseline.c.rating_key == bindparam("item"))
+
+# All fields of some items.
+BASELINES_OF_ITEMS: Final = select(
+    baseline.c.rating_key,
+    *(baseline.c[name] for name in ("field", "written", "shown", "replaced", "locked")),
+).where(baseline.c.server_id == bindparam("server"), baseline.c.rating_key.in_(bindparam("items", expanding=True)))
+
+# How the pictures of some items were last shown.
+IMAGES_OF_ITEMS: Final = select(image_baseline.c.rating_key, image_baseline.c.field, image_baseline.c.shown).where(
+    image_baseline.c.server_id == bindparam("server"),
+    image_baseline.c.rating_key.in_(bindparam("items", expanding=True)),
+)
 
 # One picture of one item.
 IMAGE_OF_ITEM: Final = select(
@@ -96,12 +111,27 @@ class BaselineStore:
     def read(self, rating_key: str) -> Mapping[Field, Baseline]:
         """Return what was written to the item, field by field."""
         rows = self._database.look_up(BASELINES_OF_ITEM, self._item(rating_key))
-        return {
-            Field(field): Baseline(
-                to_value(written), _value_or_none(shown), _value_or_none(replaced), locked=bool(locked)
-            )
-            for field, written, shown, replaced, locked in rows
-        }
+        return {Field(field): _to_baseline(*values) for field, *values in rows}
+
+    def read_many(self, rating_keys: Iterable[str]) -> Mapping[str, Mapping[Field, Baseline]]:
+        """Return the same for many items; those to which nothing was written are not in the answer."""
+        found: dict[str, dict[Field, Baseline]] = {}
+        with self._database.reading() as connection:
+            for batch in batched(rating_keys, ITEMS_AT_ONCE):
+                rows = connection.execute(BASELINES_OF_ITEMS, {"server": self._server_id, "items": batch})
+                for rating_key, field, *values in rows:
+                    found.setdefault(rating_key, {})[Field(field)] = _to_baseline(*values)
+        return found
+
+    def pictures_shown(self, rating_keys: Iterable[str]) -> Mapping[str, Mapping[Field, str]]:
+        """Return for many items under which paths their pictures were last shown ("": not known yet)."""
+        found: dict[str, dict[Field, str]] = {}
+        with self._database.reading() as connection:
+            for batch in batched(rating_keys, ITEMS_AT_ONCE):
+                rows = connection.execute(IMAGES_OF_ITEMS, {"server": self._server_id, "items": batch})
+                for rating_key, field, shown in rows:
+                    found.setdefault(rating_key, {})[Field(field)] = shown
+        return found
 
     def scenes_of(self, rating_key: str) -> frozenset[int]:
         """Return the scenes for which something was last written to the item."""
@@ -190,6 +220,10 @@ class BaselineStore:
 
     def _item(self, rating_key: str) -> dict[str, str]:
         return {"server": self._server_id, "item": rating_key}
+
+
+def _to_baseline(written: str, shown: str | None, replaced: str | None, locked: int) -> Baseline:
+    return Baseline(to_value(written), _value_or_none(shown), _value_or_none(replaced), locked=bool(locked))
 
 
 def _value_or_none(text: str | None) -> FieldValue | None:

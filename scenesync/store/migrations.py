@@ -265,6 +265,26 @@ MIGRATIONS: Final = (
             "ALTER TABLE scene_trace ADD COLUMN read_at DOUBLE PRECISION NOT NULL DEFAULT 0",
         ),
     ),
+    Migration(
+        13,
+        "reconciliations",
+        (
+            # How far each comparison of both libraries came, and what it found.
+            """
+            CREATE TABLE reconciliation (
+                id {row_id},
+                server_id TEXT NOT NULL,
+                scope TEXT NOT NULL,
+                cause TEXT NOT NULL,
+                began_at DOUBLE PRECISION NOT NULL,
+                ended_at DOUBLE PRECISION,
+                poll_cursor TEXT NOT NULL,
+                last_scene_id BIGINT NOT NULL,
+                found TEXT NOT NULL
+            )
+            """,
+        ),
+    ),
 )
 
 

@@ -218,6 +218,21 @@ circuit: Final = Table(
     Column("revision", BigInteger, nullable=False),
 )
 
+# Comparisons of both libraries; one without an end was killed, or is under way. ``found`` is JSON text.
+reconciliation: Final = Table(
+    "reconciliation",
+    metadata,
+    Column("id", _ROW_ID, primary_key=True),
+    Column("server_id", Text, nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("began_at", DOUBLE_PRECISION, nullable=False),
+    Column("ended_at", DOUBLE_PRECISION),
+    Column("poll_cursor", Text, nullable=False),
+    Column("last_scene_id", BigInteger, nullable=False),
+    Column("found", Text, nullable=False),
+)
+
 # Small facts by name; ``server_id`` is "" for those that are not about a server.
 fact: Final = Table(
     "fact",

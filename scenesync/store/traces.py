@@ -50,6 +50,11 @@ IDS_BETWEEN: Final = (
     .order_by(scene_trace.c.scene_id)
 )
 
+# Which versions of some scenes were read.
+VERSIONS_BETWEEN: Final = select(scene_trace.c.scene_id, scene_trace.c.updated_at).where(
+    scene_trace.c.scene_id > bindparam("last"), scene_trace.c.scene_id <= bindparam("through")
+)
+
 # Of how many scenes something is remembered.
 HOW_MANY: Final = select(func.count()).select_from(scene_trace)
 
@@ -127,6 +132,11 @@ class TraceStore:
     def ids_between(self, after: int, through: int) -> Sequence[int]:
         """Return the scenes that are remembered, of the same ids as ``files_between``."""
         return [scene_id for (scene_id,) in self._database.look_up(IDS_BETWEEN, {"last": after, "through": through})]
+
+    def versions_between(self, after: int, through: int) -> Mapping[int, str]:
+        """Return which version (Stash's ``updated_at``) of each scene was read, of the same ids as above."""
+        rows = self._database.look_up(VERSIONS_BETWEEN, {"last": after, "through": through})
+        return {scene_id: updated_at for scene_id, updated_at in rows}  # noqa: C416 - rows are not known to be pairs
 
     def count(self) -> int:
         """Return of how many scenes something is remembered."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from scenesync.domain.item import Item, Library
     from scenesync.domain.matching import IndexedFile
     from scenesync.domain.ports import MediaServer
+    from scenesync.domain.shown_item import ShownItem
     from scenesync.store.path_index import PathIndexStore
 
 log = logging.getLogger(__name__)
@@ -91,6 +92,18 @@ class LibraryIndex:
             new_names = self._refresh()
         self._tell(new_names)
 
+    def read_showing(self, walk: Callable[[Library], Iterator[ShownItem]], look: Callable[[ShownItem], object]) -> None:
+        """Read every library anew by ``walk``, whose listings show what the items look like; ``look`` sees each.
+
+        Raises like ``refresh``.
+        """
+        with self._lock:
+            appeared: set[str] = set()
+            for library in self._chosen_libraries():
+                appeared |= self._read_everything(library, _looked_at(walk(library), look))
+            self._refreshed_at = time.monotonic()
+        self._tell(frozenset(appeared))
+
     def refresh_after_miss(self, looked_at: float) -> bool:
         """Refresh unless that was done a moment ago; say whether there may be something new since ``looked_at``.
 
@@ -109,12 +122,16 @@ class LibraryIndex:
 
     def _refresh(self) -> frozenset[str]:
         """Refresh every library and return the name keys of files that appeared."""
+        new_names = frozenset[str]().union(*(self._refresh_library(each) for each in self._chosen_libraries()))
+        self._refreshed_at = time.monotonic()
+        return new_names
+
+    def _chosen_libraries(self) -> Sequence[Library]:
+        """Return the libraries that count; what is known of others is dropped."""
         libraries = choose_libraries(self._server.libraries(), self._wanted)
         self._library_keys = frozenset(library.key for library in libraries)
         self._store.drop_libraries_except(self._library_keys)
-        new_names = frozenset[str]().union(*(self._refresh_library(library) for library in libraries))
-        self._refreshed_at = time.monotonic()
-        return new_names
+        return libraries
 
     def _tell(self, new_names: frozenset[str]) -> None:
         if new_names and self._on_new_files is not None:
@@ -126,16 +143,16 @@ class LibraryIndex:
         now = time.time()
         # A clock that was set back makes the last pass look like the future: read everything again then, too.
         if state.last_full_pass_at is None or not 0 <= now - state.last_full_pass_at < FULL_PASS_EVERY_S:
-            return self._read_everything(library)
+            return self._read_everything(library, self._all_items(library))
         new_names, total, in_order = self._read_newest(library, state.newest_updated_at)
         if not in_order or (total is not None and total != self._store.library_state(library.key).item_count):
-            return new_names | self._read_everything(library)
+            return new_names | self._read_everything(library, self._all_items(library))
         self._store.set_library_state(library.key, last_refresh_at=now)
         return new_names
 
-    def _read_everything(self, library: Library) -> frozenset[str]:
+    def _read_everything(self, library: Library, items: Iterable[ListedItem]) -> frozenset[str]:
         started = time.monotonic()
-        done = self._store.replace_library(library.key, self._all_items(library), started_at=time.time())
+        done = self._store.replace_library(library.key, items, started_at=time.time())
         log.info(
             "path index read library=%s items=%d gone=%d seconds=%.1f",
             library.title,
@@ -173,6 +190,12 @@ def _without_time(item: Item) -> ListedItem:
     hide what changed before it. At worst it reads this one again.
     """
     return ListedItem(item.rating_key, item.library_key, item.parts)
+
+
+def _looked_at(shown: Iterable[ShownItem], look: Callable[[ShownItem], object]) -> Iterator[ListedItem]:
+    for each in shown:
+        look(each)
+        yield each.listed
 
 
 def choose_libraries(existing: Sequence[Library], wanted: Sequence[str]) -> Sequence[Library]:

@@ -257,7 +257,7 @@ class SceneSync:
         """
         if not include_held:
             self._require_not_held(scene)
-        desired = self._desired(scene)
+        desired = self.desired(scene)
         match, planned = self._plan(scene, desired, items)
         if not with_pictures:
             return match, planned
@@ -285,7 +285,7 @@ class SceneSync:
         """
         at = time.monotonic() if looked is None else looked.at
         held = self._require_not_held(scene)
-        desired = self._desired(scene)
+        desired = self.desired(scene)
         match, planned = self._plan(scene, desired, items, looked)
         return Decided(scene, desired, match, planned, at, held)
 
@@ -353,6 +353,14 @@ class SceneSync:
             return ()
         return self._photos.plan(step.item, desired.photos, _actors_after(step.edit))
 
+    def left_alone(self, scene: Scene) -> str:
+        """Return in one word why the scene takes no part or is held (``Reason``), "" if it is to be looked at."""
+        left_out = self._options.participation.left_out(scene)
+        if left_out is not None:
+            return left_out.reason.value
+        hold = self._holds.of_scene(scene.id)
+        return Reason.HELD.value if hold is not None and hold.still_holds(scene) else ""
+
     def _require_not_held(self, scene: Scene) -> Hold | None:
         """Return a hold that has run out, since the scene's metadata changed; raises SceneSkipped for one that lasts.
 
@@ -367,7 +375,8 @@ class SceneSync:
             )
         return hold
 
-    def _desired(self, scene: Scene) -> DesiredFields:
+    def desired(self, scene: Scene) -> DesiredFields:
+        """Return what Plex should show for the scene under the settings."""
         return desired_fields(scene, self._options.enabled, self._options.rules)
 
     def _plan(
@@ -384,15 +393,21 @@ class SceneSync:
         items = self._rivals.settle(scene, match, items)
         return match, [self._plan_item(item, desired) for item in items]
 
-    def _plan_item(self, item: Item, desired: DesiredFields) -> PlannedItem:
+    def wanted(
+        self, desired: DesiredFields, library_key: str, baselines: Mapping[Field, Baseline]
+    ) -> Mapping[Field, FieldValue]:
+        """Return the values that an item of this library is to show, as they can be sent."""
         values = dict(desired.values)
         if desired.collections:
-            values[Field.COLLECTIONS] = self._collections.names(item.library_key, desired.collections)
-        baselines = self._baselines.read(item.rating_key)
+            values[Field.COLLECTIONS] = self._collections.names(library_key, desired.collections)
         wanted = without_label(values, self._options.gone_label, baselines)
+        return {field: self._server.fit(field, value) for field, value in wanted.items()}
+
+    def _plan_item(self, item: Item, desired: DesiredFields) -> PlannedItem:
+        baselines = self._baselines.read(item.rating_key)
         edit = plan_edit(
             item,
-            {field: self._server.fit(field, value) for field, value in wanted.items()},
+            self.wanted(desired, item.library_key, baselines),
             baselines,
             policy=self._options.policy,
             policies=self._options.policies,

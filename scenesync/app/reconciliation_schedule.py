@@ -1,0 +1,78 @@
+"""When the daemon compares both libraries by itself: at its very first start everything, then as often as is set."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Final
+
+from scenesync.app.reconciling import AT_THE_START, BY_SCHEDULE, Demand, reconcile
+from scenesync.app.settings_values import ReconcileInterval
+from scenesync.domain.errors import StashRefused, TransientError
+from scenesync.intake.polling import FACT as POLL_CURSOR
+from scenesync.reconciliation.reconciling import Interrupted, Scope
+from scenesync.store.memory import Memory
+from scenesync.store.reconciliations import last_began_at
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
+
+    from scenesync.app.installation import Installation
+    from scenesync.worker.plex_connection import PlexSession
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_S: Final = 1.0
+TRY_AGAIN_AFTER_S: Final = 30.0
+
+_INTERVALS_S: Final = {
+    ReconcileInterval.HOURLY: 3600.0,
+    ReconcileInterval.DAILY: 24 * 3600.0,
+    ReconcileInterval.WEEKLY: 7 * 24 * 3600.0,
+}
+
+
+class Schedule:
+    """Compares when it is time, in a thread of its own. ``session`` raises while no Plex server has answered yet."""
+
+    def __init__(self, installation: Installation, session: Callable[[], PlexSession]) -> None:
+        self._installation = installation
+        self._session = session
+
+    def run(self, end: threading.Event) -> None:
+        """Look now and then whether it is time, until the end. Raises what the stores and the queue raise."""
+        while not end.wait(LOOK_EVERY_S):
+            demand = self.due()
+            if demand is None:
+                continue
+            try:
+                reconcile(self._installation, self._session(), demand, end)
+            except Interrupted:
+                return
+            except (TransientError, StashRefused) as error:
+                # The loop says that a server is away, once; what was begun is gone on with.
+                log.debug("not reconciled: %s", error)
+                end.wait(LOOK_EVERY_S if self._never_asked() else TRY_AGAIN_AFTER_S)
+
+    def due(self) -> Demand | None:
+        """Return what is to be done now, if anything. Raises StoreError."""
+        database, settings = self._installation.database, self._installation.settings
+        if Memory(database).recall(POLL_CURSOR) is None:
+            return Demand(Scope.ALL, AT_THE_START)
+        interval_s = _INTERVALS_S.get(settings.reconcile_interval)
+        if interval_s is None:
+            return None
+        scope = Scope(settings.reconcile_scope.value)
+        last = last_began_at(database, {scope.value, Scope.ALL.value})
+        # A clock that was set back makes the last one look like the future.
+        if last is not None and 0 <= time.time() - last < interval_s:
+            return None
+        return Demand(scope, BY_SCHEDULE)
+
+    def _never_asked(self) -> bool:
+        try:
+            self._session()
+        except TransientError:
+            return True
+        return False

@@ -1,0 +1,185 @@
+"""Put a comparison of both libraries together from the parts of an installation, and run it: on demand or by itself."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from scenesync.app.data_directory import make_data_dir
+from scenesync.app.field_settings import conflict_policies
+from scenesync.app.installation import open_installation
+from scenesync.app.one_shot import work_off
+from scenesync.app.patience import UNREACHABLE_FOR_S
+from scenesync.app.signals import stopping_on_signals
+from scenesync.domain.diff import ConflictPolicy
+from scenesync.domain.errors import TransientError
+from scenesync.domain.fields import IMAGE_FIELDS
+from scenesync.intake.polling import FACT as POLL_CURSOR
+from scenesync.intake.polling import latest_change
+from scenesync.plex.exceptions import PlexNotFound
+from scenesync.queue.owner_lock import KernelLock
+from scenesync.reconciliation.reconciling import Interrupted, Polls, Reconciler, Scope, Sides
+from scenesync.reconciliation.taking import Enqueueing, Judging, Nothing
+from scenesync.store.baselines import BaselineStore
+from scenesync.store.memory import Memory
+from scenesync.store.reconciliations import Reconciliation, ReconciliationStore
+from scenesync.store.traces import TraceStore
+from scenesync.worker.listing import shown_items
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+    from datetime import datetime
+    from pathlib import Path
+
+    from scenesync.app.installation import Installation
+    from scenesync.app.one_shot import Report
+    from scenesync.app.progress import ProgressView
+    from scenesync.app.settings import Settings
+    from scenesync.reconciliation.findings import Findings
+    from scenesync.reconciliation.reconciling import Watch
+    from scenesync.reconciliation.taking import Taker
+    from scenesync.stash.client import StashClient
+    from scenesync.worker.plex_connection import PlexSession
+
+LOCK_FILE: Final = "reconcile.lock"
+WAIT_FOR_ANOTHER_EVERY_S: Final = 0.25
+TRY_AGAIN_AFTER_S: Final = 2.0
+
+BY_COMMAND: Final = "command"
+BY_SCHEDULE: Final = "reconciliation"
+"""Also what a stopped run is called."""
+AT_THE_START: Final = "first reconciliation"
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What is asked for: ``cause`` is one of those above; a ``dry_run`` notes and enqueues nothing."""
+
+    scope: Scope
+    cause: str = BY_COMMAND
+    dry_run: bool = False
+
+
+class Silent:
+    """Shows nothing."""
+
+    def show(self, done: int, left: int) -> None:
+        """Do nothing."""
+
+
+def reconcile(
+    installation: Installation,
+    session: PlexSession,
+    demand: Demand,
+    stop: threading.Event,
+    watch: Watch | None = None,
+) -> Findings:
+    """Compare both libraries and enqueue what is found; one at a time per data directory: another is waited for.
+
+    Scenes that the worker never read are enqueued whatever Plex shows, so the first one syncs all. Raises Interrupted,
+    and what Stash, Plex, the queue and the stores raise.
+    """
+    memory = Memory(installation.database)
+    server_id = session.identity.machine_identifier
+    polls = Polls(lambda: latest_change(installation.stash).to_text(), lambda cursor: memory.note(POLL_CURSOR, cursor))
+    with _alone(installation.settings.data_dir, stop):
+        wanted = Reconciliation(0, demand.scope.value, demand.cause, time.time())
+        reconciler = Reconciler(
+            _sides(installation, session),
+            _taker(installation, session, demand),
+            None if demand.dry_run else ReconciliationStore(installation.database, server_id),
+            polls,
+            installation.dead_letters.scenes_given_up(PlexNotFound.__name__),
+        )
+        return reconciler.run(wanted, stop, watch or Silent())
+
+
+def reconcile_at_once(
+    settings: Settings,
+    demand: Demand,
+    view: Callable[[str], AbstractContextManager[ProgressView]],
+    *,
+    then_work: bool = True,
+    unreachable_for_s: float = UNREACHABLE_FOR_S,
+    stash: StashClient | None = None,
+) -> tuple[Findings, Report | None]:
+    """Compare, enqueue what is found and, with ``then_work``, work it off or watch the daemon do so.
+
+    ``view`` makes what shows the progress of each part, by its name. Raises Interrupted at a signal, what stood in the
+    way for ``unreachable_for_s`` seconds, and what ``work_off`` raises.
+    """
+    with (
+        open_installation(settings, stash=stash, repairs=not demand.dry_run) as installation,
+        stopping_on_signals() as stop,
+        view("comparing") as shown,
+    ):
+        found = _patiently(installation, demand, stop, shown, unreachable_for_s)
+    if demand.dry_run or not then_work:
+        return found, None
+    return found, work_off(settings, view("syncing"), unreachable_for_s=unreachable_for_s, stash=stash)
+
+
+def _patiently(
+    installation: Installation, demand: Demand, stop: threading.Event, shown: ProgressView, unreachable_for_s: float
+) -> Findings:
+    """Compare, and go on after a server was away for a while."""
+    failing_since: float | None = None
+    while True:
+        try:
+            session = installation.session(installation.plex.identity())
+            return reconcile(installation, session, demand, stop, shown)
+        except TransientError:
+            failing_since = failing_since or time.monotonic()
+            if time.monotonic() - failing_since >= unreachable_for_s:
+                raise
+        if stop.wait(TRY_AGAIN_AFTER_S):
+            raise Interrupted
+
+
+def _sides(installation: Installation, session: PlexSession) -> Sides:
+    settings, stash = installation.settings, installation.stash
+
+    def scenes_changed(since: datetime) -> Iterator[int]:
+        return (hint.id for hint in stash.scenes_updated_since(since))
+
+    policies = conflict_policies(settings)
+    return Sides(
+        scenes=stash,
+        scenes_changed=scenes_changed,
+        syncing=session.scene_sync,
+        written=BaselineStore(installation.database, session.identity.machine_identifier),
+        read=TraceStore(installation.database),
+        server=installation.plex,
+        index=session.index,
+        walk=partial(shown_items, installation.plex),
+        watched=frozenset(
+            field for field in IMAGE_FIELDS if policies.get(field, settings.conflict_policy) is ConflictPolicy.STASH
+        ),
+    )
+
+
+def _taker(installation: Installation, session: PlexSession, demand: Demand) -> Taker:
+    if demand.dry_run:
+        return Nothing()
+    if demand.cause == BY_COMMAND:
+        return Enqueueing(installation.queue)
+    return Judging(installation.queue, installation.judge(session), demand.cause)
+
+
+@contextlib.contextmanager
+def _alone(data_dir: Path, stop: threading.Event) -> Iterator[None]:
+    """Hold the lock of whoever reconciles; wait for it while another does. Raises Interrupted."""
+    make_data_dir(data_dir)
+    lock = KernelLock(data_dir / LOCK_FILE)
+    while not lock.acquire():
+        if stop.wait(WAIT_FOR_ANOTHER_EVERY_S):
+            raise Interrupted
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,269 @@
+"""Hold scenes against what Plex shows for them: from listings as far as these tell, else from reads in full.
+
+Whatever is not surely right is planned as the worker would do it, so that what is called a gap here is exactly what a
+job would write.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from scenesync.domain.desired import shown_title
+from scenesync.domain.fields import IMAGE_FIELDS
+from scenesync.domain.gaps import Gap, GapKind, is_bare, kind_of, takes_away
+from scenesync.domain.glimpse import same_picture
+from scenesync.domain.item import Item
+from scenesync.domain.matching import Ambiguous, Match, NoMatch
+from scenesync.plex.exceptions import PlexTemporaryError
+from scenesync.reconciliation.findings import Looked
+from scenesync.reconciliation.planning import PlannedScene, Syncing, Verdict, plan_scene
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from scenesync.domain.desired import DesiredFields
+    from scenesync.domain.diff import Baseline
+    from scenesync.domain.fields import Field, FieldValue
+    from scenesync.domain.glimpse import Glimpse, Glimpses
+    from scenesync.domain.matching import MatchResult
+    from scenesync.domain.scene import Scene
+
+log = logging.getLogger(__name__)
+
+READ_AT_ONCE: Final = 500
+"""Items in one read at most; a request line rarely has room for so many."""
+READ_AT_LEAST: Final = 50
+
+
+class Comparing(Syncing, Protocol):
+    """What is asked of the part that would do the work (``worker.scene_sync``), besides plans."""
+
+    def match(self, scene: Scene) -> MatchResult:
+        """Ask the path index alone; no request is made."""
+        ...
+
+    def desired(self, scene: Scene) -> DesiredFields:
+        """Return what Plex should show for the scene under the settings."""
+        ...
+
+    def wanted(
+        self, desired: DesiredFields, library_key: str, baselines: Mapping[Field, Baseline]
+    ) -> Mapping[Field, FieldValue]:
+        """Return the values that an item of this library is to show, as they can be sent."""
+        ...
+
+    def left_alone(self, scene: Scene) -> str:
+        """Return in one word why the scene takes no part or is held, "" if it is to be looked at."""
+        ...
+
+
+class Written(Protocol):
+    """What SceneSync last wrote."""
+
+    def read_many(self, rating_keys: Iterable[str]) -> Mapping[str, Mapping[Field, Baseline]]:
+        """Return what was written to items, field by field."""
+        ...
+
+    def pictures_shown(self, rating_keys: Iterable[str]) -> Mapping[str, Mapping[Field, str]]:
+        """Return under which paths the items' pictures were last shown."""
+        ...
+
+
+class FullReads(Protocol):
+    """Where items are read in full."""
+
+    def read_items(self, rating_keys: Sequence[str], *, at_once: int) -> Mapping[str, Item]:
+        """Read items, so many in one request at most."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Paired:
+    scene: Scene
+    rating_keys: tuple[str, ...]
+    read: str | None
+    """Which version of the scene the worker has read, None if it never did."""
+
+
+class Comparison:
+    """Compares scenes page by page. ``glimpses`` is what listings showed, None where none were read.
+
+    ``watched`` are the pictures that are Stash's to choose, so that another one than SceneSync put there is a gap.
+    """
+
+    def __init__(
+        self,
+        syncing: Comparing,
+        written: Written,
+        server: FullReads,
+        glimpses: Glimpses | None,
+        *,
+        watched: frozenset[Field] = IMAGE_FIELDS,
+    ) -> None:
+        self._syncing = syncing
+        self._watched = watched
+        self._written = written
+        self._server = server
+        self._glimpses = glimpses
+        self._at_once = READ_AT_ONCE
+        self.items_read = 0
+
+    def compare(self, scenes: Iterable[Scene], read: Mapping[int, str]) -> Iterator[Looked]:
+        """Yield what became of each scene, in whatever order.
+
+        ``read`` says which version of each the worker has read. Raises what the requests to Plex and Stash and the
+        stores raise.
+        """
+        paired: list[_Paired] = []
+        for scene in scenes:
+            reason = self._syncing.left_alone(scene)
+            if reason:
+                yield _looked(scene, left_out=reason)
+                continue
+            match = self._syncing.match(scene)
+            if isinstance(match, Match):
+                paired.append(_Paired(scene, match.rating_keys, read.get(scene.id)))
+            elif isinstance(match, NoMatch) and not match.lost_pins:
+                yield _looked(scene, gap=_missing(scene))
+            else:
+                undecided = Verdict.AMBIGUOUS if isinstance(match, Ambiguous) else Verdict.UNMATCHED
+                yield _looked(scene, undecided=undecided.value, looks=scene.id not in read)
+        yield from self._compare_pairs(paired)
+
+    def _compare_pairs(self, paired: Sequence[_Paired]) -> Iterator[Looked]:
+        keys = [key for pair in paired for key in pair.rating_keys]
+        written, pictures = self._written.read_many(keys), self._written.pictures_shown(keys)
+        doubtful: list[_Paired] = []
+        for pair in paired:
+            looked = self._at_a_glance(pair, written, pictures)
+            if looked is None:
+                doubtful.append(pair)
+            else:
+                yield looked
+        yield from self._in_full(doubtful, written, pictures)
+
+    def _at_a_glance(
+        self,
+        pair: _Paired,
+        written: Mapping[str, Mapping[Field, Baseline]],
+        pictures: Mapping[str, Mapping[Field, str]],
+    ) -> Looked | None:
+        """Return the answer if the listing gives one."""
+        if self._glimpses is None:
+            return None
+        desired = self._syncing.desired(pair.scene)
+        shown: dict[str, Glimpse] = {}
+        for key in pair.rating_keys:
+            glimpse, known = self._glimpses.of(key), written.get(key, {})
+            if glimpse is None:
+                return None
+            if any(glimpse.doubts(self._syncing.wanted(desired, glimpse.library_key, known), known)):
+                return None
+            shown[key] = glimpse
+        return self._texts_are_right(pair, desired, pictures, lambda key, field: shown[key].picture(field))
+
+    def _in_full(
+        self,
+        doubtful: Sequence[_Paired],
+        written: Mapping[str, Mapping[Field, Baseline]],
+        pictures: Mapping[str, Mapping[Field, str]],
+    ) -> Iterator[Looked]:
+        waiting = list(doubtful)
+        while waiting:
+            batch, waiting = waiting[: READ_AT_ONCE * 10], waiting[READ_AT_ONCE * 10 :]
+            items = self._read([key for pair in batch for key in pair.rating_keys])
+            for pair in batch:
+                planned = plan_scene(self._syncing, pair.scene, items, with_pictures=False, include_held=False)
+                yield self._judged(pair, planned, items, written, pictures)
+
+    def _read(self, keys: Sequence[str]) -> Mapping[str, Item]:
+        wanted = list(dict.fromkeys(keys))
+        self.items_read += len(wanted)
+        items: dict[str, Item] = {}
+        while wanted:
+            batch = wanted[: self._at_once]
+            try:
+                items |= self._server.read_items(batch, at_once=self._at_once)
+            except PlexTemporaryError:
+                if self._at_once <= READ_AT_LEAST:
+                    raise
+                # So many at once may just be more than this server can give in time.
+                self._at_once = max(READ_AT_LEAST, self._at_once // 2)
+                log.info("Plex did not answer a large read, asking for fewer items at once most=%d", self._at_once)
+            else:
+                wanted = wanted[len(batch) :]
+        return items
+
+    def _judged(
+        self,
+        pair: _Paired,
+        planned: PlannedScene,
+        items: Mapping[str, Item],
+        written: Mapping[str, Mapping[Field, Baseline]],
+        pictures: Mapping[str, Mapping[Field, str]],
+    ) -> Looked:
+        scene = pair.scene
+        match planned.verdict:
+            case Verdict.LEFT_OUT:
+                return _looked(scene, left_out=planned.left_out_by or "other")
+            case Verdict.UNMATCHED:
+                return _looked(scene, gap=_missing(scene))
+            case Verdict.AMBIGUOUS | Verdict.REFUSED:
+                return _looked(scene, undecided=planned.verdict.value, looks=pair.read is None)
+            case Verdict.CHANGE:
+                return _with_gap(scene, planned, written)
+            case Verdict.UNCHANGED:
+                desired, none = self._syncing.desired(scene), Item("", "", (), {})
+                return self._texts_are_right(
+                    pair, desired, pictures, lambda key, field: str(items.get(key, none).value(field))
+                )
+
+    def _texts_are_right(
+        self,
+        pair: _Paired,
+        desired: DesiredFields,
+        pictures: Mapping[str, Mapping[Field, str]],
+        shown: Callable[[str, Field], str],
+    ) -> Looked:
+        """Return what is to be said of a scene whose texts and lists are right, from its pictures."""
+        scene, fields = pair.scene, tuple(desired.images)
+        drifted = {
+            field.value
+            for key in pair.rating_keys
+            for field in self._watched.intersection(fields)
+            if (known := pictures.get(key, {}).get(field, "")) and not same_picture(shown(key, field), known)
+        }
+        if drifted:
+            return _looked(scene, gap=_gap(GapKind.DRIFTED, scene, pair.rating_keys, sorted(drifted)))
+        # With the version that it read the worker also saw the cover; a change of the cover alone makes a new version.
+        is_news = pair.read is None or (bool(fields) and pair.read != scene.updated_at)
+        unproven = any(shown == "" for key in pair.rating_keys for shown in pictures.get(key, {}).values())
+        return _looked(scene, looks=is_news or unproven)
+
+
+def _looked(scene: Scene, **what: Any) -> Looked:  # noqa: ANN401 - fields of Looked
+    return Looked(scene.id, shown_title(scene), _path(scene), **what)
+
+
+def _gap(kind: GapKind, scene: Scene, rating_keys: tuple[str, ...], fields: Iterable[str]) -> Gap:
+    return Gap(kind, scene.id, shown_title(scene), _path(scene), rating_keys, tuple(dict.fromkeys(fields)))
+
+
+def _path(scene: Scene) -> str:
+    return scene.files[0].path if scene.files else ""
+
+
+def _missing(scene: Scene) -> Gap:
+    return _gap(GapKind.MISSING, scene, (), ())
+
+
+def _with_gap(scene: Scene, planned: PlannedScene, written: Mapping[str, Mapping[Field, Baseline]]) -> Looked:
+    changed = [item for item in planned.items if item.changes]
+    if is_bare(scene) and any(takes_away(item.changes) for item in changed):
+        return _looked(scene, is_bare=True)
+    kinds = {kind_of(item.changes, written.get(item.rating_key, {})) for item in changed}
+    worst = next(kind for kind in GapKind if kind in kinds)
+    fields = (change.field.value for item in changed for change in item.changes)
+    return _looked(scene, gap=_gap(worst, scene, tuple(item.rating_key for item in changed), fields))
