@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 WORKERS ?= $(shell expr $$(nproc 2>/dev/null || echo 2) + 1)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test reliability check format bench bench-quick run reference plugin clean
+.PHONY: help setup demo test reliability check format bench bench-quick run reference plugin wheels clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -54,6 +54,9 @@ reference: $(READY) ## regenerate docs/SETTINGS.md and docs/COMMANDS.md
 
 plugin: $(READY) ## dist/scenesync.zip and dist/index.yml, as Stash installs plugins
 	@epoch="$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)}"; $(BIN)/python -m deploy.plugin_zip --epoch "$$epoch"
+
+wheels: $(READY) ## ask the package server whether every dependency has wheels for musl and glibc, x86_64 and aarch64
+	@PIP_FIND_LINKS= $(BIN)/python -m deploy.wheels
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .coverage .coverage.* dist build

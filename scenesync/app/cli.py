@@ -44,6 +44,7 @@ IN_MODULES_OF_THEIR_NAME: Final = (
     "pin",
     "coverage",
     "doctor",
+    "health",
     "demo",
 )
 COMMANDS: Final = {

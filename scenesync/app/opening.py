@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Literal
 
 from scenesync.app.data_directory import database_file, make_data_dir, queue_folder
+from scenesync.disk.ownership import hand_over_all
 from scenesync.queue.embedded import EmbeddedQueue
 from scenesync.queue.schema import FILE_NAME as QUEUE_FILE
 from scenesync.store.database import Database, open_database
@@ -37,13 +38,15 @@ def queue_at(settings: Settings, *, auto_resume: bool, repairs: bool) -> Embedde
     Raises QueueError, OSError.
     """
     _note_lost_queue(settings.data_dir)
-    return EmbeddedQueue(
+    queue = EmbeddedQueue(
         queue_folder(settings.data_dir),
         auto_resume=auto_resume,
         journal=journal_of(settings),
         liveness="lease" if settings.network_share else "lock",
         repairs=repairs,
     )
+    hand_over_all(str(settings.data_dir))
+    return queue
 
 
 def journal_of(settings: Settings) -> Literal["wal", "truncate"]:
@@ -68,4 +71,6 @@ def open_state(settings: Settings, *, repairs: bool = False) -> Database:
     Raises StoreError, OSError.
     """
     make_data_dir(settings.data_dir)
-    return open_database(database_file(settings.data_dir), journal=journal_of(settings), repair=repairs)
+    database = open_database(database_file(settings.data_dir), journal=journal_of(settings), repair=repairs)
+    hand_over_all(str(settings.data_dir))
+    return database

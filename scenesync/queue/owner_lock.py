@@ -12,6 +12,8 @@ import os
 import sys
 import time
 
+from scenesync.disk.ownership import hand_over
+
 if sys.platform == "win32":
     import msvcrt
 
@@ -92,6 +94,7 @@ class KernelLock:
         # A file that was deleted between open and lock guards nothing: another process would make and lock a new one.
         if _try_lock(fd, shared=False) and _is_still_at(fd, self.path):
             self._fd = fd
+            hand_over(self.path)
             return True
         os.close(fd)
         return False

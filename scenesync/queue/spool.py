@@ -14,6 +14,8 @@ import stat
 import sys
 import time
 
+from scenesync.disk.ownership import hand_over
+
 SUFFIX = ".event"
 SPOOL_FOLDER = "spool"
 MAX_EVENT_BYTES = 256 * 1024
@@ -28,6 +30,8 @@ def write_event(queue_folder: str, event: bytes) -> str:
     try:
         folder = spool_beside(queue_folder)
         os.makedirs(folder, mode=0o700, exist_ok=True)
+        hand_over(queue_folder)
+        hand_over(folder)
         return _write(folder, event)
     except OSError:
         return _write(_own_temporary_folder(queue_folder), event)
@@ -91,6 +95,7 @@ def _write(folder: str, event: bytes) -> str:
             os.fsync(fd)
         finally:
             os.close(fd)
+        hand_over(unfinished)
         os.rename(unfinished, path)
     except OSError:
         os.unlink(unfinished)
