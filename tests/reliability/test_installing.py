@@ -1,4 +1,4 @@
-"""Installing for real, from the package server that pip is set up for: in the long form only, since it needs a network."""
+"""Installing for real, from the package server that pip is set up for: in the long form only, for want of a network."""
 
 from __future__ import annotations
 
