@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from scenesync.app.data_directory import LOCK_FILE
-from scenesync.queue.owner_lock import held_elsewhere
+from scenesync.queue.file_lock import held_elsewhere
 
 if TYPE_CHECKING:
     from collections.abc import Callable

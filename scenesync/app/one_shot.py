@@ -22,7 +22,7 @@ from scenesync.app.signals import stopping_on_signals
 from scenesync.domain.errors import NeedsPerson, PermanentError, StashUnavailable
 from scenesync.domain.outcome import Attempt, Outcome
 from scenesync.plex.exceptions import PlexServerDown
-from scenesync.queue.owner_lock import held_elsewhere
+from scenesync.queue.file_lock import held_elsewhere
 from scenesync.queue.snapshot import read_snapshot
 from scenesync.store.database import open_database
 from scenesync.store.pauses import PauseStore

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from scenesync.app.data_directory import LOCK_FILE, database_file, queue_folder
 from scenesync.domain import circuit as circuits
 from scenesync.domain.circuit import LIMITS_WHILE_PROBED
-from scenesync.queue.owner_lock import held_elsewhere
+from scenesync.queue.file_lock import held_elsewhere
 from scenesync.queue.snapshot import read_snapshot
 from scenesync.store.attempts import AttemptStore
 from scenesync.store.automatic_runs import AutomaticRunStore, StoppedRun

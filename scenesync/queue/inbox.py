@@ -4,16 +4,15 @@ A person waits for this while saving a scene, so it imports next to nothing: SQL
 job. Whatever goes wrong with the queue, the event is kept in the spool; whoever opens the queue next takes it in.
 """
 
-# pathlib costs more than all the rest of the hook, which imports this.
-# ruff: noqa: PTH103, PTH116, PTH118, PTH120, PTH123
-
-from __future__ import annotations  # Stash may bring a Python older than ours
-
-import os
 import sys
 import time
 
-from scenesync.queue import owner_lock
+if sys.platform == "win32":
+    import os as system
+else:
+    import posix as system  # what `os` is made of: `os` itself costs a fifth of the start of an empty Python
+
+_CALCULATOR: "list[sqlite.Connection]" = []
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # `typing` itself costs more than it says
@@ -23,7 +22,7 @@ if TYPE_CHECKING:  # `typing` itself costs more than it says
     class PluginStart(Protocol):
         """See ``run``."""
 
-        def __call__(self, action: str, text: str) -> str | None:
+        def __call__(self, action: str, text: str) -> "str | None":
             """Do ``action`` with the document ``text``; return what went wrong."""
 
 else:
@@ -47,7 +46,7 @@ else:
             import _sqlite3  # noqa: PLC0415
         finally:
             del sys.modules["functools"]
-        _sqlite3.connect(":memory:").close()  # proves that it was content
+        _CALCULATOR.append(_sqlite3.connect(":memory:", check_same_thread=False))  # proves that it was content
         return _sqlite3
 
     try:
@@ -62,10 +61,8 @@ _PATIENCE_S = 0.25
 _RETRY_S = 0.001  # a bulk enqueue pauses for a few milliseconds between its transactions
 _BUSY_CODES = (5, 6)  # SQLITE_BUSY, SQLITE_LOCKED
 _PRIMARY_CODE = 0xFF
+_LONGEST_LOG_BYTES = 8 * 1024 * 1024  # some hundred events
 
-START_STAMP = "daemon.start"
-HOOK_SETTINGS = "hook.json"
-_START_PAUSE_S = 15.0
 _FLAG_VALUES = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 UPDATE_TYPES = {
@@ -112,6 +109,7 @@ _BUILD_FAN_OUT = """
         'scene_id', 0, 'update_type', 'fanout',
         'data', json_patch(json_object('entity', ?1, 'id', ?2), json_object('sources', json(?3))),
         'enqueued_at', json(?4), 'job_key', ?1 || '_' || ?2)"""
+_FIND = "SELECT _id FROM ack_queue_default WHERE job_key = ?1 AND status < 2 ORDER BY _id DESC LIMIT 1"
 # The same rules as merging.merge() for an event of a person: newest content, earliest time, no retry state, and every
 # source of a merge. The time goes in as JSON text, since json_set would cut a float to 15 digits.
 _MERGE = """
@@ -133,14 +131,13 @@ _MERGE = """
                     ELSE json_extract(?1, '$.data') END)),
             '$.retry_count', '$.next_retry_at', '$.last_error_type') AS BLOB),
         priority = MIN(priority, ?5), event_at = ?3
-    WHERE _id = (SELECT _id FROM ack_queue_default WHERE job_key = ?2 AND status < 2 ORDER BY _id DESC LIMIT 1)"""
+    WHERE _id = ?2"""
 _INSERT = """
     INSERT INTO ack_queue_default (data, timestamp, status, priority, event_at)
     VALUES (CAST(?1 AS BLOB), ?2, 0, ?3, ?2)"""
 
 
-_LEFT_OPEN: list[object] = []  # connections to the queue: closing the last one would checkpoint
-_CALCULATOR: list[sqlite.Connection] = []
+_LEFT_OPEN: "list[object]" = []  # connections to the queue: closing the last one would checkpoint
 
 
 class Document:
@@ -160,7 +157,7 @@ class Document:
         object_id: object = None,
         title: object = None,
         path: object = None,
-        sources: str | None = None,
+        sources: "str | None" = None,
     ) -> None:
         self.is_hook = is_hook
         self.trigger = trigger
@@ -170,7 +167,7 @@ class Document:
         self.sources = sources
 
 
-def run(raw: bytes, data_dir: str, autostart: str | None, plugin_start: PluginStart) -> None:
+def run(raw: bytes, data_dir: str, autostart: "str | None", plugin_start: "PluginStart") -> None:
     """Do what the document ``raw`` asks for and answer Stash with one JSON object.
 
     ``autostart`` is the setting from the environment. ``plugin_start(action, text)`` starts the daemon or becomes a
@@ -197,7 +194,7 @@ def run(raw: bytes, data_dir: str, autostart: str | None, plugin_start: PluginSt
         _answer("not stored")
         return
     if elsewhere is not None:
-        _log("w", f"{data_dir} cannot be written: the change is kept in {os.path.dirname(elsewhere)}")
+        _log("w", f"{data_dir} cannot be written: the change is kept in {elsewhere}")
     elif _should_start_daemon(data_dir, autostart):
         problem = plugin_start("start_daemon", text)
         if problem is not None:
@@ -221,8 +218,8 @@ def read_document(text: str) -> Document:
     )
 
 
-def store(document: Document, data_dir: str) -> str | None:
-    """Keep the event of ``document`` durably; return where if not in the queue or its spool, else None.
+def store(document: Document, data_dir: str) -> "str | None":
+    """Keep the event of ``document`` durably; return in which folder if not in the queue or its spool, else None.
 
     Events that make no difference to Plex are ignored. Raises OSError if no place can be written.
     """
@@ -234,28 +231,16 @@ def store(document: Document, data_dir: str) -> str | None:
     job = _build_fan_out(document, now) if is_fan_out else _build_job(document, update_type, now)
     key = f"{_kind(document)}_{document.object_id}"
     priority = _PRIORITY_FAN_OUT if is_fan_out else _PRIORITY_PERSON
-    queue_folder = os.path.join(data_dir, QUEUE_FOLDER)
-    if _enqueue(os.path.join(queue_folder, _QUEUE_FILE), job, key, priority):
+    queue_folder = f"{data_dir}/{QUEUE_FOLDER}"
+    path = f"{queue_folder}/{_QUEUE_FILE}"
+    if not _is_left_alone(path, data_dir) and _enqueue(path, job, key, priority):
         return None
     from scenesync.queue import spool  # noqa: PLC0415 (not needed, so not paid for, while the queue works)
 
-    _make_folders(data_dir, queue_folder)
-    path = spool.write_event(queue_folder, job.encode("utf-8", "replace"))
-    return None if path.startswith(spool.spool_beside(queue_folder)) else path
+    return spool.keep(data_dir, queue_folder, job.encode("utf-8", "replace"))
 
 
-def read_flag(path: str, name: str) -> bool | None:
-    """Return the boolean ``name`` of the JSON object in the file ``path``, None if it says nothing."""
-    try:
-        with open(path, encoding="utf-8") as file:
-            text = file.read()
-        (kind,) = _compute("SELECT json_type(?1, '$.' || ?2)", (text, name))
-    except (OSError, ValueError, sqlite.Error):
-        return None
-    return {"true": True, "false": False}.get(kind)
-
-
-def _compute(statement: str, values: tuple[object, ...]) -> tuple[Any, ...]:
+def _compute(statement: str, values: "tuple[object, ...]") -> "tuple[Any, ...]":
     """Return the one row of a statement that needs no table: SQLite as the JSON library that is loaded anyway."""
     if not _CALCULATOR:
         _CALCULATOR.append(sqlite.connect(":memory:"))
@@ -263,67 +248,64 @@ def _compute(statement: str, values: tuple[object, ...]) -> tuple[Any, ...]:
     return row
 
 
-def _should_start_daemon(data_dir: str, autostart: str | None) -> bool:
+def _should_start_daemon(data_dir: str, autostart: "str | None") -> bool:
     """Return whether no daemon runs, one is wanted, and nobody tried to start it just now; note that we try."""
+    wanted = _FLAG_VALUES.get((autostart or "").strip().lower())
+    if wanted is False:
+        return False
     try:
-        if owner_lock.held_elsewhere(os.path.join(data_dir, DAEMON_LOCK)) or _tried_lately(data_dir):
+        if _daemon_runs(data_dir):
             return False
-        wanted = _FLAG_VALUES.get((autostart or "").strip().lower())
-        if wanted is None:
-            wanted = read_flag(os.path.join(data_dir, HOOK_SETTINGS), "autostart")
-        return wanted is not False and _note_attempt(data_dir)
+        from scenesync.queue import daemon_wanted  # noqa: PLC0415 (rarely needed)
+
+        return daemon_wanted.note_attempt(data_dir, wanted)
     except OSError:  # cannot tell, or cannot note it: then rather none than one per event
         return False
 
 
-def _tried_lately(data_dir: str) -> bool:
-    try:
-        stamp = os.stat(os.path.join(data_dir, START_STAMP))
-    except FileNotFoundError:
-        return False
-    # A stamp from the future is a clock that was set back.
-    return stamp.st_size > 0 and abs(time.time() - stamp.st_mtime) < _START_PAUSE_S
+def _daemon_runs(data_dir: str) -> bool:
+    """Return whether anybody works. Raises OSError if that cannot be told."""
+    from scenesync.queue import file_lock  # noqa: PLC0415 (not if the settings say that none is to be started)
 
-
-def _note_attempt(data_dir: str) -> bool:
-    stamp = owner_lock.KernelLock(os.path.join(data_dir, START_STAMP))
-    if not stamp.acquire(patience_s=0):  # another hook is at it
-        return False
-    try:
-        if _tried_lately(data_dir):
-            return False
-        with open(stamp.path, "w", encoding="ascii") as file:
-            file.write(f"{os.getpid()}\n")
-        return True
-    finally:
-        stamp.release()
+    return file_lock.held_elsewhere(f"{data_dir}/{DAEMON_LOCK}")
 
 
 def _log(level: str, text: str) -> None:
     """Write one line into Stash's log (levels t d i w e; facts/stash.md 1.5)."""
     line = text.replace("\n", " ")[:2000]
     try:
-        os.write(2, f"\x01{level}\x02{line}\n".encode("utf-8", "replace"))
+        system.write(2, f"\x01{level}\x02{line}\n".encode("utf-8", "replace"))
     except OSError:  # Stash is gone; nobody is left to tell
         return
 
 
 def _answer(output: str) -> None:
     try:
-        os.write(1, f'{{"output": "{output}"}}\n'.encode())
+        system.write(1, f'{{"output": "{output}"}}\n'.encode())
     except OSError:
         return
 
 
-def _answer_error(problem: str | None) -> None:
+def _answer_error(problem: "str | None") -> None:
     if problem is None:  # the task ran as a child, which answered itself
         return
     import json  # noqa: PLC0415 (a task that could not start; the fast path needs no json)
 
     try:
-        os.write(1, json.dumps({"error": problem}).encode() + b"\n")
+        system.write(1, json.dumps({"error": problem}).encode() + b"\n")
     except OSError:
         return
+
+
+def _is_left_alone(path: str, data_dir: str) -> bool:
+    """Return whether the queue's log grows and nobody works, who would keep it open and tidy it.
+
+    Each hook would then read all of it to find its way: one file per event, in the spool, costs the same for each.
+    """
+    try:
+        return system.stat(f"{path}-wal").st_size > _LONGEST_LOG_BYTES and not _daemon_runs(data_dir)
+    except OSError:  # no log, or none can tell
+        return False
 
 
 def _enqueue(path: str, job: str, job_key: str, priority: int) -> bool:
@@ -338,35 +320,61 @@ def _enqueue(path: str, job: str, job_key: str, priority: int) -> bool:
     try:
         connection = sqlite.connect(path, timeout=0, isolation_level=None)
         try:
-            # EXTRA is FULL in a file with a write-ahead log; without one the folder has to be synced, too.
-            connection.execute("PRAGMA synchronous = EXTRA")
             # No checkpoint here, and none on closing either: the hook leaves by os._exit.
             connection.execute("PRAGMA wal_autocheckpoint = 0")
+            log = _open_log(connection, path)
             _begin(connection)
             if _identity(path) != file:  # its write-ahead log may be that of another file by now
                 return False
             now = time.time()  # asked under the lock: by the time of arrival events are put in order
-            if connection.execute(_MERGE, (job, job_key, now, repr(now), priority)).rowcount == 0:
+            waiting = connection.execute(_FIND, (job_key,)).fetchone()
+            if waiting is None:
                 connection.execute(_INSERT, (job, now, priority))
+            else:
+                connection.execute(_MERGE, (job, waiting[0], now, repr(now), priority))
             connection.execute("COMMIT")
+            if log is not None:
+                _sync(log)
         finally:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             _LEFT_OPEN.append(connection)
-    except sqlite.Error:
+    except (sqlite.Error, OSError):
         return False
     return _identity(path) == file
 
 
-def _identity(path: str) -> tuple[int, int] | None:
+def _open_log(connection: "sqlite.Connection", path: str) -> "int | None":
+    """Say who syncs the transaction: SQLite as part of it (None), or we, through the returned descriptor, after it.
+
+    SQLite would do so while it holds the lock, so that hooks which start together wait for each other's disk; and it
+    would sync the folder too, each time, since it cannot know that the log is an old one. That is needed once, and
+    done even without FULL: the first to write to a log syncs its head and its name before anything else goes in.
+    """
+    (journal,) = connection.execute("PRAGMA journal_mode").fetchone()
+    if journal != "wal" or sys.platform == "win32":
+        # A journal that is deleted to commit: the folder has to be synced, too.
+        connection.execute("PRAGMA synchronous = EXTRA")
+        return None
+    connection.execute("PRAGMA synchronous = NORMAL")
+    return system.open(f"{path}-wal", system.O_RDWR | system.O_CLOEXEC)
+
+
+def _sync(log: int) -> None:
+    """Wait until the log is on the disk. Raises OSError: then the event goes to the spool as well."""
+    getattr(system, "fdatasync", system.fsync)(log)  # macOS has the latter only
+    system.close(log)
+
+
+def _identity(path: str) -> "tuple[int, int] | None":
     try:
-        info = os.stat(path)
+        info = system.stat(path)
     except OSError:
         return None
     return info.st_dev, info.st_ino
 
 
-def _begin(connection: sqlite.Connection) -> None:
+def _begin(connection: "sqlite.Connection") -> None:
     deadline = time.monotonic() + _PATIENCE_S
     while True:
         try:
@@ -405,7 +413,7 @@ def _kind(document: Document) -> str:
     return str(document.trigger).partition(".")[0].lower()
 
 
-def _sound(text: object) -> str | None:
+def _sound(text: object) -> "str | None":
     """Return a hint without what UTF-8 cannot say (half of a surrogate pair), None if there is none."""
     return text.encode("utf-8", "replace").decode("utf-8") if isinstance(text, str) else None
 
@@ -427,11 +435,3 @@ def _checked(document: Document) -> Document:
         if not isinstance(object_id, int) or isinstance(object_id, bool) or object_id <= 0:
             raise ValueError(f"the event names no {_kind(document)}")
     return document
-
-
-def _make_folders(*folders: str) -> None:
-    for folder in folders:
-        try:
-            os.makedirs(folder, mode=0o700, exist_ok=True)
-        except OSError:  # the spool finds out, and goes elsewhere
-            return

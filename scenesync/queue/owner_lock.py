@@ -1,7 +1,4 @@
-"""Locks that the kernel drops when their process dies, however it dies: liveness without a clock.
-
-Light on purpose: the hook asks here whether the daemon runs.
-"""
+"""Locks that the kernel drops when their process dies, however it dies: liveness without a clock."""
 
 # pathlib costs more than all the rest of the hook, which imports this.
 # ruff: noqa: PTH103, PTH108, PTH116, PTH118, PTH208
@@ -9,40 +6,10 @@ Light on purpose: the hook asks here whether the daemon runs.
 from __future__ import annotations  # Stash may bring a Python older than ours
 
 import os
-import sys
 import time
 
 from scenesync.disk.ownership import hand_over
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _try_lock(fd: int, *, shared: bool) -> bool:
-        del shared  # Windows byte locks are always exclusive
-        os.lseek(fd, 0, os.SEEK_SET)
-        try:
-            msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-
-    def _unlock(fd: int) -> None:
-        os.lseek(fd, 0, os.SEEK_SET)
-        msvcrt.locking(fd, msvcrt.LK_UNLCK, 1)
-
-else:
-    import fcntl
-
-    def _try_lock(fd: int, *, shared: bool) -> bool:
-        try:
-            fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-        except (BlockingIOError, PermissionError):
-            return False
-        return True
-
-    def _unlock(fd: int) -> None:
-        fcntl.flock(fd, fcntl.LOCK_UN)
-
+from scenesync.queue.file_lock import held_elsewhere, try_lock
 
 _RETRY_S = 0.01
 _LOOK_EVERY_S = 0.5
@@ -92,30 +59,12 @@ class KernelLock:
             return True
         fd = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
         # A file that was deleted between open and lock guards nothing: another process would make and lock a new one.
-        if _try_lock(fd, shared=False) and _is_still_at(fd, self.path):
+        if try_lock(fd, shared=False) and _is_still_at(fd, self.path):
             self._fd = fd
             hand_over(self.path)
             return True
         os.close(fd)
         return False
-
-
-def held_elsewhere(path: str | os.PathLike[str]) -> bool:
-    """Return whether anybody, another object of this process included, holds the lock on ``path``.
-
-    Never waits. Raises OSError if the file exists but cannot be opened.
-    """
-    try:
-        fd = os.open(path, os.O_RDONLY)  # enough for a shared lock, and possible on a read-only disk
-    except FileNotFoundError:
-        return False
-    try:
-        if not _try_lock(fd, shared=True):
-            return True
-        _unlock(fd)
-        return False
-    finally:
-        os.close(fd)
 
 
 def _is_still_at(fd: int, path: str) -> bool:

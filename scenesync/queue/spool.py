@@ -5,7 +5,7 @@ event is never seen. Light on purpose: the hook imports this when the queue is b
 """
 
 # pathlib costs more than all the rest of the hook, which imports this.
-# ruff: noqa: PTH102, PTH103, PTH104, PTH108, PTH118, PTH208
+# ruff: noqa: PTH102, PTH103, PTH104, PTH108, PTH118, PTH120, PTH208
 
 from __future__ import annotations  # Stash may bring a Python older than ours
 
@@ -35,6 +35,20 @@ def write_event(queue_folder: str, event: bytes) -> str:
         return _write(folder, event)
     except OSError:
         return _write(_own_temporary_folder(queue_folder), event)
+
+
+def keep(data_dir: str, queue_folder: str, event: bytes) -> str | None:
+    """Keep a hook's ``event``, making the folders that are missing; return its folder if that is not beside the queue.
+
+    Raises OSError if it can be written nowhere.
+    """
+    for folder in (data_dir, queue_folder):
+        try:
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+        except OSError:  # write_event finds out, and goes elsewhere
+            break
+    folder = os.path.dirname(write_event(queue_folder, event))
+    return None if folder == spool_beside(queue_folder) else folder
 
 
 def spool_beside(queue_folder: str) -> str:

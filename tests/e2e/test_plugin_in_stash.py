@@ -12,7 +12,7 @@ import pytest
 from live_world import LOCKED, PLEX_TOKEN, eventually
 from plugin_world import RUN_TASK, PluginWorld
 
-from scenesync.queue.owner_lock import held_elsewhere
+from scenesync.queue.file_lock import held_elsewhere
 from scenesync.simulators.plex import faults
 from scenesync.simulators.stash.jobs import JobStatus
 

@@ -94,6 +94,54 @@ def test_missing_queue_sends_the_event_to_the_spool(run: Run, queue_path: Path) 
     assert (snapshot.pending, snapshot.spooled) == (1, 1)
 
 
+@pytest.mark.usefixtures("queue")
+@pytest.mark.parametrize("daemon_runs", [False, True])
+def test_long_log_that_nobody_tidies_sends_events_to_the_spool(
+    run: Run, queue_path: Path, monkeypatch: pytest.MonkeyPatch, *, daemon_runs: bool
+) -> None:
+    lock = KernelLock(queue_path.parent / "daemon.lock")
+    if daemon_runs:
+        assert lock.acquire()
+    log_bytes = (queue_path / "data.db-wal").stat().st_size
+    monkeypatch.setattr(inbox, "_LONGEST_LOG_BYTES", log_bytes)
+    run(SAVED)  # is just within the limit, and makes the log longer
+    assert (queue_path / "data.db-wal").stat().st_size > log_bytes
+    run({"hookContext": {**SAVED["hookContext"], "id": 3}})
+    snapshot = read_snapshot(queue_path)
+    assert (snapshot.pending, snapshot.spooled) == ((2, 0) if daemon_runs else (2, 1))
+    lock.release()
+
+
+def test_event_is_on_the_disk_when_it_is_answered_and_its_lock_is_not_held_for_that(
+    run: Run, queue: EmbeddedQueue, queue_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced = []
+    sync = inbox._sync
+
+    def watch(log: int) -> None:
+        assert os.path.samestat(os.fstat(log), (queue_path / "data.db-wal").stat())
+        synced.append(queue.size)
+        with queue.writing():  # nobody holds the lock
+            sync(log)
+
+    monkeypatch.setattr(inbox, "_sync", watch)
+    run(SAVED)
+    assert synced == [1]
+
+
+def test_event_that_cannot_be_synced_is_kept_in_the_spool_as_well(
+    run: Run, queue: EmbeddedQueue, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_log: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(inbox, "_sync", fail)
+    run(SAVED)
+    assert capfd.readouterr().out == '{"output": "ok"}\n'
+    assert queue.take_in_spool() == 1
+    assert len(queue.claim(5)) == 1, "one job, since both are of one scene"
+
+
 def test_job_built_without_sqlite_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     document = inbox.Document(is_hook=True, trigger="Scene.Update.Post", object_id=4, title="Harbour", path=None)
     fast = json.loads(inbox._build_job(document, "metadata", 12.25))

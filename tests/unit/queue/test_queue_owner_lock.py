@@ -3,7 +3,8 @@ import sys
 from pathlib import Path
 
 from scenesync.queue import owner_lock
-from scenesync.queue.owner_lock import KernelLock, held_elsewhere
+from scenesync.queue.file_lock import held_elsewhere
+from scenesync.queue.owner_lock import KernelLock
 
 ROOT = Path(owner_lock.__file__).parents[2]
 

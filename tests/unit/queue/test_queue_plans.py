@@ -8,7 +8,7 @@ import pytest
 from scenesync.queue import awaited_files, listing, transitions
 from scenesync.queue.dead_letters import LetterFilter
 from scenesync.queue.embedded import EmbeddedQueue
-from scenesync.queue.inbox import _INSERT, _MERGE
+from scenesync.queue.inbox import _FIND, _INSERT, _MERGE
 
 MakeJob = Callable[..., dict[str, object]]
 RunSql = Callable[..., list[tuple[object, ...]]]
@@ -28,7 +28,8 @@ STATEMENTS = {
     "not noted": (awaited_files.UNNOTED, ()),
     "find": (listing.UNDER_KEY, ("k",)),
     "list a page": (listing.PENDING, (10, 5)),
-    "hook merges": (_MERGE, ("{}", "k", 1.0, "1.0", 0)),
+    "hook finds": (_FIND, ("k",)),
+    "hook merges": (_MERGE, ("{}", 1, 1.0, "1.0", 0)),
     "hook inserts": (_INSERT, ("{}", 1.0, 0)),
 }
 
