@@ -1,70 +1,97 @@
-"""Run the benchmarks: ``python -m bench [--quick] [--json FILE] [NAME…]``."""
+"""Run the benchmarks: ``python -m bench [--quick] [--strict] [--details] [--out FOLDER] [NAME…]``."""
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
-import sqlite3
 import sys
-import tempfile
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from bench import hook, queue_speed, requests_per_scene, throughput
-from bench.figures import as_table
+from bench import (
+    ceilings,
+    frame,
+    growth,
+    hook,
+    kills,
+    long_run,
+    naive_client,
+    plots,
+    queue_speed,
+    recovery,
+    report,
+    requests_per_scene,
+    throughput,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bench.figures import Benchmark, Figure
+    from bench.figures import Benchmark
 
-BENCHMARKS: Final = (hook.BENCHMARK, requests_per_scene.BENCHMARK, throughput.BENCHMARK, queue_speed.BENCHMARK)
+BENCHMARKS: Final = (
+    ceilings.BENCHMARK,
+    hook.BENCHMARK,
+    queue_speed.BENCHMARK,
+    requests_per_scene.BENCHMARK,
+    throughput.BENCHMARK,
+    naive_client.BENCHMARK,
+    recovery.BENCHMARK,
+    growth.BENCHMARK,
+    long_run.BENCHMARK,
+    kills.BENCHMARK,
+)
+RESULTS: Final = Path(__file__).resolve().parent / "results"
+_FAILED, _MISSED = 1, 3
 
 
-def main(arguments: Sequence[str] | None = None, benchmarks: Sequence[Benchmark] = BENCHMARKS) -> None:
-    """Run the named benchmarks, all if none is named, and print their figures."""
+def main(arguments: Sequence[str] | None = None, benchmarks: Sequence[Benchmark] = BENCHMARKS) -> int:
+    """Run the named benchmarks, all if none is named; print and write what they measured; return the exit code."""
     by_name = {benchmark.name: benchmark for benchmark in benchmarks}
-    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure SceneSync on this machine.")
+    parser = argparse.ArgumentParser(
+        prog="python -m bench",
+        description="Measure SceneSync on this machine. Ends with 1 if a benchmark could not run.",
+    )
     parser.add_argument("--quick", action="store_true", help="smaller sizes, under a minute in all")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to FILE")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of: {', '.join(by_name)} (none: all)")
+    parser.add_argument("--strict", action="store_true", help="end with 3 if a target is missed")
+    parser.add_argument("--details", action="store_true", help="also print figures without target and rival")
+    parser.add_argument(
+        "--out", type=Path, default=RESULTS, metavar="FOLDER", help="where results.json and plots go: %(default)s"
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"some of: {', '.join(by_name)} (none: all)")
     options = parser.parse_args(arguments)
     unknown = sorted(set(options.names) - set(by_name))
     if unknown:
         parser.error(f"no benchmark is called {', '.join(unknown)}; there are: {', '.join(by_name)}")
 
-    surroundings = _surroundings(quick=options.quick)
-    results: dict[str, Sequence[Figure]] = {}
-    for name in options.names or by_name:
-        started = time.monotonic()
-        print(f"{name} …", end=" ", flush=True, file=sys.stderr)
-        results[name] = _run(by_name[name], quick=options.quick)
-        print(f"{time.monotonic() - started:.0f} s", file=sys.stderr)
-    print(", ".join(f"{key} {value}" for key, value in surroundings.items()))
-    print(as_table(results))
-    if options.json is not None:
-        figures = {name: [figure.as_document() for figure in taken] for name, taken in results.items()}
-        document = {**surroundings, "benchmarks": figures}
-        options.json.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    where = report.surroundings(quick=options.quick)
+    results = [_run(by_name[name], quick=options.quick) for name in options.names or by_name]
+    measured = report.Report(where, tuple(results))
+    print(", ".join(f"{key} {value}" for key, value in where.items()))
+    print(report.as_table(report.rows_of(measured, details=options.details)))
+    print(measured.summary())
+    _write(measured, options.out)
+    print(f"written to {options.out}")
+    if any(result.error for result in results):
+        return _FAILED
+    return _MISSED if options.strict and any(result.missed for result in results) else 0
 
 
-def _run(benchmark: Benchmark, *, quick: bool) -> Sequence[Figure]:
-    with tempfile.TemporaryDirectory(prefix=f"scenesync-bench-{benchmark.name}-") as folder:
-        return (benchmark.quick if quick else benchmark.full)(Path(folder))
+def _run(benchmark: Benchmark, *, quick: bool) -> frame.Result:
+    print(f"{benchmark.name} …", end=" ", flush=True, file=sys.stderr)
+    result = frame.run(benchmark, quick=quick)
+    print(f"{result.seconds:.0f} s", file=sys.stderr)
+    if result.error:
+        print(result.error, file=sys.stderr)
+    return result
 
 
-def _surroundings(*, quick: bool) -> dict[str, object]:
-    return {
-        "python": platform.python_version(),
-        "sqlite": sqlite3.sqlite_version,
-        "system": platform.system(),
-        "processors": os.cpu_count(),
-        "quick": quick,
-    }
+def _write(measured: report.Report, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "results.json").write_text(measured.as_json(), encoding="utf-8")
+    curves = [curve for result in measured.results for curve in result.curves]
+    for name, plot in plots.draw_all(curves).items():
+        (folder / name).write_text(plot, encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

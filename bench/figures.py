@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import statistics
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, TypeVar
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
 Key = TypeVar("Key")
-_WHOLE_FROM: Final = 100
-_HEADINGS: Final = ("benchmark", "figure", "value", "beside it", "ratio", "target", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +39,17 @@ class Beside:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One result. ``unit`` is empty for ratios and plain counts; with ``beside`` the target is one of the ratio."""
+    """One result. ``unit`` is empty for ratios and plain counts; with ``beside`` the target is one of the ratio.
+
+    ``headline`` is what the README calls the figure, if it stands there.
+    """
 
     name: str
     value: float
     unit: str = ""
     target: Target | None = None
     beside: Beside | None = None
+    headline: str = ""
 
     @property
     def is_met(self) -> bool | None:
@@ -56,19 +58,35 @@ class Figure:
         return None if self.target is None else self.target.is_met_by(judged)
 
     def as_document(self) -> dict[str, object]:
-        """Return the figure for ``--json``."""
-        target = None if self.target is None else str(self.target)
-        beside = None if self.beside is None else {"name": self.beside.name, "value": self.beside.value}
-        ratio = None if self.beside is None else self.beside.ratio
-        return {
-            "name": self.name,
-            "value": self.value,
-            "unit": self.unit,
-            "beside": beside,
-            "ratio": ratio,
-            "target": target,
-            "met": self.is_met,
-        }
+        """Return the figure as JSON has it."""
+        return {**asdict(self), "met": self.is_met}
+
+    @classmethod
+    def from_document(cls, document: dict[str, Any]) -> Self:
+        """Return the figure of ``as_document``."""
+        target, beside = document["target"], document["beside"]
+        return cls(
+            document["name"],
+            document["value"],
+            document["unit"],
+            None if target is None else Target(**target),
+            None if beside is None else Beside(**beside),
+            document["headline"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A line of the plot ``plot``: ``points`` are pairs of x and y."""
+
+    plot: str
+    name: str
+    points: tuple[tuple[float, float], ...]
+
+    @classmethod
+    def from_document(cls, document: dict[str, Any]) -> Self:
+        """Return the curve that JSON holds."""
+        return cls(document["plot"], document["name"], tuple((x, y) for x, y in document["points"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +94,8 @@ class Benchmark:
     """A benchmark in its long and its quick form; both get an empty folder to work in."""
 
     name: str
-    full: Callable[[Path], Sequence[Figure]]
-    quick: Callable[[Path], Sequence[Figure]]
+    full: Callable[[Path], Sequence[Figure | Curve]]
+    quick: Callable[[Path], Sequence[Figure | Curve]]
 
 
 def at_most(limit: float) -> Target:
@@ -106,23 +124,3 @@ def interleaved(rounds: int, measures: Mapping[Key, Callable[[], float]]) -> dic
 def paired_ratio(upper: Sequence[float], lower: Sequence[float]) -> float:
     """Return the median of the rounds' ratios."""
     return statistics.median(one / other for one, other in zip(upper, lower, strict=True))
-
-
-def _readable(value: float) -> str:
-    return f"{value:,.0f}" if value >= _WHOLE_FROM else f"{value:.3g}"
-
-
-def as_table(results: Mapping[str, Sequence[Figure]]) -> str:
-    """Return the figures of all benchmarks as lines in columns."""
-    rows = [_HEADINGS]
-    for benchmark, figures in results.items():
-        for figure in figures:
-            target = "" if figure.target is None else str(figure.target)
-            verdict = {None: "", True: "met", False: "missed"}[figure.is_met]
-            value = f"{_readable(figure.value)} {figure.unit}".rstrip()
-            beside = "" if figure.beside is None else f"{_readable(figure.beside.value)} {figure.beside.name}"
-            ratio = "" if figure.beside is None else _readable(figure.beside.ratio)
-            rows.append((benchmark, figure.name, value, beside, ratio, target, verdict))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join([lines[0], "  ".join("-" * width for width in widths).rstrip(), *lines[1:]])

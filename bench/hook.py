@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from bench.figures import Benchmark, Beside, Figure, at_most, interleaved
+from bench.queue_bulk import at_work
 from scenesync.domain.job import scene_job
 from scenesync.queue.embedded import EmbeddedQueue
 from scenesync.queue.inbox import QUEUE_FOLDER
@@ -38,10 +39,12 @@ _IN_A_ROW: Final = 50
 _FIRST_SCENE: Final = 10_000_000
 """The hook's scenes are none of those that wait already, so that each run inserts a row."""
 _APPEND: Final = """
-import os, sys
-file = os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-os.write(file, sys.stdin.buffer.read())
-os.fsync(file)
+import sys
+if sys.platform == "win32": import os as posix
+else: import posix
+file = posix.open(sys.argv[1], posix.O_WRONLY | posix.O_APPEND | posix.O_CREAT)
+posix.write(file, sys.stdin.buffer.read())
+posix.fsync(file)
 """
 _LOADED: Final = """
 import sys
@@ -73,7 +76,8 @@ def run(sizes: Sizes, folder: Path) -> list[Figure]:
     for depth in sizes.depths:
         data_dir = folder / f"depth-{depth}"
         queue = EmbeddedQueue(data_dir / QUEUE_FOLDER)
-        with contextlib.closing(queue):
+        # As nearly always, a daemon runs, and the hook has to find that out.
+        with contextlib.closing(queue), at_work(data_dir):
             now = time.time()
             queue.put_many(scene_job(number, now) for number in range(1, depth + 1))
             queue.maintain()  # as the daemon does from time to time; the hook never tidies up
@@ -95,7 +99,7 @@ class _Hooks:
     def __init__(self, data_dir: Path) -> None:
         self.count = 0
         self.data_dir = data_dir
-        self._environment = {"SCENESYNC_DATA_DIR": str(data_dir), "SCENESYNC_AUTOSTART": "0"}
+        self._environment = {"SCENESYNC_DATA_DIR": str(data_dir)}
         self._documents = _documents()
 
     def next_document(self) -> bytes:
@@ -119,7 +123,7 @@ def _empty() -> float:
 
 def _one_by_one(depth: int, runs: int, hooks: _Hooks) -> list[Figure]:
     times = interleaved(runs, {"empty": _empty, "append": hooks.append, "hook": hooks.run})
-    return _figures(f"hook, p50 of {runs} (depth {depth:,})", times)
+    return _figures(f"hook, p50 of {runs} (depth {depth:,})", times, f"hook process, {depth:,} jobs waiting")
 
 
 def _cold(depth: int, runs: int, hooks: _Hooks) -> list[Figure]:
@@ -175,7 +179,8 @@ def _at_once(depth: int, volleys: int, hooks: _Hooks) -> list[Figure]:
             times["append"] += pool.map(lambda _number: hooks.append(), range(_AT_ONCE))
             documents = [hooks.next_document() for _ in range(_AT_ONCE)]
             times["hook"] += pool.map(hooks.run, documents)
-    return _figures(f"hook, {_AT_ONCE} at a time, p50 of {volleys * _AT_ONCE} (depth {depth:,})", times)
+    name = f"hook, {_AT_ONCE} at a time, p50 of {volleys * _AT_ONCE} (depth {depth:,})"
+    return _figures(name, times, f"one of {_AT_ONCE} hooks at a time, {depth:,} jobs waiting")
 
 
 def _in_a_row(depth: int, saves: int, hooks: _Hooks) -> list[Figure]:
@@ -199,6 +204,7 @@ def _in_a_row(depth: int, saves: int, hooks: _Hooks) -> list[Figure]:
             f"{saves} hooks one after the other (depth {depth:,})",
             "s",
             {kind: sum(taken) for kind, taken in times.items()},
+            f"{saves} hooks one after the other, {depth:,} jobs waiting",
         ),
         Figure(
             f"{saves} hooks: processor time (depth {depth:,})",
@@ -215,14 +221,14 @@ def _processor_s_of_children() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _figures(name: str, times_ms: dict[str, list[float]]) -> list[Figure]:
-    return _beside_both(name, "ms", {kind: statistics.median(taken) for kind, taken in times_ms.items()})
+def _figures(name: str, times_ms: dict[str, list[float]], headline: str = "") -> list[Figure]:
+    return _beside_both(name, "ms", {kind: statistics.median(taken) for kind, taken in times_ms.items()}, headline)
 
 
-def _beside_both(name: str, unit: str, taken: dict[str, float]) -> list[Figure]:
+def _beside_both(name: str, unit: str, taken: dict[str, float], headline: str = "") -> list[Figure]:
     hook, empty, append = taken["hook"], taken["empty"], taken["append"]
     return [
-        Figure(name, hook, unit, at_most(_TARGET), Beside("empty Python", empty, hook / empty)),
+        Figure(name, hook, unit, at_most(_TARGET), Beside("empty Python", empty, hook / empty), headline),
         Figure(name, hook, unit, beside=Beside("Python that appends and syncs", append, hook / append)),
     ]
 

@@ -68,10 +68,14 @@ class Product:
 
     def wait_until_done(self, expected: int) -> None:
         """Wait until so many attempts have ended. Raises RuntimeError if that takes too long or one went wrong."""
-        deadline = time.monotonic() + _DEADLINE_S
-        while len(self._outcomes) < expected and time.monotonic() < deadline:
-            time.sleep(0.01)
+        self.wait_for_attempts(expected)
         self._require(expected)
+
+    def wait_for_attempts(self, count: int) -> None:
+        """Wait until so many attempts have ended, however, or for as long as is reasonable."""
+        deadline = time.monotonic() + _DEADLINE_S
+        while len(self._outcomes) < count and time.monotonic() < deadline:
+            time.sleep(0.01)
 
     def _note(self, attempt: Attempt) -> None:
         self._outcomes.append(attempt.outcome)
@@ -84,7 +88,13 @@ class Product:
 
 @contextlib.contextmanager
 def open_product(
-    data_dir: Path, stash: Address, plex: Address, *, workers: int = 4, with_pictures: bool = False
+    data_dir: Path,
+    stash: Address,
+    plex: Address,
+    *,
+    workers: int = 4,
+    with_pictures: bool = False,
+    recovery_ramp: float = 0,
 ) -> Iterator[Product]:
     """Open the product in an empty ``data_dir``, with nothing taken from the environment."""
     settings = Settings(
@@ -94,6 +104,7 @@ def open_product(
         data_dir=data_dir,
         path_map=(PathRule(*plex.path_map),),
         workers=workers,
+        recovery_ramp=recovery_ramp,
         sync_poster=with_pictures,
         sync_background=with_pictures,
     )

@@ -75,7 +75,14 @@ def _claims(sizes: Sizes, folder: Path) -> list[Figure]:
         return Beside(name, statistics.median(theirs), ratio)
 
     return [
-        Figure("claim + complete", rate, "jobs/s", at_least(0.5), beside("hand-written", "hand-written queue")),
+        Figure(
+            "claim + complete",
+            rate,
+            "jobs/s",
+            at_least(0.5),
+            beside("hand-written", "hand-written queue"),
+            headline="claim and completion of a job",
+        ),
         Figure("claim + complete", rate, "jobs/s", beside=beside("stock", "stock persist-queue")),
         spent.figure("claim + complete: processor time", "ours", "hand-written"),
         Figure(
@@ -96,6 +103,7 @@ def _claims(sizes: Sizes, folder: Path) -> list[Figure]:
                 "jobs/s",
                 at_most(1.3),
                 Beside(_ALONE, rate, paired_ratio(alone, rates["ours", crowd])),
+                headline=f"the same beside {crowd}",
             )
             for crowd in sizes.crowds
         ),

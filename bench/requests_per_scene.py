@@ -81,7 +81,8 @@ def _per_scene(case: str, scenes: int, counts: RequestCounts, target: Target | N
     shown = [Figure(f"{case}: {name}", count / scenes) for name, count in parts.items() if count]
     # What a run costs once (finding the server, its libraries, the listing) is no cost of a scene.
     per_scene = counts.total - counts.listings - counts.other
-    return [*shown, Figure(f"{case}: requests per scene", per_scene / scenes, target=target)]
+    headline = f"requests to Plex per scene, {case}" if target else ""
+    return [*shown, Figure(f"{case}: requests per scene", per_scene / scenes, target=target, headline=headline)]
 
 
 BENCHMARK: Final = Benchmark(

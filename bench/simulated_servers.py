@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
@@ -37,6 +39,7 @@ class Address:
     token: str
     scene_ids: tuple[int, ...]
     path_map: tuple[str, str]
+    rating_keys: tuple[str, ...] = ()
 
 
 class ServerProcess:
@@ -68,6 +71,15 @@ class ServerProcess:
         """Let every request take so long on top."""
         self._call("set_latency", latency_s)
 
+    def go_away(self) -> None:
+        """Refuse connections, as a server that restarts."""
+        self._call("go_away")
+
+    def come_back(self) -> float:
+        """Answer again; return when, by the monotonic clock, which all processes share."""
+        back_at: float = self._call("come_back")
+        return back_at
+
     def edit(self, scene_ids: Sequence[int], number: int) -> None:
         """Give each scene a new title and new details; other ``number``, other texts."""
         self._call("edit", tuple(scene_ids), number)
@@ -89,6 +101,13 @@ class ServerProcess:
         return answer
 
 
+def begin_both(plex: ServerProcess, stash: ServerProcess, scenes: int) -> tuple[Address, Address]:
+    """Begin the same world in both servers, at the same time, and return their addresses."""
+    with ThreadPoolExecutor(2) as pool:
+        there, here = pool.submit(plex.begin, scenes), pool.submit(stash.begin, scenes)
+        return there.result(), here.result()
+
+
 class _Served:
     """What the child process holds."""
 
@@ -107,11 +126,22 @@ class _Served:
         self._running.latency_s = latency_s
         self._running.start()
         token = self._plex.token if self._side == "plex" else ""
-        return Address(self._running.url, token, self._world.scene_ids, self._world.path_map)
+        keys = tuple(self._world.rating_key_of.values())
+        return Address(self._running.url, token, self._world.scene_ids, self._world.path_map, keys)
 
     def set_latency(self, latency_s: float) -> None:
         if self._running is not None:
             self._running.latency_s = latency_s
+
+    def go_away(self) -> None:
+        if self._running is not None:
+            self._running.down()
+
+    def come_back(self) -> float:
+        back_at = time.monotonic()  # before anybody can have asked
+        if self._running is not None:
+            self._running.up()
+        return back_at
 
     def edit(self, scene_ids: tuple[int, ...], number: int) -> None:
         for scene_id in scene_ids:

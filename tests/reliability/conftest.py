@@ -32,6 +32,7 @@ MEMORY: Final = Path("/dev/shm")  # noqa: S108 - nothing is fsynced to a disk fo
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("reliability")
     group.addoption("--long", action="store_true", default=False, help="the long form of every proof")
+    group.addoption("--part", type=float, default=1.0, help="of the short form of every proof only a part, e.g. 0.25")
     group.addoption("--seed", type=int, default=None, help="begin with this seed, e.g. the one that a failure printed")
     group.addoption("--figures", default=None, metavar="FILE", help="write the table of figures there as Markdown")
 
@@ -43,7 +44,7 @@ def bounds(request: pytest.FixtureRequest) -> Bounds:
     if seed is None:
         # The normal run repeats the same histories, so that a red one is about the change; the long one explores.
         seed = random.SystemRandom().randrange(10**9) if is_long else 1
-    return Bounds(is_long, int(seed))
+    return Bounds(is_long, int(seed), float(request.config.getoption("--part", default=1.0)))
 
 
 @pytest.fixture

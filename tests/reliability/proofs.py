@@ -14,10 +14,14 @@ class Figures(Protocol):
 
 @dataclass(frozen=True)
 class Bounds:
-    """How far a proof goes: ``pick(short, long)`` chooses; histories are numbered from ``first_seed``."""
+    """How far a proof goes: ``pick(short, long)`` chooses; histories are numbered from ``first_seed``.
+
+    ``part`` is the part of the short form that is wanted.
+    """
 
     is_long: bool
     first_seed: int
+    part: float = 1.0
 
     def pick(self, short: int, long: int) -> int:
-        return long if self.is_long else short
+        return long if self.is_long else max(1, round(short * self.part))

@@ -1,57 +1,38 @@
 from __future__ import annotations
 
-import json
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from bench import hook, queue_bulk, queue_speed, throughput
-from bench.__main__ import BENCHMARKS, main
-from bench.figures import Benchmark, Beside, Figure, as_table, at_least, at_most, interleaved, paired_ratio
+from bench import ceilings, growth, hook, long_run, naive_client, queue_bulk, queue_speed, recovery, throughput
+from bench.figures import Curve, Figure, at_most, interleaved, paired_ratio
 from bench.queue_rivals import Content
 from bench.request_kinds import RequestCounts, count_requests
 from scenesync.simulators.plex.records import RequestRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
 
-def small(name: str, run: Callable[[Path], Sequence[Figure]]) -> tuple[Benchmark]:
-    def never(_folder: Path) -> Sequence[Figure]:
-        raise AssertionError("the long form was not asked for")
-
-    return (Benchmark(name, full=never, quick=run),)
+def by_name(figures: Sequence[Figure | Curve]) -> dict[str, Figure]:
+    return {figure.name: figure for figure in figures if isinstance(figure, Figure)}
 
 
-def run_quick(benchmark: tuple[Benchmark], file: Path) -> dict[str, Any]:
-    main(["--quick", "--json", str(file), benchmark[0].name], benchmark)
-    document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return document
+def test_the_hook_is_measured_at_each_depth(tmp_path: Path) -> None:
+    figures = hook.run(hook.Sizes(runs=2, depths=(0, 7)), tmp_path)
 
-
-def test_the_hook_is_measured_at_each_depth_and_printed_as_table_and_json(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    document = run_quick(small("hook", partial(hook.run, hook.Sizes(runs=2, depths=(0, 7)))), tmp_path / "out.json")
-
-    printed = capsys.readouterr().out.splitlines()
-    assert "processors" in printed[0]
-    assert printed[1].split() == ["benchmark", "figure", "value", "beside", "it", "ratio", "target"]
-    assert len(printed) == 3 + 6
-    assert document["quick"] is True
-    figures = document["benchmarks"]["hook"]
-    assert [figure["name"] for figure in figures] == [
+    assert [figure.name for figure in figures] == [
         f"{what} (depth {depth})"
         for depth in (0, 7)
         for what in ("hook, p50 of 2", "hook, p50 of 2", "of 3 events, found in the spool")
     ]
-    for hook_ms in (figures[0], figures[3]):
-        assert hook_ms["beside"]["name"] == "empty Python"
-        assert hook_ms["ratio"] == pytest.approx(hook_ms["value"] / hook_ms["beside"]["value"])
-        assert hook_ms["target"] == "≤ 1.6"
-        assert hook_ms["met"] is (hook_ms["ratio"] <= 1.6)
+    for figure in (figures[0], figures[3]):
+        assert figure.beside is not None
+        assert figure.beside.name == "empty Python"
+        assert figure.beside.ratio == pytest.approx(figure.value / figure.beside.value)
+        assert figure.target == at_most(1.6)
 
 
 def test_hooks_are_measured_cold_at_once_and_in_a_row(tmp_path: Path) -> None:
@@ -88,21 +69,68 @@ def test_the_queue_is_measured_beside_its_rivals(tmp_path: Path) -> None:
 def test_the_product_and_the_bare_loop_are_measured_against_the_same_servers(tmp_path: Path) -> None:
     sizes = throughput.Sizes((throughput.Load(latency_s=0.001, scenes=6, rounds=1),), workers=2)
 
-    document = run_quick(small("throughput", partial(throughput.run, sizes)), tmp_path / "out.json")
-
-    values = {figure["name"]: figure["value"] for figure in document["benchmarks"]["throughput"]}
+    values = {name: figure.value for name, figure in by_name(throughput.run(sizes, tmp_path)).items()}
     assert all(value > 0 for value in values.values())
     assert values["1 ms: product / bare loop"] == pytest.approx(values["1 ms: product"] / values["1 ms: bare loop"])
     assert "simulated Plex without latency" in values
 
 
-def test_an_unknown_name_ends_with_the_names_that_exist(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit, match="2"):
-        main(["no-such"])
+@pytest.mark.integration
+def test_a_naive_client_writes_the_same_fields_one_by_one(tmp_path: Path) -> None:
+    sizes = naive_client.Sizes(latencies_s=(0.0,), scenes=6, naive_scenes=6, rounds=1, workers=2)
 
-    message = capsys.readouterr().err
-    assert "no-such" in message
-    assert all(benchmark.name in message for benchmark in BENCHMARKS)
+    figures = by_name(naive_client.run(sizes, tmp_path))
+
+    assert figures["0 ms: naive client, requests per scene"].value > 3
+    product = figures["0 ms: product, start to last proof"]
+    assert product.beside is not None
+    assert product.beside.value > 0
+
+
+@pytest.mark.integration
+def test_a_recovery_is_measured_and_drawn(tmp_path: Path) -> None:
+    sizes = recovery.Sizes(waiting=30, spare=30, before_s=0.1, outage_s=0.5, after_s=3.0, ramp_s=2.0)
+
+    measured = recovery.run(sizes, tmp_path)
+
+    first_edit, burst = [figure for figure in measured if isinstance(figure, Figure)][:2]
+    assert 0 < first_edit.value < 3
+    assert burst.value > 0
+    edits = next(curve for curve in measured if isinstance(curve, Curve))
+    assert sum(count for _, count in edits.points) > 0
+    assert all(count == 0 for at, count in edits.points if at == -0.5)
+
+
+def test_a_burst_above_the_pace_is_told_from_what_the_pace_allows() -> None:
+    sizes = recovery.Sizes(waiting=0, spare=0, before_s=1, outage_s=1, after_s=20, ramp_s=10, workers=4)
+    paced, begun = [], 0
+    for step in range(10_000):
+        while recovery.allowed(step / 1000, 10) > begun:
+            paced.append(step / 1000)
+            begun += 1
+
+    assert recovery.worst_burst(paced, 0.0, sizes) <= 1.0
+    assert recovery.worst_burst(sorted([*paced, *[3.0] * 60]), 0.0, sizes) > 1.0
+
+
+@pytest.mark.integration
+def test_growth_and_memory_are_measured_in_libraries_of_their_own(tmp_path: Path) -> None:
+    measured = growth.run(growth.Sizes(libraries=(8,), batch=2), tmp_path / "growth")
+
+    figures = by_name(measured)
+    assert figures["8 scenes: the next start, requests"].value > 0
+    assert figures["8 scenes: the next start, peak memory"].value > 10
+    assert len([curve for curve in measured if isinstance(curve, Curve)]) == 9
+    flat = by_name(long_run.run(long_run.Sizes(scenes=3, first=1, more=1), tmp_path / "memory"))
+    assert flat["growth of it with 3 more jobs"].value >= 0
+
+
+@pytest.mark.integration
+def test_simulated_servers_are_measured_alone(tmp_path: Path) -> None:
+    figures = by_name(ceilings.run(ceilings.Sizes(seconds=0.05, scenes=60, connections=2), tmp_path))
+
+    assert len(figures) == 4
+    assert all(figure.value > 0 for figure in figures.values())
 
 
 def record(kind: str, path: str, *query: tuple[str, str]) -> RequestRecord:
@@ -139,19 +167,3 @@ def test_measures_take_turns_and_every_second_round_goes_backwards() -> None:
     assert turns == ["a", "b", "b", "a", "a", "b"]
     assert values == {"a": [2.0, 9.0, 1.0], "b": [4.0, 5.0, 5.0]}
     assert paired_ratio(values["a"], values["b"]) == pytest.approx(0.5)
-
-
-def test_a_table_says_which_targets_were_met() -> None:
-    figures = [
-        Figure("ratio", 1.234, target=at_most(1.2)),
-        Figure("rate", 12345.6, "jobs/s", at_least(100)),
-        Figure("count", 0.02),
-        Figure("time", 3.0, "ms", at_most(1.6), Beside("an empty one", 2.0, 1.5)),
-    ]
-
-    lines = as_table({"queue": figures}).splitlines()
-
-    assert lines[2].split() == ["queue", "ratio", "1.23", "≤", "1.2", "missed"]
-    assert lines[3].split() == ["queue", "rate", "12,346", "jobs/s", "≥", "100", "met"]
-    assert lines[4].split() == ["queue", "count", "0.02"]
-    assert lines[5].split() == ["queue", "time", "3", "ms", "2", "an", "empty", "one", "1.5", "≤", "1.6", "met"]

@@ -1,0 +1,107 @@
+"""The same tasks in small and in large libraries: what grows with the library, and what must not."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from bench.child import answers, peak_mib
+from bench.figures import Benchmark, Beside, Curve, Figure, at_most
+from bench.product import open_product
+from bench.simulated_servers import Address, ServerProcess, begin_both
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_FLAT: Final = at_most(1.5)
+COLD, WARM, BATCH = "from nothing to the first scene", "the next start", "changed scenes"
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """``libraries`` are numbers of scenes, each with its item; ``batch`` scenes are synced in each."""
+
+    libraries: tuple[int, ...]
+    batch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What one task cost in a library of ``scenes``."""
+
+    name: str
+    scenes: int
+    seconds: float
+    requests: int
+    peak_mib: float
+
+
+def run(sizes: Sizes, folder: Path) -> list[Figure | Curve]:
+    """Return seconds, requests to Plex and peak memory of each task in each library."""
+    tasks: list[Task] = []
+    with ServerProcess("plex") as plex, ServerProcess("stash") as stash:
+        for scenes in sizes.libraries:
+            there, here = begin_both(plex, stash, scenes)
+            for name, first, count in ((COLD, 0, 1), (WARM, 1, 1), (BATCH, 2, sizes.batch)):
+                plex.take_records()
+                with answers(_sync, str(folder / str(scenes)), here, there, first, count) as answer:
+                    seconds, peak = answer.recv()
+                tasks.append(Task(name, scenes, seconds, len(plex.take_records()), peak))
+    return [*_figures(tasks, sizes.batch), *_curves(tasks)]
+
+
+def _sync(answer: Any, data_dir: str, stash: Address, plex: Address, first: int, count: int) -> None:  # noqa: ANN401
+    started = time.monotonic()
+    with open_product(Path(data_dir), stash, plex) as product:
+        product.enqueue(stash.scene_ids[first : first + count])
+        product.drain(count)
+        answer.send((time.monotonic() - started, peak_mib()))
+
+
+def _figures(tasks: Sequence[Task], batch: int) -> list[Figure]:
+    figures = []
+    for name in (COLD, WARM, BATCH):
+        mine = [task for task in tasks if task.name == name]
+        label = f"{batch} {name}" if name == BATCH else name
+        for task in mine:
+            case = f"{task.scenes:,} scenes: {label}"
+            figures += [
+                Figure(f"{case}, requests", task.requests),
+                Figure(f"{case}, peak memory", task.peak_mib, "MiB"),
+                Figure(f"{case}, time", task.seconds, "s"),
+            ]
+        small, large = mine[0], mine[-1]
+        times = Beside(f"s: among {small.scenes:,}", small.seconds, large.seconds / small.seconds)
+        figures.append(
+            Figure(
+                f"{label}: time among {large.scenes:,}",
+                large.seconds,
+                "s",
+                _FLAT if name == BATCH else None,
+                times,
+                headline=f"{label}, in a library of {large.scenes:,}" if name == BATCH else "",
+            )
+        )
+    return figures
+
+
+def _curves(tasks: Sequence[Task]) -> list[Curve]:
+    return [
+        Curve(f"growth: {plot}", name, tuple((task.scenes, value(task)) for task in tasks if task.name == name))
+        for plot, value in (
+            ("seconds", lambda task: task.seconds),
+            ("requests", lambda task: float(task.requests)),
+            ("memory", lambda task: task.peak_mib),
+        )
+        for name in (COLD, WARM, BATCH)
+    ]
+
+
+BENCHMARK: Final = Benchmark(
+    "growth",
+    full=partial(run, Sizes(libraries=(1_000, 10_000, 100_000), batch=300)),
+    quick=partial(run, Sizes(libraries=(500, 5_000), batch=60)),
+)

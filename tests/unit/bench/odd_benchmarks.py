@@ -1,0 +1,39 @@
+"""Benchmarks that end in all ways, for the processes that the frame starts: imported there, hence light."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import TYPE_CHECKING
+
+from bench.figures import Benchmark, Curve, Figure, at_most
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    Run = Callable[[Path], Sequence[Figure | Curve]]
+
+
+def measure(name: str, value: float, _folder: Path) -> Sequence[Figure | Curve]:
+    curve = Curve("outage", "edits", ((0.0, value), (1.0, 0.0)))
+    return [Figure(name, value, "ms", at_most(2), headline=name), Figure("a detail", 7), curve]
+
+
+def die(_folder: Path) -> Sequence[Figure | Curve]:
+    os.kill(os.getpid(), signal.SIGTERM)
+    return []
+
+
+def break_down(_folder: Path) -> Sequence[Figure | Curve]:
+    raise RuntimeError("the pier is closed")
+
+
+def hang(_folder: Path) -> Sequence[Figure | Curve]:
+    time.sleep(60)
+    return []
+
+
+def only_quick(name: str, run: Run) -> Benchmark:
+    return Benchmark(name, full=break_down, quick=run)
