@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 WORKERS ?= $(shell expr $$(nproc 2>/dev/null || echo 2) + 1)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test reliability check format bench bench-quick run reference plugin wheels clean
+.PHONY: help setup demo test reliability check format bench bench-quick bench-publish run reference plugin wheels clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -39,11 +39,14 @@ format: $(READY) ## put the code into its standard form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(READY) ## measure: hook, requests per scene, scenes per second
+bench: $(READY) ## measure all, beside limits and rivals: a table, and bench/results/ (under ten minutes)
 	$(BIN)/python -m bench
 
-bench-quick: $(READY) ## the same in under a minute
-	$(BIN)/python -m bench --quick
+bench-quick: $(READY) ## the same with smaller sizes, in about a minute
+	$(BIN)/python -m bench --quick --out bench/results/quick
+
+bench-publish: $(READY) ## put the figures of the last `make bench` into README and docs/PERFORMANCE.md
+	$(BIN)/python -m bench.publish
 
 run: $(READY) ## the daemon, with the settings of this machine
 	$(BIN)/scenesync run

@@ -10,7 +10,7 @@ if sys.platform == "win32":
 else:
     import posix as system  # what `os` is made of: `os` itself costs a fifth of the start of an empty Python
 
-    PLUGIN_DIR = __file__.rpartition("/")[0]
+    PLUGIN_DIR = __file__.rpartition("/")[0] or "."
 
     def variable(name: str) -> "str | None":
         """Return a variable of the environment."""
