@@ -91,11 +91,15 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """A benchmark in its long and its quick form; both get an empty folder to work in."""
+    """A benchmark in its long and its quick form; both get an empty folder to work in.
+
+    What it measures ``against_servers`` that are simulated cannot be faster than these.
+    """
 
     name: str
     full: Callable[[Path], Sequence[Figure | Curve]]
     quick: Callable[[Path], Sequence[Figure | Curve]]
+    against_servers: bool = False
 
 
 def at_most(limit: float) -> Target:

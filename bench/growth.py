@@ -104,4 +104,5 @@ BENCHMARK: Final = Benchmark(
     "growth",
     full=partial(run, Sizes(libraries=(1_000, 10_000, 100_000), batch=300)),
     quick=partial(run, Sizes(libraries=(500, 5_000), batch=60)),
+    against_servers=True,
 )

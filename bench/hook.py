@@ -32,6 +32,7 @@ _ROOT: Final = Path(__file__).resolve().parent.parent
 _HOOK: Final = _ROOT / "hook.py"
 _CAPTURE: Final = _ROOT / "tests" / "unit" / "simulators" / "stash-captures" / "hook-scene-update.json"
 _TARGET: Final = 1.6
+_SAME: Final = 1.1
 _AT_ONCE: Final = 16
 _EVENT_BYTES: Final = 1500
 _IN_A_ROW: Final = 50
@@ -45,6 +46,16 @@ else: import posix
 file = posix.open(sys.argv[1], posix.O_WRONLY | posix.O_APPEND | posix.O_CREAT)
 posix.write(file, sys.stdin.buffer.read())
 posix.fsync(file)
+"""
+_FORGET: Final = """
+import os, sys
+for path in sys.argv[1:]:
+    try:
+        file = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:  # the queue's log comes and goes
+        continue
+    os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+    os.close(file)
 """
 _LOADED: Final = """
 import sys
@@ -72,7 +83,7 @@ class Sizes:
 
 def run(sizes: Sizes, folder: Path) -> list[Figure]:
     """Return the times beside those of an empty process. Raises RuntimeError if an event is lost."""
-    figures = []
+    figures: list[Figure] = []
     for depth in sizes.depths:
         data_dir = folder / f"depth-{depth}"
         queue = EmbeddedQueue(data_dir / QUEUE_FOLDER)
@@ -90,7 +101,15 @@ def run(sizes: Sizes, folder: Path) -> list[Figure]:
                 *_in_a_row(depth, sizes.saves, hooks),
             ]
             figures += _kept(depth, queue, hooks)
-    return figures
+    return [*figures, *_same_at_each_depth(sizes, figures)]
+
+
+def _same_at_each_depth(sizes: Sizes, figures: Sequence[Figure]) -> list[Figure]:
+    """Hold one by one at the largest depth against an empty queue, each by its ratio to the empty Python of its turn."""
+    ratios = {figure.name: figure.beside.ratio for figure in figures if figure.beside and figure.target}
+    first, last = (ratios[_case(sizes.runs, depth)] for depth in (sizes.depths[0], sizes.depths[-1]))
+    name = f"hook / empty Python, at depth {sizes.depths[-1]:,} / at {sizes.depths[0]:,}"
+    return [Figure(name, last / first, target=at_most(_SAME))] if len(sizes.depths) > 1 else []
 
 
 class _Hooks:
@@ -123,7 +142,11 @@ def _empty() -> float:
 
 def _one_by_one(depth: int, runs: int, hooks: _Hooks) -> list[Figure]:
     times = interleaved(runs, {"empty": _empty, "append": hooks.append, "hook": hooks.run})
-    return _figures(f"hook, p50 of {runs} (depth {depth:,})", times, f"hook process, {depth:,} jobs waiting")
+    return _figures(_case(runs, depth), times, f"hook process, {depth:,} jobs waiting")
+
+
+def _case(runs: int, depth: int) -> str:
+    return f"hook, p50 of {runs} (depth {depth:,})"
 
 
 def _cold(depth: int, runs: int, hooks: _Hooks) -> list[Figure]:
@@ -159,13 +182,9 @@ def _files_loaded() -> list[Path]:
 
 
 def _forget(files: Sequence[Path]) -> None:
-    for path in files:
-        with contextlib.suppress(FileNotFoundError):  # the log of the queue comes and goes
-            descriptor = os.open(path, os.O_RDONLY)
-            try:
-                os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-            finally:
-                os.close(descriptor)
+    # In another process: to close a file of the queue here would drop the locks that our own connection has on it, and
+    # every hook from then on would take itself for the first one and read the whole log.
+    subprocess.run([sys.executable, "-I", "-S", "-c", _FORGET, *map(str, files)], check=True)
 
 
 def _at_once(depth: int, volleys: int, hooks: _Hooks) -> list[Figure]:

@@ -55,4 +55,5 @@ BENCHMARK: Final = Benchmark(
     "memory",
     full=partial(run, Sizes(scenes=400, first=3, more=6)),
     quick=partial(run, Sizes(scenes=150, first=2, more=3)),
+    against_servers=True,
 )

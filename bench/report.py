@@ -65,10 +65,10 @@ def surroundings(*, quick: bool) -> dict[str, object]:
 
 
 def rows_of(report: Report, *, details: bool = False) -> list[Row]:
-    """Return the table's rows: figures with a target or something beside them, with ``details`` all of them."""
+    """Return the table's rows: figures that can be judged by something, or that judge; with ``details`` all of them."""
     rows = []
     for result in report.results:
-        shown = [figure for figure in result.figures if details or figure.target or figure.beside]
+        shown = [figure for figure in result.figures if details or figure.target or figure.beside or figure.headline]
         rows += [(result.name, *cells_of(figure)) for figure in shown]
         if result.error:
             rows.append((result.name, result.error.strip().rpartition("\n")[2], "", "", "", "", "FAILED"))

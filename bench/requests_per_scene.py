@@ -89,4 +89,5 @@ BENCHMARK: Final = Benchmark(
     "requests",
     full=partial(run, Sizes(scenes=500, single=100)),
     quick=partial(run, Sizes(scenes=100, single=30)),
+    against_servers=True,
 )

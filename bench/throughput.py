@@ -139,4 +139,5 @@ BENCHMARK: Final = Benchmark(
     "throughput",
     full=partial(run, Sizes((Load(0.005, 600, 5), Load(0.05, 200, 3)))),
     quick=partial(run, Sizes((Load(0.005, 150, 2),))),
+    against_servers=True,
 )
