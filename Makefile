@@ -43,7 +43,7 @@ bench: $(READY) ## measure all, beside limits and rivals: a table, and bench/res
 	$(BIN)/python -m bench
 
 bench-quick: $(READY) ## the same with smaller sizes, in about a minute
-	$(BIN)/python -m bench --quick --out bench/results/quick
+	$(BIN)/python -m bench --quick
 
 bench-publish: $(READY) ## put the figures of the last `make bench` into README and docs/PERFORMANCE.md
 	$(BIN)/python -m bench.publish

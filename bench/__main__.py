@@ -55,7 +55,10 @@ def main(arguments: Sequence[str] | None = None, benchmarks: Sequence[Benchmark]
     parser.add_argument("--strict", action="store_true", help="end with 3 if a target is missed")
     parser.add_argument("--details", action="store_true", help="also print figures without target and rival")
     parser.add_argument(
-        "--out", type=Path, default=RESULTS, metavar="FOLDER", help="where results.json and plots go: %(default)s"
+        "--out",
+        type=Path,
+        metavar="FOLDER",
+        help="where results.json and plots go (bench/results; quick/ or part/ in it, if that is all they are)",
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"some of: {', '.join(by_name)} (none: all)")
     options = parser.parse_args(arguments)
@@ -72,8 +75,9 @@ def main(arguments: Sequence[str] | None = None, benchmarks: Sequence[Benchmark]
     print(", ".join(f"{key} {value}" for key, value in where.items()))
     print(report.as_table(report.rows_of(measured, details=options.details)))
     print(measured.summary())
-    _write(measured, options.out)
-    print(f"written to {options.out}")
+    folder = options.out or RESULTS / ("part" if options.names else "quick" if options.quick else "")
+    _write(measured, folder)
+    print(f"written to {folder}")
     if any(result.error for result in results):
         return _FAILED
     return _MISSED if options.strict and any(result.missed for result in results) else 0

@@ -32,7 +32,7 @@ _ROOT: Final = Path(__file__).resolve().parent.parent
 _HOOK: Final = _ROOT / "hook.py"
 _CAPTURE: Final = _ROOT / "tests" / "unit" / "simulators" / "stash-captures" / "hook-scene-update.json"
 _TARGET: Final = 1.6
-_SAME: Final = 1.1
+_SAME: Final = 1.15
 _AT_ONCE: Final = 16
 _EVENT_BYTES: Final = 1500
 _IN_A_ROW: Final = 50
@@ -105,7 +105,7 @@ def run(sizes: Sizes, folder: Path) -> list[Figure]:
 
 
 def _same_at_each_depth(sizes: Sizes, figures: Sequence[Figure]) -> list[Figure]:
-    """Hold one by one at the largest depth against an empty queue, each by its ratio to the empty Python of its turn."""
+    """Hold the largest depth against the smallest, each by its ratio to the empty Python of the same turn."""
     ratios = {figure.name: figure.beside.ratio for figure in figures if figure.beside and figure.target}
     first, last = (ratios[_case(sizes.runs, depth)] for depth in (sizes.depths[0], sizes.depths[-1]))
     name = f"hook / empty Python, at depth {sizes.depths[-1]:,} / at {sizes.depths[0]:,}"
