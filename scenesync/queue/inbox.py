@@ -12,7 +12,7 @@ if sys.platform == "win32":
 else:
     import posix as system  # what `os` is made of: `os` itself costs a fifth of the start of an empty Python
 
-_CALCULATOR: "list[sqlite.Connection]" = []
+_CALCULATOR: "list[sqlite.Connection]" = []  # a connection without a file, for `_compute`
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # `typing` itself costs more than it says
