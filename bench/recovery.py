@@ -54,12 +54,12 @@ def run(sizes: Sizes, folder: Path) -> list[Figure | Curve]:
                 plex.go_away()
                 time.sleep(sizes.outage_s)
                 waiting = product.installation.queue.size
+                if waiting < sizes.waiting:
+                    raise RuntimeError(f"Only {waiting:,} jobs waited when Plex came back.")
                 back_at = plex.come_back()
                 time.sleep(sizes.after_s)
             given_up = product.installation.dead_letters.count()
         edits, recovered_at = _edits(plex.take_records(), back_at)
-    if waiting < sizes.waiting:
-        raise RuntimeError(f"Only {waiting:,} jobs waited when Plex came back.")
     return [*_figures(sizes, edits, recovered_at, waiting, given_up), *_curves(sizes, edits, recovered_at)]
 
 
@@ -75,7 +75,7 @@ def _edits(records: Sequence[RequestRecord], back_at: float) -> tuple[list[float
 
 def _figures(sizes: Sizes, edits: Sequence[float], recovered_at: float, waiting: int, given_up: int) -> list[Figure]:
     first = edits[bisect.bisect_left(edits, 0.0)]
-    before = _count(edits, -sizes.outage_s - sizes.before_s, -sizes.outage_s) / sizes.before_s
+    before = _count(edits, -math.inf, -sizes.outage_s) / (-sizes.outage_s - edits[0])
     steady_from = sizes.ramp_s if sizes.after_s > sizes.ramp_s else sizes.after_s * 0.8
     after = _count(edits, steady_from, sizes.after_s) / (sizes.after_s - steady_from)
     case = f"outage of {sizes.outage_s:g} s, {waiting:,} jobs waiting"

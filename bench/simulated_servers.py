@@ -29,6 +29,7 @@ Side = Literal["plex", "stash"]
 
 _SPAWN: Final = multiprocessing.get_context("spawn")
 _ENDING_S: Final = 10.0
+_SCANNED_EVERY_S: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,10 @@ class _Served:
         self.end()
         self._stash, self._plex = self._empty()
         self._world = build_world(self._stash, self._plex, scenes, with_covers=with_covers)
+        for number, rating_key in enumerate(self._world.scene_of):
+            item = self._plex.item(rating_key)
+            # One by one, long ago: of what changed in the same second a look for news has to read all.
+            item.added_at = item.updated_at = item.added_at - number * _SCANNED_EVERY_S
         self._running = self._plex if self._side == "plex" else self._stash
         self._running.latency_s = latency_s
         self._running.start()

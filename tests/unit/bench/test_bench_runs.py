@@ -27,7 +27,7 @@ def test_the_hook_is_measured_at_each_depth(tmp_path: Path) -> None:
         f"{what} (depth {depth})"
         for depth in (0, 7)
         for what in ("hook, p50 of 2", "hook, p50 of 2", "of 3 events, found in the spool")
-    ]
+    ] + ["hook / empty Python, at depth 7 / at 0"]
     for figure in (figures[0], figures[3]):
         assert figure.beside is not None
         assert figure.beside.name == "empty Python"
@@ -89,7 +89,7 @@ def test_a_naive_client_writes_the_same_fields_one_by_one(tmp_path: Path) -> Non
 
 @pytest.mark.integration
 def test_a_recovery_is_measured_and_drawn(tmp_path: Path) -> None:
-    sizes = recovery.Sizes(waiting=30, spare=30, before_s=0.1, outage_s=0.5, after_s=3.0, ramp_s=2.0)
+    sizes = recovery.Sizes(waiting=100, spare=150, before_s=0.0, outage_s=0.5, after_s=3.0, ramp_s=2.0)
 
     measured = recovery.run(sizes, tmp_path)
 
