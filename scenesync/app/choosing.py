@@ -63,10 +63,27 @@ include_held: Final = click.option(
 )
 
 
-def require_one(scene_ids: Sequence[int], *, every: bool, since: datetime | None, include_held: bool = False) -> None:
-    """Raise UsageError unless scenes were chosen in exactly one way, and held ones at most with all others."""
+force: Final = click.option(
+    "--force",
+    is_flag=True,
+    help="With --all or --since: look at every scene in Plex, also where nothing is known to have changed since the "
+    "last look. Scenes named by id are always looked at.",
+)
+
+
+def require_one(
+    scene_ids: Sequence[int],
+    *,
+    every: bool,
+    since: datetime | None,
+    include_held: bool = False,
+    force: bool = False,
+) -> None:
+    """Raise UsageError unless scenes were chosen in exactly one way, and what else was said goes with it."""
     if [bool(scene_ids), every, since is not None].count(True) != 1:
         raise click.UsageError("Name scenes by id, or choose them with --since TIME, or take --all.")
+    if force and scene_ids:
+        raise click.UsageError("--force goes with --all or --since; a scene named by its id is always looked at.")
     if include_held and not every:
         raise click.UsageError("--include-held goes with --all; a scene that is named by its id is synced in any case.")
 

@@ -22,6 +22,7 @@ from scenesync.domain.blast_radius import BlastLimits
 from scenesync.domain.circuit import LIMITS_WHILE_PROBED
 from scenesync.domain.departure import OnDestroy
 from scenesync.domain.job import scene_job
+from scenesync.domain.proven import settings_mark
 from scenesync.domain.showing import Showing
 from scenesync.intake.fan_out import FanOut
 from scenesync.intake.polling import Poll
@@ -44,6 +45,7 @@ from scenesync.store.path_index import PathIndexStore
 from scenesync.store.pauses import PauseStore
 from scenesync.store.photos import PhotoStore
 from scenesync.store.pins import PinStore
+from scenesync.store.proofs import ProofStore
 from scenesync.store.service_state import ServiceStateStore
 from scenesync.store.traces import TraceStore
 from scenesync.worker.circuit_breaker import CircuitBreaker
@@ -65,7 +67,9 @@ from scenesync.worker.rivals import Rivals
 from scenesync.worker.scene_sync import SceneSync, SyncOptions
 from scenesync.worker.shared_circuit import SharedCircuit
 from scenesync.worker.stash_connection import StashConnection
+from scenesync.worker.unchanged import Unchanged
 from scenesync.worker.undoing import Undoing
+from scenesync.worker.wanted import Wanted
 from scenesync.worker.write_limit import WriteLimit
 
 if TYPE_CHECKING:
@@ -101,6 +105,18 @@ def sync_options(settings: Settings) -> SyncOptions:
 def blast_limits(settings: Settings) -> BlastLimits:
     """Return what runs may do that nobody asked for."""
     return BlastLimits(settings.max_change_percent, settings.max_change_items, settings.max_cleared_fields)
+
+
+def mark_of(settings: Settings, options: SyncOptions) -> str:
+    """Return what differs when a setting does that decides what an item is sent, beyond the values that are wanted."""
+    return settings_mark(
+        policy=options.policy,
+        policies=sorted(options.policies.items()),
+        lock=options.lock,
+        gone_label=options.gone_label,
+        poster_fit=settings.poster_fit,
+        photos=(settings.sync_performer_photos, photo_policy(settings), settings.stash_url_for_plex),
+    )
 
 
 def showing_of(settings: Settings) -> Showing:
@@ -148,8 +164,30 @@ class Installation:
             options,
             writing,
         )
+        unchanged = Unchanged(
+            ProofStore(self.database, server_id),
+            index,
+            locator.match,
+            Wanted(self.plex, collections, options),
+            options.participation,
+            holds,
+            baselines,
+            collections,
+            mark_of(settings, options),
+        )
         scene_sync = SceneSync(
-            self.plex, locator, baselines, journal, images, options, writing, rivals, holds, collections, photos
+            self.plex,
+            locator,
+            baselines,
+            journal,
+            images,
+            options,
+            writing,
+            rivals,
+            holds,
+            collections,
+            unchanged,
+            photos,
         )
         proofs_of_undo = ProofDesk(self.plex, baselines, journal, images, upkeep, writing)
         undoing = Undoing(self.plex, journal, baselines, holds, locator.match, proofs_of_undo, writing)

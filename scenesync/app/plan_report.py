@@ -33,12 +33,14 @@ def show_plan(
     *,
     since: datetime | None,
     include_held: bool = False,
+    relying: bool = False,
     out_file: Path | None = None,
     as_json: bool,
 ) -> int:
     """Make a plan (for ``choosing.chosen_scenes``) and print it, while it is made; return the exit status.
 
-    ``include_held``: a person asked for these scenes, so that holds do not count.
+    ``include_held``: a person asked for these scenes, so that holds do not count. With ``relying`` scenes
+    are not looked at of which it is known that Plex shows them as wanted.
     """
     if out_file is not None and not out_file.parent.is_dir():
         raise click.UsageError(f"There is no folder {out_file.parent} for the plan.")
@@ -52,7 +54,7 @@ def show_plan(
         if out_file is not None:
             header = plan_file.PlanHeader(identity.machine_identifier, time.time())
             writer = stack.enter_context(plan_file.writing(out_file, header))
-        for planned in plans(installation, identity, scene_ids, since, include_held=include_held):
+        for planned in plans(installation, identity, scene_ids, since, include_held=include_held, relying=relying):
             totals.count(planned)
             unseen.discard(planned.scene_id)
             if writer is not None:
@@ -79,9 +81,11 @@ def plans(
     since: datetime | None,
     *,
     include_held: bool,
+    relying: bool = False,
 ) -> Iterator[PlannedScene]:
     """Yield the plan of each chosen scene. Raises what the requests to Plex and Stash raise."""
+    relying_since = time.time() if relying else None
     session = installation.session(identity)
     session.index.refresh()
     scenes = chosen_scenes(installation.stash, scene_ids, since=since)
-    return plan_scenes(session.scene_sync, scenes, include_held=include_held)
+    return plan_scenes(session.scene_sync, scenes, include_held=include_held, relying_since=relying_since)

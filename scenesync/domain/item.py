@@ -51,10 +51,14 @@ class ListedItem:
 
 @dataclass(frozen=True, slots=True)
 class ItemPage:
-    """One page of a listing; ``total`` is the library's size as the server said it, None if it did not."""
+    """One page of a listing; ``total`` is the library's size as the server said it, None if it did not.
+
+    ``as_of`` is as in ``Item``.
+    """
 
     items: tuple[ListedItem, ...]
     total: int | None
+    as_of: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,20 +47,39 @@ PRIORITY_FANOUT: Final = 20
 """A person changed what many scenes show: found and enqueued when nothing else is due."""
 
 
+LOOK: Final = "look"
+"""The field of a job of the bulk that says: look at the scene in Plex, whatever is known of it."""
+
+
 def scene_key(scene_id: int) -> str:
     """Return the ``job_key`` under which all events of a scene merge."""
     return f"scene_{scene_id}"
 
 
-def scene_job(scene_id: int, now: float, *, update_type: str = METADATA, data: dict[str, Any] | None = None) -> Job:
-    """Return a new job for a scene; ``now`` is epoch seconds, ``data`` a hint for display (path, title)."""
-    return {
+def scene_job(
+    scene_id: int, now: float, *, update_type: str = METADATA, data: dict[str, Any] | None = None, look: bool = False
+) -> Job:
+    """Return a new job for a scene; ``now`` is epoch seconds, ``data`` a hint for display (path, title).
+
+    With ``look`` the scene is looked at in Plex also where it is known that nothing has changed since the last look.
+    """
+    job: Job = {
         "scene_id": scene_id,
         "update_type": update_type,
         "data": data or {},
         "enqueued_at": now,
         "job_key": scene_key(scene_id),
     }
+    return {**job, LOOK: True} if look else job
+
+
+def may_rely(claim: ClaimedJob) -> bool:
+    """Say whether a scene may be left alone where what is known of it says that Plex shows it as wanted.
+
+    That is so in the bulk: what a person asks for by name is looked at.
+    """
+    job = claim.job
+    return claim.priority >= PRIORITY_BULK and job.get("update_type", METADATA) == METADATA and not job.get(LOOK)
 
 
 def lane_of_event(job: Job) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from scenesync.domain.fields import Field, FieldValue, empty_value
@@ -64,7 +64,8 @@ class ShownItem:
 
 @dataclass(frozen=True, slots=True)
 class ShownPage:
-    """One page of such a listing; ``total`` is the library's size as the server said it, None if it did not."""
+    """One page of such a listing; ``total`` and ``as_of`` are as in ``ItemPage``."""
 
     items: tuple[ShownItem, ...]
     total: int | None
+    as_of: int = field(default=0, compare=False)

@@ -143,7 +143,8 @@ class PlexChanges:
             )
         if scenes:
             priority = PRIORITY_PERSON if len(scenes) <= URGENT_AT_MOST else PRIORITY_BULK
-            self._queue.put_many((scene_job(each, time.time()) for each in sorted(scenes)), priority=priority)
+            jobs = (scene_job(each, time.time(), look=True) for each in sorted(scenes))
+            self._queue.put_many(jobs, priority=priority)
 
     def _forget(self, rating_key: str) -> frozenset[int]:
         """Drop an item; return its scenes if another item has its files by now, else remember them."""

@@ -200,9 +200,9 @@ def latest_change(stash: ChangedScenes) -> Cursor:
     return Cursor(latest.updated_at if latest else _BEGINNING)
 
 
-def enqueue_everything(stash: StashClient, queue: BulkQueue, facts: Facts) -> BulkResult:
-    """Enqueue every scene that Stash has; polls go on from where this began to read. Raises like ``enqueue_all``."""
+def enqueue_everything(stash: StashClient, queue: BulkQueue, facts: Facts, *, look: bool = False) -> BulkResult:
+    """Enqueue every scene that Stash has; polls go on from where this began to read. As ``enqueue_all`` otherwise."""
     begun = latest_change(stash)
-    result = enqueue_all(stash, queue)
+    result = enqueue_all(stash, queue, look=look)
     facts.note(FACT, begun.to_text())
     return result

@@ -27,14 +27,18 @@ class BulkQueue(Protocol):
         ...
 
 
-def enqueue_all(stash: StashClient, queue: BulkQueue) -> BulkResult:
-    """Enqueue every scene that Stash has. Raises what Stash's client raises; what was enqueued by then stays."""
-    return queue.put_many(scene_jobs(all_scenes(stash)), priority=PRIORITY_BULK)
+def enqueue_all(stash: StashClient, queue: BulkQueue, *, look: bool = False) -> BulkResult:
+    """Enqueue every scene that Stash has; ``look`` as in ``scene_job``.
+
+    Raises what Stash's client raises; what was enqueued by then stays.
+    """
+    return queue.put_many(scene_jobs(all_scenes(stash), look=look), priority=PRIORITY_BULK)
 
 
-def enqueue_since(stash: StashClient, queue: BulkQueue, since: datetime) -> BulkResult:
-    """Enqueue the scenes that Stash says were changed at or after ``since``."""
-    return queue.put_many(scene_jobs(stash.scenes_updated_since(since, overlap_s=0)), priority=PRIORITY_BULK)
+def enqueue_since(stash: StashClient, queue: BulkQueue, since: datetime, *, look: bool = False) -> BulkResult:
+    """Enqueue the scenes that Stash says were changed at or after ``since``; ``look`` as in ``scene_job``."""
+    changed = stash.scenes_updated_since(since, overlap_s=0)
+    return queue.put_many(scene_jobs(changed, look=look), priority=PRIORITY_BULK)
 
 
 def enqueue_ids(queue: BulkQueue, scene_ids: Sequence[int]) -> BulkResult:
@@ -51,8 +55,8 @@ def all_scenes(stash: StashClient) -> Iterator[SceneHint]:
         last_id = page[-1].id
 
 
-def scene_jobs(scenes: Iterable[SceneHint]) -> Iterator[Job]:
-    """Yield a job for each scene."""
+def scene_jobs(scenes: Iterable[SceneHint], *, look: bool = False) -> Iterator[Job]:
+    """Yield a job for each scene; ``look`` as in ``scene_job``."""
     for scene in scenes:
         hint = {key: text for key, text in (("path", scene.path), ("title", scene.title)) if text}
-        yield scene_job(scene.id, time.time(), data=hint)
+        yield scene_job(scene.id, time.time(), data=hint, look=look)

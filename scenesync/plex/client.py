@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
     from scenesync.domain.diff import Edit, FieldChange
     from scenesync.domain.item import Item, Library, ServerIdentity, UploadedImage
-    from scenesync.plex.request import Send
+    from scenesync.plex.request import RawAnswer, Send
 
 logger: Final = logging.getLogger(__name__)
 
@@ -208,6 +208,7 @@ class PlexClient:
             began = time.monotonic()
             try:
                 answer = self._exchange.read(request, "read")
+                as_of = _as_of(answer, began)
                 items = parsed(request, answer, parse.items)
             except PlexNotFound:
                 # Several at once: it is unknown whether one missing item hides the others (facts/plex.md 2.5).
@@ -220,7 +221,6 @@ class PlexClient:
                 self._learn(ids_line_bytes=shorter.ids_line_bytes)
                 waiting.extend(_chunks(keys, self._dialect.ids_line_bytes, at_once))
             else:
-                as_of = parse.server_time(answer.headers.get("date", "")) - math.ceil(time.monotonic() - began)
                 found.update((each.rating_key, replace(each, as_of=as_of)) for each in items if each.rating_key in keys)
                 if len(items) < len(keys) and not self._dialect.omits_missing:
                     self._learn(omits_missing=True)
@@ -341,13 +341,16 @@ class PlexClient:
         paging = f"X-Plex-Container-Start={start:d}&X-Plex-Container-Size={size:d}"
         query = f"type=1&sort={quote(order, safe='')}&{paging}{leaving_out}"
         request = Request("GET", f"/library/sections/{library_key}/all", query)
+        began = time.monotonic()
         answer = self._exchange.read(request, "listing")
+        as_of = _as_of(answer, began)
         total = answer.headers.get("x-plex-container-total-size", "")
-        return parsed(
+        page = parsed(
             request,
             answer,
             lambda node: parser(node, library_key=library_key, start=start, size=size, header_total=total),
         )
+        return replace(page, as_of=as_of)
 
     def _write_fields(self, request: Request) -> None:
         """Send an edit; a long one whose connection breaks is sent once more to tell a limit from an accident."""
@@ -366,6 +369,15 @@ class PlexClient:
     def _learn(self, **known: int | bool | str) -> None:
         self.adopt(lambda dialect: replace(dialect, **known))  # type: ignore[arg-type]  # names and types of Dialect
         logger.info("Plex's dialect learned: %s", ", ".join(f"{name}={value}" for name, value in known.items()))
+
+
+def _as_of(answer: RawAnswer, began: float) -> int:
+    """Return a time by the server's clock that was not over when it looked, 0 if it does not tell its time.
+
+    It looked after the request had begun (monotonic), at most so long before the time that it tells.
+    """
+    told = parse.server_time(answer.headers.get("date", ""))
+    return told and told - math.ceil(time.monotonic() - began)
 
 
 def _items_request(keys: Sequence[str]) -> Request:

@@ -168,7 +168,9 @@ class Judge:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         header = plan_file.PlanHeader(self._server_id, time.time())
         with plan_file.writing(path, header) as writer:
-            for planned in plan_scenes(self._syncing, self._scenes(run), with_pictures=False):
+            for planned in plan_scenes(
+                self._syncing, self._scenes(run), with_pictures=False, relying_since=time.time()
+            ):
                 totals.count(planned)
                 writer.add(planned)
         return totals

@@ -111,11 +111,24 @@ class Totals:
         }
 
 
+class KnownScenes(Protocol):
+    """Who knows of scenes that nothing is to be done for them (``worker.unchanged``)."""
+
+    def among(self, scenes: Sequence[Scene], *, asked_at: float) -> Mapping[int, Match]:
+        """Return the matches of those scenes that need no look at Plex."""
+        ...
+
+
 class Syncing(Protocol):
     """What a plan needs of the part that would do the work (``worker.scene_sync``)."""
 
     def read_ahead(self, scenes: Sequence[Scene]) -> Mapping[str, Item]:
         """Read the items of many scenes together."""
+        ...
+
+    @property
+    def unchanged(self) -> KnownScenes:
+        """What is known without asking Plex."""
         ...
 
     def plan(
@@ -126,17 +139,27 @@ class Syncing(Protocol):
 
 
 def plan_scenes(
-    syncing: Syncing, scenes: Iterable[Scene], *, with_pictures: bool = True, include_held: bool = False
+    syncing: Syncing,
+    scenes: Iterable[Scene],
+    *,
+    with_pictures: bool = True,
+    include_held: bool = False,
+    relying_since: float | None = None,
 ) -> Iterator[PlannedScene]:
     """Yield a plan for each scene, in order and in bounded memory; without pictures these are not looked at.
 
-    ``include_held``: as for scenes that a person asks for, which ends their holds. Raises what the requests to Plex and
-    Stash raise: a plan with holes would not be one.
+    ``include_held``: as for scenes that a person asks for, which ends their holds. ``relying_since`` (epoch seconds):
+    as in a bulk that was asked for then, where scenes of which it is known that Plex shows them as wanted are not
+    looked at; None: all are. Raises what the requests to Plex and Stash raise: a plan with holes would not be one.
     """
     for batch in batched(scenes, SCENES_AT_ONCE):
-        items = syncing.read_ahead(batch)
+        known = {} if relying_since is None else syncing.unchanged.among(batch, asked_at=relying_since)
+        items = syncing.read_ahead([scene for scene in batch if scene.id not in known])
         for scene in batch:
-            yield plan_scene(syncing, scene, items, with_pictures=with_pictures, include_held=include_held)
+            if (match := known.get(scene.id)) is not None:
+                yield PlannedScene(scene.id, shown_title(scene), Verdict.UNCHANGED, match.rule.value)
+            else:
+                yield plan_scene(syncing, scene, items, with_pictures=with_pictures, include_held=include_held)
 
 
 def plan_scene(

@@ -264,7 +264,7 @@ def _steps(pages: Iterable[Sequence[Scene]]) -> Iterator[Sequence[Scene]]:
 
 def _job(looked: Looked) -> Job:
     hint = {key: text for key, text in (("path", looked.path), ("title", looked.title)) if text}
-    return scene_job(looked.scene_id, time.time(), data=hint)
+    return scene_job(looked.scene_id, time.time(), data=hint, look=True)
 
 
 def _waiting_job(looked: Looked) -> Job:

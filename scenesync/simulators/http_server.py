@@ -129,11 +129,20 @@ class HttpServer:
 
     The application runs on that loop, so it must never block; artificial latency is an ``asyncio.sleep``. A request
     whose client has gone is still carried out to its end. Raises :class:`OSError` from :meth:`start` when the port is
-    taken. May be started again after :meth:`stop`, on the same port. With ``tls`` it speaks HTTPS.
+    taken. May be started again after :meth:`stop`, on the same port. With ``tls`` it speaks HTTPS. ``clock`` is what
+    its answers say the time is.
     """
 
-    def __init__(self, application: Application, *, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        application: Application,
+        *,
+        port: int = 0,
+        tls: ssl.SSLContext | None = None,
+        clock: Callable[[], float] = lambda: time.time(),  # noqa: PLW0108 - frozen time reaches it too
+    ) -> None:
         self._application = application
+        self._clock = clock
         self._port = port
         self._tls = tls
         self._thread: threading.Thread | None = None
@@ -279,7 +288,7 @@ class HttpServer:
         await asyncio.sleep(0)  # transports close their sockets in a callback
 
     def _connect(self) -> _Connection:
-        return _Connection(self._answer, self._connections)
+        return _Connection(self._answer, self._connections, self._clock)
 
     async def _answer(self, request: Request) -> Answer:
         try:
@@ -293,8 +302,14 @@ class HttpServer:
 class _Connection(asyncio.Protocol):
     """One client's connection: bytes in, one request at a time to the application, its answer out."""
 
-    def __init__(self, answer: Callable[[Request], Awaitable[Answer]], open_ones: set[Abortable]) -> None:
+    def __init__(
+        self,
+        answer: Callable[[Request], Awaitable[Answer]],
+        open_ones: set[Abortable],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._answer = answer
+        self._clock = clock
         self._open_ones = open_ones
         self._wire = h11.Connection(h11.SERVER, max_incomplete_event_size=_LONGEST_HEAD_BYTES)
         self._transport: asyncio.Transport
@@ -407,7 +422,7 @@ class _Connection(asyncio.Protocol):
 
     def _encode_head(self, response: Response) -> bytes:
         # Both real servers tell their time with every answer.
-        headers = [*response.headers, ("Date", formatdate(time.time(), usegmt=True))]
+        headers = [*response.headers, ("Date", formatdate(self._clock(), usegmt=True))]
         if response.status not in _BODILESS:
             headers.append(("Content-Length", str(len(response.body))))
         reason = _REASONS.get(response.status, b"Unknown")

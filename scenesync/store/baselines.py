@@ -12,6 +12,7 @@ from scenesync.domain.field_rules import PosterFit
 from scenesync.domain.fields import Field
 from scenesync.store.compiled import execute_many
 from scenesync.store.dialect import insert_or_update
+from scenesync.store.proofs import FORGET_PROOF
 from scenesync.store.tables import baseline, image_baseline
 from scenesync.store.values import renamed_in, to_text, to_value
 
@@ -101,7 +102,7 @@ class BaselineStore:
     """The baselines of one Plex server. Every method may raise StoreError.
 
     They are on the disk before a write returns: they cannot be found out again, and without them a person's edit could
-    not be told from ours.
+    not be told from ours. Whatever is written ends the proof of its item (``store.proofs``) in the same step.
     """
 
     def __init__(self, database: Database, server_id: str) -> None:
@@ -149,6 +150,8 @@ class BaselineStore:
 
     def write_all(self, written: Iterable[ItemBaselines]) -> None:
         """Remember what was written to fields of many items, in one step."""
+        written = list(written)
+        keys = [each.rating_key for each in written]
         rows = [
             {
                 "server_id": self._server_id,
@@ -166,6 +169,7 @@ class BaselineStore:
         if rows:
             with self._database.transaction() as connection:
                 execute_many(connection, insert_or_update(connection, baseline), rows)
+                execute_many(connection, FORGET_PROOF, [self._item(key) for key in dict.fromkeys(keys)])
 
     def rename_in_list(self, rating_keys: Iterable[str], field: Field, old: str, new: str) -> None:
         """Let what was written to a list as ``old`` have been written as ``new``: it was renamed, not replaced."""
@@ -179,6 +183,7 @@ class BaselineStore:
                         "new_replaced": renamed_in(replaced, old, new),
                     }
                     connection.execute(REWRITE_BASELINE, {**item, **texts})
+                connection.execute(FORGET_PROOF, self._item(rating_key))
 
     def together(self) -> AbstractContextManager[object]:
         """Make all that this thread writes in the block, to any store of the database, one transaction."""
@@ -211,12 +216,14 @@ class BaselineStore:
         }
         with self._database.transaction() as connection:
             connection.execute(insert_or_update(connection, image_baseline), row)
+            connection.execute(FORGET_PROOF, self._item(rating_key))
 
     def forget(self, rating_key: str) -> None:
         """Drop what is known about an item that is gone."""
         with self._database.transaction() as connection:
             connection.execute(FORGET_BASELINES, self._item(rating_key))
             connection.execute(FORGET_IMAGES, self._item(rating_key))
+            connection.execute(FORGET_PROOF, self._item(rating_key))
 
     def _item(self, rating_key: str) -> dict[str, str]:
         return {"server": self._server_id, "item": rating_key}

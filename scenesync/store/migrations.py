@@ -285,6 +285,29 @@ MIGRATIONS: Final = (
             """,
         ),
     ),
+    Migration(
+        14,
+        "proven items, and what is known of listings",
+        (
+            # Items that were seen to show their scene as wanted, so that they need not be read again.
+            """
+            CREATE TABLE proven (
+                server_id TEXT NOT NULL,
+                rating_key TEXT NOT NULL,
+                scene_id BIGINT NOT NULL,
+                fingerprint TEXT NOT NULL,
+                updated_at BIGINT NOT NULL,
+                PRIMARY KEY (server_id, rating_key)
+            )
+            """,
+            # Finds the items of a scene.
+            "CREATE INDEX proven_by_scene ON proven (scene_id, server_id)",
+            # By how much the server's total was more than what it listed in the latest full pass.
+            "ALTER TABLE plex_library ADD COLUMN surplus BIGINT NOT NULL DEFAULT 0",
+            # Up to which time, by the server's own clock, its changes were seen (0: not known).
+            "ALTER TABLE plex_library ADD COLUMN seen_until BIGINT NOT NULL DEFAULT 0",
+        ),
+    ),
 )
 
 

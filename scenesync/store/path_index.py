@@ -18,7 +18,7 @@ from scenesync.store.dialect import insert_or_keep, insert_or_update
 from scenesync.store.tables import plex_file, plex_item, plex_library
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy import Connection, Select
 
@@ -136,11 +136,26 @@ NOTE_FULL_PASS: Final = update(plex_library).where(_LIBRARY).values(
     last_full_pass_at=bindparam("at"), last_refresh_at=bindparam("at")
 )  # fmt: skip
 
-# Notes that the latest changes were looked at.
-NOTE_REFRESH: Final = update(plex_library).where(_LIBRARY).values(last_refresh_at=bindparam("at"))
+# Notes that the latest changes were looked at, up to a moment by the server's clock.
+NOTE_REFRESH: Final = update(plex_library).where(_LIBRARY).values(
+    last_refresh_at=bindparam("at"), seen_until=bindparam("until")
+)  # fmt: skip
 
-# When a library was last looked at.
-LIBRARY_TIMES: Final = select(plex_library.c.last_full_pass_at, plex_library.c.last_refresh_at).where(_LIBRARY)
+# Notes what a full pass found out about the server.
+NOTE_LISTING: Final = update(plex_library).where(_LIBRARY).values(
+    surplus=bindparam("more"), seen_until=bindparam("until")
+)  # fmt: skip
+
+# How fresh a library's index is.
+LIBRARY_TIMES: Final = select(
+    plex_library.c.last_full_pass_at, plex_library.c.last_refresh_at, plex_library.c.surplus, plex_library.c.seen_until
+).where(_LIBRARY)
+
+# How many items of a library changed at or after a time, and when the last of all others did.
+CHANGED_SINCE: Final = select(func.count()).where(_OF_LIBRARY, plex_item.c.updated_at >= bindparam("since"))
+NEWEST_BEFORE: Final = select(func.coalesce(func.max(plex_item.c.updated_at), literal_column("0"))).where(
+    _OF_LIBRARY, plex_item.c.updated_at < bindparam("since")
+)
 
 # How many items a library has and when the latest of them changed.
 LIBRARY_ITEMS: Final = select(func.count(), func.coalesce(func.max(plex_item.c.updated_at), 0)).where(_OF_LIBRARY)
@@ -164,21 +179,30 @@ COUNT_FILES: Final = select(func.count()).where(plex_file.c.server_id == bindpar
 
 @dataclass(frozen=True, slots=True)
 class LibraryState:
-    """How fresh a library's index is; times in epoch seconds, None for never, ``newest_updated_at`` 0 if empty."""
+    """How fresh a library's index is; times in epoch seconds, None for never, ``newest_updated_at`` 0 if empty.
+
+    ``surplus`` is by how much the server's total was more than what it listed in the last full pass. What changed
+    before ``seen_until`` is known, by the server's clock in whole seconds (0: it does not tell its time).
+    """
 
     item_count: int
     newest_updated_at: int
     last_full_pass_at: float | None
     last_refresh_at: float | None
+    surplus: int = 0
+    seen_until: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class FullPass:
-    """What a full pass found: ``appeared`` holds name keys of new or moved files, ``removed`` rating keys."""
+    """What a full pass left in the index of a library, and the rating keys of what it took out."""
 
-    seen: int
-    appeared: frozenset[str]
+    item_count: int
     removed: frozenset[str]
+
+
+def _tell_nobody(_names: frozenset[str]) -> None:
+    """Take the name keys of new and moved files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,23 +248,30 @@ class PathIndexStore:
         """Return the keys (for ``files_at``) of paths that stand in the index more than once."""
         return [key for (key,) in self._database.look_up(SHARED_PATHS, {"server": self._server_id})]
 
-    def replace_library(self, library_key: str, items: Iterable[ListedItem], *, started_at: float) -> FullPass:
+    def replace_library(
+        self,
+        library_key: str,
+        items: Iterable[ListedItem],
+        *,
+        started_at: float,
+        on_appeared: Callable[[frozenset[str]], object] = _tell_nobody,
+    ) -> FullPass:
         """Take over a full listing of a library, which may arrive slowly, and forget what is not in it.
 
         ``items`` is drawn from outside any transaction. What it raises passes through, and as after a crash nothing has
         been forgotten by then; so a listing that turns out to be incomplete must raise, not end. Items that come in
         by ``upsert_items`` meanwhile stay. Several passes of one library at once do each other no harm.
-        ``started_at`` (epoch seconds) becomes the time of the pass: changes after it may be missing.
+        ``started_at`` (epoch seconds) becomes the time of the pass: changes after it may be missing. ``on_appeared`` is
+        told the name keys of new and moved files, a batch at a time, so that memory does not grow with the library.
         """
         generation = self._begin_pass(library_key)
-        seen: set[str] = set()
-        appeared: set[str] = set()
         for batch in batched(items, BATCH_SIZE):
             with self._database.transaction(durable=False) as connection:
-                appeared |= self._put(connection, batch, {library_key: generation})
-            seen.update(item.rating_key for item in batch)
+                appeared = self._put(connection, batch, {library_key: generation})
+            if appeared:
+                on_appeared(frozenset(appeared))
         removed = self._end_pass(library_key, generation, started_at)
-        return FullPass(len(seen), frozenset(appeared), removed)
+        return FullPass(self.library_state(library_key).item_count, removed)
 
     def upsert_items(self, items: Iterable[ListedItem]) -> frozenset[str]:
         """Take over some items as they are now and return the name keys of their new and moved files."""
@@ -275,14 +306,27 @@ class PathIndexStore:
         with self._database.reading() as connection:
             item_count, newest = connection.execute(LIBRARY_ITEMS, parameters).one()
             times = connection.execute(LIBRARY_TIMES, parameters).one_or_none()
-        last_full_pass_at, last_refresh_at = times or (None, None)
-        return LibraryState(item_count, newest, last_full_pass_at, last_refresh_at)
+        return LibraryState(item_count, newest, *(times or (None, None)))
 
-    def set_library_state(self, library_key: str, *, last_refresh_at: float) -> None:
-        """Note when (epoch seconds) a library's latest changes were looked at; the rest of its state is counted."""
+    def changed_since(self, library_key: str, since: int) -> tuple[int, int]:
+        """Return how many items of a library changed at or after a time, and when the last of all others did."""
+        parameters = {**self._library(library_key), "since": since}
+        ((changed,),) = self._database.look_up(CHANGED_SINCE, parameters)
+        ((newest_other,),) = self._database.look_up(NEWEST_BEFORE, parameters)
+        return changed, newest_other
+
+    def set_library_state(self, library_key: str, *, last_refresh_at: float, seen_until: int = 0) -> None:
+        """Note when (epoch seconds) a library's latest changes were looked at, and up to which time of the server."""
         with self._database.transaction(durable=False) as connection:
             self._ensure_library(connection, library_key)
-            connection.execute(NOTE_REFRESH, {**self._library(library_key), "at": last_refresh_at})
+            parameters = {**self._library(library_key), "at": last_refresh_at, "until": seen_until}
+            connection.execute(NOTE_REFRESH, parameters)
+
+    def note_listing(self, library_key: str, *, surplus: int, seen_until: int) -> None:
+        """Note what a full pass found out about a library's total, and up to which time of the server it saw it."""
+        with self._database.transaction(durable=False) as connection:
+            parameters = {**self._library(library_key), "more": surplus, "until": seen_until}
+            connection.execute(NOTE_LISTING, parameters)
 
     def drop_libraries_except(self, library_keys: Iterable[str]) -> int:
         """Take out all items of other libraries, which were removed or are no longer wanted; return how many."""

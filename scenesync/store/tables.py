@@ -43,6 +43,8 @@ plex_library: Final = Table(
     Column("generation", BigInteger, nullable=False),
     Column("last_full_pass_at", DOUBLE_PRECISION),
     Column("last_refresh_at", DOUBLE_PRECISION),
+    Column("surplus", BigInteger, nullable=False, server_default=text("0")),
+    Column("seen_until", BigInteger, nullable=False, server_default=text("0")),
 )
 
 # One row per item, also for items that have no file yet: the count is compared with the server's.
@@ -355,4 +357,16 @@ collection_place: Final = Table(
     Column("group_id", BigInteger, primary_key=True),
     Column("rating_key", Text, primary_key=True),
     Column("place", BigInteger, nullable=False),
+)
+
+# Items that were seen to show their scene as wanted, at which time of change, and what that depended on.
+proven: Final = Table(
+    "proven",
+    metadata,
+    Column("server_id", Text, primary_key=True),
+    Column("rating_key", Text, primary_key=True),
+    Column("scene_id", BigInteger, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Index("proven_by_scene", "scene_id", "server_id"),
 )

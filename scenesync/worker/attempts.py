@@ -30,6 +30,8 @@ class Running:
     """What is to be done, if that was decided together with other scenes: ``batch_size`` are to be written."""
     batch_size: int = 0
     is_last_of_batch: bool = False
+    is_known: bool = False
+    """Nothing is to be done for the scene, which was known without a question to Plex."""
     permit: Permit | None = None
     result: SyncResult | None = None
     started_at: float = 0.0

@@ -137,11 +137,12 @@ class Collections:
         found = []
         for each in wanted:
             known = self.known(item.library_key, each)
-            if known is not None and (known.key in joined or self._is_due(known, each, item.rating_key)):
+            if known is not None and (known.key in joined or self.is_due(known, each, item.rating_key)):
                 found.append(CollectionTask(item.library_key, each, item.rating_key, joined=known.key in joined))
         return tuple(found)
 
-    def _is_due(self, known: KnownCollection, wanted: WantedCollection, rating_key: str) -> bool:
+    def is_due(self, known: KnownCollection, wanted: WantedCollection, rating_key: str) -> bool:
+        """Say whether an item's collection is to be seen to, although the item is in it."""
         if known.standing is Standing.INTENDED:
             return True
         if not known.is_ours:
@@ -197,7 +198,7 @@ class Collections:
 
     def _is_concerned(self, library_key: str, wanted: WantedCollection, keys: frozenset[str]) -> bool:
         """Say whether an edit enters the collection, or its studio, group or tag was renamed."""
-        return self._enters(library_key, wanted, keys) or self._renamed_from(library_key, wanted) is not None
+        return self._enters(library_key, wanted, keys) or self.renamed_from(library_key, wanted) is not None
 
     def _enters(self, library_key: str, wanted: WantedCollection, keys: frozenset[str]) -> bool:
         known = self.known(library_key, wanted)
@@ -344,7 +345,7 @@ class Collections:
 
     def _follow_rename(self, library_key: str, wanted: WantedCollection, still_ours: Callable[[], bool]) -> bool:
         """Rename a collection in place if its studio, group or tag was renamed: whoever is in it stays in it."""
-        known = self._renamed_from(library_key, wanted)
+        known = self.renamed_from(library_key, wanted)
         if known is None:
             return False
         taken = [each for each in titled(self.listed(library_key), wanted.key) if not _is(each, known)]
@@ -355,7 +356,7 @@ class Collections:
             self._store.link(library_key, wanted, wanted.key)
         return done
 
-    def _renamed_from(self, library_key: str, wanted: WantedCollection) -> KnownCollection | None:
+    def renamed_from(self, library_key: str, wanted: WantedCollection) -> KnownCollection | None:
         """Return SceneSync's collection that a studio, group or tag alone has under a name which it had before."""
         link = self._store.link_of(library_key, wanted.origin)
         if link is None or link.key == wanted.key or link.changed_at > wanted.changed_at:

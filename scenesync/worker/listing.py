@@ -48,6 +48,10 @@ class ListingEndedEarly(PlexTemporaryError):
         self.received = received
         self.total = total
 
+    def is_short_by(self, surplus: int) -> bool:
+        """Say whether so many are missing as the server is known to count too many, and not all."""
+        return self.received > 0 and 0 < surplus == self.total - self.received
+
 
 def shown_items(server: ListingServer, library: Library) -> Iterator[ShownItem]:
     """Yield every item of a library with what a listing tells of its fields: one request for each thousand.

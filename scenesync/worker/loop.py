@@ -27,6 +27,7 @@ from scenesync.worker.holdings import Holdings
 from scenesync.worker.preparing import AT_ONCE_FROM, Preparing
 from scenesync.worker.proof import Unproven
 from scenesync.worker.settling import Settling
+from scenesync.worker.unchanged import settle_unchanged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -256,7 +257,7 @@ class WorkLoop:
                     self._fan_outs.put(job)
             jobs = [job for job in jobs if not job.is_fan_out]
         for batch in batched(jobs, REFILL):  # the first of them need not wait for the last
-            self._hand_out(self._fetch(batch))
+            self._hand_out(settle_unchanged(session, self._fetch(batch), self._settling))
 
     def _hand_out(self, jobs: Sequence[Running]) -> None:
         """Let scenes be decided together, but for a few that a person waits for, and those that Stash has not."""

@@ -118,19 +118,21 @@ class Preparing:
             for job in jobs:
                 self._settling.settle(job, error)
             return
-        done, left = [], []
+        done, left, right = [], [], []
         for job, outcome in zip(jobs, found, strict=True):
             if isinstance(outcome, Exception):
                 self._settling.settle(job, outcome)
             elif outcome is not None and outcome.is_right:
                 job.result = SyncResult(outcome.match)
                 done.append(job)
+                right.append(outcome)
             else:
                 job.decided = outcome
                 left.append(job)
         for place, job in enumerate(left, start=1):
             job.batch_size, job.is_last_of_batch = len(left), place == len(left)
         self._decided.put_all(left)
+        jobs[0].session.scene_sync.unchanged.note(right)
         self._settling.settle_done(done)
 
     def begins(self, job: Running) -> None:

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from scenesync.domain.blast_radius import NOWHERE, Reach, reach_of
 from scenesync.domain.departure import without_label
-from scenesync.domain.desired import DEFAULT_FIELDS, DEFAULT_RULES, DesiredFields, desired_fields
+from scenesync.domain.desired import DEFAULT_FIELDS, DEFAULT_RULES, DesiredFields
 from scenesync.domain.diff import Baseline, ConflictPolicy, Edit, ItemBaselines, plan_edit
 from scenesync.domain.errors import AttemptCut, SceneSkipped
 from scenesync.domain.fields import Field
 from scenesync.domain.matching import Match
 from scenesync.domain.participation import EVERYBODY, Participation, Reason
 from scenesync.worker.noting import Notes, file_of
+from scenesync.worker.wanted import Wanted
 from scenesync.worker.write_limit import STALE_AFTER_S
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from scenesync.worker.locator import Locator, Looked
     from scenesync.worker.photos import PhotoSync
     from scenesync.worker.rivals import Rivals
+    from scenesync.worker.unchanged import Unchanged
     from scenesync.worker.write_limit import WriteLimit
 
 
@@ -203,8 +205,11 @@ class SceneSync:
         rivals: Rivals,
         holds: Holds,
         collections: Collections,
+        unchanged: Unchanged,
         photos: PhotoSync | None = None,
     ) -> None:
+        self.unchanged = unchanged
+        self._wanted = Wanted(server, collections, options)
         self._server = server
         self._locator = locator
         self._baselines = baselines
@@ -328,6 +333,8 @@ class SceneSync:
             if edit or pictures.changes or photos:
                 written.append(WrittenItem(edit, pictures.changes, photos))
             tasks.extend(self._collections.tasks(step.item, edit, desired.collections))
+        if not (written or tasks or image_error):
+            self.unchanged.note([replace(decided, match=match, planned=planned)])
         return SyncResult(match, tuple(written), image_error, tuple(tasks))
 
     def _prepare_collections(
@@ -377,14 +384,10 @@ class SceneSync:
 
     def desired(self, scene: Scene) -> DesiredFields:
         """Return what Plex should show for the scene under the settings."""
-        return desired_fields(scene, self._options.enabled, self._options.rules)
+        return self._wanted.fields(scene)
 
     def _plan(
-        self,
-        scene: Scene,
-        desired: DesiredFields,
-        known: Mapping[str, Item],
-        looked: Looked | None = None,
+        self, scene: Scene, desired: DesiredFields, known: Mapping[str, Item], looked: Looked | None = None
     ) -> tuple[Match, Sequence[PlannedItem]]:
         left_out = self._options.participation.left_out(scene)
         if left_out is not None:
@@ -397,11 +400,7 @@ class SceneSync:
         self, desired: DesiredFields, library_key: str, baselines: Mapping[Field, Baseline]
     ) -> Mapping[Field, FieldValue]:
         """Return the values that an item of this library is to show, as they can be sent."""
-        values = dict(desired.values)
-        if desired.collections:
-            values[Field.COLLECTIONS] = self._collections.names(library_key, desired.collections)
-        wanted = without_label(values, self._options.gone_label, baselines)
-        return {field: self._server.fit(field, value) for field, value in wanted.items()}
+        return without_label(self._wanted.values(library_key, desired), self._options.gone_label, baselines)
 
     def _plan_item(self, item: Item, desired: DesiredFields) -> PlannedItem:
         baselines = self._baselines.read(item.rating_key)

@@ -87,7 +87,8 @@ class Settling:
                 self.broken = failure  # the job goes back at the end
         else:
             self._queue_trouble.over()
-            if error is not None or not job.is_fan_out:  # one that went well says nothing about Plex
+            # One that went well and asked Plex for nothing says nothing about Plex.
+            if error is not None or not (job.is_fan_out or job.is_known):
                 self._gate.note(error, job.permit, began_at=job.started_monotonic or None)
             self._holdings.remove(job.claim)
             if job.is_fan_out:
@@ -114,7 +115,8 @@ class Settling:
             log.warning("job was taken over by another process scene=%s", claim.job.get("scene_id"))
         done = [job for job in jobs if job.claim not in lost]
         for job in done:
-            self._gate.note(None, job.permit, began_at=job.started_monotonic or None)
+            if not job.is_known:
+                self._gate.note(None, job.permit, began_at=job.started_monotonic or None)
         self._holdings.remove_all_of([job.claim for job in jobs])
         self._tell([describe(job, Ack(), None) for job in done])
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from scenesync.app.choosing import include_held, require_one, selectors
+from scenesync.app.choosing import force, include_held, require_one, selectors
 from scenesync.app.commands import options
 from scenesync.app.commands.drain import tell, view_for
 from scenesync.app.context import AppContext, print_json
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 @click.command()
 @selectors
 @include_held
+@force
 @click.option(
     "--out",
     "out_file",
@@ -47,6 +48,7 @@ def plan(
     every: bool,
     since: datetime | None,
     include_held: bool,
+    force: bool,
     out_file: Path | None,
     as_json: bool,
 ) -> int:
@@ -55,12 +57,13 @@ def plan(
     Scenes that are held since they were undone are left out, unless they are named by id: then `sync` ends the hold.
     Exits 0 with or without changes.
     """
-    require_one(scene_ids, every=every, since=since, include_held=include_held)
+    require_one(scene_ids, every=every, since=since, include_held=include_held, force=force)
     return show_plan(
         app.load().settings,
         scene_ids or None,
         since=since,
         include_held=include_held or bool(scene_ids),
+        relying=not (force or scene_ids),
         out_file=out_file,
         as_json=as_json,
     )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from scenesync.app.choosing import include_held, require_one, selectors
+from scenesync.app.choosing import force, include_held, require_one, selectors
 from scenesync.app.clients import stash_client
 from scenesync.app.commands import options
 from scenesync.app.commands.drain import tell, view_for
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 @click.command()
 @selectors
 @include_held
+@force
 @click.option("--no-wait", is_flag=True, help="Only enqueue; the daemon or a later drain does the work.")
 @click.option("--dry-run", is_flag=True, help="Only show what would change, like `scenesync plan`.")
 @options.wait
@@ -44,6 +45,7 @@ def sync(
     every: bool,
     since: datetime | None,
     include_held: bool,
+    force: bool,
     no_wait: bool,
     dry_run: bool,
     wait_s: float,
@@ -54,17 +56,22 @@ def sync(
     Scenes that are held since they were undone are left alone, unless they are named by id or --include-held is given.
     Exits 3 when jobs still wait or dead letters are left.
     """
-    require_one(scene_ids, every=every, since=since, include_held=include_held)
+    require_one(scene_ids, every=every, since=since, include_held=include_held, force=force)
     settings = app.load().settings
     if dry_run:
         return show_plan(
-            settings, scene_ids or None, since=since, include_held=include_held or bool(scene_ids), as_json=as_json
+            settings,
+            scene_ids or None,
+            since=since,
+            include_held=include_held or bool(scene_ids),
+            relying=not (force or scene_ids),
+            as_json=as_json,
         )
     if not no_wait:
         require_plex(settings)
     if scene_ids or include_held:
         release_holds(settings, scene_ids or None)
-    result = enqueue(settings, scene_ids, since=since)
+    result = enqueue(settings, scene_ids, since=since, look=force)
     if no_wait:
         if as_json:
             print_json({"created": result.created, "merged": result.merged})
@@ -75,12 +82,15 @@ def sync(
     return tell(work_off(settings, view, unreachable_for_s=wait_s), as_json=as_json)
 
 
-def enqueue(settings: Settings, scene_ids: Sequence[int], *, since: datetime | None) -> BulkResult:
-    """Enqueue these scenes, or those changed ``since``, or all. Raises QueueError and Stash's errors."""
+def enqueue(settings: Settings, scene_ids: Sequence[int], *, since: datetime | None, look: bool = False) -> BulkResult:
+    """Enqueue these scenes, or those changed ``since``, or all; ``look`` as in ``scene_job``.
+
+    Raises QueueError and Stash's errors.
+    """
     with open_queue(settings, repairs=True) as queue, stash_client(settings) as stash:
         if scene_ids:
             return enqueue_ids(queue, scene_ids)
         if since is not None:
-            return enqueue_since(stash, queue, since)
+            return enqueue_since(stash, queue, since, look=look)
         with open_state(settings, repairs=True) as database:
-            return enqueue_everything(stash, queue, Memory(database))
+            return enqueue_everything(stash, queue, Memory(database), look=look)

@@ -35,6 +35,10 @@ class PlexBehaviour:
     """Pages never hold more items than this, whatever is asked for (2.1)."""
     total_size_reported: bool = True
     """Listings say how many items there are in all (2.1)."""
+    counted_not_listed: int = 0
+    """So many items are counted in that number, but never listed (2.1: check what came back)."""
+    sort_honoured: bool = True
+    """Listings are sorted as asked for; otherwise always by title."""
 
     max_target_bytes: int | None = 8000
     """Longest request target (path and query) that is accepted (3.4)."""

@@ -100,8 +100,9 @@ def listing(state: PlexState, call: Call) -> Response:
     attributes: dict[str, Attribute] = {"size": len(found.items)}
     headers: tuple[tuple[str, str], ...] = (("X-Plex-Container-Start", str(found.offset)),)
     if state.behaviour.total_size_reported:
-        attributes["totalSize"] = found.total
-        headers += (("X-Plex-Container-Total-Size", str(found.total)),)
+        total = found.total + state.behaviour.counted_not_listed
+        attributes["totalSize"] = total
+        headers += (("X-Plex-Container-Total-Size", str(total)),)
     attributes |= {"offset": found.offset, "allowSync": True, "identifier": _IDENTIFIER, **_hoisted(library)}
     children = (filter_menu(library, call.request.path),) if call.option("includeMeta") == "1" else ()
     fragments = tuple(_fragment(state, item, library, projection, as_json=call.as_json) for item in found.items)

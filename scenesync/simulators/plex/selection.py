@@ -44,12 +44,13 @@ def select(library: PlexLibrary, query: Sequence[tuple[str, str]], behaviour: Pl
 
     A filter that Plex does not know selects nothing, without an error.
     """
-    key = (tuple((name, value) for name, value in query if not name.startswith("X-Plex-")), behaviour.file_filter)
+    key = (tuple((name, value) for name, value in query if not name.startswith("X-Plex-")), behaviour)
     cached = library.selections.get(key)
     if cached is not None and cached[0] == library.revision:
         return cached[1]
     found = _filtered(library, query, behaviour)
-    _sort(found, next((value for name, value in query if name == "sort"), "titleSort"))
+    asked = (value for name, value in query if name == "sort" and behaviour.sort_honoured)
+    _sort(found, next(asked, "titleSort"))
     limit = next((int(value) for name, value in query if name == "limit" and value.isdecimal()), None)
     found = found[:limit]
     if len(library.selections) >= _MAX_CACHED_SELECTIONS:

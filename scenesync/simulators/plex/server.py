@@ -45,8 +45,10 @@ class PlexSimulator:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._guard = threading.RLock()
+        self.clock_ahead_s = 0.0
+        """By how much the server's clock is ahead of this machine's; to raise it is to let time pass there."""
         # The clock is looked up at every call, so that frozen time reaches the simulator too.
-        self._catalogue = Catalogue(lambda: time.time())  # noqa: PLW0108
+        self._catalogue = Catalogue(self._time)
         self._announcements = Announcements(self._on_loop, lambda: self.behaviour)
         self._catalogue.on_change = self._announcements.announce
         scans = Scans(self._catalogue, self._guard, lambda: self.behaviour, self._announcements.announce_scan)
@@ -57,12 +59,15 @@ class PlexSimulator:
             version=version,
             schedule_scan=scans.schedule,
             listen=self._announcements.admit,
-            now=lambda: time.time(),  # noqa: PLW0108
+            now=self._time,
             requests=deque(maxlen=records_kept),
             field_writes=deque(maxlen=records_kept),
         )
         self._traffic = Traffic(self._state, self._guard, token, read_only_token)
-        self._http = HttpServer(self._traffic.answer, port=port, tls=tls)
+        self._http = HttpServer(self._traffic.answer, port=port, tls=tls, clock=self._time)
+
+    def _time(self) -> float:
+        return time.time() + self.clock_ahead_s
 
     # -- life ---------------------------------------------------------------------------------------------------------
 

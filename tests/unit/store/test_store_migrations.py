@@ -32,6 +32,7 @@ from scenesync.store import (
     pauses,
     photos,
     pins,
+    proofs,
     service_state,
     traces,
 )
@@ -65,6 +66,7 @@ STATEMENT_MODULES = (
     pauses,
     photos,
     pins,
+    proofs,
     service_state,
     traces,
 )

@@ -113,8 +113,10 @@ def test_an_item_that_went_to_another_library_is_found_there(index: PathIndexSto
 
 
 def test_an_item_listed_twice_is_taken_as_it_was_last(index: PathIndexStore) -> None:
-    result = index.replace_library("1", [film(1, "/m/old.mkv"), film(1, "/m/new.mkv")], started_at=1.0)
-    assert (result.seen, result.appeared) == (1, frozenset({"new.mkv"}))
+    told: list[frozenset[str]] = []
+    listed = [film(1, "/m/old.mkv"), film(1, "/m/new.mkv")]
+    result = index.replace_library("1", listed, started_at=1.0, on_appeared=told.append)
+    assert (result.item_count, told) == (1, [frozenset({"new.mkv"})])
     assert paths_of(index, "/m/old.mkv") == []
 
 
@@ -148,7 +150,7 @@ def test_known_items_are_told_from_unknown_ones_in_any_number(index: PathIndexSt
 def test_a_full_pass_forgets_what_it_did_not_see_in_its_own_library(index: PathIndexStore) -> None:
     index.upsert_items([film(1), film(2), film(3, library="2")])
     result = index.replace_library("1", [film(2), film(4)], started_at=50.0)
-    assert (result.seen, result.removed) == (2, frozenset({"1"}))
+    assert (result.item_count, result.removed) == (2, frozenset({"1"}))
     assert index.item_keys_known(["1", "2", "3", "4"]) == {"2", "3", "4"}
 
 
@@ -156,8 +158,9 @@ def test_a_full_pass_of_an_unchanged_library_writes_no_file_row(index: PathIndex
     index.replace_library("1", map(film, range(50)), started_at=1.0)
     written: list[str] = []
     event.listen(database._writer, "before_cursor_execute", lambda *args: written.append(str(args[2])))
-    result = index.replace_library("1", map(film, range(50)), started_at=2.0)
-    assert (result.seen, result.appeared, result.removed) == (50, frozenset(), frozenset())
+    told: list[frozenset[str]] = []
+    result = index.replace_library("1", map(film, range(50)), started_at=2.0, on_appeared=told.append)
+    assert (result.item_count, told, result.removed) == (50, [], frozenset())
     assert written
     assert not [sql for sql in written if sql.startswith(("INSERT INTO plex_file", "DELETE"))]
 
@@ -165,10 +168,21 @@ def test_a_full_pass_of_an_unchanged_library_writes_no_file_row(index: PathIndex
 def test_a_library_has_its_times_and_its_newest_change(index: PathIndexStore) -> None:
     assert index.library_state("1") == LibraryState(0, 0, None, None)
     index.replace_library("1", [film(1, updated_at=700), film(2, updated_at=900)], started_at=1_000.0)
-    index.set_library_state("1", last_refresh_at=1_060.5)
-    assert index.library_state("1") == LibraryState(2, 900, 1_000.0, 1_060.5)
+    index.note_listing("1", surplus=3, seen_until=1_001)
+    assert index.library_state("1") == LibraryState(2, 900, 1_000.0, 1_000.0, 3, 1_001)
+    index.set_library_state("1", last_refresh_at=1_060.5, seen_until=1_059)
+    assert index.library_state("1") == LibraryState(2, 900, 1_000.0, 1_060.5, 3, 1_059)
     index.set_library_state("2", last_refresh_at=7.0)
     assert index.library_state("2") == LibraryState(0, 0, None, 7.0)
+
+
+def test_what_changed_of_late_is_counted_apart_from_the_rest(index: PathIndexStore) -> None:
+    index.upsert_items([film(1, updated_at=700), film(2, updated_at=800), film(3, updated_at=900)])
+    index.upsert_items([film(4, library="2", updated_at=950)])
+    assert index.changed_since("1", 800) == (2, 700)
+    assert index.changed_since("1", 901) == (0, 900)
+    assert index.changed_since("1", 1) == (3, 0)
+    assert index.changed_since("3", 1) == (0, 0)
 
 
 def test_libraries_that_are_no_longer_wanted_go_with_their_state(index: PathIndexStore) -> None:
@@ -260,12 +274,12 @@ def test_no_transaction_is_open_while_the_listing_is_awaited(database: Database,
             assert database._writer.pool.checkedout() == 0  # type: ignore[attr-defined]
             yield film(number)
 
-    assert index.replace_library("1", listing(), started_at=1.0).seen == BATCH_SIZE + 1
+    assert index.replace_library("1", listing(), started_at=1.0).item_count == BATCH_SIZE + 1
 
 
 def test_five_thousand_items_are_taken_over_quickly_and_looked_up_by_seeks(index: PathIndexStore) -> None:
     started = time.monotonic()
-    assert index.replace_library("1", map(film, range(5_000)), started_at=1.0).seen == 5_000
+    assert index.replace_library("1", map(film, range(5_000)), started_at=1.0).item_count == 5_000
     assert time.monotonic() - started < 10.0  # 0.3 s on an idle machine; quadratic work would need minutes
     started = time.monotonic()
     for number in range(0, 5_000, 5):
