@@ -21,7 +21,7 @@ from scenesync.stash.plugin_protocol import PluginChannel
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-STARTS_WITHIN_S: Final = 20.0
+STARTS_WITHIN_S: Final = 60.0
 _LOOK_EVERY_S: Final = 0.1
 _GIVEN_UP_AFTER_S: Final = 3.0
 """A daemon that could not begin has said so and is gone by then."""

@@ -15,6 +15,7 @@ from scenesync.app.data_directory import make_data_dir
 from scenesync.app.exit_codes import DONE, FAILED
 from scenesync.app.one_shot import work_off
 from scenesync.app.opening import open_queue, open_state
+from scenesync.app.plugin_reconcile import reconcile
 from scenesync.app.plugin_reports import list_letters, report_health, report_outages, report_plan, report_status
 from scenesync.app.plugin_task import Task
 from scenesync.app.progress import FractionView
@@ -25,6 +26,7 @@ from scenesync.intake.polling import enqueue_everything
 from scenesync.intake.selection import enqueue_since
 from scenesync.queue.dead_letters import ALL, DeadLetterStore
 from scenesync.queue.errors import QueueError
+from scenesync.reconciliation.reconciling import Scope
 from scenesync.stash.connection import PluginConnection
 from scenesync.stash.plugin_protocol import PluginChannel, StashLog
 from scenesync.store.errors import StoreError
@@ -141,6 +143,9 @@ TASKS: Final[Mapping[str, Callable[[Task], str]]] = {
     "sync-recent": _sync_recent,
     "process-queue": _process,
     "plan": report_plan,
+    "reconcile-all": reconcile(Scope.ALL),
+    "reconcile-7d": reconcile(Scope.WEEK),
+    "reconcile-24h": reconcile(Scope.DAY),
     "queue-status": report_status,
     "doctor": report_health,
     "outages": report_outages,

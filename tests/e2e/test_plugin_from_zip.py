@@ -99,6 +99,7 @@ def test_from_an_empty_folder_to_plex_with_the_archive_alone(plugin: ZippedPlugi
 def test_an_update_that_fails_leaves_what_worked_and_one_that_works_takes_the_daemon_along(
     plugin: ZippedPluginWorld,
 ) -> None:
+    scene = plugin.add_scene("Harbour at dusk")
     plugin.task(INSTALL)
     plugin.task("Start the daemon")
     pid, before = plugin.daemon_pid(), plugin.environment_in_use
@@ -122,6 +123,5 @@ def test_an_update_that_fails_leaves_what_worked_and_one_that_works_takes_the_da
     assert plugin.environment_in_use != before
     assert plugin.environments() == [".venv", plugin.environment_in_use.name]
     assert plugin.daemon_pid() not in {None, pid}
-    scene = plugin.add_scene("Harbour at dusk")
     plugin.stash.save(scene, details="By the new one.")
     eventually(lambda: plugin.item_of(scene).summary == "By the new one.", "the summary in Plex")

@@ -1,4 +1,4 @@
-"""What the plugin's tasks that only look write into Stash's log, and what they answer."""
+"""What the plugin's tasks write into Stash's log, and what they answer."""
 
 from __future__ import annotations
 
@@ -134,6 +134,26 @@ def test_the_outage_report_tells_when_plex_was_away_and_why(reports: Reports, wo
     [line] = [line for line in told.of("i") if line.startswith("plex since ")]
     assert "lasted 1.5 min, 7 jobs waited: connection refused" in line
     assert told.result["output"].endswith("Now plex is unknown, stash is unknown.")
+
+
+def test_reconciling_tells_what_it_found_and_mends_it(reports: Reports, world: SyncWorld) -> None:
+    _, item = world.pair(title="Harbour at dawn", details="Boats.")
+    world.scene(title="Nowhere")
+    told = reports.run("reconcile-all", skip_not_found=True)
+    assert told.status == 0, told
+    [missing] = [
+        line for line in told.of("i") if line.startswith("missing: 1 (Plex has no item for it), such as scene ")
+    ]
+    assert "Nowhere" in missing
+    assert any(line.startswith("empty: 1 ") and "Harbour at dawn" in line for line in told.of("i"))
+    assert told.result["output"].startswith("2 scenes compared: 0 as they should be, 2 with a gap. ")
+    assert "1 synced" in told.result["output"]
+    assert world.plex.item(item.rating_key).summary == "Boats."
+    assert told.progress == sorted(told.progress)
+    assert 0.5 in told.progress
+
+    told = reports.run("reconcile-24h", skip_not_found=True)
+    assert told.result["output"].startswith("2 scenes compared: 1 as they should be, 1 with a gap. ")
 
 
 def test_the_queue_status_tells_all_that_status_does(reports: Reports) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -11,26 +11,16 @@ from rich.table import Table
 from scenesync.app.commands import options
 from scenesync.app.commands.drain import view_for
 from scenesync.app.context import AppContext, print_json
-from scenesync.app.counting import counted
 from scenesync.app.exit_codes import DONE, FAILED, LEFTOVERS
+from scenesync.app.findings_view import MEANING, example, summary
 from scenesync.app.reconciling import Demand, reconcile_at_once
 from scenesync.app.settings import require_plex
 from scenesync.domain.gaps import GapKind
 from scenesync.reconciliation.reconciling import Interrupted, Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from scenesync.app.one_shot import Report
-    from scenesync.domain.gaps import Gap
     from scenesync.reconciliation.findings import Findings
-
-_MEANING: Final = {
-    GapKind.MISSING: "Plex has no item for it",
-    GapKind.DRIFTED: "Plex no longer shows what was written",
-    GapKind.EMPTY: "Plex shows nothing where Stash has something",
-    GapKind.STALE: "Plex shows something else than Stash has by now",
-}
 
 
 @click.command()
@@ -85,29 +75,10 @@ def tell(found: Findings, report: Report | None) -> None:
         table = Table("gap", "scenes", "meaning", "examples", box=None)
         for kind in GapKind:
             if found.gaps[kind]:
-                examples = "\n".join(_example(gap) for gap in found.examples.get(kind, ()))
-                table.add_row(kind.value, str(found.gaps[kind]), _MEANING[kind], examples)
+                examples = "\n".join(example(gap) for gap in found.examples.get(kind, ()))
+                table.add_row(kind.value, str(found.gaps[kind]), MEANING[kind], examples)
         Console(highlight=False).print(table)
     for line in summary(found):
         click.echo(line)
     if report is not None:
         click.echo(report.as_line())
-
-
-def summary(found: Findings) -> Iterator[str]:
-    """Yield lines that say what was found besides the gaps themselves."""
-    yield f"{counted(found.scenes, 'scene')} compared: {found.right} as they should be, {found.total} with a gap."
-    if found.left_out:
-        reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(found.left_out.items()))
-        yield f"Left alone: {reasons}."
-    if found.undecided:
-        yield f"{counted(found.undecided, 'scene')} a person has to decide about (scenesync coverage)."
-    if found.not_ready:
-        yield f"{counted(found.not_ready, 'scene')} with nothing to show yet, which must not blank what Plex has."
-    if found.to_look_at:
-        yield f"{counted(found.to_look_at, 'scene')} to be read once more, since only that tells about pictures."
-
-
-def _example(gap: Gap) -> str:
-    what = f"scene {gap.scene_id} {gap.title}"
-    return f"{what} ({', '.join(gap.fields)})" if gap.fields else what
