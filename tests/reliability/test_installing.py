@@ -81,6 +81,7 @@ def test_the_commands_of_the_container_file_make_a_scenesync_that_works(tmp_path
             "SCENESYNC_PLEX_TOKEN": "fake-token",
             "SCENESYNC_STASH_URL": stash.url,
             "SCENESYNC_PATH_MAP": "/data => /media",
+            "SCENESYNC_POLL_INTERVAL": "1",
         }
         command = [*json.loads(said["ENTRYPOINT"]), *json.loads(said["CMD"])]
         command[0] = shutil.which(command[0], path=environment["PATH"]) or "not installed"
@@ -92,6 +93,7 @@ def test_the_commands_of_the_container_file_make_a_scenesync_that_works(tmp_path
             while subprocess.run(check, env=environment, cwd="/", check=False).returncode != 0:
                 assert time.monotonic() < deadline
             stash.save(scene, title="Pier at noon")
+            deadline += 60
             while plex.item_by_file("/media/pier.mp4").title != "Pier at noon":
                 assert time.monotonic() < deadline
                 time.sleep(0.1)
@@ -99,6 +101,7 @@ def test_the_commands_of_the_container_file_make_a_scenesync_that_works(tmp_path
             assert daemon.wait(10) == 0
         finally:
             daemon.kill()
+            daemon.wait()
 
 
 def test_the_plugin_installs_its_dependencies_from_the_package_server(tmp_path: Path) -> None:
