@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -35,22 +36,64 @@ def beside(name: str, action: Callable[[threading.Event], object], end: threadin
         thread.join(timeout=GOODBYE_S)
 
 
-def every(name: str, interval_s: float, action: Callable[[], object]) -> Callable[[threading.Event], None]:
-    """Return an action for ``beside`` that runs now and every ``interval_s`` seconds, also after it failed."""
+class Routine:
+    """Something that is done now and then: an action for ``beside`` that can be asked about, and begun at once.
 
-    def repeat(end: threading.Event) -> None:
-        while not end.is_set():
-            _run(name, lambda _: action(), end)
-            end.wait(interval_s)
+    It runs when ``beside`` begins and every ``interval_s`` seconds, also after it failed; never by itself if that is 0.
+    Times are in epoch seconds.
+    """
 
-    return repeat
+    def __init__(self, name: str, title: str, interval_s: float, action: Callable[[], object]) -> None:
+        self.name = name
+        self.title = title
+        self.interval_s = interval_s
+        self.last_started_at: float | None = None
+        self.last_ended_at: float | None = None
+        self.last_error = ""
+        self.next_at: float | None = None
+        self._action = action
+        self._turn = threading.Lock()
+        self._end = threading.Event()
+
+    def __call__(self, end: threading.Event) -> None:
+        """Repeat the action until ``end``."""
+        self._end = end
+        while self.interval_s and not end.is_set():
+            self.run()
+            self.next_at = time.time() + self.interval_s
+            end.wait(self.interval_s)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it is being done at this moment."""
+        return self._turn.locked()
+
+    def run_now(self) -> None:
+        """Begin it at once, in a thread of its own; not beside itself."""
+        threading.Thread(target=self.run, name=self.name, daemon=True).start()
+
+    def run(self) -> None:
+        """Do it once, unless it is being done."""
+        if not self._turn.acquire(blocking=False):
+            return
+        try:
+            self.last_started_at = time.time()
+            self.last_error = _run(self.name, lambda _: self._action(), self._end)
+            self.last_ended_at = time.time()
+        finally:
+            self._turn.release()
 
 
-def _run(name: str, action: Callable[[threading.Event], object], end: threading.Event) -> None:
+def _run(name: str, action: Callable[[threading.Event], object], end: threading.Event) -> str:
+    """Do it; return what went wrong, "" for nothing."""
     try:
         action(end)
     except (TransientError, PermanentError, QueueError, StoreError, OSError) as error:
         log.warning("%s: %s", name, error)
-    except Exception:
-        if not end.is_set():  # at the end the stores are closed under a thread that was left behind
-            log.exception("%s failed; the daemon goes on", name)
+        return str(error)
+    except Exception as error:
+        if end.is_set():  # at the end the stores are closed under a thread that was left behind
+            return ""
+        log.exception("%s failed; the daemon goes on", name)
+        return type(error).__name__
+    return ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from scenesync.app.settings import SettingsError, require_plex
@@ -15,24 +16,37 @@ from scenesync.plex.tls import tls_context
 from scenesync.stash.client import StashClient
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from scenesync.app.settings import Settings
+    from scenesync.plex.exchange import RequestRecord as PlexRequest
     from scenesync.plex.notifications import Heartbeat
+    from scenesync.stash.transport import RequestRecord as StashRequest
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class RequestListeners:
+    """Who hears of every request to either server, in the thread that made it."""
+
+    plex: Callable[[PlexRequest], None] | None = None
+    stash: Callable[[StashRequest], None] | None = None
+
+
+NOBODY: Final = RequestListeners()
 
 BESIDE_THE_WORKERS: Final = 7
 """Who else may ask at the same time: the threads of the loop, of proofs, of fan-outs, of the poll, of what Plex
 announced, of scans, and after damage."""
 
 
-def stash_client(settings: Settings) -> StashClient:
+def stash_client(settings: Settings, *, on_request: Callable[[StashRequest], None] | None = None) -> StashClient:
     """Return a client for the Stash of the settings. Raises SettingsError if they cannot be used."""
     key = settings.stash_api_key
     if not settings.stash_verify_tls and settings.stash_url.lower().startswith("https"):
         log.warning("stash_verify_tls is off: anybody on the way to Stash can read the API key")
-    return _stash_at(settings, settings.stash_url, key.get_secret_value() if key else None)
+    return _stash_at(settings, settings.stash_url, key.get_secret_value() if key else None, on_request)
 
 
 def open_stash_client(settings: Settings, url: str) -> StashClient:
@@ -40,7 +54,9 @@ def open_stash_client(settings: Settings, url: str) -> StashClient:
     return _stash_at(settings, url, None)
 
 
-def _stash_at(settings: Settings, url: str, api_key: str | None) -> StashClient:
+def _stash_at(
+    settings: Settings, url: str, api_key: str | None, on_request: Callable[[StashRequest], None] | None = None
+) -> StashClient:
     with _refused_as_settings():
         return StashClient(
             url,
@@ -50,10 +66,13 @@ def _stash_at(settings: Settings, url: str, api_key: str | None) -> StashClient:
             max_connections=settings.workers + BESIDE_THE_WORKERS,
             verify_tls=settings.stash_verify_tls,
             ca_file=None if settings.stash_ca_file is None else str(settings.stash_ca_file),
+            on_request=on_request,
         )
 
 
-def plex_client(settings: Settings, client_identifier: str) -> PlexClient:
+def plex_client(
+    settings: Settings, client_identifier: str, *, on_request: Callable[[PlexRequest], None] | None = None
+) -> PlexClient:
     """Return a client for the Plex of the settings. Raises SettingsError if address or token cannot be used."""
     connection = require_plex(settings)
     with _refused_as_settings():
@@ -67,6 +86,7 @@ def plex_client(settings: Settings, client_identifier: str) -> PlexClient:
             pool_size=settings.workers + BESIDE_THE_WORKERS,
             ca_file=settings.plex_ca_file,
             verify=settings.plex_verify_tls,
+            on_request=on_request,
         )
 
 

@@ -7,6 +7,7 @@ import logging
 import os
 import threading
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from scenesync.app import daemon_switch
-from scenesync.app.background import beside, every
+from scenesync.app.background import Routine, beside
 from scenesync.app.data_directory import make_data_dir, worker_lock
 from scenesync.app.exit_codes import DONE, FAILED
 from scenesync.app.heartbeat import Heartbeat
@@ -38,10 +39,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from scenesync.app.context import AppContext
+    from scenesync.app.dashboard_switch import Dashboard
+    from scenesync.app.installation import Installation
     from scenesync.app.settings import LoadedSettings, Settings
     from scenesync.intake.polling import Poll
     from scenesync.queue.owner_lock import KernelLock
     from scenesync.stash.connection import PluginConnection
+    from scenesync.worker.plex_connection import PlexSession
 
 log = logging.getLogger(__name__)
 
@@ -119,9 +123,10 @@ class SettingsSource:
 
 @dataclass(slots=True)
 class Daemon:
-    """One run of ``scenesync run``."""
+    """One run of ``scenesync run``; ``dashboard`` is what people look at meanwhile."""
 
     source: SettingsSource
+    dashboard: Dashboard
     quiet_second: bool = False
     damaged_at: list[float] = field(default_factory=list)
     trouble: DiskTrouble = field(default_factory=lambda: DiskTrouble("data directory"))
@@ -151,6 +156,7 @@ class Daemon:
                 ):
                     self._work(loaded, end_of_round, stop)
             finally:
+                self.dashboard.close()
                 lock.release()
         return DONE
 
@@ -187,8 +193,9 @@ class Daemon:
             if stop.is_set():  # asked after clearing: a signal sets both
                 return
             watch = SettingsWatch(self.source, loaded)
+            self.dashboard.serve(loaded)
             try:
-                self._round(loaded.settings, end_of_round, watch)
+                self._round(loaded, end_of_round, watch)
             except (QueueDamaged, StoreDamaged) as error:
                 self._survive_damage(error)
             except (QueueDiskFull, StoreDiskFull, OSError) as error:
@@ -215,29 +222,39 @@ class Daemon:
             raise error
         log.error("starting over, since a file turned out to be damaged while in use: %s", error)
 
-    def _round(self, settings: Settings, end_of_round: threading.Event, watch: SettingsWatch) -> None:
+    def _round(self, loaded: LoadedSettings, end_of_round: threading.Event, watch: SettingsWatch) -> None:
+        settings, dashboard = loaded.settings, self.dashboard
         write_hook_file(settings)
         for key in not_yet_effective(settings):
             log.warning("the setting %s has no effect in this version yet", key)
-        with open_installation(settings, stash=self.source.stash(), repairs=True) as installation:
+        with open_installation(
+            settings, stash=self.source.stash(), repairs=True, listeners=dashboard.listeners
+        ) as installation:
             self.trouble.over()
             log.info("working data_dir=%s workers=%d", settings.data_dir, settings.workers)
             limits = LoopLimits(
                 workers=settings.workers, refresh_index_every_s=settings.poll_interval or NO_POLL_REFRESH_S
             )
             scans = scan_requests(installation)
-            observers = [log_attempt, *([scans.note] if scans else [])]
-            loop = installation.work_loop(limits, observers, on_turn=Heartbeat(settings.data_dir))
-            poll = installation.poll(loop.require_session)
-            with (
-                beside("settings", watch.run, end_of_round),
-                beside("poll", looking_every(settings.poll_interval, poll), end_of_round),
-                hearing_plex(installation, loop.require_session, end_of_round),
-                beside("scans", scans.run if scans else lambda _end: None, end_of_round),
-                beside("reconciliation", Schedule(installation, loop.require_session).run, end_of_round),
-                beside("second look", lambda end: make_good(installation, end), end_of_round),
-                beside("housekeeping", every("housekeeping", TIDY_EVERY_S, lambda: tidy(installation)), end_of_round),
-            ):
+            observers = [log_attempt, dashboard.attempt, *([scans.note] if scans else [])]
+            heartbeat = Heartbeat(settings.data_dir)
+
+            def turned() -> None:
+                heartbeat()
+                dashboard.turn()
+
+            loop = installation.work_loop(limits, observers, on_turn=turned)
+            routines = routines_of(installation, loop.require_session)
+            with ExitStack() as stack:
+                stack.enter_context(beside("settings", watch.run, end_of_round))
+                stack.enter_context(hearing_plex(installation, loop.require_session, end_of_round))
+                stack.enter_context(beside("scans", scans.run if scans else lambda _end: None, end_of_round))
+                schedule = Schedule(installation, loop.require_session)
+                stack.enter_context(beside("reconciliation", schedule.run, end_of_round))
+                stack.enter_context(beside("second look", lambda end: make_good(installation, end), end_of_round))
+                for routine in routines:
+                    stack.enter_context(beside(routine.name, routine, end_of_round))
+                stack.enter_context(dashboard.shows(installation, loaded, loop.require_session, routines))
                 try:
                     loop.run(end_of_round)
                 except QueueDamaged:
@@ -245,20 +262,26 @@ class Daemon:
                     raise
 
 
-def looking_every(interval_s: float, poll: Poll) -> Callable[[threading.Event], None]:
-    """Return an action for ``beside`` that looks for changes in Stash every ``interval_s`` seconds, never if 0.
+def routines_of(installation: Installation, require_session: Callable[[], PlexSession]) -> Sequence[Routine]:
+    """Return what is done now and then beside the work."""
+    poll = installation.poll(require_session)
+    interval_s = installation.settings.poll_interval
+    return (
+        Routine("poll", "Look at Stash for changes", interval_s, lambda: look_at_stash(poll)),
+        Routine("housekeeping", "Drop what is too old to be kept", TIDY_EVERY_S, lambda: tidy(installation)),
+    )
+
+
+def look_at_stash(poll: Poll) -> None:
+    """Look for changes in Stash.
 
     Servers that are down or refuse are told of by the loop, once; the next look finds what this one could not.
     """
-
-    def look() -> None:
-        try:
-            if poll.has_begun():  # until then the first reconciliation looks at everything
-                poll.look()
-        except (TransientError, StashRefused) as error:
-            log.debug("not looked for changes in Stash: %s", error)
-
-    return every("poll", interval_s, look) if interval_s else lambda _end: None
+    try:
+        if poll.has_begun():  # until then the first reconciliation looks at everything
+            poll.look()
+    except (TransientError, StashRefused) as error:
+        log.debug("not looked for changes in Stash: %s", error)
 
 
 class SettingsWatch:

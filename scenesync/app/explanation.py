@@ -5,20 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from scenesync.app.installation import sync_options
 from scenesync.app.times import moment
+from scenesync.domain.desired import desired_fields, shown_title
 from scenesync.domain.errors import AmbiguousMatch, PermanentError, SceneSkipped, StashRefused, TransientError
 from scenesync.domain.matching import beside
 from scenesync.plex.exceptions import PlexNotFound
 from scenesync.queue.dead_letters import LetterFilter
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from scenesync.app.installation import Installation
     from scenesync.domain.diff import FieldChange
+    from scenesync.domain.fields import Field, FieldValue
     from scenesync.domain.job import Job
     from scenesync.domain.outcome import Attempt
     from scenesync.domain.scene import Scene
+    from scenesync.worker.scene_sync import PlannedItem
 
 ATTEMPTS_SHOWN = 10
 
@@ -29,7 +33,8 @@ class Explanation:
 
     ``refused`` has the files of the same name that were not taken, each with its reason; ``left_out_by`` is the filter
     (``domain.participation.Reason``) that leaves the scene out; ``scene_ids`` are all that claim one item;
-    ``conflicts`` says what persons did to its fields in Plex.
+    ``conflicts`` says what persons did to its fields in Plex. ``wanted`` is what Plex should show, ``planned`` its
+    items as they are, with what would be done; ``exists`` says whether Stash has it, as far as it could be asked.
     """
 
     scene_id: int
@@ -47,6 +52,11 @@ class Explanation:
     waiting: list[str] = field(default_factory=list)
     dead_letters: list[str] = field(default_factory=list)
     attempts: list[str] = field(default_factory=list)
+    exists: bool = True
+    title: str = ""
+    server_id: str = ""
+    wanted: Mapping[Field, FieldValue] = field(default_factory=dict)
+    planned: Sequence[PlannedItem] = ()
 
     def as_document(self) -> dict[str, object]:
         """Return it for ``--json``."""
@@ -92,8 +102,11 @@ def explain_scene(installation: Installation, scene_id: int) -> Explanation:
         return explanation
     if scene is None:
         explanation.verdict = "does not exist in Stash."
-        explanation.takes_part = False
+        explanation.takes_part = explanation.exists = False
         return explanation
+    explanation.title = shown_title(scene)
+    options = sync_options(installation.settings)
+    explanation.wanted = desired_fields(scene, options.enabled, options.rules).values
     explanation.paths = [file.path for file in scene.files]
     _compare(installation, scene, explanation)
     return explanation
@@ -102,6 +115,7 @@ def explain_scene(installation: Installation, scene_id: int) -> Explanation:
 def _compare(installation: Installation, scene: Scene, explanation: Explanation) -> None:
     try:
         session = installation.session(installation.plex.identity())
+        explanation.server_id = session.identity.machine_identifier
         match, planned = session.scene_sync.plan(scene)
     except AmbiguousMatch as error:
         explanation.candidates = list(error.candidates)
@@ -119,6 +133,7 @@ def _compare(installation: Installation, scene: Scene, explanation: Explanation)
     except (TransientError, PermanentError) as error:
         explanation.verdict = f"cannot be judged, since Plex cannot be asked. {error}"
     else:
+        explanation.planned = planned
         explanation.rule = match.rule.value
         explanation.rating_keys = list(match.rating_keys)
         explanation.refused = [str(refused) for refused in beside(match, scene.files, session.index)]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from scenesync.app.clients import open_stash_client, plex_client, stash_client
+from scenesync.app.clients import NOBODY, RequestListeners, open_stash_client, plex_client, stash_client
 from scenesync.app.collection_parts import keepers_of_collections
 from scenesync.app.data_directory import PLANS_FOLDER, make_data_dir
 from scenesync.app.field_settings import conflict_policies, enabled_fields, field_rules, photo_policy
@@ -365,12 +365,16 @@ class Installation:
 
 @contextlib.contextmanager
 def open_installation(
-    settings: Settings, *, stash: StashClient | None = None, repairs: bool = False
+    settings: Settings,
+    *,
+    stash: StashClient | None = None,
+    repairs: bool = False,
+    listeners: RequestListeners = NOBODY,
 ) -> Iterator[Installation]:
     """Open stores and clients and close them afterwards. Raises SettingsError, QueueError, StoreError, OSError.
 
     ``stash`` replaces the client made from the settings; it stays open. Damaged files are moved aside only by who
-    ``repairs``: who works.
+    ``repairs``: who works. ``listeners`` hear of every request.
     """
     require_plex(settings)
     make_data_dir(settings.data_dir)
@@ -378,7 +382,7 @@ def open_installation(
         queue = stack.enter_context(contextlib.closing(queue_at(settings, auto_resume=True, repairs=repairs)))
         database = stack.enter_context(open_state(settings, repairs=repairs))
         memory = Memory(database)
-        source = stash or stack.enter_context(stash_client(settings))
+        source = stash or stack.enter_context(stash_client(settings, on_request=listeners.stash))
         photos = settings.sync_performer_photos and not why_photos_cannot_work(settings)
         source.extras = Extras(
             tag_parents=settings.tag_parents and settings.sync_tags, photos=photos, about=settings.sync_collection
@@ -388,16 +392,16 @@ def open_installation(
             queue=queue,
             database=database,
             stash=source,
-            plex=stack.enter_context(plex_client(settings, memory.client_identifier())),
+            plex=stack.enter_context(plex_client(settings, memory.client_identifier(), on_request=listeners.plex)),
             dead_letters=DeadLetterStore(queue),
             attempts=AttemptStore(database),
             outages=OutageStore(database),
             services=ServiceStateStore(database),
-            run_id=_new_run_id(),
+            run_id=new_run_id(),
             open_stash=stack.enter_context(open_stash_client(settings, settings.stash_url)) if photos else None,
         )
 
 
-def _new_run_id() -> str:
+def new_run_id() -> str:
     """Return a name for a run that people can read and type: when it began (UTC), and what no other run has."""
     return f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime(time.time()))}-{secrets.token_hex(2)}"

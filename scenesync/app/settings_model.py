@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from scenesync.app.settings_values import (
     Amount,
+    BasePath,
     CollectionSources,
     ContentRatings,
     DatabaseUrl,
@@ -369,10 +370,25 @@ class Settings(BaseSettings):
     trigger_plex_scan: bool = Field(
         default=False, description="Ask Plex to scan the folder of a file that it does not have yet."
     )
+    http_enabled: bool = Field(default=True, description="The daemon serves dashboard and API.")
     http_host: HostName = Field(default="127.0.0.1", description="The address on which dashboard and API listen.")
     http_port: Port = Field(default=9988, description="The port on which dashboard and API listen. 0: any free one.")
     http_api_key: Secret = Field(
-        default=None, description="What callers of the API have to present. None given: generated."
+        default=None,
+        description=(
+            "What callers of the API and people at the dashboard have to present, at least 16 characters where others "
+            "can reach it. None given: one is made and kept in the file http-api-key in data_dir."
+        ),
+    )
+    http_base_path: BasePath = Field(
+        default="", description="Where a reverse proxy shows the dashboard, such as /scenesync. Empty: at the root."
+    )
+    http_trusted_hosts: Names = Field(
+        default=(),
+        description=(
+            "Names by which the dashboard may be asked for, such as that of a reverse proxy. IP addresses, localhost "
+            "and this machine's own name always may."
+        ),
     )
     database_url: DatabaseUrl = Field(
         default=None,
@@ -406,6 +422,7 @@ URL_KEYS: Final = frozenset({"stash_url", "plex_url", "stash_url_for_plex"})
 PATH_KEYS: Final = frozenset({"data_dir", "plex_ca_file", "stash_ca_file"}) | SECRET_FILE_KEYS
 LIST_SEPARATORS: Final = {
     "path_map": ";",
+    "http_trusted_hosts": ",",
     **dict.fromkeys(("plex_libraries", "only_tags", "skip_tags", "only_studios", "only_paths", "skip_paths"), ","),
     **dict.fromkeys(("tag_rename", "performer_rename", "content_rating_tags", "conflict_policy_fields"), ";"),
     **dict.fromkeys(("tag_include", "tag_exclude", "performer_include", "performer_exclude"), ","),
@@ -415,10 +432,5 @@ LIST_SEPARATORS: Final = {
 }
 """What separates the members of a list where it has to be written as one text."""
 
-LATER_KEYS: Final = (
-    "http_host",
-    "http_port",
-    "http_api_key",
-    "database_url",
-)
+LATER_KEYS: Final = ("database_url",)
 """Keys that are known and checked, but have no effect yet."""

@@ -280,6 +280,11 @@ def secret(value: object) -> object:
     return SecretStr(text) if text else None
 
 
+def without_last_slash(value: object) -> object:
+    """Let a path end without a slash; what is no text is left for the type to refuse."""
+    return value.strip().rstrip("/") if isinstance(value, str) else value
+
+
 def postgresql_only(value: SecretStr | None) -> SecretStr | None:
     """Refuse every database but PostgreSQL; the address may hold a password and is never repeated."""
     if value is not None and not value.get_secret_value().startswith("postgresql://"):
@@ -386,6 +391,12 @@ OptionalFile = Annotated[
 ]
 HostName = Annotated[
     str, Field(pattern=r"^[\w.:%\-]+$", max_length=253), Allowed("a host name or IP address, without port")
+]
+BasePath = Annotated[
+    str,
+    BeforeValidator(without_last_slash),
+    Field(pattern=r"^(/[A-Za-z0-9._~\-]+)*$", max_length=100),
+    Allowed("a path such as /scenesync"),
 ]
 Port = Annotated[int, _NUMBER, Field(ge=0, le=65_535)]
 Workers = Annotated[int, _NUMBER, Field(ge=1, le=64)]

@@ -9,8 +9,12 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from scenesync.domain.quantities import span
+
 if TYPE_CHECKING:
     from click import Context, Parameter
+
+__all__ = ["moment", "parse_age", "parse_since", "span", "time_meant"]
 
 _AGE: Final = re.compile(r"(\d+)([smhdw])")
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -31,23 +35,23 @@ def moment(epoch_s: float) -> str:
     return datetime.fromtimestamp(epoch_s, UTC).astimezone().isoformat(timespec="seconds")
 
 
-def span(seconds: float) -> str:
-    """Return a length of time in its largest fitting unit."""
-    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
-        if seconds >= size:
-            return f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.1f} s"
+def time_meant(text: str) -> datetime:
+    """Return the moment meant by an age or an ISO time (without a zone: this machine's). Raises ValueError."""
+    try:
+        if found := _AGE.fullmatch(text):
+            return datetime.fromtimestamp(time.time() - int(found.group(1)) * _SECONDS[found.group(2)], UTC)
+        return datetime.fromisoformat(text).astimezone()
+    except (ValueError, OverflowError, OSError):
+        raise ValueError(
+            f"{text!r} is no time. Use an age (90s, 24h, 7d, 1w) or an ISO time (2024-05-01, 2024-05-01T12:00)."
+        ) from None
 
 
 def parse_since(_context: Context, _parameter: Parameter, text: str | None) -> datetime | None:
     """Return the moment meant by an age or an ISO time (without a zone: this machine's); a click callback."""
     if text is None:
         return None
-    if found := _AGE.fullmatch(text):
-        return datetime.fromtimestamp(time.time() - int(found.group(1)) * _SECONDS[found.group(2)], UTC)
     try:
-        return datetime.fromisoformat(text).astimezone()
-    except ValueError:
-        raise click.BadParameter(
-            f"{text!r} is no time. Use an age (90s, 24h, 7d, 1w) or an ISO time (2024-05-01, 2024-05-01T12:00)."
-        ) from None
+        return time_meant(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None

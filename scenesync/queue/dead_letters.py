@@ -10,7 +10,7 @@ from scenesync.domain.job import lane_of_event
 from scenesync.queue import merging, transitions
 from scenesync.queue.records import Job
 
-__all__ = ["ALL", "DeadLetter", "DeadLetterStore", "LetterFilter", "insert", "of_crash"]
+__all__ = ["ALL", "DeadLetter", "DeadLetterStore", "LetterFilter", "LetterGroup", "insert", "of_crash"]
 
 _BATCH: Final = 500
 _COLUMNS: Final = "id, row_id, job, error_type, message, traceback, advice, attempts, details, failed_at"
@@ -28,6 +28,24 @@ _MATCHING: Final = """
     WHERE {scene} AND (:error IS NULL OR error_type = :error)
       AND (:older_than IS NULL OR failed_at < :older_than)
       AND (:text IS NULL OR instr(lower(message || ' ' || error_type || ' ' || CAST(job AS TEXT)), lower(:text)) > 0)"""
+
+_GROUPS: Final = """
+    SELECT error_type, COUNT(*), MIN(failed_at), MAX(failed_at) FROM dead_letters
+    GROUP BY error_type ORDER BY COUNT(*) DESC, error_type"""
+_LATEST_OF_GROUP: Final = """
+    SELECT message, advice FROM dead_letters WHERE error_type = ? ORDER BY failed_at DESC LIMIT 1"""
+
+
+@dataclass(frozen=True, slots=True)
+class LetterGroup:
+    """All letters of one error; times in epoch seconds, message and advice are those of the latest."""
+
+    error_type: str
+    count: int
+    first_failed_at: float
+    last_failed_at: float
+    message: str
+    advice: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +115,21 @@ class DeadLetterReader:
             return int(connection.execute("SELECT COUNT(*) FROM dead_letters").fetchone()[0])
 
     def list(
-        self, letters: LetterFilter = ALL, *, limit: int = 1000, newest_first: bool = True
+        self,
+        letters: LetterFilter = ALL,
+        *,
+        limit: int = 1000,
+        newest_first: bool = True,
+        behind: tuple[float, int] | None = None,
     ) -> tuple[DeadLetter, ...]:
-        """Return the letters that match, up to ``limit``."""
-        order = "DESC" if newest_first else "ASC"
-        statement = f"SELECT {_COLUMNS} {letters.condition()} ORDER BY failed_at {order}, id {order} LIMIT :limit"
+        """Return the letters that match, up to ``limit``, those that come ``behind`` a time and an id."""
+        order, beyond = ("DESC", "<") if newest_first else ("ASC", ">")
+        rest = "" if behind is None else f" AND (failed_at, id) {beyond} (:behind_at, :behind_id)"
+        statement = f"SELECT {_COLUMNS} {letters.condition()}{rest} ORDER BY failed_at {order}, id {order} LIMIT :limit"
+        at, letter_id = behind or (0.0, 0)
+        values = {**letters.as_values(), "limit": limit, "behind_at": at, "behind_id": letter_id}
         with self._file.reading() as connection:
-            rows = connection.execute(statement, {**letters.as_values(), "limit": limit}).fetchall()
+            rows = connection.execute(statement, values).fetchall()
         return tuple(_from_row(row) for row in rows)
 
     def of_scene(self, scene_id: int) -> tuple[DeadLetter, ...]:
@@ -115,6 +141,14 @@ class DeadLetterReader:
         with self._file.reading() as connection:
             rows = connection.execute(_SCENES_GIVEN_UP, (error_type,)).fetchall()
         return frozenset(scene_id for (scene_id,) in rows)
+
+    def groups(self) -> tuple[LetterGroup, ...]:
+        """Return how many letters there are of each error, the most frequent first."""
+        with self._file.reading() as connection:
+            return tuple(
+                LetterGroup(*row, *connection.execute(_LATEST_OF_GROUP, (row[0],)).fetchone())
+                for row in connection.execute(_GROUPS).fetchall()
+            )
 
     def get(self, letter_id: int) -> DeadLetter | None:
         """Return one letter, None if there is none of this id."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import bindparam, delete, func, insert, literal_column, select
 
@@ -14,6 +14,8 @@ from scenesync.store.values import to_names, to_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from sqlalchemy import Select
 
     from scenesync.store.database import Database
 
@@ -26,25 +28,24 @@ PRUNE_EVERY: Final = 500
 ADD: Final = insert(attempt).values(
     {column: bindparam(f"new_{column.name}") for column in attempt.columns if column is not attempt.c.id}
 )
+_LATEST: Final = select(
+    attempt.c.scene_id,
+    attempt.c.outcome,
+    attempt.c.started_at,
+    attempt.c.duration_s,
+    attempt.c.error_type,
+    attempt.c.message,
+    attempt.c.rule,
+    attempt.c.rating_keys,
+    attempt.c.changed_fields,
+    attempt.c.retry_at,
+).order_by(attempt.c.id.desc())
 
 # The latest attempts at one scene.
-LATEST_OF_SCENE: Final = (
-    select(
-        attempt.c.scene_id,
-        attempt.c.outcome,
-        attempt.c.started_at,
-        attempt.c.duration_s,
-        attempt.c.error_type,
-        attempt.c.message,
-        attempt.c.rule,
-        attempt.c.rating_keys,
-        attempt.c.changed_fields,
-        attempt.c.retry_at,
-    )
-    .where(attempt.c.scene_id == bindparam("scene"))
-    .order_by(attempt.c.id.desc())
-    .limit(bindparam("most"))
-)
+LATEST_OF_SCENE: Final = _LATEST.where(attempt.c.scene_id == bindparam("scene")).limit(bindparam("most"))
+
+# The latest attempts at any scene.
+LATEST_OF_ALL: Final = _LATEST.limit(bindparam("most"))
 
 # How the attempts of a time ended.
 OUTCOMES_SINCE: Final = (
@@ -99,8 +100,21 @@ class AttemptStore:
 
     def latest(self, scene_id: int, limit: int) -> tuple[Attempt, ...]:
         """Return the latest attempts at a scene, newest first."""
+        return self._read(LATEST_OF_SCENE, {"scene": scene_id, "most": limit})
+
+    def latest_of_all(self, limit: int) -> tuple[Attempt, ...]:
+        """Return the latest attempts at any scene, newest first."""
+        return self._read(LATEST_OF_ALL, {"most": limit})
+
+    def outcomes_since(self, since: float) -> Mapping[str, int]:
+        """Return how many attempts since then (epoch seconds) ended in which way."""
         with self._database.reading() as connection:
-            rows = connection.execute(LATEST_OF_SCENE, {"scene": scene_id, "most": limit}).all()
+            rows = connection.execute(OUTCOMES_SINCE, {"since": since}).all()
+        return {outcome: count for outcome, count in rows}  # noqa: C416 - rows are no pairs to mypy
+
+    def _read(self, statement: Select[Any], values: Mapping[str, int]) -> tuple[Attempt, ...]:
+        with self._database.reading() as connection:
+            rows = connection.execute(statement, values).all()
         return tuple(
             Attempt(
                 scene_id=row.scene_id,
@@ -116,12 +130,6 @@ class AttemptStore:
             )
             for row in rows
         )
-
-    def outcomes_since(self, since: float) -> Mapping[str, int]:
-        """Return how many attempts since then (epoch seconds) ended in which way."""
-        with self._database.reading() as connection:
-            rows = connection.execute(OUTCOMES_SINCE, {"since": since}).all()
-        return {outcome: count for outcome, count in rows}  # noqa: C416 - rows are no pairs to mypy
 
 
 def _as_row(made: Attempt) -> dict[str, object]:

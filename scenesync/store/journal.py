@@ -171,9 +171,15 @@ class JournalStore:
             return tuple(connection.execute(statement).scalars())
 
 
-def search_edits(database: Database, chosen: JournalFilter, *, limit: int) -> tuple[JournalEntry, ...]:
-    """Return the latest of the chosen edits on all servers, newest first. Raises StoreError."""
-    statement = select(*_ENTRY).where(*_conditions(chosen)).order_by(journal.c.id.desc()).limit(limit)
+def search_edits(
+    database: Database, chosen: JournalFilter, *, limit: int, before: int | None = None
+) -> tuple[JournalEntry, ...]:
+    """Return the latest of the chosen edits on all servers, newest first, those with a number below ``before``.
+
+    Raises StoreError.
+    """
+    conditions = _conditions(chosen) if before is None else [*_conditions(chosen), journal.c.id < before]
+    statement = select(*_ENTRY).where(*conditions).order_by(journal.c.id.desc()).limit(limit)
     with database.reading() as connection:
         return tuple(_to_entry(row) for row in connection.execute(statement))
 

@@ -209,6 +209,7 @@ class LiveWorld:
             "plex_token": PLEX_TOKEN,
             "path_map": f"{STASH_ROOT} => {PLEX_ROOT}",
             "sync_collection": "true",
+            "http_enabled": "false",
             **settings,
         }
         # The rest is inherited: coverage measures child processes by a variable.

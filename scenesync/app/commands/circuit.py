@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from scenesync.app.circuits import circuit_document, circuit_now, close_circuits, closed_document
 from scenesync.app.commands import options
 from scenesync.app.context import AppContext, print_json
 from scenesync.app.data_directory import database_file
 from scenesync.app.exit_codes import DONE
 from scenesync.app.opening import journal_of
 from scenesync.app.times import moment
-from scenesync.domain import circuit as steps
-from scenesync.domain.circuit import LIMITS_WHILE_PROBED, Circuit, CircuitState
-from scenesync.store.circuits import CircuitStore
+from scenesync.domain.circuit import Circuit, CircuitState
 from scenesync.store.database import open_database
 from scenesync.worker.health import SERVICES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
-
-    from scenesync.store.database import Database
 
 Command = TypeVar("Command", bound="Callable[..., object]")
 
@@ -53,7 +49,7 @@ def show(app: AppContext, *, services: Sequence[str], as_json: bool) -> int:
     """
     known = _read(app.load().settings.data_dir, services or SERVICES)
     if as_json:
-        print_json({service: _document(known[service]) for service in known})
+        print_json({service: circuit_document(kept) for service, kept in known.items()})
     else:
         for service, kept in known.items():
             click.echo(f"{service:<7}{_line(kept)}")
@@ -75,11 +71,9 @@ def reset(app: AppContext, *, services: Sequence[str], as_json: bool) -> int:
     before = _read(path.parent, services or SERVICES)
     if path.is_file():
         with open_database(path, journal=journal_of(settings), repair=False) as database:
-            for service in before:
-                CircuitStore(database, service).update(steps.closed)
+            close_circuits(database, list(before))
     if as_json:
-        closed = CircuitState.CLOSED.value
-        print_json({service: {"before": kept.state.value, "state": closed} for service, kept in before.items()})
+        print_json({service: closed_document(kept) for service, kept in before.items()})
     else:
         for service, kept in before.items():
             click.echo(f"{service:<7}closed (was {kept.state.value})")
@@ -89,22 +83,7 @@ def reset(app: AppContext, *, services: Sequence[str], as_json: bool) -> int:
 def _read(data_dir: Path, services: Sequence[str]) -> Mapping[str, Circuit]:
     """Return the circuits as they are now; closed where nothing was noted yet."""
     with open_database(database_file(data_dir), read_only=True) or nullcontext() as database:
-        return {service: Circuit() if database is None else _now(database, service) for service in services}
-
-
-def _now(database: Database, service: str) -> Circuit:
-    return steps.at(CircuitStore(database, service).read(), LIMITS_WHILE_PROBED, time.time())
-
-
-def _document(kept: Circuit) -> dict[str, object]:
-    is_open = kept.state is CircuitState.OPEN
-    return {
-        "state": kept.state.value,
-        "failures": kept.failures,
-        "opened_at": kept.opened_at if is_open else None,
-        "half_open_at": kept.opened_at + LIMITS_WHILE_PROBED.recovery_timeout_s if is_open else None,
-        "probe_under_way": bool(kept.probe),
-    }
+        return {service: Circuit() if database is None else circuit_now(database, service) for service in services}
 
 
 def _line(kept: Circuit) -> str:

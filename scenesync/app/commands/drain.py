@@ -9,9 +9,9 @@ import click
 from rich.console import Console
 
 from scenesync.app.commands import options
-from scenesync.app.commands.queue import every_pending
 from scenesync.app.context import AppContext, print_json
 from scenesync.app.data_directory import queue_folder
+from scenesync.app.job_view import every_pending
 from scenesync.app.one_shot import Report, work_off
 from scenesync.app.plan_report import show_plan
 from scenesync.app.progress import BarView, LineView

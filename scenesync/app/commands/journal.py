@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -14,6 +14,7 @@ from scenesync.app.commands import options
 from scenesync.app.context import AppContext, print_json
 from scenesync.app.data_directory import database_file
 from scenesync.app.exit_codes import DONE
+from scenesync.app.journal_view import edit_document, run_document
 from scenesync.app.times import moment, parse_since
 from scenesync.app.undo_view import value_change
 from scenesync.domain.journal import JournalEntry, JournalFilter, Run
@@ -82,7 +83,7 @@ def _runs(data_dir: Path, chosen: JournalFilter, limit: int) -> Sequence[Run]:
 
 def _show_edits(entries: Sequence[JournalEntry], *, as_json: bool) -> int:
     if as_json:
-        print_json([_document(entry) for entry in entries])
+        print_json([edit_document(entry) for entry in entries])
         return DONE
     console = Console(highlight=False, soft_wrap=True)
     for run_id, at, scene_id, key, cause in dict.fromkeys(_edit_of(entry) for entry in entries):
@@ -101,19 +102,7 @@ def _edit_of(entry: JournalEntry) -> tuple[str, float, int, str, str]:
 
 def _show_runs(runs: Sequence[Run], *, as_json: bool) -> int:
     if as_json:
-        print_json(
-            [
-                {
-                    "run": run.run_id,
-                    "cause": run.cause,
-                    "began_at": run.began_at,
-                    "ended_at": run.ended_at,
-                    "scenes": run.scenes,
-                    "fields": run.fields,
-                }
-                for run in runs
-            ]
-        )
+        print_json([run_document(run) for run in runs])
         return DONE
     table = Table("run", "cause", "first edit", "last edit", "scenes", "fields", box=None)
     for run in runs:
@@ -121,20 +110,3 @@ def _show_runs(runs: Sequence[Run], *, as_json: bool) -> int:
         table.add_row(run.run_id or "-", run.cause, *times, str(run.scenes), str(run.fields))
     Console().print(table)
     return DONE
-
-
-def _document(entry: JournalEntry) -> dict[str, Any]:
-    return {
-        "at": entry.at,
-        "run": entry.run_id,
-        "cause": entry.cause,
-        "scene_id": entry.scene_id,
-        "rating_key": entry.rating_key,
-        "field": entry.field.value,
-        "before": entry.before,
-        "after": entry.after,
-        "shown": entry.after if entry.shown is None else entry.shown,
-        "lock_before": entry.lock_before,
-        "lock_after": entry.lock_after,
-        "file": entry.file,
-    }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from scenesync.app.applying import OtherServer, moved_on_since
 from scenesync.app.choosing import force, include_held, require_one, selectors
 from scenesync.app.commands import options
 from scenesync.app.commands.drain import tell, view_for
@@ -16,17 +17,14 @@ from scenesync.app.holding import release_holds
 from scenesync.app.installation import open_installation
 from scenesync.app.one_shot import work_off
 from scenesync.app.opening import open_queue
-from scenesync.app.plan_report import plans, show_plan
+from scenesync.app.plan_report import show_plan
 from scenesync.app.settings import require_plex
 from scenesync.intake.selection import enqueue_ids
 from scenesync.reconciliation import plan_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
-
-    from scenesync.app.settings import Settings
-    from scenesync.reconciliation.planning import PlannedScene
 
 
 @click.command()
@@ -87,7 +85,11 @@ def apply(app: AppContext, *, file: Path, dry_run: bool, wait_s: float, as_json:
         header, planned = plan_file.read(file)
     except plan_file.PlanFileError as error:
         raise click.UsageError(str(error)) from error
-    changed = list(_moved_on(settings, header, planned))
+    try:
+        with open_installation(settings) as installation:
+            changed = list(moved_on_since(installation, header, planned))
+    except OtherServer as error:
+        raise click.UsageError(str(error)) from error
     if changed:
         click.echo(
             f"scenesync: {len(changed)} of {len(planned)} scenes have moved on since the plan was made:", err=True
@@ -108,14 +110,3 @@ def apply(app: AppContext, *, file: Path, dry_run: bool, wait_s: float, as_json:
         enqueue_ids(queue, chosen)
     report = work_off(settings, view_for("applying", as_json=as_json), unreachable_for_s=wait_s)
     return tell(report, as_json=as_json)
-
-
-def _moved_on(
-    settings: Settings, header: plan_file.PlanHeader, planned: Sequence[PlannedScene]
-) -> Iterator[tuple[PlannedScene, str]]:
-    with open_installation(settings) as installation:
-        identity = installation.plex.identity()
-        if identity.machine_identifier != header.server_id:
-            raise click.UsageError("This plan was made for another Plex server.")
-        now = plans(installation, identity, [scene.scene_id for scene in planned], None, include_held=True)
-        yield from plan_file.moved_on(planned, now)

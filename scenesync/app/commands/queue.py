@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -16,19 +16,16 @@ from scenesync.app.context import AppContext, print_json
 from scenesync.app.counting import counted
 from scenesync.app.data_directory import queue_folder
 from scenesync.app.exit_codes import DONE, LEFTOVERS
+from scenesync.app.job_view import every_pending, job_document, lane, pending_of_scene
 from scenesync.app.opening import open_queue
 from scenesync.app.times import moment, parse_age, span
-from scenesync.domain.job import PRIORITY_BULK, PRIORITY_FANOUT, PRIORITY_PERSON
 from scenesync.queue.read_only import read_queue
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from scenesync.queue.read_only import QueueReader
     from scenesync.queue.records import PendingJob
-
-PAGE_SIZE: Final = 500
-LANES: Final = {PRIORITY_PERSON: "person", PRIORITY_BULK: "bulk", PRIORITY_FANOUT: "fan-out"}
 
 
 @click.group()
@@ -49,12 +46,12 @@ def list_jobs(app: AppContext, *, scene_id: int | None, error: str | None, limit
     """
 
     def matching(waiting: QueueReader) -> list[PendingJob]:
-        jobs = every_pending(waiting) if scene_id is None else _of_scene(waiting, scene_id)
+        jobs = every_pending(waiting) if scene_id is None else pending_of_scene(waiting, scene_id)
         return list(islice((job for job in jobs if error in {None, job.job.get("last_error_type")}), limit))
 
     found = read_queue(queue_folder(app.load().settings.data_dir), matching)
     if as_json:
-        print_json([_document(pending) for pending in found])
+        print_json([job_document(pending) for pending in found])
     elif found:
         Console().print(_table(found))
     else:
@@ -90,31 +87,6 @@ def clear(
     return DONE
 
 
-def every_pending(waiting: QueueReader) -> Iterator[PendingJob]:
-    """Yield the jobs that wait, oldest first, page by page, then the events beside the queue. Raises QueueError."""
-    after = 0
-    while page := waiting.list_pending(PAGE_SIZE, after):
-        yield from page
-        after = page[-1].row_id
-    yield from waiting.spooled()
-
-
-def _of_scene(waiting: QueueReader, scene_id: int) -> Iterator[PendingJob]:
-    job_key = f"scene_{scene_id}"
-    yield from waiting.find(job_key).waiting
-    yield from (event for event in waiting.spooled() if event.job["job_key"] == job_key)
-
-
-def _document(pending: PendingJob) -> dict[str, object]:
-    return {
-        **pending.job,
-        "pqid": pending.row_id or None,
-        "lane": _lane(pending),
-        "due_at": pending.due_at,
-        "deliveries": pending.deliveries,
-    }
-
-
 def _table(found: Sequence[PendingJob]) -> Table:
     table = Table("job", "key", "lane", "waits for", "tries", "due", "last error", box=None)
     now = time.time()
@@ -123,14 +95,10 @@ def _table(found: Sequence[PendingJob]) -> Table:
         table.add_row(
             str(pending.row_id or "-"),
             str(job.get("job_key")),
-            _lane(pending),
+            lane(pending),
             span(max(0.0, now - pending.enqueued_timestamp)),
             str(job.get("retry_count") or 0),
             "now" if pending.due_at <= now else moment(pending.due_at),
             str(job.get("last_error_type") or ""),
         )
     return table
-
-
-def _lane(pending: PendingJob) -> str:
-    return LANES.get(pending.priority, str(pending.priority))

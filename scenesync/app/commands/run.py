@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from scenesync.app.daemon import Daemon, SettingsSource
+from scenesync.app.dashboard_switch import DashboardWhenWanted
 from scenesync.stash.connection import PluginConnection
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def run(app: AppContext, *, from_stash: bool) -> int:
     per data directory; a second one says so and exits 1.
     """
     connection = PluginConnection.from_document(_server_connection(sys.stdin.read())) if from_stash else None
-    return Daemon(SettingsSource(app, connection), quiet_second=from_stash).run()
+    return Daemon(SettingsSource(app, connection), DashboardWhenWanted(), quiet_second=from_stash).run()
 
 
 def _server_connection(text: str) -> object:

@@ -68,6 +68,7 @@ class DemoWorld:
             "SCENESYNC_PATH_MAP": f"{stash_root} => {plex_root}",
             # How often Plex is looked at for new files; a household can wait longer.
             "SCENESYNC_POLL_INTERVAL": "1",
+            "SCENESYNC_HTTP_ENABLED": "false",
             "SCENESYNC_LOG_FORMAT": "text",
         }
 

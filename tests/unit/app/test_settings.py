@@ -112,9 +112,12 @@ DEFAULTS = {
     "stash_verify_tls": True,
     "plex_notifications": True,
     "trigger_plex_scan": False,
+    "http_enabled": True,
     "http_host": "127.0.0.1",
     "http_port": 9988,
     "http_api_key": None,
+    "http_base_path": "",
+    "http_trusted_hosts": (),
     "database_url": None,
     "log_format": "auto",
     "log_level": "info",
@@ -463,8 +466,8 @@ def test_every_field_can_be_switched_off() -> None:
 def test_changed_keys_without_effect_are_named() -> None:
     assert not_yet_effective(Settings()) == ()
     assert not_yet_effective(
-        Settings(sync_performer_photos=True, http_port=8000, workers=9, only_tags=("travel",))
-    ) == ("http_port",)
+        Settings(sync_performer_photos=True, database_url=SecretStr("postgresql://db.example/s"), workers=9)
+    ) == ("database_url",)
     assert set(LATER_KEYS) <= set(KEYS)
 
 

@@ -1,0 +1,201 @@
+"""Implements ``web.ports.Tasks`` and ``web.ports.CoverageReports``: what each kind of long work does."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from scenesync.app.checks import run_checks
+from scenesync.app.coverage_report import gather, summarize
+from scenesync.app.dashboard.plans import moment_meant
+from scenesync.app.dashboard.watching import watch_queue
+from scenesync.app.installation import new_run_id
+from scenesync.app.undo_run import undo_scenes
+from scenesync.app.undo_view import UndoTotals, undo_document
+from scenesync.domain.job import PRIORITY_BULK
+from scenesync.domain.journal import JournalFilter
+from scenesync.intake.polling import enqueue_everything
+from scenesync.intake.selection import enqueue_ids, enqueue_since
+from scenesync.store.holds import release_held
+from scenesync.store.journal import search_edits
+from scenesync.store.memory import Memory
+from scenesync.web.models import scenes, work
+from scenesync.web.problems import NotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from scenesync.app.background import Routine
+    from scenesync.app.dashboard.desk import Desk
+    from scenesync.app.dashboard.standing import DaemonStanding
+    from scenesync.app.dashboard.tasks import Running, TaskRunner
+    from scenesync.app.installation import Installation
+    from scenesync.domain.job import Job
+    from scenesync.queue.records import BulkResult
+
+EXAMPLES: Final = 5
+SCENES_TOLD: Final = 200
+"""Of a larger undo the journal has the rest."""
+
+
+class CoverageKept:
+    """The last comparison of both libraries."""
+
+    def __init__(self) -> None:
+        self._latest = scenes.Coverage(made_at=None, scenes=0, items=0, classes=[])
+
+    def latest(self) -> scenes.Coverage:
+        """Return the last report."""
+        return self._latest
+
+    def keep(self, document: Mapping[str, object]) -> None:
+        """Take a new one."""
+        self._latest = scenes.Coverage.model_validate({**document, "made_at": time.time()})
+
+
+class AskedWork:
+    """The kinds of long work, and the routines of the round that is under way."""
+
+    def __init__(self, desk: Desk, runner: TaskRunner, standing: DaemonStanding, coverage: CoverageKept) -> None:
+        self._desk = desk
+        self._runner = runner
+        self._standing = standing
+        self._coverage = coverage
+        self._routines: Sequence[Routine] = ()
+        self._simple: Mapping[str, tuple[str, Callable[[Running], Mapping[str, Any]]]] = {
+            "doctor": ("Check everything", self._check),
+            "coverage": ("Compare both libraries", self._compare),
+        }
+
+    @contextmanager
+    def with_routines(self, routines: Sequence[Routine]) -> Iterator[None]:
+        """Know these routines while the block runs."""
+        self._routines = routines
+        try:
+            yield
+        finally:
+            self._routines = ()
+
+    def all(self) -> Sequence[work.Task]:
+        """Return the tasks that are remembered, newest first."""
+        return self._runner.all()
+
+    def show(self, task_id: str) -> work.Task:
+        """Return one of them. Raises NotFound."""
+        return self._runner.show(task_id)
+
+    def cancel(self, task_id: str) -> work.Task:
+        """Ask a task to stop. Raises NotFound, Conflict."""
+        return self._runner.cancel(task_id)
+
+    def routines(self) -> Sequence[work.Routine]:
+        """Return what the daemon does by itself."""
+        return [routine_document(routine) for routine in self._routines]
+
+    def run_now(self, name: str) -> None:
+        """Let a routine begin at once. Raises NotFound."""
+        routine = next((each for each in self._routines if each.name == name), None)
+        if routine is None:
+            raise NotFound(f"There is no routine {name!r}.")
+        routine.run_now()
+
+    def start(self, kind: str) -> work.Task:
+        """Begin work that needs no selectors. Raises NotFound, Conflict."""
+        if kind not in self._simple:
+            raise NotFound(f"There is no task {kind!r}; there are {', '.join(sorted(self._simple))}.")
+        title, do = self._simple[kind]
+        return self._runner.start(kind, title, do)
+
+    def sync(self, selectors: work.Selectors) -> work.Task:
+        """Begin to enqueue scenes and to watch them being worked off. Raises Conflict, Unusable."""
+        since = moment_meant(selectors.since)
+        installation = self._desk.installation
+
+        def sync(task: Running) -> Mapping[str, Any]:
+            if selectors.scene_ids or selectors.include_held:
+                release_held(installation.database, selectors.scene_ids or None)
+            queue = CountedQueue(installation, task)
+            if selectors.scene_ids:
+                enqueued = enqueue_ids(queue, selectors.scene_ids)
+            elif since is not None:
+                enqueued = enqueue_since(installation.stash, queue, since, look=selectors.force)
+            else:
+                task.progress(total=installation.stash.scene_count(), text="asking Stash for its scenes")
+                enqueued = enqueue_everything(
+                    installation.stash, queue, Memory(installation.database), look=selectors.force
+                )
+            left = watch_queue(installation, task)
+            return {"created": enqueued.created, "merged": enqueued.merged, **left}
+
+        return self._runner.start("sync", "Sync scenes", sync)
+
+    def undo(self, what: work.UndoWhat) -> work.Task:
+        """Begin to take edits back. Raises NotFound for an unknown run, Conflict, Unusable."""
+        since = moment_meant(what.since)
+        chosen = JournalFilter(tuple(what.scene_ids), since.timestamp() if since else None, what.run or "")
+        # A run of its own, so that it can be undone without the syncs of this round.
+        installation = replace(self._desk.installation, run_id=new_run_id())
+        if what.run and not search_edits(installation.database, JournalFilter(run_id=what.run), limit=1):
+            raise NotFound(f"No edit of a run {what.run} is known.")
+
+        def undo(task: Running) -> Mapping[str, Any]:
+            totals = UndoTotals()
+            told: list[Mapping[str, Any]] = []
+            for scene, title in undo_scenes(installation, chosen, task.stop, force=what.force, dry_run=what.dry_run):
+                totals.count(scene)
+                if len(told) < SCENES_TOLD:
+                    told.append({**undo_document(scene), "title": title})
+                task.done += 1
+                task.progress(text=title)
+            task.go_on()
+            run = None if what.dry_run else installation.run_id
+            return {
+                "run": run,
+                "dry_run": what.dry_run,
+                "sentence": totals.as_sentence(),
+                "totals": totals.as_document(),
+                "scenes": told,
+            }
+
+        return self._runner.start("undo", "Take edits back", undo)
+
+    def _check(self, task: Running) -> Mapping[str, Any]:
+        report = self._standing.note_checks(
+            list(task.walk(run_checks(self._desk.loaded, self._desk.installation.stash)))
+        )
+        return report.model_dump()
+
+    def _compare(self, task: Running) -> Mapping[str, Any]:
+        coverage = gather(self._desk.installation)
+        counted = replace(coverage, findings=task.walk(coverage.findings))
+        document = summarize(counted, EXAMPLES).as_document()
+        self._coverage.keep(document)
+        return document
+
+
+class CountedQueue:
+    """A queue that takes many jobs for a task, which can be cancelled in between. Implements ``BulkQueue``."""
+
+    def __init__(self, installation: Installation, task: Running) -> None:
+        self._queue = installation.queue
+        self._task = task
+
+    def put_many(self, jobs: Iterable[Job], priority: int = PRIORITY_BULK) -> BulkResult:
+        """Enqueue in short transactions; what was enqueued before a cancel stays."""
+        return self._queue.put_many(self._task.walk(jobs), priority=priority)
+
+
+def routine_document(routine: Routine) -> work.Routine:
+    """Return a routine as the API shows it."""
+    return work.Routine(
+        name=routine.name,
+        title=routine.title,
+        every_s=routine.interval_s,
+        running=routine.is_running,
+        last_started_at=routine.last_started_at,
+        last_ended_at=routine.last_ended_at,
+        last_error=routine.last_error or None,
+        next_at=routine.next_at,
+    )

@@ -1,0 +1,159 @@
+"""Implements ``web.ports.Jobs`` and ``web.ports.Letters``: the queue and its dead letters."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+from scenesync.app.data_directory import queue_folder
+from scenesync.app.job_view import every_pending, lane, pending_of_scene
+from scenesync.domain.job import retry_count, scene_key, subject
+from scenesync.queue.dead_letters import DeadLetterReader, LetterFilter
+from scenesync.queue.read_only import read_queue
+from scenesync.web.models import work
+from scenesync.web.models.common import Page
+from scenesync.web.problems import NotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import TypeVar
+
+    from scenesync.app.dashboard.desk import Desk
+    from scenesync.queue.dead_letters import DeadLetter
+    from scenesync.queue.read_only import QueueReader
+    from scenesync.queue.records import PendingJob
+
+    Answer = TypeVar("Answer")
+
+LOOKED_AT: Final = 5_000
+"""A page that hardly any job is for is returned with fewer, lest one request read the whole queue."""
+
+
+class QueuedJobs:
+    """The jobs that wait."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def waiting(self, *, scene_id: int | None, error: str | None, after: int, limit: int) -> Page[work.Job]:
+        """Return jobs that wait, oldest first, those behind row ``after``."""
+        folder = queue_folder(self._desk.loaded.settings.data_dir)
+        return read_queue(folder, lambda queue: _page(queue, scene_id, error, after, limit), checked=False)
+
+    def clear(self, which: work.ClearJobs) -> int:
+        """Drop jobs that wait; return how many."""
+        job_key = None if which.scene_id is None else scene_key(which.scene_id)
+        return self._desk.installation.queue.drop_pending(job_key=job_key, older_than=which.older_than)
+
+
+class GivenUp:
+    """The dead letters."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def page(
+        self, *, error: str | None, scene_id: int | None, text: str | None, before: tuple[float, int] | None, limit: int
+    ) -> Page[work.DeadLetter]:
+        """Return letters, newest first, those that failed ``before`` (time and id)."""
+        which = LetterFilter(error, scene_id, None, text)
+        letters = self._read(lambda found: found.list(which, limit=limit, behind=before))
+        last = letters[-1] if len(letters) == limit else None
+        cursor = None if last is None else f"{last.failed_at!r}:{last.id}"
+        return Page(items=[letter_document(letter) for letter in letters], next_cursor=cursor)
+
+    def groups(self) -> Sequence[work.LetterGroup]:
+        """Return how many there are of each error."""
+        return [
+            work.LetterGroup(
+                error_type=group.error_type,
+                count=group.count,
+                first_failed_at=group.first_failed_at,
+                last_failed_at=group.last_failed_at,
+                example=group.message,
+                advice=group.advice,
+            )
+            for group in self._read(DeadLetterReader.groups)
+        ]
+
+    def show(self, letter_id: int) -> work.DeadLetter:
+        """Return one letter. Raises NotFound."""
+        letter = self._read(lambda found: found.get(letter_id))
+        if letter is None:
+            raise NotFound(f"There is no dead letter {letter_id}.")
+        return letter_document(letter)
+
+    def replay(self, which: work.ChosenLetters) -> int:
+        """Let their jobs wait again; return how many."""
+        return self._desk.installation.dead_letters.replay(_chosen(which))
+
+    def discard(self, which: work.ChosenLetters) -> int:
+        """Delete them; return how many."""
+        return self._desk.installation.dead_letters.discard(_chosen(which))
+
+    def purge(self, older_than: float) -> int:
+        """Delete those that failed before then; return how many."""
+        return self._desk.installation.dead_letters.purge(older_than)
+
+    def _read(self, question: Callable[[DeadLetterReader], Answer]) -> Answer:
+        folder = queue_folder(self._desk.loaded.settings.data_dir)
+        return read_queue(folder, lambda queue: question(DeadLetterReader(queue)), checked=False)
+
+
+def letter_document(letter: DeadLetter) -> work.DeadLetter:
+    """Return a letter as the API shows it."""
+    scene_id = letter.job.get("scene_id")
+    return work.DeadLetter(
+        id=letter.id,
+        row_id=letter.row_id,
+        scene_id=scene_id if isinstance(scene_id, int) else None,
+        subject=subject(letter.job),
+        job=dict(letter.job),
+        error_type=letter.error_type,
+        message=letter.message,
+        advice=letter.advice,
+        traceback=letter.traceback,
+        attempts=letter.attempts,
+        details=dict(letter.details),
+        failed_at=letter.failed_at,
+    )
+
+
+def _chosen(which: work.ChosenLetters) -> Sequence[int] | LetterFilter:
+    return which.ids or LetterFilter(which.error, which.scene_id, which.older_than, which.text)
+
+
+def _page(queue: QueueReader, scene_id: int | None, error: str | None, after: int, limit: int) -> Page[work.Job]:
+    jobs = every_pending(queue, after) if scene_id is None else pending_of_scene(queue, scene_id)
+    found: list[PendingJob] = []
+    last_row, looked_at = 0, 0
+    for pending in islice(jobs, LOOKED_AT):
+        looked_at += 1
+        last_row = pending.row_id or last_row
+        if error in {None, pending.job.get("last_error_type")}:
+            found.append(pending)
+            if len(found) >= limit:
+                break
+    # What hooks left beside the queue has no number to go on behind: it is on the last page, however long that is.
+    is_more = scene_id is None and (len(found) >= limit or looked_at >= LOOKED_AT) and last_row > after
+    if is_more and found and not found[-1].row_id:
+        is_more = False
+    return Page(items=[_document(pending) for pending in found], next_cursor=str(last_row) if is_more else None)
+
+
+def _document(pending: PendingJob) -> work.Job:
+    job = pending.job
+    scene_id, error, at = job.get("scene_id"), job.get("last_error_type"), job.get("enqueued_at")
+    return work.Job(
+        pqid=pending.row_id or None,
+        scene_id=scene_id if isinstance(scene_id, int) else None,
+        job_key=str(job["job_key"]) if job.get("job_key") else None,
+        update_type=str(job.get("update_type", "metadata")),
+        data=data if isinstance(data := job.get("data"), dict) else {},
+        enqueued_at=at if isinstance(at, int | float) else None,
+        lane=lane(pending),
+        due_at=pending.due_at,
+        deliveries=pending.deliveries,
+        retry_count=retry_count(job),
+        last_error_type=str(error) if error else None,
+    )

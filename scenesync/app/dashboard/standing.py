@@ -1,0 +1,106 @@
+"""Implements ``web.ports.Standing``: the state as ``scenesync status`` reads it, for many who ask at once."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Final
+
+from scenesync.app.circuits import close_circuits, read_circuits
+from scenesync.app.overview import read_overview
+from scenesync.store.outages import OutageStore
+from scenesync.web.models import state
+from scenesync.web.sentence import sentence
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from scenesync.app.checks import Check
+    from scenesync.app.dashboard.desk import Desk
+    from scenesync.app.overview import Overview
+    from scenesync.domain.outcome import Attempt
+
+FRESH_S: Final = 1.0
+
+
+class DaemonStanding:
+    """Reads how things stand, once a second at most, however many ask."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._lock = threading.Lock()
+        self._status: state.Status | None = None
+        self._read_at = 0.0
+        self._report = state.CheckReport(checked_at=None, checks=[])
+
+    def status(self) -> state.Status:
+        """Return the state, at most a second old. Raises QueueError, StoreError."""
+        with self._lock:
+            if self._status is None or time.monotonic() - self._read_at >= FRESH_S:
+                self._status = status_of(read_overview(self._desk.loaded.settings.data_dir))
+                self._read_at = time.monotonic()
+            return self._status
+
+    def outages(self, limit: int) -> Sequence[state.Outage]:
+        """Return the latest outages, newest first."""
+        found = OutageStore(self._desk.installation.database).latest(limit)
+        return [state.Outage(**asdict(outage), duration_s=outage.duration_s) for outage in found]
+
+    def attempts(self, limit: int) -> Sequence[state.Attempt]:
+        """Return the latest attempts at any scene, newest first."""
+        return [attempt_document(made) for made in self._desk.installation.attempts.latest_of_all(limit)]
+
+    def circuits(self) -> Mapping[str, state.Circuit]:
+        """Return both circuits."""
+        known = read_circuits(self._desk.installation.database)
+        return {service: state.Circuit.model_validate(each) for service, each in known.items()}
+
+    def reset_circuit(self, services: Sequence[str]) -> Mapping[str, state.ClosedCircuit]:
+        """Close these circuits."""
+        closed = close_circuits(self._desk.installation.database, services)
+        return {service: state.ClosedCircuit.model_validate(each) for service, each in closed.items()}
+
+    def checks(self) -> state.CheckReport:
+        """Return what the doctor found last."""
+        return self._report
+
+    def note_checks(self, checks: Sequence[Check]) -> state.CheckReport:
+        """Keep what the doctor found now."""
+        self._report = state.CheckReport(
+            checked_at=time.time(), checks=[state.Check.model_validate(check.as_document()) for check in checks]
+        )
+        return self._report
+
+
+def status_of(overview: Overview) -> state.Status:
+    """Return an overview as the API shows it."""
+    document = overview.as_document()
+    return state.Status.model_validate({**document, "sentence": _sentence(overview)})
+
+
+def attempt_document(made: Attempt) -> state.Attempt:
+    """Return an attempt as the API shows it."""
+    return state.Attempt.model_validate(
+        {
+            **asdict(made),
+            "title": "",
+            "outcome": made.outcome.value,
+            "rating_keys": list(made.rating_keys),
+            "changed_fields": list(made.changed_fields),
+        }
+    )
+
+
+def _sentence(overview: Overview) -> str:
+    reachability = {"plex": overview.plex, "stash": overview.stash}
+    return sentence(
+        pending=overview.queue.pending,
+        due=overview.queue.due,
+        in_progress=overview.queue.in_progress,
+        dead_letters=overview.queue.dead_letters,
+        stopped_runs=len(overview.stopped_runs),
+        down=[service for service, how in reachability.items() if how == "down"],
+        paused="" if overview.paused is None else overview.paused.message,
+        waiting_by_error=overview.queue.waiting_by_error,
+    )

@@ -1,0 +1,109 @@
+"""Put the application together: the routes of API and pages behind the door, limits in front of both."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
+
+from anyio import to_thread
+from fastapi import FastAPI
+
+from scenesync.web import problems
+from scenesync.web.api import (
+    dead_letters,
+    health,
+    journal,
+    log,
+    plans,
+    queue,
+    scenes,
+    settings,
+    status,
+    stopped_runs,
+    tasks,
+)
+from scenesync.web.event_stream import Audience
+from scenesync.web.guard.attempts import WrongKeys
+from scenesync.web.guard.door import Door
+from scenesync.web.guard.hosts import Hosts
+from scenesync.web.guard.keys import Keys
+from scenesync.web.guard.limits import BodyLimit, Frame
+from scenesync.web.models.common import Problem
+from scenesync.web.pages import assets, login, overview
+from scenesync.web.pages.frame import Pages
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from starlette.types import ASGIApp
+
+    from scenesync.web.ports import Services
+    from scenesync.web.server import Address
+
+THREADS: Final = 8
+"""Handlers work in so many threads at most: the page must never crowd out the work."""
+PREFIX: Final = "/api/v1"
+API_ROUTES: Final = (
+    status.router,
+    queue.router,
+    dead_letters.router,
+    scenes.router,
+    journal.router,
+    stopped_runs.router,
+    plans.router,
+    tasks.router,
+    log.router,
+    settings.router,
+)
+PAGE_ROUTES: Final = (assets.router, login.router, overview.router)
+
+
+def build(services: Services, address: Address, *, version: str) -> tuple[ASGIApp, Audience]:
+    """Return the application and who listens to its events."""
+    keys = Keys(address.api_key)
+    hosts = Hosts(address.trusted_hosts, address.host)
+    audience = Audience()
+    app = FastAPI(
+        title="SceneSync",
+        version=version,
+        summary="Carries every metadata change from Stash to Plex.",
+        openapi_url=f"{PREFIX}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_few_threads,
+        responses=problems.documented(),
+        separate_input_output_schemas=False,
+        redirect_slashes=False,
+    )
+    app.state.services = services
+    app.state.keys = keys
+    app.state.audience = audience
+    app.state.wrong_logins = WrongKeys(login.MOST_WRONG, login.WITHIN_S)
+    app.state.pages = Pages(address.base_path, version)
+    problems.install(app)
+    for router in API_ROUTES:
+        app.include_router(router, prefix=PREFIX)
+    app.include_router(health.router)
+    for router in PAGE_ROUTES:
+        app.include_router(router, include_in_schema=False)
+    _document_problems(app)
+    guarded = BodyLimit(Door(app, keys, hosts, address.base_path))
+    return Frame(guarded, hosts, address.base_path), audience
+
+
+@asynccontextmanager
+async def _few_threads(_app: FastAPI) -> AsyncIterator[None]:
+    to_thread.current_default_thread_limiter().total_tokens = THREADS
+    yield
+
+
+def _document_problems(app: FastAPI) -> None:
+    """Name the form of problems, and the ways to present the key, in the OpenAPI document."""
+    document = app.openapi()
+    components = document.setdefault("components", {})
+    components.setdefault("schemas", {})["Problem"] = Problem.model_json_schema()
+    components["securitySchemes"] = {
+        "key": {"type": "apiKey", "in": "header", "name": "X-Api-Key"},
+        "bearer": {"type": "http", "scheme": "bearer"},
+    }
+    document["security"] = [{"key": []}, {"bearer": []}]

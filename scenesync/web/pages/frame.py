@@ -1,0 +1,92 @@
+"""The frame of every page: templates, navigation, addresses under the base path, errors that people can read.
+
+A page is added in four steps: a module beside this one with a router, a template that extends ``base.html``, a line in
+NAVIGATION, and its router in ``application.PAGE_ROUTES``. Its data comes from ``ports.Services`` like the API's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.responses import HTMLResponse
+
+from scenesync.domain.quantities import counted, span
+from scenesync.web.pages import words
+from scenesync.web.pages.assets import Assets
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+TEMPLATES: Final = Path(__file__).parent.parent / "templates"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A page in the navigation."""
+
+    path: str
+    title: str
+
+
+NAVIGATION: Final = (Place("/", "Overview"),)
+
+
+class Pages:
+    """Renders templates; every text is escaped, and a name that a template misspells is an error."""
+
+    def __init__(self, base_path: str, version: str) -> None:
+        self.base_path = base_path
+        self.assets = Assets()
+        self._templates = Environment(
+            loader=FileSystemLoader(TEMPLATES),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        self._templates.globals.update(
+            url=self.url, asset=self._asset, navigation=NAVIGATION, version=version, counted=counted
+        )
+        self._templates.filters.update(
+            moment=words.moment, iso=words.iso, ago=words.ago, span=span, grouped=words.grouped
+        )
+
+    def url(self, path: str) -> str:
+        """Return the address of a path of ours, as the browser has to ask for it."""
+        return self.base_path + path
+
+    def render(
+        self,
+        request: Request,
+        template: str,
+        *,
+        http_status: int = HTTPStatus.OK,
+        **context: Any,  # noqa: ANN401
+    ) -> HTMLResponse:
+        """Return a page or a part of one; ``place`` is where the navigation stands."""
+        session = getattr(request.state, "session", None)
+        known = {
+            "csrf_token": session.csrf_token if session is not None else "",
+            "is_logged_in": session is not None,
+            "place": request.url.path,
+            **context,
+        }
+        return HTMLResponse(self._templates.get_template(template).render(known), http_status)
+
+    def problem(self, request: Request, status: int, title: str, detail: str) -> HTMLResponse:
+        """Return a page that tells a problem."""
+        return self.render(request, "problem.html", http_status=status, title=title, detail=detail)
+
+    def _asset(self, file: str) -> str:
+        return self.url(f"/static/{self.assets.name_of(file)}")
+
+
+def pages_of(request: Request) -> Pages:
+    """Return the pages of the application that was asked."""
+    pages: Pages = request.app.state.pages
+    return pages
