@@ -24,10 +24,10 @@ demo: $(READY) ## the main job against simulated servers: 300 scenes, an outage,
 	$(BIN)/scenesync demo
 
 test: $(READY) ## all tests, in parallel, with coverage
-	$(BIN)/pytest -n $(WORKERS) --cov --cov-report=term
+	tests/in_memory.sh $(BIN)/pytest -n $(WORKERS) --cov --cov-report=term
 
 reliability: $(READY) ## the long form of every proof in docs/RELIABILITY.md, with its figures
-	$(BIN)/pytest tests/reliability --long -n $(WORKERS) --timeout 3600
+	tests/in_memory.sh $(BIN)/pytest tests/reliability --long -n $(WORKERS) --timeout 3600
 
 check: $(READY) ## lint, format, types, import contracts
 	$(BIN)/ruff check .
