@@ -12,26 +12,28 @@ if TYPE_CHECKING:
 class Brake:
     """Lets each thing through ``times`` within ``within_s`` seconds, and no more.
 
-    Remembers only those that came up within that time.
+    Remembers those that came up within that time, and some that did a little before.
     """
 
     def __init__(self, times: int, within_s: float) -> None:
         self._times = times
         self._within_s = within_s
         self._passed: dict[Hashable, deque[float]] = {}
+        self._forgot_at = 0.0
 
     def lets_through(self, thing: Hashable, now: float) -> bool:
         """Say whether ``thing`` may pass at ``now`` (seconds of a clock that never goes back), and count it if so."""
-        self._forget_before(now - self._within_s)
+        if now - self._forgot_at >= self._within_s / 10:  # seldom: it looks at all that is remembered
+            self._forgot_at = now
+            self._forget_before(now - self._within_s)
         passed = self._passed.setdefault(thing, deque())
+        while passed and passed[0] <= now - self._within_s:
+            passed.popleft()
         if len(passed) >= self._times:
             return False
         passed.append(now)
         return True
 
     def _forget_before(self, then: float) -> None:
-        for thing, passed in list(self._passed.items()):
-            while passed and passed[0] <= then:
-                passed.popleft()
-            if not passed:
-                del self._passed[thing]
+        for thing in [thing for thing, passed in self._passed.items() if not passed or passed[-1] <= then]:
+            del self._passed[thing]

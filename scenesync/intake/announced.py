@@ -10,12 +10,15 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from scenesync.domain.item import Item
+
+
+WRITES_BEFORE_TIDYING: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,8 @@ class Announced:
         self._written_at: dict[str, float] = {}
         """When SceneSync last wrote to items that nobody has read since."""
 
-    def __len__(self) -> int:
+    def count(self) -> int:
+        """Return how many items have not been looked at yet."""
         with self._lock:
             return len(self._waiting)
 
@@ -64,8 +68,11 @@ class Announced:
 
     def was_written(self, rating_key: str) -> None:
         """Note that SceneSync writes to an item, which will be announced and then read to prove it."""
+        now = time.monotonic()
         with self._lock:
-            self._written_at[rating_key] = time.monotonic()
+            if len(self._written_at) >= WRITES_BEFORE_TIDYING:
+                self._forget_old_writes(now)
+            self._written_at[rating_key] = now
 
     def was_read(self, wanted: Sequence[str], items: Mapping[str, Item], began_at: float) -> None:
         """Let a full read answer for the announcements before it."""

@@ -114,14 +114,22 @@ class PlexChanges:
 
     def look(self) -> None:
         """Look at what is ripe. Raises what Plex, the store and the queue raise."""
-        self._heed(self._announced.take_answered())
+        self.look_at_answered()
         for keys in batched(self._announced.take_unanswered(READS_PER_LOOK * ITEMS_PER_READ), ITEMS_PER_READ):
+            log.debug("reading announced items=%d", len(keys))
             try:
                 items = self._reader.read_items(keys)
             except (TransientError, PermanentError):
                 self._announced.add(keys)
                 raise
             self._heed({key: items.get(key) for key in keys})
+
+    def look_at_answered(self) -> None:
+        """Look at what was read for other reasons, without any request. Raises what the store and the queue raise."""
+        answered = self._announced.take_answered()
+        if answered:
+            log.debug("announced items were read meanwhile items=%d", len(answered))
+        self._heed(answered)
 
     def refresh(self, since: float) -> bool:
         """Make sure that the index is newer than ``since`` (monotonic); False if it is too soon to ask Plex again."""

@@ -102,7 +102,7 @@ class PlexWatch:
     def heed(self, end: threading.Event) -> None:
         """Look at what was heard until ``end``; while Plex or a file cannot be used, what was heard waits."""
         while not end.wait(LOOK_EVERY_S):
-            if self._refresh_since is None and not len(self._announced):
+            if self._refresh_since is None and not self._announced.count():
                 continue
             try:
                 self._look()

@@ -160,7 +160,7 @@ class PlexClient:
 
     def watch_with(self, watcher: ItemWatcher | None) -> None:
         """Tell ``watcher`` from now on which items are read and written."""
-        self._watcher = watcher or Nobody()
+        self._watcher = Nobody() if watcher is None else watcher
 
     def scan_folder(self, library_key: str, folder: str) -> None:
         """Ask for a scan of one folder, as Plex calls it; it is done some time later, or never (facts/plex.md 6.1)."""

@@ -59,7 +59,7 @@ class Watched:
 
     def hear(self) -> None:
         self.take_in()
-        while len(self.announced):
+        while self.announced.count():
             self.changes.look()
 
     def waiting(self) -> list[int]:
@@ -180,13 +180,17 @@ def test_our_own_edits_lead_to_no_job_and_no_request_of_their_own(world: SyncWor
     pairs = [world.pair(title=f"Film {number}", details="Boats.") for number in range(30)]
     with watching(world) as watched:
         watched.installation.plex.watch_with(watched.announced)
-        world.plex.clear_records()
         drain(watched, [scene_id for scene_id, _ in pairs])
-        reads = world.plex.counts()["read"]
-        watched.hear()
         assert {item.summary for _, item in pairs} == {"Boats."}
+        watched.take_in()
+        heard = watched.announced.count()
+        watched.changes.look_at_answered()
+        assert heard == len(pairs)
+        assert watched.announced.count() <= 3, "a slow machine may hear of the last edits after their proof"
+        world.plex.clear_records()
+        watched.hear()
         assert watched.waiting() == []
-        assert world.plex.counts()["read"] - reads <= 1, "late announcements of the last edits, read together"
+        assert world.plex.counts().get("read", 0) <= 1
 
 
 def drain(watched: Watched, scene_ids: list[int]) -> None:

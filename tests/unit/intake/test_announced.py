@@ -90,4 +90,4 @@ def test_only_so_many_are_taken_at_a_time_the_oldest_first() -> None:
     announced.add([str(number) for number in range(5)])
     assert announced.take_unanswered(3) == ["0", "1", "2"]
     assert announced.take_unanswered(3) == ["3", "4"]
-    assert len(announced) == 0
+    assert announced.count() == 0

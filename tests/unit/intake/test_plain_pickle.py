@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scenesync.intake.plain_pickle import LARGEST_BYTES, NotPlain, read_plain
@@ -54,6 +54,7 @@ _PLAIN = st.recursive(
 )
 
 
+@settings(max_examples=60, deadline=None)
 @given(value=_PLAIN, protocol=st.sampled_from(PROTOCOLS))
 def test_every_plain_value_is(value: object, protocol: int) -> None:
     try:

@@ -104,7 +104,7 @@ def test_it_hears_and_connects_again_after_each_end() -> None:
     )
     watch = PlexWatch(source, announced, no_plex_yet, health=told, jitter_seed=1)
     with running(watch.listen):
-        eventually(lambda: len(announced) == 2)
+        eventually(lambda: announced.count() == 2)
     assert told.states == ["down", "up", "cut", "404", "up"]
 
 
@@ -140,7 +140,7 @@ def test_before_any_plex_has_answered_what_is_heard_waits() -> None:
     watch = PlexWatch(ScriptedSource(), announced, no_plex_yet)
     with running(watch.heed):
         time.sleep(0.7)
-    assert len(announced) == 1
+    assert announced.count() == 1
 
 
 def test_the_end_of_a_scan_asks_for_a_look_at_the_index() -> None:

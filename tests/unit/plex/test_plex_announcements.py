@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scenesync.plex.announcements import ItemAnnounced, ScanEnded, announcements
@@ -83,6 +83,7 @@ _JSON = st.recursive(
 _KEYS = st.sampled_from(["itemID", "sectionID", "type", "state", "identifier", "event", "Activity", "Context"])
 
 
+@settings(max_examples=40, deadline=None)
 @given(
     kind=st.sampled_from(["timeline", "activity", "playing", "progress"]),
     array=st.sampled_from(["TimelineEntry", "ActivityNotification"]),
