@@ -245,6 +245,7 @@ def test_a_file_that_gets_another_item_is_looked_at_for_its_scene(world: SyncWor
         assert watched.waiting() == [scene_id]
 
 
+@pytest.mark.timeout(900)  # the long form is ten thousand files
 def test_a_scan_of_many_files_is_few_requests(
     world: SyncWorld, pytestconfig: pytest.Config, capsys: pytest.CaptureFixture[str]
 ) -> None:

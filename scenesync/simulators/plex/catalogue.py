@@ -175,7 +175,7 @@ class Catalogue:
     def take_scanned(self, library: PlexLibrary, wanted: Callable[[UnscannedFile], bool]) -> tuple[PlexItem, ...]:
         """Turn unscanned files into items: what a scan does."""
         found = [file for file in library.unscanned if wanted(file)]
-        library.unscanned = [file for file in library.unscanned if file not in found]
+        library.unscanned = [file for file in library.unscanned if not wanted(file)]
         library.scanned_at = self.now
         return tuple(
             self.add_movie(library, (self.new_version(file.file, file.size_bytes, file.duration_ms),), None)
