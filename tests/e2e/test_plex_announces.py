@@ -29,8 +29,15 @@ def world(tmp_path: Path) -> Iterator[LiveWorld]:
         yield world
 
 
-def listening(world: LiveWorld, **settings: str | None) -> Daemon:
+def at_rest(world: LiveWorld, **settings: str | None) -> Daemon:
+    """Start the daemon and wait until it has compared both libraries, as it does at its very first start."""
     daemon = world.daemon(**settings)
+    daemon.wait_for_log("reconciliation ended")
+    return daemon
+
+
+def listening(world: LiveWorld, **settings: str | None) -> Daemon:
+    daemon = at_rest(world, **settings)
     daemon.wait_for_log("listening to what plex announces")
     eventually(lambda: len(world.plex.notifications.listeners) == 1, "a listener in Plex")
     return daemon
@@ -75,7 +82,7 @@ def test_a_file_that_appears_in_plex_is_delivered_within_seconds_and_few_request
 def test_without_the_websocket_it_is_delivered_after_the_next_refresh(
     world: LiveWorld, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    world.daemon(poll_interval="2", plex_notifications="false")
+    at_rest(world, poll_interval="2", plex_notifications="false")
     scene = waiting_for_its_file(world, "Harbour at dawn")
     took_s = seconds_until_delivered(world, scene)
     with capsys.disabled():
