@@ -44,4 +44,4 @@ def run(part: float, folder: Path) -> list[Figure]:
     ]
 
 
-BENCHMARK: Final = Benchmark("kills", full=partial(run, 1.0), quick=partial(run, 0.2))
+BENCHMARK: Final = Benchmark("kills", full=partial(run, 1.0), quick=partial(run, 0.125))

@@ -239,13 +239,13 @@ BENCHMARK: Final = Benchmark(
     quick=partial(
         run,
         Sizes(
-            bulk=queue_bulk.Sizes(rows=20_000, rounds=3, beside_rounds=1),
+            bulk=queue_bulk.Sizes(rows=20_000, rounds=2, beside_rounds=1),
             block=512,
-            rounds=5,
-            stock_rounds=2,
+            rounds=3,
+            stock_rounds=1,
             crowds=_crowds(20_000),
             asleep=20_000,
-            wakings=15,
+            wakings=9,
             block_limit_s=0.7,
         ),
     ),

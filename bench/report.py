@@ -31,9 +31,10 @@ class Report:
     results: tuple[Result, ...]
 
     def as_json(self) -> str:
-        """Return the report as one JSON document."""
-        document = {**self.surroundings, "benchmarks": [result.as_document() for result in self.results]}
-        return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+        """Return the report as one JSON document, a line for each figure, so that two of them can be compared."""
+        lines = [f" {_json(name)}: {_json(value)}," for name, value in self.surroundings.items()]
+        results = ",\n".join(_result_as_json(result.as_document()) for result in self.results)
+        return "\n".join(["{", *lines, f' "benchmarks": [\n{results}\n ]', "}", ""])
 
     @classmethod
     def read(cls, file: Path) -> Self:
@@ -49,6 +50,20 @@ class Report:
         failed = [result.name for result in self.results if result.error]
         text = f"{len(judged) - missed} of {len(judged)} targets hold"
         return f"{text}; failed: {', '.join(failed)}" if failed else text
+
+
+def _result_as_json(document: dict[str, Any]) -> str:
+    parts = []
+    for name, value in document.items():
+        if name in {"figures", "curves"} and value:
+            parts.append(f"   {_json(name)}: [\n" + ",\n".join(f"    {_json(one)}" for one in value) + "\n   ]")
+        else:
+            parts.append(f"   {_json(name)}: {_json(value)}")
+    return "  {\n" + ",\n".join(parts) + "\n  }"
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def surroundings(*, quick: bool) -> dict[str, object]:

@@ -88,6 +88,6 @@ def _per_scene(case: str, scenes: int, counts: RequestCounts, target: Target | N
 BENCHMARK: Final = Benchmark(
     "requests",
     full=partial(run, Sizes(scenes=500, single=100)),
-    quick=partial(run, Sizes(scenes=100, single=30)),
+    quick=partial(run, Sizes(scenes=60, single=20)),
     against_servers=True,
 )
