@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _FLAT: Final = at_most(1.5)
+_MEMORY_MIB: Final = at_most(150)
 COLD, WARM, BATCH = "from nothing to the first scene", "the next start", "changed scenes"
 
 
@@ -85,7 +86,9 @@ def _figures(tasks: Sequence[Task], batch: int) -> list[Figure]:
                 headline=f"{label}, in a library of {large.scenes:,}" if name == BATCH else "",
             )
         )
-    return figures
+    at_work = max((task for task in tasks if task.name != COLD), key=lambda task: (task.scenes, task.peak_mib))
+    name = f"peak memory at work, with an index of {at_work.scenes:,} items"
+    return [*figures, Figure(name, at_work.peak_mib, "MiB", _MEMORY_MIB, headline=name)]
 
 
 def _curves(tasks: Sequence[Task]) -> list[Curve]:
