@@ -219,7 +219,7 @@ class QueueCore:
 
     def confirm_owned(self, claimed: ClaimedJob) -> bool:
         """Return whether the job is still ours: to be asked right before a write to Plex, which knows no fences."""
-        with self.reading() as connection:
+        with self._file.looking as connection:  # it must not wait for claims and completions
             return transitions.is_held(connection, claimed.row_id, self._owner.name, claimed.claim_no) is not None
 
     def take_over_dead_owners(self) -> int:

@@ -1,4 +1,4 @@
-"""The queue's file while it is open: two connections, one lock for the threads, and an eye on where the path leads."""
+"""The queue's file while it is open: its connections, a lock for the threads, and an eye on where the path leads."""
 
 import contextlib
 import os
@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import Final, Literal
 
 from scenesync.queue import salvage
 from scenesync.queue.errors import QueueDamaged, QueueDiskFailed, QueueReplaced, translate, translated
@@ -26,9 +26,9 @@ class Reading:
 
     __slots__ = ("_connection", "_file", "_lock")
 
-    def __init__(self, file: "OpenFile", connection: sqlite3.Connection) -> None:
+    def __init__(self, file: "OpenFile", connection: sqlite3.Connection, lock: threading.RLock) -> None:
         self._file = file
-        self._lock = file.lock
+        self._lock = lock
         self._connection = connection
 
     def __enter__(self) -> sqlite3.Connection:
@@ -55,13 +55,16 @@ class OpenFile:
 
     Raises QueueError.
 
-    ``puts`` syncs each transaction, ``claims`` leaves that to checkpoints. If the path leads to another file later, or
+    ``puts`` syncs each transaction, ``claims`` leaves that to checkpoints; ``looking`` has a connection of its own. If the path leads to another file later, or
     to none, QueueReplaced is raised: after a put always, otherwise within half a second.
     """
 
     def __init__(self, folder: str, journal: Journal, timeout_s: float, *, repairs: bool = True) -> None:
         self.folder = folder
         self.lock = threading.RLock()
+        self._looking: Reading | None = None
+        self._looks: sqlite3.Connection | None = None
+        self._looks_lock = threading.RLock()
         self.damage: salvage.DamageReport | None = None
         self._path = str(Path(folder, FILE_NAME))
         self._journal: Journal = journal
@@ -102,11 +105,23 @@ class OpenFile:
         with self.reading as connection, transaction(connection):
             yield connection
 
+    @property
+    def looking(self) -> Reading:
+        """Give a connection to read from that waits for no claim or completion of this process."""
+        with self._looks_lock:
+            if self._looking is None:
+                self._looks = self._open("NORMAL")
+                self._looking = Reading(self, self._looks, self._looks_lock)
+            return self._looking
+
     def close(self) -> None:
-        """Close both connections."""
-        with self.lock:
+        """Close all connections."""
+        with self.lock, self._looks_lock:
             self.claims.close()
             self.puts.close()
+            if self._looks is not None:
+                self._looks.close()
+            self._looks = self._looking = None
 
     def look_now_and_then(self) -> None:
         """Look, unless that was done less than half a second ago."""
@@ -134,7 +149,7 @@ class OpenFile:
 
     def _connect(self) -> None:
         self.puts, self.claims = self._open_or_recover()
-        self.reading = Reading(self, self.claims)
+        self.reading = Reading(self, self.claims, self.lock)
         self._identity = self._identity_at_path()
         self._looked_at = time.monotonic()
 
@@ -148,14 +163,15 @@ class OpenFile:
             return self._open_connections()
 
     def _open_connections(self) -> tuple[sqlite3.Connection, sqlite3.Connection]:
-        puts = open_queue_file(self.folder, synchronous="FULL", journal=self._journal, timeout_s=self._timeout_s)
+        puts = self._open("FULL")
         try:
             with translated(self.folder):
                 salvage.require_sound(puts, self.folder)
-            claims = open_queue_file(
-                self.folder, synchronous="NORMAL", journal=self._journal, timeout_s=self._timeout_s
-            )
+            claims = self._open("NORMAL")
         except BaseException:
             puts.close()
             raise
         return puts, claims
+
+    def _open(self, synchronous: Literal["FULL", "NORMAL"]) -> sqlite3.Connection:
+        return open_queue_file(self.folder, synchronous=synchronous, journal=self._journal, timeout_s=self._timeout_s)
