@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from functools import lru_cache
 from typing import Final
 
 TITLE_LIMIT: Final = 255
@@ -18,6 +19,7 @@ _FIRST_FLAG_LETTER, _LAST_FLAG_LETTER = "\U0001f1e6", "\U0001f1ff"
 _FIRST_TAG, _LAST_TAG = "\U000e0020", "\U000e007f"
 
 
+@lru_cache(maxsize=4096)  # the names of tags, performers and studios come again and again
 def clean_line(text: str, limit: int) -> str:
     """Return ``text`` as one line of at most ``limit`` characters."""
     return _cut(" ".join(_printable(text).split()), limit)

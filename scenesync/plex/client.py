@@ -413,8 +413,11 @@ def _fitting(field: Field, value: FieldValue, dialect: Dialect) -> FieldValue:
 
 
 def _fitted(edit: Edit, dialect: Dialect) -> Edit:
-    changes = tuple(replace(change, after=_fitting(change.field, change.after, dialect)) for change in edit.changes)
-    return replace(edit, changes=changes)
+    fitting = [_fitting(change.field, change.after, dialect) for change in edit.changes]
+    if all(after == change.after for change, after in zip(edit.changes, fitting, strict=True)):
+        return edit
+    changes = (replace(change, after=after) for change, after in zip(edit.changes, fitting, strict=True))
+    return replace(edit, changes=tuple(changes))
 
 
 def _folded(value: FieldValue) -> frozenset[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 from urllib.parse import quote
 
@@ -67,7 +68,12 @@ class Send(Protocol):
 
 def parameter(name: str, value: str) -> str:
     """Return one encoded query parameter; only letters, digits and ``_.-~`` stand for themselves."""
-    return f"{quote(name, safe='')}={quote(value, safe='')}"
+    return f"{_quoted_name(name)}={quote(value, safe='')}"
+
+
+@lru_cache(maxsize=1024)  # a few dozen stems, and the places of a list
+def _quoted_name(name: str) -> str:
+    return quote(name, safe="")
 
 
 def checked_key(key: str, kind: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import bindparam, delete, func, insert, literal_column, select
 
 from scenesync.domain.outcome import Attempt, Outcome
-from scenesync.store.compiled import execute_many
+from scenesync.store.compiled import execute_many, insert_many
 from scenesync.store.tables import attempt
 from scenesync.store.values import to_names, to_text
 
@@ -93,7 +93,7 @@ class AttemptStore:
             prune = before == 0 or before // PRUNE_EVERY != self._added // PRUNE_EVERY
         scenes = [{"scene": scene_id} for scene_id in dict.fromkeys(each.scene_id for each in made)]
         with self._database.transaction(durable=False) as connection:
-            execute_many(connection, ADD, [_as_row(each) for each in made])
+            insert_many(connection, ADD, [_as_row(each) for each in made])
             execute_many(connection, FORGET_OLD_OF_SCENE, scenes)
             if prune:
                 connection.execute(FORGET_OLD)

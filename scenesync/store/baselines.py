@@ -10,7 +10,7 @@ from scenesync.domain.batches import batched
 from scenesync.domain.diff import Baseline, ImageBaseline, ItemBaselines
 from scenesync.domain.field_rules import PosterFit
 from scenesync.domain.fields import Field
-from scenesync.store.compiled import execute_many
+from scenesync.store.compiled import execute_many, insert_many
 from scenesync.store.dialect import insert_or_update
 from scenesync.store.proofs import FORGET_PROOF
 from scenesync.store.tables import baseline, image_baseline
@@ -168,7 +168,7 @@ class BaselineStore:
         ]
         if rows:
             with self._database.transaction() as connection:
-                execute_many(connection, insert_or_update(connection, baseline), rows)
+                insert_many(connection, insert_or_update(connection, baseline), rows)
                 execute_many(connection, FORGET_PROOF, [self._item(key) for key in dict.fromkeys(keys)])
 
     def rename_in_list(self, rating_keys: Iterable[str], field: Field, old: str, new: str) -> None:

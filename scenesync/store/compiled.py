@@ -5,14 +5,22 @@ That is so for single lookups by the hundred thousand, and for rows by the thous
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Final
+
+from scenesync.domain.batches import batched
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sqlalchemy import ClauseElement, Connection, Dialect
+
+
+_ROWS_AT_ONCE: Final = 64
+_VALUES: Final = re.compile(r" VALUES (\([?, ]+\))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +51,26 @@ def execute_many(connection: Connection, statement: ClauseElement, rows: Sequenc
         return
     ready = compiled(statement, connection.dialect)
     connection.exec_driver_sql(ready.sql, [ready.bound(row) for row in rows])
+
+
+def insert_many(connection: Connection, statement: ClauseElement, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows as ``execute_many`` does, with a statement for many rows where a database is in this process.
+
+    There each statement lets go of the interpreter and has to wait for it again; elsewhere drivers see to it.
+    """
+    ready = compiled(statement, connection.dialect)
+    if ready.order is None:
+        execute_many(connection, statement, rows)
+        return
+    for batch in batched(rows, _ROWS_AT_ONCE):
+        values = tuple(chain.from_iterable(ready.bound(row) for row in batch))
+        connection.exec_driver_sql(_for_rows(ready.sql, len(batch)), values)
+
+
+@lru_cache(maxsize=4 * _ROWS_AT_ONCE)
+def _for_rows(sql: str, rows: int) -> str:
+    """Return an INSERT of one row as one of several: the places for its values, so many times."""
+    found = _VALUES.search(sql)
+    if found is None:
+        raise ValueError("this is no INSERT of one row")
+    return sql[: found.end()] + f", {found[1]}" * (rows - 1) + sql[found.end() :]

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, bindparam, delete, func, insert, select, u
 
 from scenesync.domain.fields import Field
 from scenesync.domain.journal import JournalEntry, JournalFilter, Lock, Run
-from scenesync.store.compiled import execute_many
+from scenesync.store.compiled import execute_many, insert_many
 from scenesync.store.tables import journal
 from scenesync.store.values import renamed_in, to_text, to_value
 
@@ -120,7 +120,7 @@ class JournalStore:
         ]
         if rows:
             with self._database.transaction() as connection:
-                execute_many(connection, APPEND, rows)
+                insert_many(connection, APPEND, rows)
 
     def note_shown(self, shown: Mapping[str, Mapping[Field, FieldValue]]) -> None:
         """Note how the server shows what was last written to these fields of these items."""

@@ -18,7 +18,7 @@ from sqlalchemy import bindparam, delete, func, select
 from scenesync.domain.entities import Entity, Relation
 from scenesync.domain.scene import SceneFile
 from scenesync.domain.showing import SceneTrace
-from scenesync.store.compiled import execute_many
+from scenesync.store.compiled import execute_many, insert_many
 from scenesync.store.dialect import insert_or_keep, insert_or_update
 from scenesync.store.tables import scene_trace, shown_entity
 
@@ -105,8 +105,8 @@ class TraceStore:
             new += [_row(trace.scene_id, relation) for relation in trace.relations - before]
         with self._database.transaction(durable=False) as connection:
             execute_many(connection, FORGET_RELATION, gone)
-            execute_many(connection, insert_or_keep(connection, shown_entity), new)
-            execute_many(connection, insert_or_update(connection, scene_trace), [_as_row(trace) for trace, _ in news])
+            insert_many(connection, insert_or_keep(connection, shown_entity), new)
+            insert_many(connection, insert_or_update(connection, scene_trace), [_as_row(trace) for trace, _ in news])
         return len(news)
 
     def read(self, scene_id: int) -> SceneTrace | None:

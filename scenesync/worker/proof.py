@@ -373,6 +373,8 @@ def stuck(change: FieldChange, shown: FieldValue) -> bool:
     """Say whether ``shown`` is what the change asked for, as far as a server may have its own way of showing it."""
     if _clears_date(change):
         return True  # whether a server can be left without a date is not known (facts/plex.md 3.2)
+    if shown == change.after:
+        return True
     if change.field in SHARED_LISTS:
         # What a person adds or takes away meanwhile says nothing about our edit.
         names = {name.casefold() for name in shown}
