@@ -19,7 +19,7 @@ from scenesync.domain.fields import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Hashable, Iterable, Iterator, Mapping
 
     from scenesync.domain.item import Item
 
@@ -137,6 +137,14 @@ class Edit:
     def leaves_locked(self, field: Field) -> bool:
         """Say whether the field is to be locked after the edit, whoever locked it."""
         return self.locks(field) or field.value in self.locked_before
+
+    @property
+    def wording(self) -> Hashable:
+        """All that a request for the edit says but which item it is for: equal ones can be sent as one."""
+        changes = tuple(
+            (change.field, change.after, change.removed, self.leaves_locked(change.field)) for change in self.changes
+        )
+        return self.library_key, self.of_collection, changes, frozenset(self.also_lock), frozenset(self.also_unlock)
 
     def __bool__(self) -> bool:
         """Say whether there is anything to send."""

@@ -128,6 +128,19 @@ class MediaServer(Protocol):
         """Send an edit: one request, more only where the request line would become too long."""
         ...
 
+    @property
+    def edits_many(self) -> bool:
+        """Whether the server is worth being sent one edit for several items."""
+        ...
+
+    def apply_to_all(self, edits: Sequence[Edit]) -> None:
+        """Send edits of equal ``wording`` in as few requests as their items' keys need."""
+        ...
+
+    def edit_one_by_one(self) -> None:
+        """Send no more edits for several items: one of them was swallowed, and then taken for a single item."""
+        ...
+
     def apply_in_other_dialect(self, edit: Edit) -> None:
         """Send an edit the other way that servers are known to understand, after the first one did not stick."""
         ...

@@ -242,6 +242,48 @@ class PlexClient:
         """
         self._apply(edit, self._dialect)
 
+    @property
+    def edits_many(self) -> bool:
+        """Whether the server was never seen to swallow an edit for several items."""
+        return self._dialect.edits_many
+
+    def edit_one_by_one(self) -> None:
+        """Send every edit by itself from now on."""
+        self._learn(edits_many=False)
+
+    def apply_to_all(self, edits: Sequence[Edit]) -> None:
+        """Send edits of equal wording in one request, more only where a line would become too long.
+
+        What takes several requests for one item is sent item by item. Raises PlexPermanentError for unequal ones.
+        """
+        first = edits[0]
+        if any(edit.wording != first.wording for edit in edits):
+            raise PlexPermanentError("refused to send edits that differ as one")
+        by_key = {edit.rating_key: edit for edit in edits}
+        waiting = [tuple(by_key)]
+        while waiting:
+            keys = waiting.pop()
+            requests = edit_requests(_fitted(first, self._dialect), self._dialect, keys)
+            if len(keys) == 1 or len(requests) > 1:
+                for key in keys:
+                    self.apply_edit(by_key[key])
+            elif requests[0].line_bytes > self._dialect.ids_line_bytes:
+                waiting += [keys[: len(keys) // 2], keys[len(keys) // 2 :]]
+            else:
+                waiting += self._write_to_all(requests[0], keys)
+
+    def _write_to_all(self, request: Request, keys: tuple[str, ...]) -> list[tuple[str, ...]]:
+        """Send an edit for several items; return the keys again if it turned out to be too long for this server."""
+        try:
+            self._write_fields(request)
+        except LineTooLong as error:
+            shorter = after_long_id_list(self._dialect, error.line_bytes)
+            if shorter is None:
+                raise
+            self._learn(ids_line_bytes=shorter.ids_line_bytes)
+            return [keys]
+        return []
+
     def apply_in_other_dialect(self, edit: Edit) -> None:
         """Send an edit the other way that servers are known to understand removed names and ratings."""
         self._apply(edit, other_way(self._dialect))

@@ -26,7 +26,8 @@ class Dialect:
     plexapi does) or not; the evidence is contradictory (facts/plex.md 3.3). ``lean_listing``: a listing may be asked
     to leave out what is not needed. ``omits_missing``: it is proven that a read of several ids just leaves out the
     missing ones, so a 404 means that none of them exists. ``rating_request``: the owner's rating travels with the
-    other fields, or in the request that Plex has for it alone (3.2). ``long_lists``: what becomes of a list that needs
+    other fields, or in the request that Plex has for it alone (3.2). ``edits_many``: one edit may name several items
+    (3.3). ``long_lists``: what becomes of a list that needs
     several requests: each adds names to, or replaces, those of the one before (3.3, 3.4). Where they are replaced, a
     list is cut to fit into one request.
     """
@@ -37,6 +38,7 @@ class Dialect:
     lean_listing: bool = True
     omits_missing: bool = False
     rating_request: RatingRequest = "edit"
+    edits_many: bool = True
     long_lists: LongLists = "unknown"
 
 

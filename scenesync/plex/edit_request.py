@@ -57,11 +57,12 @@ def metadata_put(
     )
 
 
-def edit_requests(edit: Edit, dialect: Dialect) -> tuple[Request, ...]:
+def edit_requests(edit: Edit, dialect: Dialect, rating_keys: tuple[str, ...] = ()) -> tuple[Request, ...]:
     """Return the requests for ``edit``: one, and more only where lines are too long or names must travel alone.
 
-    A summary too long for any request is cut (see `fitting_summary`). Raises PlexPermanentError if an edit names no
-    item, has an image field or an empty title, or cannot be made to fit.
+    ``rating_keys`` are the items whose edits are equal to this one, to be named instead of its own. A summary too long
+    for any request is cut (see `fitting_summary`). Raises PlexPermanentError if an edit names no item, has an image
+    field or an empty title, or cannot be made to fit.
     """
     changes, ratings = _in_order(edit.changes), []
     if dialect.rating_request == "rate":
@@ -72,11 +73,12 @@ def edit_requests(edit: Edit, dialect: Dialect) -> tuple[Request, ...]:
     in_order = sorted(bare_locks, key=_ORDER.__getitem__)
     rounds += [[_Block(field, (), _lock(field, lock=bare_locks[field]))] for field in in_order]
     item_type = COLLECTION_TYPE if edit.of_collection else MOVIE_TYPE
-    pack = _Packing(edit.library_key, edit.rating_key, item_type, dialect.item_line_bytes)
+    items = rating_keys or (edit.rating_key,)
+    pack = _Packing(edit.library_key, items, item_type, dialect.item_line_bytes)
     requests: list[Request] = []
     for turn in range(max(map(len, rounds), default=0)):
         requests.extend(pack.requests([blocks[turn] for blocks in rounds if turn < len(blocks)]))
-    requests.extend(rate(edit.rating_key, str(change.after)) for change in ratings)
+    requests.extend(rate(key, str(change.after)) for change in ratings for key in items)
     return tuple(requests)
 
 
@@ -141,9 +143,9 @@ class _Block:
 class _Packing:
     """Fills requests with blocks up to the longest line."""
 
-    def __init__(self, library_key: str, rating_key: str, item_type: int, limit_bytes: int) -> None:
+    def __init__(self, library_key: str, rating_keys: tuple[str, ...], item_type: int, limit_bytes: int) -> None:
         self._library_key = library_key
-        self._rating_key = rating_key
+        self._rating_keys = rating_keys
         self._item_type = item_type
         self._limit_bytes = limit_bytes
         self._bare_bytes = self._put(()).line_bytes
@@ -175,13 +177,13 @@ class _Packing:
             slice_.append(piece)
             if not self._fits([*slice_, block.lock]):
                 raise PlexPermanentError(
-                    f"an edit of item {self._rating_key} is too long for Plex ({self._limit_bytes} bytes a request) "
-                    f"and cannot be split: {block.field.value}"
+                    f"an edit of item {self._rating_keys[0]} is too long for Plex "
+                    f"({self._limit_bytes} bytes a request) and cannot be split: {block.field.value}"
                 )
         yield self._put([*slice_, block.lock])
 
     def _put(self, parameters: Sequence[str]) -> Request:
-        return metadata_put(self._library_key, (self._rating_key,), parameters, item_type=self._item_type)
+        return metadata_put(self._library_key, self._rating_keys, parameters, item_type=self._item_type)
 
     def _fits(self, parameters: Sequence[str]) -> bool:
         return self._bare_bytes + sum(len(encoded) + 1 for encoded in parameters) <= self._limit_bytes

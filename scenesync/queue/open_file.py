@@ -55,8 +55,9 @@ class OpenFile:
 
     Raises QueueError.
 
-    ``puts`` syncs each transaction, ``claims`` leaves that to checkpoints; ``looking`` has a connection of its own. If the path leads to another file later, or
-    to none, QueueReplaced is raised: after a put always, otherwise within half a second.
+    ``puts`` syncs each transaction, ``claims`` leaves that to checkpoints; ``looking`` has a connection of its own. If
+    the path leads to another file later, or to none, QueueReplaced is raised: after a put always, otherwise within half
+    a second.
     """
 
     def __init__(self, folder: str, journal: Journal, timeout_s: float, *, repairs: bool = True) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from scenesync.domain.item import Item
     from scenesync.domain.matching import Match
     from scenesync.domain.scene import Scene
-    from scenesync.worker.scene_sync import PlannedItem
+    from scenesync.worker.sync_plan import PlannedItem
 
 SCENES_AT_ONCE: Final = 50
 

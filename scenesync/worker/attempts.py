@@ -12,11 +12,13 @@ from scenesync.domain.outcome import Attempt, Outcome
 from scenesync.worker.decision import Ack, Dead, Decision, Retry, Wait
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from scenesync.domain.job import ClaimedJob
     from scenesync.domain.scene import Scene
     from scenesync.worker.circuit_breaker import Permit
     from scenesync.worker.plex_connection import PlexSession
-    from scenesync.worker.scene_sync import Decided, SyncResult
+    from scenesync.worker.sync_plan import Decided, SyncResult
 
 
 @dataclass(slots=True)
@@ -32,6 +34,8 @@ class Running:
     is_last_of_batch: bool = False
     is_known: bool = False
     """Nothing is to be done for the scene, which was known without a question to Plex."""
+    companions: Sequence[Running] = ()
+    """Others whose edit is equal, so that one request carries them all; they are handed out with this one."""
     permit: Permit | None = None
     result: SyncResult | None = None
     started_at: float = 0.0

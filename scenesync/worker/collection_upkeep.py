@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from scenesync.worker.collection_texts import CollectionTexts
     from scenesync.worker.collections import Collections, CollectionTask
     from scenesync.worker.images import ImageChange, ImageSync
-    from scenesync.worker.scene_sync import SyncResult
+    from scenesync.worker.sync_plan import SyncResult
     from scenesync.worker.write_limit import WriteLimit
 
 log = logging.getLogger(__name__)

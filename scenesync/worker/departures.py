@@ -17,7 +17,7 @@ from scenesync.domain.matching import Rule
 from scenesync.domain.paths import file_name, path_key
 from scenesync.domain.scene import Scene, SceneFile
 from scenesync.plex.exceptions import PlexNotFound
-from scenesync.worker.scene_sync import SyncResult, WrittenItem
+from scenesync.worker.sync_plan import SyncResult, WrittenItem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence

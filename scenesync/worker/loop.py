@@ -12,7 +12,6 @@ from scenesync.domain.batches import batched
 from scenesync.domain.errors import (
     LeaseLost,
     PermanentError,
-    SceneGone,
     StashRefused,
     StashUnauthorized,
     TransientError,
@@ -20,12 +19,12 @@ from scenesync.domain.errors import (
 from scenesync.domain.job import DESTROY, METADATA
 from scenesync.queue.errors import QueueError
 from scenesync.store.errors import StoreError
+from scenesync.worker.attempting import Attempting
 from scenesync.worker.attempts import Running
 from scenesync.worker.circuit_breaker import CircuitState
 from scenesync.worker.hand_out import HandOut
 from scenesync.worker.holdings import Holdings
 from scenesync.worker.preparing import AT_ONCE_FROM, Preparing
-from scenesync.worker.proof import Unproven
 from scenesync.worker.settling import Settling
 from scenesync.worker.unchanged import settle_unchanged
 
@@ -35,13 +34,10 @@ if TYPE_CHECKING:
     from scenesync.domain.job import ClaimedJob
     from scenesync.domain.outcome import Attempt
     from scenesync.domain.ports import SceneSource
-    from scenesync.worker.circuit_breaker import Permit
     from scenesync.worker.fan_out_steps import FanOut, SceneMemory
     from scenesync.worker.gate import Gate
     from scenesync.worker.plex_connection import PlexSession
     from scenesync.worker.processor import SyncWorker
-    from scenesync.worker.proof import ProofDesk
-    from scenesync.worker.scene_sync import SyncResult
 
 log = logging.getLogger(__name__)
 
@@ -71,13 +67,6 @@ class LoopLimits:
     deadline_s: float | None = None
     refresh_index_every_s: float = 30.0
     hand_back_after_s: float = 5.0
-
-
-@dataclass(slots=True, eq=False, kw_only=True)
-class UnprovenJob(Unproven):
-    """An attempt at a job that waits for its proof."""
-
-    job: Running
 
 
 class WorkLoop:
@@ -118,9 +107,9 @@ class WorkLoop:
             worker, gate, self._holdings, observers, until_idle=limits.until_idle, history=history
         )
         self._preparing = Preparing(self._settling, worker.circuit_breaker, self._undecided, self._work)
+        self._attempting = Attempting(worker, self._settling, self._holdings, self._preparing, self._work)
         self._stop = threading.Event()
         self._last_edits_in = threading.Event()
-        self._desks: list[ProofDesk] = []
         self._index_refreshed_at = time.monotonic()
         self._tidied_at: float | None = None
         self._maintained_at = self._looked_for_dead_at = time.monotonic()
@@ -132,6 +121,7 @@ class WorkLoop:
         """
         self._stop = stop
         self._settling.begin(stop)
+        self._attempting.begin(stop)
         proven = threading.Event()
         threads = [
             threading.Thread(target=self._work_off, args=(self._work,), name=f"sync-{number}", daemon=True)
@@ -311,7 +301,7 @@ class WorkLoop:
                 if job.is_fan_out:
                     self._go_one_page_further(job)
                 else:
-                    self._attempt_if_allowed(job)
+                    self._attempting.attempt(job)
             except Exception as error:  # noqa: BLE001 - a thread that dies in silence leaves a daemon that does nothing
                 self._settling.broken = error
 
@@ -333,91 +323,15 @@ class WorkLoop:
         else:
             self._settling.go_on_later(job, rest)
 
-    def _attempt_if_allowed(self, job: Running) -> None:
-        breaker = self._worker.circuit_breaker
-        # In half-open the connection's own probe decides, not a job.
-        may_begin = not self._stop.is_set() and breaker.state is CircuitState.CLOSED
-        permit = breaker.try_acquire() if may_begin else None
-        if permit is None or breaker.state is not CircuitState.CLOSED:
-            if permit is not None:
-                breaker.return_permit(permit)
-            self._settling.hand_back(job)
-        else:
-            self._attempt(job, permit)
-
-    def _attempt(self, job: Running, permit: Permit) -> None:
-        job.begin(permit)
-        self._preparing.begins(job)
-        try:
-            job.result = result = self._sync(job)
-        except Exception as error:  # noqa: BLE001 - one job's failure, whatever it is, goes to the table
-            self._settling.settle(job, error)
-            return
-        if result.is_done:
-            self._settling.settle(job, result.picture_error)
-            return
-        if job.session.proofs not in self._desks:
-            self._desks.append(job.session.proofs)
-        self._holdings.wait_for_proof(job.claim)
-        job.session.proofs.add(
-            UnprovenJob(
-                job.claim.scene_id,
-                result,
-                on_settled=lambda error: self._proven(job, error or result.picture_error),
-                still_ours=lambda: self._still_ours(job.claim),
-                job=job,
-            )
-        )
-
-    def _sync(self, job: Running) -> SyncResult:
-        """Make Plex show the scene, or part with it; raises SceneGone where that leaves nothing to be proven."""
-
-        def still_ours() -> bool:
-            return self._still_ours(job.claim)
-
-        if job.decided is not None:
-            return job.session.scene_sync.carry_out(job.decided, still_ours)
-        if job.scene is not None:
-            return job.session.scene_sync.sync(job.scene, still_ours)
-        parted = job.session.departures.part_with(job.claim.scene_id, job.claim.job, still_ours)
-        if parted is None:
-            raise SceneGone(f"Scene {job.claim.scene_id} no longer exists in Stash.")
-        return parted
-
-    def _proven(self, job: Running, error: Exception | None) -> None:
-        if error is None and job.scene is None and job.result is not None:
-            try:
-                job.session.departures.conclude(job.claim.scene_id, job.result)
-            except StoreError as failure:
-                error = failure  # to be done again, which then finds nothing to write
-        self._settling.settle(job, error)
-
-    def _proven_together(self, proven: Sequence[Unproven]) -> None:
-        """End jobs in one step; those that are about more than what is proven end by themselves."""
-        plain: list[Running] = []
-        for claim in proven:
-            if isinstance(claim, UnprovenJob) and claim.job.scene is not None and claim.result.picture_error is None:
-                plain.append(claim.job)
-            else:
-                claim.settle(None)
-        self._settling.settle_done(plain)
-
-    def _still_ours(self, claim: ClaimedJob) -> bool:
-        return self._holdings.has(claim) and self._worker.jobs.confirm_owned(claim)
-
     def _prove(self, ended: threading.Event) -> None:
         """Read edits back in batches until the loop has ended."""
         while not ended.wait(SHORT_WAIT_S):
             if not self._stop.is_set() and self._worker.circuit_breaker.state is not CircuitState.CLOSED:
                 continue  # while Plex is down nothing but its identity is asked
-            for desk in list(self._desks):
-                due_in_s = desk.due_in_s()
-                hurry = self._stop.is_set() or self._last_edits_in.is_set()  # no others will come to be read with them
-                if due_in_s is not None and (due_in_s <= 0 or hurry):
-                    try:
-                        desk.check(self._stop, self._proven_together)
-                    except Exception as error:  # noqa: BLE001 - as in _work_off
-                        self._settling.broken = error
+            try:
+                self._attempting.prove(in_a_hurry=self._stop.is_set() or self._last_edits_in.is_set())
+            except Exception as error:  # noqa: BLE001 - as in _work_off
+                self._settling.broken = error
 
     # -- stopping --------------------------------------------------------------------------------------------------
 

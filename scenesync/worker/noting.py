@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from scenesync.domain.item import Item
     from scenesync.domain.matching import Match
     from scenesync.worker.collections import Collections
-    from scenesync.worker.scene_sync import Baselines, Decided, Journal
+    from scenesync.worker.scene_sync import Baselines, Journal
+    from scenesync.worker.sync_plan import Decided
 
 
 class Notes:

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Final
 from scenesync.domain.errors import PermanentError, TransientError
 from scenesync.domain.matching import Match
 from scenesync.worker.circuit_breaker import CircuitState
-from scenesync.worker.scene_sync import Decided, SyncResult
+from scenesync.worker.sync_plan import Decided, SyncResult
 from scenesync.worker.write_limit import STALE_AFTER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Hashable, Sequence
 
     from scenesync.domain.scene import Scene
     from scenesync.worker.attempts import Running
@@ -131,8 +131,9 @@ class Preparing:
                 left.append(job)
         for place, job in enumerate(left, start=1):
             job.batch_size, job.is_last_of_batch = len(left), place == len(left)
-        self._decided.put_all(left)
-        jobs[0].session.scene_sync.unchanged.note(right)
+        scene_sync = jobs[0].session.scene_sync
+        self._decided.put_all(_with_companions(left) if scene_sync.shares_edits else left)
+        scene_sync.unchanged.note(right)
         self._settling.settle_done(done)
 
     def begins(self, job: Running) -> None:
@@ -142,6 +143,22 @@ class Preparing:
             self._size.learn(age_s, job.batch_size, is_last=job.is_last_of_batch)
             if age_s > STALE_AFTER_S:
                 job.decided = None
+
+
+def _with_companions(jobs: Sequence[Running]) -> Sequence[Running]:
+    """Return the jobs to hand out: of those whose edits are equal the first, which takes the others along."""
+    handed_out: list[Running] = []
+    by_wording: dict[Hashable, list[Running]] = {}
+    for job in jobs:
+        edit = job.decided.shared_edit if job.decided is not None else None
+        if edit is None:
+            handed_out.append(job)
+        else:
+            by_wording.setdefault(edit.wording, []).append(job)
+    for first, *others in by_wording.values():
+        first.companions = others
+        handed_out.append(first)
+    return handed_out
 
 
 def decide_together(scene_sync: SceneSync, scenes: Sequence[Scene]) -> Sequence[Decided | Exception | None]:

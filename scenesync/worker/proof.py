@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from scenesync.worker.collection_upkeep import CollectionUpkeep
     from scenesync.worker.images import ImageSync
     from scenesync.worker.photos import PhotoSync
-    from scenesync.worker.scene_sync import Baselines, Journal, SyncResult, WrittenItem
+    from scenesync.worker.scene_sync import Baselines, Journal
+    from scenesync.worker.sync_plan import SyncResult, WrittenItem
     from scenesync.worker.write_limit import WriteLimit
 
 log = logging.getLogger(__name__)
@@ -41,6 +42,7 @@ MAX_AGE_S: Final = 1.0
 """An edit waits at most this long for others to be read back with it."""
 TAG_LAG_S: Final = 1.2
 """Tag lists may lag about a second behind the edit (facts/plex.md 3.2)."""
+SWALLOWED_OFTEN: Final = 2
 UNDER_WAY_S: Final = 30.0
 """An edit that was handed in within this time after a dialect was learned may have been written in the one before."""
 
@@ -97,6 +99,7 @@ class ProofDesk:
         self._waiting: list[Unproven] = []
         self._oldest_at = 0.0
         self._learned_at: float | None = None
+        self._swallowed_together = 0
 
     def add(self, claim: Unproven) -> None:
         """Take an edit in; its job stays claimed until the proof."""
@@ -168,10 +171,21 @@ class ProofDesk:
         # A lock that is not shown even now is no reason to give the scene up: the next look at it tries again.
         still = self._unproven([claim for claim in claims if not claim.is_settled], _settle_each, with_locks=False)
         understood = [edit for claim in claims if claim.is_proven for edit in sent[id(claim)]]
+        self._judge_shared_edits([claim for claim in claims if claim.is_proven])
         if in_other_dialect and any(map(_depends_on_dialect, understood)):
             self._server.adopt_other_dialect(understood)
             self._learned_at = time.monotonic()
         return still
+
+    def _judge_shared_edits(self, proven: Sequence[Unproven]) -> None:
+        """Give up naming several items in one edit where that is swallowed, and then taken for each by itself.
+
+        Once may be an accident.
+        """
+        if any(_was_swallowed_with_others(claim) for claim in proven):
+            self._swallowed_together += 1
+            if self._swallowed_together >= SWALLOWED_OFTEN:
+                self._server.edit_one_by_one()
 
     def _is_from_before(self, claim: Unproven) -> bool:
         """Say whether the edit may have been written before the present dialect was learned: then that is the cure."""
@@ -355,6 +369,11 @@ def _added_names(change: FieldChange) -> frozenset[str]:
 def _concerns_collections(claim: Unproven) -> bool:
     changes = (change for written in claim.result.written for change in written.edit.changes)
     return bool(claim.result.collections) or any(change.field is Field.COLLECTIONS for change in changes)
+
+
+def _was_swallowed_with_others(claim: Unproven) -> bool:
+    """Say whether nothing was shown of an edit that named several items."""
+    return not claim.arrived and any(written.is_shared for written in claim.result.written)
 
 
 def _concerns_dialect(claim: Unproven) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import field as dataclass_field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Protocol
 
-from scenesync.domain.blast_radius import NOWHERE, Reach, reach_of
+from scenesync.domain.blast_radius import reach_of
 from scenesync.domain.departure import without_label
 from scenesync.domain.desired import DEFAULT_FIELDS, DEFAULT_RULES, DesiredFields
 from scenesync.domain.diff import Baseline, ConflictPolicy, Edit, ItemBaselines, plan_edit
@@ -18,6 +18,7 @@ from scenesync.domain.fields import Field
 from scenesync.domain.matching import Match
 from scenesync.domain.participation import EVERYBODY, Participation, Reason
 from scenesync.worker.noting import Notes, file_of
+from scenesync.worker.sync_plan import Decided, PlannedItem, SyncResult, WrittenItem
 from scenesync.worker.wanted import Wanted
 from scenesync.worker.write_limit import STALE_AFTER_S
 
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from scenesync.domain.ports import MediaServer
     from scenesync.domain.scene import Scene
     from scenesync.worker.collections import Collections, CollectionTask
-    from scenesync.worker.images import ImageChange, ImageSync
+    from scenesync.worker.images import ImageSync
     from scenesync.worker.locator import Locator, Looked
     from scenesync.worker.photos import PhotoSync
     from scenesync.worker.rivals import Rivals
@@ -111,85 +112,6 @@ class SyncOptions:
     """The label of items whose scene was deleted ("": they get none); it goes when an item has a scene again."""
 
 
-@dataclass(frozen=True, slots=True)
-class WrittenItem:
-    """What was sent to one item, so that reading back can prove it."""
-
-    edit: Edit
-    images: tuple[ImageChange, ...] = ()
-    photos: tuple[Photo, ...] = ()
-    """Those to look at once the item shows its actors."""
-
-
-@dataclass(frozen=True, slots=True)
-class SyncResult:
-    """What was done for a scene: the match, and what was written; nothing was written where it was right.
-
-    ``picture_error`` is what kept a picture from being brought up to date: all else was written nevertheless.
-    ``collections`` are to be seen to when that is proven.
-    """
-
-    match: Match
-    written: tuple[WrittenItem, ...] = ()
-    picture_error: Exception | None = None
-    collections: tuple[CollectionTask, ...] = ()
-
-    @property
-    def is_done(self) -> bool:
-        """Say whether nothing is left to look at in Plex."""
-        return not self.written and not self.collections
-
-    @property
-    def changed_fields(self) -> tuple[str, ...]:
-        """The names of all fields that were written, each once."""
-        texts = (change.field.value for item in self.written for change in item.edit.changes)
-        images = (change.field.value for item in self.written for change in item.images)
-        photos = ["photo"] if any(item.photos for item in self.written) else []
-        return tuple(dict.fromkeys((*texts, *images, *photos)))
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedItem:
-    """One item as it is, the edit that would make it right, and the pictures that would be put there.
-
-    ``reach`` is what the edit counts for in a run that nobody asked for, ``known`` what was written there before.
-    """
-
-    item: Item
-    edit: Edit
-    pictures: tuple[Field, ...] = ()
-    photos: tuple[str, ...] = ()
-    reach: Reach = NOWHERE
-    known: Mapping[Field, Baseline] = dataclass_field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """What is to be done for a scene, by items that were read after ``read_at`` (monotonic).
-
-    ``is_noted``: baselines and journal have its edits already.
-    """
-
-    scene: Scene
-    desired: DesiredFields
-    match: Match
-    planned: Sequence[PlannedItem]
-    read_at: float
-    held: Hold | None = None
-    is_noted: bool = False
-
-    @property
-    def is_simple(self) -> bool:
-        """Whether its texts are all that has to be seen to before its edits."""
-        return self.held is None and not self.desired.collections
-
-    @property
-    def is_right(self) -> bool:
-        """Whether there is nothing to do, and no picture to ask for."""
-        pictures = self.desired.images or self.desired.photos
-        return self.is_simple and not pictures and not any(step.edit for step in self.planned)
-
-
 class SceneSync:
     """Carries a scene's metadata to its items, whatever state they are in."""
 
@@ -241,6 +163,26 @@ class SceneSync:
     def looking_up(self) -> AbstractContextManager[object]:
         """Let what is looked up in the store in the block cost less."""
         return self._baselines.looking_up()
+
+    @property
+    def shares_edits(self) -> bool:
+        """Whether equal edits of several items are to be sent as one."""
+        return self._server.edits_many
+
+    def send_together(self, decided: Sequence[Decided], still_ours: Callable[[Scene], bool]) -> Sequence[Decided]:
+        """Send the equal edits of several scenes in one request; return those that were sent, with that noted.
+
+        Those whose job was taken over are left out, and nothing is sent that rests on an old read: each of these has
+        to be carried out by itself. Raises what sending raises.
+        """
+        with self._writing.slot(lambda: True, learns=False):
+            if time.monotonic() - min(each.read_at for each in decided) > STALE_AFTER_S:
+                return ()
+            ours = [each for each in decided if still_ours(each.scene)]
+            edits = [edit for each in ours if (edit := each.shared_edit) is not None]
+            if edits:
+                self._server.apply_to_all(edits)
+        return [replace(each, is_sent=True) for each in ours]
 
     def note_together(self, decided: Sequence[Decided]) -> Sequence[Decided]:
         """Note in one step what is about to be written for simple scenes; return them with that noted."""
@@ -323,15 +265,17 @@ class SceneSync:
             pictures = self._images.bring_up_to_date(step.item, scene.id, desired.images, still_ours, file=file)
             image_error = image_error or pictures.error
             edit = replace(step.edit, also_lock=pictures.missing_locks)
+            to_send = replace(edit, changes=(), also_unlock=()) if decided.is_sent else edit
             if edit:
                 _say_what_was_cut(scene.id, edit, desired.cuts)
+            if to_send:
                 if not decided.is_noted:
                     self._notes.note(scene.id, match, step.item, edit)
-                self._send(step.item, edit, still_ours, read_at)
+                self._send(step.item, to_send, still_ours, read_at)
             photos, photo_error = self._photos_to_look_at(step, desired)
             image_error = image_error or photo_error
             if edit or pictures.changes or photos:
-                written.append(WrittenItem(edit, pictures.changes, photos))
+                written.append(WrittenItem(edit, pictures.changes, photos, is_shared=decided.is_sent))
             tasks.extend(self._collections.tasks(step.item, edit, desired.collections))
         if not (written or tasks or image_error):
             self.unchanged.note([replace(decided, match=match, planned=planned)])

@@ -20,7 +20,7 @@ from scenesync.domain.paths import path_key
 from scenesync.domain.proven import Proof, fingerprint
 from scenesync.stash.parse import to_time
 from scenesync.store.errors import StoreError
-from scenesync.worker.scene_sync import SyncResult
+from scenesync.worker.sync_plan import SyncResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from scenesync.worker.collections import Collections
     from scenesync.worker.library_index import LibraryIndex
     from scenesync.worker.plex_connection import PlexSession
-    from scenesync.worker.scene_sync import Decided
     from scenesync.worker.settling import Settling
+    from scenesync.worker.sync_plan import Decided
     from scenesync.worker.wanted import Wanted
 
 log = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from scenesync.domain.fields import LIST_FIELDS, SHARED_LISTS
 from scenesync.domain.journal import Lock
 from scenesync.domain.undo import selected_key
 from scenesync.worker.proof import Unproven
-from scenesync.worker.scene_sync import SyncResult, WrittenItem
+from scenesync.worker.sync_plan import SyncResult, WrittenItem
 from scenesync.worker.undo_work import told_of
 
 if TYPE_CHECKING:

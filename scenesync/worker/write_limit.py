@@ -49,11 +49,11 @@ class WriteLimit:
             return self._limit
 
     @contextmanager
-    def slot(self, still_ours: Callable[[], bool]) -> Iterator[float]:
+    def slot(self, still_ours: Callable[[], bool], *, learns: bool = True) -> Iterator[float]:
         """Wait for a slot and hold it for the block, which makes one write; its time and failure are learned from.
 
         Whoever had to wait may have lost its job meanwhile: ``still_ours`` is asked last, and LeaseLost raised on a no.
-        Yields for how many seconds there was no slot.
+        Yields for how many seconds there was no slot. A write that is no ordinary one ``learns`` only from failing.
         """
         wanted = time.monotonic()
         with self._changed:
@@ -69,7 +69,7 @@ class WriteLimit:
         except BaseException:  # any other failure says nothing about how busy Plex is, but the slot must come back
             self._ended(math.nan)
             raise
-        self._ended(time.monotonic() - started)
+        self._ended(time.monotonic() - started if learns else math.nan)
 
     def _ended(self, took_s: float | None) -> None:
         with self._changed:

@@ -18,7 +18,7 @@ from scenesync.store.journal import JournalStore
 from scenesync.worker import preparing
 from scenesync.worker.loop import JOBS_IN_HAND, LoopLimits
 from scenesync.worker.preparing import decide_together
-from scenesync.worker.scene_sync import Decided
+from scenesync.worker.sync_plan import Decided
 
 if TYPE_CHECKING:
     from sync_world import SyncWorld

@@ -89,6 +89,17 @@ class PlexDoor:
     def apply_edit(self, edit: Edit) -> None:
         self._edit(edit, other_dialect=self._speaks_other)
 
+    @property
+    def edits_many(self) -> bool:
+        return True
+
+    def apply_to_all(self, edits: Sequence[Edit]) -> None:
+        for edit in edits:
+            self.apply_edit(edit)
+
+    def edit_one_by_one(self) -> None:
+        raise NotImplementedError("nothing in the simulated histories is equal for two scenes")
+
     def apply_in_other_dialect(self, edit: Edit) -> None:
         self._edit(edit, other_dialect=not self._speaks_other)
 

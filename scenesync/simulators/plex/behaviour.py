@@ -55,6 +55,8 @@ class PlexBehaviour:
     """The owner's rating is kept in half stars, whole numbers here (3.2)."""
     year_follows_date: bool = True
     """Editing ``originallyAvailableAt`` sets ``year`` (3.2)."""
+    edit_of_several: Literal["all", "ignored"] = "all"
+    """What becomes of an edit that names several items: each is changed, or none although the answer is 200 (3.3)."""
     unknown_id: Literal["ignored", "404"] = "ignored"
     """How an edit of items of which none exists in this section is answered (3.1)."""
     updated_at_moves_on_edit: bool = True

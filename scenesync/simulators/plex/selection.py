@@ -61,7 +61,9 @@ def select(library: PlexLibrary, query: Sequence[tuple[str, str]], behaviour: Pl
 
 def select_for_edit(library: PlexLibrary, query: Sequence[tuple[str, str]], behaviour: PlexBehaviour) -> list[PlexItem]:
     """Return the items that an edit on a listing reaches: without ``id`` all of them."""
-    return _filtered(library, [pair for pair in query if not _EDITING.fullmatch(pair[0])], behaviour)
+    found = _filtered(library, [pair for pair in query if not _EDITING.fullmatch(pair[0])], behaviour)
+    names_several = any(name == "id" and "," in value for name, value in query)
+    return [] if names_several and behaviour.edit_of_several == "ignored" else found
 
 
 def page(found: Sequence[PlexItem], start: int, size: int | None, cap: int | None) -> Page:
