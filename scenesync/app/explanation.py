@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from scenesync.domain.job import Job
     from scenesync.domain.outcome import Attempt
     from scenesync.domain.scene import Scene
-    from scenesync.worker.scene_sync import PlannedItem
+    from scenesync.worker.sync_plan import PlannedItem
 
 ATTEMPTS_SHOWN = 10
 

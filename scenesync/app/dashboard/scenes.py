@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from scenesync.app.explanation import Explanation
     from scenesync.app.installation import Installation
     from scenesync.domain.fields import FieldValue
-    from scenesync.worker.scene_sync import PlannedItem
+    from scenesync.worker.sync_plan import PlannedItem
 
 
 class KnownScenes:
