@@ -49,7 +49,7 @@ def test_the_demo_tells_its_story_and_finds_every_claim_true(tmp_path: Path) -> 
     assert document["saves"] == 40 + 8
     assert document["in_hand_when_killed"] > 0
     assert document["requests_in_startup"]["identity"] >= 2
-    assert set(document["requests_in_startup"]) <= {"identity", "read"}
+    assert set(document["requests_in_startup"]) <= {"identity", "notifications", "read"}
     assert document["status"]["dead_letters"] == 1
     assert document["status"]["pending"] == 0
     (letter,) = document["dead_letters"]

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 RECOVERY_WITHIN_S: Final = 5.0
 _ATTEMPTS_LOOKED_AT: Final = 100
-# Whether Plex is there; and, once, whether it kept the edits of the moment before it went down.
-_QUESTIONS: Final = frozenset({"identity", "read"})
+# Whether Plex is there; whether it announces again; and, once, whether it kept the edits of the moment before.
+_QUESTIONS: Final = frozenset({"identity", "notifications", "read"})
 
 
 @dataclass(frozen=True, slots=True)
