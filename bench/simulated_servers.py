@@ -20,7 +20,7 @@ from scenesync.simulators.sample_world import World, build_world, png
 from scenesync.simulators.stash.server import StashSimulator
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from multiprocessing.connection import Connection
 
     from scenesync.simulators.plex.records import RequestRecord
@@ -89,6 +89,19 @@ class ServerProcess:
         """Give each scene a new cover, and nothing else."""
         self._call("change_covers", tuple(scene_ids), number)
 
+    def show(self, edits: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+        """Let items of Plex, by their keys, show these fields (``PlexSimulator.edit_by_hand``), without a request."""
+        self._call("show", edits)
+
+    def edit_in_plex(self, scene_ids: Sequence[int]) -> None:
+        """Give the items of these scenes another summary, as a person in Plex does."""
+        self._call("edit_in_plex", tuple(scene_ids))
+
+    def count_requests(self) -> int:
+        """Return how many requests Stash has answered so far."""
+        count: int = self._call("count_requests")
+        return count
+
     def take_records(self) -> list[RequestRecord]:
         """Return Plex's record of every request since the last time, in the order of arrival."""
         records: list[RequestRecord] = self._call("take_records")
@@ -156,6 +169,18 @@ class _Served:
     def change_covers(self, scene_ids: tuple[int, ...], number: int) -> None:
         for scene_id in scene_ids:
             self._stash.save(scene_id, cover=png(1_000_000 * (number + 1) + scene_id))
+
+    def show(self, edits: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+        for rating_key, fields in edits:
+            self._plex.edit_by_hand(self._plex.item(rating_key), **fields)
+
+    def edit_in_plex(self, scene_ids: tuple[int, ...]) -> None:
+        for scene_id in scene_ids:
+            item = self._plex.item(self._world.rating_key_of[scene_id])
+            self._plex.edit_by_hand(item, summary="Somebody else's words.")
+
+    def count_requests(self) -> int:
+        return sum(record.graphql is not None for record in self._stash.requests)
 
     def take_records(self) -> list[RequestRecord]:
         records = sorted(self._plex.requests, key=lambda record: record.at_monotonic)

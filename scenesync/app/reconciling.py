@@ -157,6 +157,7 @@ def _sides(installation: Installation, session: PlexSession) -> Sides:
         server=installation.plex,
         index=session.index,
         walk=partial(shown_items, installation.plex),
+        looking_up=installation.database.looking_up,
         watched=frozenset(
             field for field in IMAGE_FIELDS if policies.get(field, settings.conflict_policy) is ConflictPolicy.STASH
         ),

@@ -199,6 +199,12 @@ def plan_edit(
     )
 
 
+def shows(item: Item, field: Field, wanted: FieldValue, baseline: Baseline | None) -> bool:
+    """Say whether an item needs no edit of this field, whoever would win."""
+    change = _step(field, item.value(field), wanted, baseline, ConflictPolicy.STASH)
+    return is_right(field, change.before, change.after, baseline)
+
+
 def _step(
     field: Field, shown: FieldValue, wanted: FieldValue, baseline: Baseline | None, policy: ConflictPolicy
 ) -> FieldChange:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _LONG: Final = 48
 """Longer texts are kept as a digest: they only have to be told apart."""
 
+_SURELY_SHOWN: Final = 2
+
 
 class Glimpses:
     """What the listings of a server showed of its items."""
@@ -98,11 +100,14 @@ class Glimpse:
     def _is_whole(self, field: Field, shown: FieldValue, wanted: FieldValue) -> bool:
         """Say whether a list cannot go on beyond what is shown.
 
-        Nobody knows where a server cuts; but no list that it showed is longer than that, and those that are as long as
-        the longest may be cut. Where it never showed any, nothing speaks for there being one, and nothing against it.
+        Nobody knows where a server cuts (none is known to show fewer than two names, facts/plex.md 2.4); but no list
+        that it showed is longer than that, and those that are as long as the longest may be cut. Where it never showed
+        any, nothing speaks for there being one, and nothing against it.
         """
         longest = self._longest.get(field, 0)
-        return len(shown) < longest or (longest == 0 and not wanted)
+        if longest == 0:
+            return not wanted
+        return len(shown) < max(longest, _SURELY_SHOWN)
 
 
 def same_picture(glimpsed: str, shown: str) -> bool:

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from scenesync.domain.desired import shown_title
+from scenesync.domain.diff import shows
 from scenesync.domain.fields import IMAGE_FIELDS
 from scenesync.domain.gaps import Gap, GapKind, is_bare, kind_of, takes_away
 from scenesync.domain.glimpse import same_picture
 from scenesync.domain.item import Item
-from scenesync.domain.matching import Ambiguous, Match, NoMatch
+from scenesync.domain.matching import Ambiguous, Match, NoMatch, plays
 from scenesync.plex.exceptions import PlexTemporaryError
 from scenesync.reconciliation.findings import Looked
 from scenesync.reconciliation.planning import PlannedScene, Syncing, Verdict, plan_scene
@@ -82,9 +84,18 @@ class FullReads(Protocol):
 @dataclass(frozen=True, slots=True)
 class _Paired:
     scene: Scene
-    rating_keys: tuple[str, ...]
+    match: Match
+    desired: DesiredFields
     read: str | None
     """Which version of the scene the worker has read, None if it never did."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What SceneSync wrote to items: values, and the paths under which their pictures were shown."""
+
+    written: Mapping[str, Mapping[Field, Baseline]]
+    pictures: Mapping[str, Mapping[Field, str]]
 
 
 class Comparison:
@@ -124,7 +135,7 @@ class Comparison:
                 continue
             match = self._syncing.match(scene)
             if isinstance(match, Match):
-                paired.append(_Paired(scene, match.rating_keys, read.get(scene.id)))
+                paired.append(_Paired(scene, match, self._syncing.desired(scene), read.get(scene.id)))
             elif isinstance(match, NoMatch) and not match.lost_pins:
                 yield _looked(scene, gap=_missing(scene))
             else:
@@ -133,77 +144,69 @@ class Comparison:
         yield from self._compare_pairs(paired)
 
     def _compare_pairs(self, paired: Sequence[_Paired]) -> Iterator[Looked]:
-        keys = [key for pair in paired for key in pair.rating_keys]
-        written, pictures = self._written.read_many(keys), self._written.pictures_shown(keys)
+        keys = [key for pair in paired for key in pair.match.rating_keys]
+        known = _Known(self._written.read_many(keys), self._written.pictures_shown(keys))
         doubtful: list[_Paired] = []
         for pair in paired:
-            looked = self._at_a_glance(pair, written, pictures)
-            if looked is None:
-                doubtful.append(pair)
+            shown = self._glimpses_of(pair)
+            if shown is not None and self._looks_right(pair, shown, known):
+                yield self._texts_are_right(pair, known, partial(_picture_in, shown))
             else:
-                yield looked
-        yield from self._in_full(doubtful, written, pictures)
+                doubtful.append(pair)
+        yield from self._in_full(doubtful, known)
 
-    def _at_a_glance(
-        self,
-        pair: _Paired,
-        written: Mapping[str, Mapping[Field, Baseline]],
-        pictures: Mapping[str, Mapping[Field, str]],
-    ) -> Looked | None:
-        """Return the answer if the listing gives one."""
+    def _glimpses_of(self, pair: _Paired) -> Mapping[str, Glimpse] | None:
+        """Return what listings showed of all items of a scene, None if one is in none."""
         if self._glimpses is None:
             return None
-        desired = self._syncing.desired(pair.scene)
         shown: dict[str, Glimpse] = {}
-        for key in pair.rating_keys:
-            glimpse, known = self._glimpses.of(key), written.get(key, {})
+        for key in pair.match.rating_keys:
+            glimpse = self._glimpses.of(key)
             if glimpse is None:
                 return None
-            if any(glimpse.doubts(self._syncing.wanted(desired, glimpse.library_key, known), known)):
-                return None
             shown[key] = glimpse
-        return self._texts_are_right(pair, desired, pictures, lambda key, field: shown[key].picture(field))
+        return shown
 
-    def _in_full(
-        self,
-        doubtful: Sequence[_Paired],
-        written: Mapping[str, Mapping[Field, Baseline]],
-        pictures: Mapping[str, Mapping[Field, str]],
-    ) -> Iterator[Looked]:
-        waiting = list(doubtful)
-        while waiting:
-            batch, waiting = waiting[: READ_AT_ONCE * 10], waiting[READ_AT_ONCE * 10 :]
-            items = self._read([key for pair in batch for key in pair.rating_keys])
-            for pair in batch:
+    def _looks_right(self, pair: _Paired, shown: Mapping[str, Glimpse], known: _Known) -> bool:
+        for key, glimpse in shown.items():
+            written = known.written.get(key, {})
+            if any(glimpse.doubts(self._syncing.wanted(pair.desired, glimpse.library_key, written), written)):
+                return False
+        return True
+
+    def _in_full(self, doubtful: Sequence[_Paired], known: _Known) -> Iterator[Looked]:
+        items = self._read([key for pair in doubtful for key in pair.match.rating_keys])
+        for pair in doubtful:
+            if self._is_right(pair, items, known):
+                yield self._texts_are_right(pair, known, lambda key, field: str(items[key].value(field)))
+            else:
                 planned = plan_scene(self._syncing, pair.scene, items, with_pictures=False, include_held=False)
-                yield self._judged(pair, planned, items, written, pictures)
+                yield self._judged(pair, planned, items, known)
+
+    def _is_right(self, pair: _Paired, items: Mapping[str, Item], known: _Known) -> bool:
+        """Say whether all items of a scene are there, play its files and show all that is wanted."""
+        for key in pair.match.rating_keys:
+            item, written = items.get(key), known.written.get(key, {})
+            if item is None or not plays(item, pair.match):
+                return False
+            wanted = self._syncing.wanted(pair.desired, item.library_key, written)
+            if not all(shows(item, field, value, written.get(field)) for field, value in wanted.items()):
+                return False
+        return True
 
     def _read(self, keys: Sequence[str]) -> Mapping[str, Item]:
-        wanted = list(dict.fromkeys(keys))
-        self.items_read += len(wanted)
-        items: dict[str, Item] = {}
-        while wanted:
-            batch = wanted[: self._at_once]
+        self.items_read += len(keys)
+        while True:
             try:
-                items |= self._server.read_items(batch, at_once=self._at_once)
+                return self._server.read_items(keys, at_once=self._at_once) if keys else {}
             except PlexTemporaryError:
                 if self._at_once <= READ_AT_LEAST:
                     raise
                 # So many at once may just be more than this server can give in time.
-                self._at_once = max(READ_AT_LEAST, self._at_once // 2)
+                self._at_once = max(READ_AT_LEAST, self._at_once // 4)
                 log.info("Plex did not answer a large read, asking for fewer items at once most=%d", self._at_once)
-            else:
-                wanted = wanted[len(batch) :]
-        return items
 
-    def _judged(
-        self,
-        pair: _Paired,
-        planned: PlannedScene,
-        items: Mapping[str, Item],
-        written: Mapping[str, Mapping[Field, Baseline]],
-        pictures: Mapping[str, Mapping[Field, str]],
-    ) -> Looked:
+    def _judged(self, pair: _Paired, planned: PlannedScene, items: Mapping[str, Item], known: _Known) -> Looked:
         scene = pair.scene
         match planned.verdict:
             case Verdict.LEFT_OUT:
@@ -213,34 +216,30 @@ class Comparison:
             case Verdict.AMBIGUOUS | Verdict.REFUSED:
                 return _looked(scene, undecided=planned.verdict.value, looks=pair.read is None)
             case Verdict.CHANGE:
-                return _with_gap(scene, planned, written)
+                return _with_gap(scene, planned, known.written)
             case Verdict.UNCHANGED:
-                desired, none = self._syncing.desired(scene), Item("", "", (), {})
-                return self._texts_are_right(
-                    pair, desired, pictures, lambda key, field: str(items.get(key, none).value(field))
-                )
+                none = Item("", "", (), {})
+                return self._texts_are_right(pair, known, lambda key, field: str(items.get(key, none).value(field)))
 
-    def _texts_are_right(
-        self,
-        pair: _Paired,
-        desired: DesiredFields,
-        pictures: Mapping[str, Mapping[Field, str]],
-        shown: Callable[[str, Field], str],
-    ) -> Looked:
+    def _texts_are_right(self, pair: _Paired, known: _Known, shown: Callable[[str, Field], str]) -> Looked:
         """Return what is to be said of a scene whose texts and lists are right, from its pictures."""
-        scene, fields = pair.scene, tuple(desired.images)
+        scene, fields, pictures = pair.scene, tuple(pair.desired.images), known.pictures
         drifted = {
             field.value
-            for key in pair.rating_keys
+            for key in pair.match.rating_keys
             for field in self._watched.intersection(fields)
-            if (known := pictures.get(key, {}).get(field, "")) and not same_picture(shown(key, field), known)
+            if (put := pictures.get(key, {}).get(field, "")) and not same_picture(shown(key, field), put)
         }
         if drifted:
-            return _looked(scene, gap=_gap(GapKind.DRIFTED, scene, pair.rating_keys, sorted(drifted)))
+            return _looked(scene, gap=_gap(GapKind.DRIFTED, scene, pair.match.rating_keys, sorted(drifted)))
         # With the version that it read the worker also saw the cover; a change of the cover alone makes a new version.
         is_news = pair.read is None or (bool(fields) and pair.read != scene.updated_at)
-        unproven = any(shown == "" for key in pair.rating_keys for shown in pictures.get(key, {}).values())
+        unproven = any(shown == "" for key in pair.match.rating_keys for shown in pictures.get(key, {}).values())
         return _looked(scene, looks=is_news or unproven)
+
+
+def _picture_in(shown: Mapping[str, Glimpse], rating_key: str, field: Field) -> str:
+    return shown[rating_key].picture(field)
 
 
 def _looked(scene: Scene, **what: Any) -> Looked:  # noqa: ANN401 - fields of Looked

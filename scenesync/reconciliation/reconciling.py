@@ -18,6 +18,7 @@ from scenesync.domain.batches import batched
 from scenesync.domain.gaps import GapKind
 from scenesync.domain.glimpse import Glimpses
 from scenesync.domain.job import scene_job
+from scenesync.reconciliation.ahead import ahead
 from scenesync.reconciliation.comparison import Comparison
 from scenesync.reconciliation.findings import Findings, Looked
 from scenesync.worker.backoff import calculate_delay
@@ -25,6 +26,7 @@ from scenesync.worker.backoff import calculate_delay
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from scenesync.domain.fields import Field
     from scenesync.domain.item import Library
@@ -40,6 +42,7 @@ log = logging.getLogger(__name__)
 SCENES_PER_PAGE: Final = 1000
 SCENES_PER_STEP: Final = 5000
 IDS_PER_READ: Final = 100
+ITEMS_AHEAD: Final = 1000
 RESUMED_WITHIN_S: Final = 24 * 3600.0
 """What was begun longer ago is begun anew: too much may have changed in what it has passed."""
 MISSING_WAITS_S: Final = (60.0, 540.0)
@@ -135,6 +138,7 @@ class Sides:
     server: FullReads
     index: Index
     walk: Callable[[Library], Iterator[ShownItem]]
+    looking_up: Callable[[], AbstractContextManager[None]]
     watched: frozenset[Field]
 
 
@@ -207,7 +211,10 @@ class Reconciler:
                 raise Interrupted
             glimpses.add(shown)
 
-        self._sides.index.read_showing(self._sides.walk, look)
+        def walk(library: Library) -> Iterator[ShownItem]:
+            return chain.from_iterable(ahead(batched(self._sides.walk(library), ITEMS_AHEAD)))
+
+        self._sides.index.read_showing(walk, look)
         return glimpses
 
     def _pages(self, scope: Scope, run: Reconciliation) -> tuple[int, Iterator[Sequence[Scene]]]:
@@ -224,13 +231,14 @@ class Reconciler:
         read = self._sides.read.versions_between(scenes[0].id - 1, scenes[-1].id)
         jobs: list[Job] = []
         missing: list[Job] = []
-        for looked in comparison.compare(scenes, read):
-            found.count(looked)
-            if looked.gap is not None and looked.gap.kind is GapKind.MISSING:
-                if looked.scene_id not in self._given_up:
-                    missing.append(_waiting_job(looked))
-            elif looked.gap is not None or looked.looks:
-                jobs.append(_job(looked))
+        with self._sides.looking_up():
+            for looked in comparison.compare(scenes, read):
+                found.count(looked)
+                if looked.gap is not None and looked.gap.kind is GapKind.MISSING:
+                    if looked.scene_id not in self._given_up:
+                        missing.append(_waiting_job(looked))
+                elif looked.gap is not None or looked.looks:
+                    jobs.append(_job(looked))
         self._taker.take(jobs)
         self._taker.wait_for_plex(missing)
         if self._runs is not None:
@@ -259,7 +267,7 @@ def _present(source: Scenes, ids: Sequence[int]) -> Sequence[Scene]:
 
 
 def _steps(pages: Iterable[Sequence[Scene]]) -> Iterator[Sequence[Scene]]:
-    return batched(chain.from_iterable(pages), SCENES_PER_STEP)
+    return batched(chain.from_iterable(ahead(pages)), SCENES_PER_STEP)
 
 
 def _job(looked: Looked) -> Job:

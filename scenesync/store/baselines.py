@@ -230,7 +230,11 @@ class BaselineStore:
 
 
 def _to_baseline(written: str, shown: str | None, replaced: str | None, locked: int) -> Baseline:
-    return Baseline(to_value(written), _value_or_none(shown), _value_or_none(replaced), locked=bool(locked))
+    value = to_value(written)
+    # Nearly always the server shows just what was written: then it is the same value, read once.
+    return Baseline(
+        value, value if shown == written else _value_or_none(shown), _value_or_none(replaced), locked=bool(locked)
+    )
 
 
 def _value_or_none(text: str | None) -> FieldValue | None:

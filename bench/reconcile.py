@@ -1,0 +1,161 @@
+"""What it costs to compare two libraries, as ``scenesync reconcile --scope all`` does it, in a process of its own.
+
+Plex shows nearly everything as Stash has it, as after a full sync; one scene in a hundred was edited since, in Stash or
+in Plex.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from bench.figures import Benchmark, Figure, at_most
+from bench.product import open_product
+from bench.simulated_servers import ServerProcess
+from scenesync.app.installation import showing_of
+from scenesync.domain.batches import batched
+from scenesync.domain.diff import Baseline
+from scenesync.domain.fields import Field
+from scenesync.store.baselines import BaselineStore
+from scenesync.store.traces import TraceStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from bench.simulated_servers import Address
+    from scenesync.app.installation import Installation
+    from scenesync.domain.fields import FieldValue
+    from scenesync.domain.scene import Scene
+
+PAGE: Final = 1000
+EDITED_EVERY: Final = 200
+"""In Stash one scene in so many, in Plex as many others."""
+MB: Final = 1024
+_BY_HAND: Final = {
+    Field.TITLE: "title",
+    Field.SORT_TITLE: "title_sort",
+    Field.SUMMARY: "summary",
+    Field.DATE: "originally_available_at",
+    Field.STUDIO: "studio",
+    Field.ACTORS: "actors",
+    Field.GENRES: "genres",
+    Field.DIRECTORS: "directors",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    """What one comparison cost, and what it found. Time and memory (MiB) are those of its whole process."""
+
+    scenes: int
+    seconds: float
+    cpu_seconds: float
+    plex_requests: int
+    stash_requests: int
+    peak_memory_mb: float
+    gaps: int
+    items_read_in_full: int
+
+    @property
+    def requests(self) -> int:
+        """Those to both servers."""
+        return self.plex_requests + self.stash_requests
+
+
+def measure(scenes: int, folder: Path) -> Reconciled:
+    """Compare so many scenes with as many items. Raises RuntimeError if it did not find the gaps."""
+    with ServerProcess("plex") as plex, ServerProcess("stash") as stash:
+        there, here = plex.begin(scenes), stash.begin(scenes)
+        with open_product(folder / "data", here, there) as product:
+            _bring_in_line(product.installation, plex)
+        edited = here.scene_ids[::EDITED_EVERY]
+        stash.edit(edited, 1)
+        drifted = here.scene_ids[1::EDITED_EVERY]
+        plex.edit_in_plex(drifted)
+        plex.take_records()
+        before = stash.count_requests()
+        found, seconds, cpu_seconds, peak_mb = _reconcile(folder, here, there)
+        done = Reconciled(
+            scenes,
+            seconds,
+            cpu_seconds,
+            len(plex.take_records()),
+            stash.count_requests() - before,
+            peak_mb,
+            sum(kind["count"] for kind in found["gaps"].values()),
+            found["items_read_in_full"],
+        )
+    if done.gaps != len(edited) + len(drifted):
+        raise RuntimeError(f"{done.gaps} gaps were found of {len(edited) + len(drifted)}.")
+    return done
+
+
+def _bring_in_line(installation: Installation, plex: ServerProcess) -> None:
+    """Let Plex show all scenes as wanted, and SceneSync remember that it wrote so, without a request for each."""
+    session = installation.session(installation.plex.identity())
+    session.index.refresh()
+    baselines = BaselineStore(installation.database, session.identity.machine_identifier)
+    traces, showing = TraceStore(installation.database), showing_of(installation.settings)
+    for page in batched(_scenes(installation), PAGE):
+        edits: list[tuple[str, Mapping[str, FieldValue]]] = []
+        with baselines.together():
+            for scene in page:
+                values = session.scene_sync.desired(scene).values
+                match = session.scene_sync.match(scene)
+                for key in getattr(match, "rating_keys", ()):
+                    edits.append((key, {_BY_HAND[field]: value for field, value in values.items() if value}))
+                    written = {field: Baseline(value, shown=value) for field, value in values.items()}
+                    baselines.write(key, scene.id, written)
+            traces.keep([showing.trace(scene, read_at=time.time()) for scene in page])
+        plex.show(edits)
+
+
+def _scenes(installation: Installation) -> Iterator[Scene]:
+    last_id = 0
+    while page := installation.stash.scenes_after(last_id, PAGE):
+        yield from page
+        last_id = page[-1].id
+
+
+def _reconcile(folder: Path, stash: Address, plex: Address) -> tuple[dict[str, Any], float, float, float]:
+    """Run the command; return its document, seconds by clock and by processor, and its peak of memory in MiB."""
+    settings = {
+        "DATA_DIR": str(folder / "data"),
+        "STASH_URL": stash.url,
+        "PLEX_URL": plex.url,
+        "PLEX_TOKEN": plex.token,
+        "PATH_MAP": " => ".join(plex.path_map),
+        "SYNC_POSTER": "false",
+        "SYNC_BACKGROUND": "false",
+    }
+    environment = {f"SCENESYNC_{key}": value for key, value in settings.items()}
+    command = [sys.executable, "-m", "scenesync", "reconcile", "--scope", "all", "--no-wait", "--json"]
+    answer = folder / "answer.json"
+    began = time.monotonic()
+    with answer.open("wb") as stdout:
+        process = subprocess.Popen(command, env=environment, stdout=stdout)
+        _, _, usage = os.wait4(process.pid, 0)
+    seconds = time.monotonic() - began
+    document = json.loads(answer.read_text(encoding="utf-8"))
+    return document, seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / MB
+
+
+def run(scenes: int, folder: Path) -> list[Figure]:
+    """Return the figures of one comparison."""
+    done = measure(scenes, folder)
+    size = f"{scenes:,} scenes x {scenes:,} items"
+    return [
+        Figure(f"{size}, seconds", done.seconds, "s", at_most(60.0)),
+        Figure(f"{size}, requests", done.requests, "", at_most(400)),
+        Figure(f"{size}, peak memory", done.peak_memory_mb, "MiB", at_most(350.0)),
+    ]
+
+
+BENCHMARK: Final = Benchmark("reconcile", full=partial(run, 100_000), quick=partial(run, 5_000))
