@@ -40,9 +40,12 @@ class Gap:
     fields: tuple[str, ...] = ()
 
 
-def kind_of(changes: Sequence[FieldChange], baselines: Mapping[Field, Baseline]) -> GapKind:
-    """Return what the difference of one item is, from the edit that would end it."""
-    kinds = {_kind_of_field(change, baselines) for change in changes}
+def kind_of(changes: Sequence[FieldChange], baselines: Mapping[Field, Baseline], *, is_news: bool) -> GapKind:
+    """Return what the difference of one item is, from the edit that would end it.
+
+    ``is_news``: the scene changed in Stash since the worker read it last.
+    """
+    kinds = {_kind_of_field(change, baselines, is_news=is_news) for change in changes}
     return next(kind for kind in GapKind if kind in kinds)
 
 
@@ -51,15 +54,19 @@ def is_bare(scene: Scene) -> bool:
     return not (scene.studio or scene.performers or scene.tags or scene.details or scene.date)
 
 
-def takes_away(changes: Sequence[FieldChange]) -> bool:
-    """Say whether an edit would empty something that is shown now."""
-    return any(change.before != empty_value(change.field) == change.after for change in changes)
+def takes_away(changes: Sequence[FieldChange], baselines: Mapping[Field, Baseline]) -> bool:
+    """Say whether an edit would empty something that is shown now and that SceneSync never wrote."""
+    return any(
+        change.before != empty_value(change.field) == change.after and change.field not in baselines
+        for change in changes
+    )
 
 
-def _kind_of_field(change: FieldChange, baselines: Mapping[Field, Baseline]) -> GapKind:
+def _kind_of_field(change: FieldChange, baselines: Mapping[Field, Baseline], *, is_news: bool) -> GapKind:
+    if not baselines:
+        return GapKind.EMPTY if change.before == empty_value(change.field) else GapKind.STALE
     baseline = baselines.get(change.field)
-    if baseline is not None and change.before not in (baseline.shown, baseline.written, baseline.replaced):
-        return GapKind.DRIFTED
-    if not baselines and change.before == empty_value(change.field):
-        return GapKind.EMPTY
-    return GapKind.STALE
+    if baseline is None:  # it was right when the item was written to
+        return GapKind.STALE if is_news else GapKind.DRIFTED
+    is_ours = change.before in (baseline.shown, baseline.written, baseline.replaced)
+    return GapKind.STALE if is_ours else GapKind.DRIFTED

@@ -81,8 +81,11 @@ def plan_path(folder: Path, run: int) -> Path:
 
 
 def let_go_stopped(runs: Runs, queue: Queue, run: int, folder: Path) -> None:
-    """Enqueue the scenes of a run that waits for a person, and forget it unless it is being gathered again by now."""
-    _enqueue(runs, queue, run)
+    """Enqueue the scenes of a run that waits for a person, and forget it unless it is being gathered again by now.
+
+    All of them are looked at in Plex, as whatever a person decides.
+    """
+    _enqueue(runs, queue, run, look=True)
     forget_stopped(runs, run, folder)
 
 
@@ -97,9 +100,10 @@ def forget_stopped(runs: Runs, run: int, folder: Path) -> bool:
     return is_forgotten
 
 
-def _enqueue(runs: Runs, queue: Queue, run: int) -> None:
-    """Enqueue the scenes of a run; what was enqueued before a crash merges."""
-    queue.put_many((scene_job(scene_id, time.time()) for scene_id in runs.scenes(run)), priority=PRIORITY_BULK)
+def _enqueue(runs: Runs, queue: Queue, run: int, *, look: bool) -> None:
+    """Enqueue the scenes of a run; what was enqueued before a crash merges. ``look`` as in ``scene_job``."""
+    jobs = (scene_job(scene_id, time.time(), look=look) for scene_id in runs.scenes(run))
+    queue.put_many(jobs, priority=PRIORITY_BULK)
 
 
 class Judge:
@@ -132,16 +136,17 @@ class Judge:
         """Add scenes to a run; nothing comes of them before ``conclude``. Raises StoreError."""
         self._runs.gather(run_key, cause, scene_ids, at=time.time())
 
-    def conclude(self, run_key: str, cause: str) -> bool:
+    def conclude(self, run_key: str, cause: str, *, look: bool = False) -> bool:
         """Let the gathered run into the queue, or stop it; say whether it goes on. Calling it again is harmless.
 
-        Raises what the queue, the store and the requests to Plex and Stash raise; the run is then still gathered.
+        With ``look`` all of them are looked at in Plex, whatever is known. Raises what the queue, the store and the
+        requests to Plex and Stash raise; the run is then still gathered.
         """
         run = self._runs.gathering(run_key)
         if run is None:
             return True
         if may_exceed(self._runs.size(run), self._fields, self._limits):
-            totals = self._plan(run)
+            totals = self._plan(run, look=look)
             reason = why_too_far(totals.reach, self._limits, all_items=self._all_items())
             if reason:
                 self._runs.stop(run, reason, totals.as_document())
@@ -151,25 +156,25 @@ class Judge:
                     *(cause, reason, run, run, run),
                 )
                 return False
-        _enqueue(self._runs, self._queue, run)
+        _enqueue(self._runs, self._queue, run, look=look)
         self._runs.end(run)
         plan_path(self._plans, run).unlink(missing_ok=True)
         return True
 
-    def _plan(self, run: int) -> Totals:
+    def _plan(self, run: int, *, look: bool) -> Totals:
         path = plan_path(self._plans, run)
         try:
-            return self._write_plan(run, path)
+            return self._write_plan(run, path, None if look else time.time())
         except OSError as error:  # a disk in trouble is no reason to give the run up
             raise from_os(error, path, f"The plan {path} cannot be kept") from error
 
-    def _write_plan(self, run: int, path: Path) -> Totals:
+    def _write_plan(self, run: int, path: Path, relying_since: float | None) -> Totals:
         totals = Totals()
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         header = plan_file.PlanHeader(self._server_id, time.time())
         with plan_file.writing(path, header) as writer:
             for planned in plan_scenes(
-                self._syncing, self._scenes(run), with_pictures=False, relying_since=time.time()
+                self._syncing, self._scenes(run), with_pictures=False, relying_since=relying_since
             ):
                 totals.count(planned)
                 writer.add(planned)

@@ -216,7 +216,7 @@ class Comparison:
             case Verdict.AMBIGUOUS | Verdict.REFUSED:
                 return _looked(scene, undecided=planned.verdict.value, looks=pair.read is None)
             case Verdict.CHANGE:
-                return _with_gap(scene, planned, known.written)
+                return _with_gap(pair, planned, known.written)
             case Verdict.UNCHANGED:
                 none = Item("", "", (), {})
                 return self._texts_are_right(pair, known, lambda key, field: str(items.get(key, none).value(field)))
@@ -258,11 +258,12 @@ def _missing(scene: Scene) -> Gap:
     return _gap(GapKind.MISSING, scene, (), ())
 
 
-def _with_gap(scene: Scene, planned: PlannedScene, written: Mapping[str, Mapping[Field, Baseline]]) -> Looked:
+def _with_gap(pair: _Paired, planned: PlannedScene, written: Mapping[str, Mapping[Field, Baseline]]) -> Looked:
+    scene, is_news = pair.scene, pair.read != pair.scene.updated_at
     changed = [item for item in planned.items if item.changes]
-    if is_bare(scene) and any(takes_away(item.changes) for item in changed):
+    if is_bare(scene) and any(takes_away(item.changes, written.get(item.rating_key, {})) for item in changed):
         return _looked(scene, is_bare=True)
-    kinds = {kind_of(item.changes, written.get(item.rating_key, {})) for item in changed}
+    kinds = {kind_of(item.changes, written.get(item.rating_key, {}), is_news=is_news) for item in changed}
     worst = next(kind for kind in GapKind if kind in kinds)
     fields = (change.field.value for item in changed for change in item.changes)
     return _looked(scene, gap=_gap(worst, scene, tuple(item.rating_key for item in changed), fields))

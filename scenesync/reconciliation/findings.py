@@ -104,7 +104,11 @@ class Findings:
             scenes=document["scenes"],
             right=document["right"],
             gaps=Counter({GapKind(kind): told["count"] for kind, told in gaps.items()}),
-            examples={GapKind(kind): [_to_gap(gap) for gap in told["examples"]] for kind, told in gaps.items()},
+            examples={
+                GapKind(kind): [_to_gap(gap) for gap in told["examples"]]
+                for kind, told in gaps.items()
+                if told["examples"]
+            },
             left_out=Counter(document["left_out"]),
             undecided=document["undecided"],
             not_ready=document["not_ready"],

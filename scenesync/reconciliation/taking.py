@@ -71,7 +71,7 @@ class Judging(Enqueueing):
 
     def conclude(self) -> bool:
         """Enqueue what was gathered, or stop it."""
-        return self._judge.conclude(self._run_key, self._run_key)
+        return self._judge.conclude(self._run_key, self._run_key, look=True)
 
 
 class Nothing:

@@ -84,6 +84,9 @@ def test_sigterm_ends_the_daemon_within_10_s_while_stash_says_nothing(world: Liv
 def test_a_scene_saved_while_it_is_being_written_runs_once_more(world: LiveWorld) -> None:
     scene = world.add_scene("Harbour at dawn")
     daemon = world.daemon()
+    daemon.wait_for_log("reconciliation ended")
+    world.settle()
+    before = world.queue().completed_total
     with world.plex.paused_on_write() as pause:
         world.stash.save(scene, details="The first ferry.")
         assert pause.arrived.wait(30), "the daemon did not get to write"
@@ -96,7 +99,7 @@ def test_a_scene_saved_while_it_is_being_written_runs_once_more(world: LiveWorld
         "The first ferry.",
         "The last ferry.",
     ]
-    assert world.queue().completed_total == 2
+    assert world.queue().completed_total - before == 2
     assert daemon.stop() == 0
 
 
