@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from scenesync.app import daemon_switch, plugin_install
-from scenesync.app.heartbeat import silence_s
+from scenesync.app.heartbeat import silence_s, works_with
 from scenesync.stash import plugin_start
 from scenesync.stash.plugin_protocol import PluginChannel
 
@@ -72,12 +72,13 @@ def _install(started: Started, channel: PluginChannel) -> str:
     except plugin_install.CannotInstall as error:
         unharmed = " What was installed before is unchanged and still in use." if had_one else ""
         raise TaskFailed(f"{error}{unharmed}") from error
-    count = plugin_install.package_count(new)
-    # Ended before the swap: it would load one half of a package from here, the other from there.
-    was_running = daemon_switch.is_running(started.data_dir)
-    ended = daemon_switch.stop(started.data_dir)
+    count, place = plugin_install.package_count(new), folder / plugin_install.ENVIRONMENT
+    # Ended before the swap: it would load one half of a package from here, the other from there. One that works in
+    # another container, with packages of its own, is left alone.
+    was_running = daemon_switch.is_running(started.data_dir) and works_with(started.data_dir, place)
+    ended = daemon_switch.stop(started.data_dir) if was_running else True
     plugin_install.put_in_place(new)
-    said = f"{count} package{'s' if count != 1 else ''} installed into {folder / plugin_install.ENVIRONMENT}."
+    said = f"{count} package{'s' if count != 1 else ''} installed into {place}."
     if not ended:
         return f"{said} The daemon is busy and still uses the ones before; stop and start it."
     plugin_install.remove_others(folder)

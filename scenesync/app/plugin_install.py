@@ -62,9 +62,8 @@ def build(plugin_dir: Path, environ: Mapping[str, str], watcher: Watcher) -> Pat
     """Make an environment that works and return its folder, which nothing uses yet. Raises CannotInstall, OSError."""
     if sys.version_info < OLDEST_PYTHON:
         raise CannotInstall(_too_old())
-    for leftover in _environments(plugin_dir):
-        if leftover != current(plugin_dir):
-            shutil.rmtree(leftover, ignore_errors=True)
+    if current(plugin_dir) is not None:  # else a kill in the midst of a swap may have left the only one that works
+        remove_others(plugin_dir)
     new = plugin_dir / f"{ENVIRONMENT}-{time.strftime('%Y%m%dT%H%M%S', time.gmtime(time.time()))}"
     try:
         _fill(new, plugin_dir, _clean(environ), watcher)

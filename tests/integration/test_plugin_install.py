@@ -54,6 +54,7 @@ def test_packages_with_which_scenesync_does_not_start_are_not_put_in_place(plugi
 
 
 def test_without_a_way_to_any_package_server_a_person_is_told_two_ways_out(plugin_dir: Path) -> None:
+    (plugin_dir / ".venv").mkdir()
     (plugin_dir / ".venv-20200101T000000").mkdir()  # left by a run that was killed
     nobody = "http://127.0.0.1:9/"
     with pytest.raises(CannotInstall) as failed:
@@ -62,7 +63,7 @@ def test_without_a_way_to_any_package_server_a_person_is_told_two_ways_out(plugi
     assert said.startswith("The packages could not be installed. No package server could be reached.")
     assert "-d wheels 'harbour-lamp>=1' 'pier<3'; then put that folder into" in said
     assert nobody not in said
-    assert sorted(path.name for path in plugin_dir.iterdir()) == ["constraints.txt", "pyproject.toml"]
+    assert sorted(path.name for path in plugin_dir.iterdir()) == [".venv", "constraints.txt", "pyproject.toml"]
 
 
 def test_a_python_that_is_too_old_is_told_from_one_that_will_do(

@@ -1,16 +1,16 @@
 from __future__ import annotations
 
+import sys
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scenesync.app import daemon_switch
 from scenesync.app.data_directory import worker_lock
-from scenesync.app.heartbeat import FILE, Heartbeat, silence_s
+from scenesync.app.heartbeat import FILE, Heartbeat, silence_s, works_with
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pytest
 
 
@@ -66,6 +66,13 @@ def test_a_heart_beats_at_its_pace_however_often_it_is_asked(tmp_path: Path) -> 
     for _ in range(100):
         beat()
     assert (tmp_path / FILE).stat().st_mtime_ns == first
+
+
+def test_a_sign_of_life_says_whose_it_is(tmp_path: Path) -> None:
+    assert not works_with(tmp_path, Path(sys.prefix))
+    Heartbeat(tmp_path)()
+    assert works_with(tmp_path, Path(sys.prefix))
+    assert not works_with(tmp_path, tmp_path / ".venv")  # as in another container
 
 
 def test_a_clock_that_was_set_back_is_no_silence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
