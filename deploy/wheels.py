@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import requires
 from itertools import product
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
 ROOT: Final = Path(__file__).parents[1]
+AT_ONCE: Final = 4
 MACHINES: Final = ("x86_64", "aarch64")
 # musl 1.2 is in every Alpine since 3.13. glibc 2.31 is Debian 11's; all images of Python are newer.
 TAGS: Final = {
@@ -76,15 +78,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.parse_args(arguments)
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     pins = read_pins((ROOT / "constraints.txt").read_text(encoding="utf-8"))
-    found: dict[Target, Mapping[str, str]] = {}
-    for target in targets(supported_pythons(project["classifiers"])):
-        needed = sorted(closure(project["dependencies"], target, requires))
-        try:
-            found[target] = ask(target, [f"{name}=={pins[name]}" for name in needed])
-        except NotToBeHad as error:
-            sys.exit(f"{target}: {error}")
-        print(f"{target}: {len(found[target])} packages", file=sys.stderr)  # noqa: T201 - this takes a minute or two
+    wanted = targets(supported_pythons(project["classifiers"]))
+    try:
+        found = ask_for_all(project["dependencies"], pins, wanted)
+    except NotToBeHad as error:
+        sys.exit(str(error))
     print("\n".join(table(found, pins)))  # noqa: T201
+
+
+def ask_for_all(
+    dependencies: Sequence[str], pins: Mapping[str, str], wanted: Sequence[Target]
+) -> dict[Target, Mapping[str, str]]:
+    """Return for each target the files of all that ``dependencies`` lead to. Raises NotToBeHad."""
+
+    def answer(target: Target) -> Mapping[str, str]:
+        needed = sorted(closure(dependencies, target, requires))
+        return ask(target, [f"{name}=={pins[name]}" for name in needed])
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:  # pip mostly waits for answers
+        return dict(zip(wanted, pool.map(answer, wanted), strict=True))
 
 
 def supported_pythons(classifiers: Iterable[str]) -> list[str]:
@@ -136,7 +148,7 @@ def ask(target: Target, requirements: Sequence[str]) -> Mapping[str, str]:
             [*command, *target.pip_options(), *requirements], capture_output=True, text=True, check=False
         )
     if done.returncode != 0:
-        raise NotToBeHad(done.stderr.strip())
+        raise NotToBeHad(f"{target}: {done.stderr.strip()}")
     return read_report(done.stdout)
 
 

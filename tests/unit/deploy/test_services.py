@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from scenesync.app.cli import cli
-from scenesync.app.settings import load_settings
+from scenesync.app.settings import Settings, load_settings
 
 ROOT = Path(__file__).parents[3]
 DEPLOY = ROOT / "deploy"
@@ -57,6 +57,9 @@ def test_the_container_runs_the_daemon_as_nobody_special_with_one_volume() -> No
     assert entry in PROJECT["scripts"]
     assert command in cli.commands or cli.get_command(None, command)  # type: ignore[arg-type] - it looks by name alone
     assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", user)
+    [port] = said("EXPOSE")
+    assert COMPOSE["services"]["scenesync"]["ports"] == [f"127.0.0.1:{port}:{port}"]
+    assert Settings.model_fields["http_port"].default == int(port)
     assert data.startswith(f"{volume}/")
     order = [word for word, _ in INSTRUCTIONS]
     assert order.index("USER") > max(number for number, word in enumerate(order) if word in {"RUN", "COPY"})
