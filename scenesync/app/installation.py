@@ -70,7 +70,7 @@ from scenesync.worker.stash_connection import StashConnection
 from scenesync.worker.unchanged import Unchanged
 from scenesync.worker.undoing import Undoing
 from scenesync.worker.wanted import Wanted
-from scenesync.worker.write_limit import WriteLimit
+from scenesync.worker.write_limit import ReadLimit, WriteLimit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -146,12 +146,13 @@ class Installation:
         settings, server_id = self.settings, identity.machine_identifier
         self._speak_as_learned(identity)
         options, writing = sync_options(settings), WriteLimit(settings.workers)
+        reading = ReadLimit(settings.workers)
         baselines = BaselineStore(self.database, server_id)
         journal = JournalStore(self.database, server_id, run_id=self.run_id)
         holds = HoldStore(self.database, server_id)
         images = self._image_sync(baselines, journal, options, writing)
         index = self._index(server_id)
-        locator = self._locator(index, server_id)
+        locator = self._locator(index, server_id, reading)
         rivals = Rivals(self.stash, baselines, locator.match, options.participation)
         photos = self._photos(identity, writing)
         collections, upkeep = keepers_of_collections(
@@ -204,7 +205,7 @@ class Installation:
             restorer=undoing,
             pick_up=lambda scene_ids: self.queue.put_many(scene_job(each, time.time()) for each in scene_ids),
         )
-        proofs = ProofDesk(self.plex, baselines, journal, images, upkeep, writing, photos)
+        proofs = ProofDesk(self.plex, baselines, journal, images, upkeep, writing, photos, reading)
         return PlexSession(identity, index, scene_sync, proofs, departures, undoing, upkeep)
 
     def _index(self, server_id: str) -> LibraryIndex:
@@ -215,9 +216,9 @@ class Installation:
             on_new_files=self.queue.wake_for_files,
         )
 
-    def _locator(self, index: LibraryIndex, server_id: str) -> Locator:
+    def _locator(self, index: LibraryIndex, server_id: str, reading: ReadLimit) -> Locator:
         settings, pins = self.settings, PinStore(self.database, server_id)
-        return Locator(self.plex, index, settings.path_map, strict=settings.strict_matching, pins=pins)
+        return Locator(self.plex, index, settings.path_map, strict=settings.strict_matching, pins=pins, reading=reading)
 
     def _photos(self, identity: ServerIdentity, writing: WriteLimit) -> PhotoSync | None:
         """Return what gives actors their photos, None if it is off or cannot work."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from scenesync.domain.dead_letter import DeadLetter
     from scenesync.domain.diff import Edit
@@ -126,6 +126,10 @@ class MediaServer(Protocol):
 
     def apply_edit(self, edit: Edit) -> None:
         """Send an edit: one request, more only where the request line would become too long."""
+        ...
+
+    def ready(self, edit: Edit) -> Callable[[], None]:
+        """Return what does ``apply_edit``, with all made ready that can be before."""
         ...
 
     @property

@@ -14,6 +14,7 @@ import math
 import threading
 import time
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 from urllib.parse import quote
 
@@ -31,17 +32,19 @@ from scenesync.plex.dialect import (
     other_rating_request,
     other_way,
 )
-from scenesync.plex.edit_request import edit_requests, fitting_names, fitting_summary, sliced_lists
+from scenesync.plex.edit_request import edit_requests, sliced_lists
 from scenesync.plex.exceptions import PlexBusy, PlexError, PlexNotFound, PlexPermanentError
 from scenesync.plex.exchange import Exchange, LineTooLong, RequestRecord, Timeouts, parsed
+from scenesync.plex.fitting import fitted, fitting, warn_of_cuts
 from scenesync.plex.http import PlexHttp
 from scenesync.plex.http_errors import Cause, NoAnswer
 from scenesync.plex.photo_request import photo_requests
+from scenesync.plex.read_request import IDS_PER_READ, chunks, items_request
 from scenesync.plex.request import Request, checked_key, parameter
 from scenesync.plex.watching import ItemWatcher, Nobody
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from scenesync.domain.diff import Edit, FieldChange
@@ -50,7 +53,6 @@ if TYPE_CHECKING:
 
 logger: Final = logging.getLogger(__name__)
 
-IDS_PER_READ: Final = 50
 _WRONG_VERB: Final = frozenset({404, 405})
 """Which verb a version wants for scans differs, and a wrong one is mostly answered with 404 (facts/plex.md 6.1)."""
 
@@ -201,10 +203,10 @@ class PlexClient:
         began_at = time.monotonic()
         wanted = tuple(dict.fromkeys(checked_key(key, "a rating key") for key in rating_keys))
         found: dict[str, Item] = {}
-        waiting = list(_chunks(wanted, self._dialect.ids_line_bytes, at_once))
+        waiting = list(chunks(wanted, self._dialect.ids_line_bytes, at_once))
         while waiting:
             keys = waiting.pop()
-            request = _items_request(keys)
+            request = items_request(keys)
             began = time.monotonic()
             try:
                 answer = self._exchange.read(request, "read")
@@ -219,7 +221,7 @@ class PlexClient:
                 if shorter is None:
                     raise
                 self._learn(ids_line_bytes=shorter.ids_line_bytes)
-                waiting.extend(_chunks(keys, self._dialect.ids_line_bytes, at_once))
+                waiting.extend(chunks(keys, self._dialect.ids_line_bytes, at_once))
             else:
                 found.update((each.rating_key, replace(each, as_of=as_of)) for each in items if each.rating_key in keys)
                 if len(items) < len(keys) and not self._dialect.omits_missing:
@@ -233,7 +235,7 @@ class PlexClient:
 
         To be applied to wanted values before they are compared, so that what was cut counts as right.
         """
-        return _fitting(field, value, self._dialect)
+        return fitting(field, value, self._dialect)
 
     def apply_edit(self, edit: Edit) -> None:
         """Send an edit. A success says that Plex took it, not that it did it: only reading back does.
@@ -241,6 +243,11 @@ class PlexClient:
         A summary that does not fit (`fit`) is cut, with a warning in the log.
         """
         self._apply(edit, self._dialect)
+
+    def ready(self, edit: Edit) -> Callable[[], None]:
+        """Return what does ``apply_edit``; the request is made now."""
+        dialect = self._dialect
+        return partial(self._apply, edit, dialect, edit_requests(fitted(edit, dialect), dialect))
 
     @property
     def edits_many(self) -> bool:
@@ -263,7 +270,7 @@ class PlexClient:
         waiting = [tuple(by_key)]
         while waiting:
             keys = waiting.pop()
-            requests = edit_requests(_fitted(first, self._dialect), self._dialect, keys)
+            requests = edit_requests(fitted(first, self._dialect), self._dialect, keys)
             if len(keys) == 1 or len(requests) > 1:
                 for key in keys:
                     self.apply_edit(by_key[key])
@@ -274,6 +281,8 @@ class PlexClient:
 
     def _write_to_all(self, request: Request, keys: tuple[str, ...]) -> list[tuple[str, ...]]:
         """Send an edit for several items; return the keys again if it turned out to be too long for this server."""
+        for key in keys:
+            self._watcher.was_written(key)
         try:
             self._write_fields(request)
         except LineTooLong as error:
@@ -296,10 +305,10 @@ class PlexClient:
         if any(change.field is Field.RATING for change in changes):
             self._learn(rating_request=other_rating_request(self._dialect).rating_request)
 
-    def _apply(self, edit: Edit, dialect: Dialect) -> None:
+    def _apply(self, edit: Edit, dialect: Dialect, ready: Sequence[Request] = ()) -> None:
         self._watcher.was_written(edit.rating_key)
         while True:
-            requests = edit_requests(_fitted(edit, dialect), dialect)
+            requests, ready = ready or edit_requests(fitted(edit, dialect), dialect), ()
             try:
                 for request in requests:
                     self._write_fields(request)
@@ -315,7 +324,7 @@ class PlexClient:
             self._learn(item_line_bytes=dialect.item_line_bytes)
         if dialect.long_lists == "unknown" and (long := sliced_lists(edit, requests)):
             dialect = self._learn_of_long_lists(edit, long, dialect)
-        _warn_of_cuts(edit, dialect)
+        warn_of_cuts(edit, dialect)
 
     def _learn_of_long_lists(self, edit: Edit, changes: Sequence[FieldChange], dialect: Dialect) -> Dialect:
         """Look whether the requests for a long list added to each other or replaced each other; mend the latter."""
@@ -422,55 +431,11 @@ def _as_of(answer: RawAnswer, began: float) -> int:
     return told and told - math.ceil(time.monotonic() - began)
 
 
-def _items_request(keys: Sequence[str]) -> Request:
-    # Without skipRefresh a read may make Plex analyse the file first, which takes minutes (facts/plex.md 2.5, 7).
-    return Request("GET", f"/library/metadata/{','.join(keys)}", "skipRefresh=1")
-
-
-def _chunks(keys: Sequence[str], line_bytes: int, at_once: int) -> Iterator[Sequence[str]]:
-    """Cut ``keys`` into lists of at most ``at_once`` whose request line is not longer than ``line_bytes``."""
-    chunk: list[str] = []
-    length = bare = _items_request(()).line_bytes
-    for key in keys:
-        longer = length + len(key) + (1 if chunk else 0)
-        if chunk and (len(chunk) == at_once or longer > line_bytes):
-            yield chunk
-            chunk, longer = [], bare + len(key)
-        chunk.append(key)
-        length = longer
-    if chunk:
-        yield chunk
-
-
 def _may_be_too_long(request: Request, error: PlexError) -> bool:
     """Say whether the failed write may have been cut off for its length (facts/plex.md 3.4)."""
     broken = isinstance(error.__cause__, NoAnswer) and error.__cause__.cause is Cause.CUT
     return broken and request.line_bytes > SURE_LINE_BYTES
 
 
-def _fitting(field: Field, value: FieldValue, dialect: Dialect) -> FieldValue:
-    if isinstance(value, str):
-        return fitting_summary(value, dialect.item_line_bytes) if field is Field.SUMMARY else value
-    return fitting_names(field, value, dialect.item_line_bytes) if dialect.long_lists == "replaced" else value
-
-
-def _fitted(edit: Edit, dialect: Dialect) -> Edit:
-    fitting = [_fitting(change.field, change.after, dialect) for change in edit.changes]
-    if all(after == change.after for change, after in zip(edit.changes, fitting, strict=True)):
-        return edit
-    changes = (replace(change, after=after) for change, after in zip(edit.changes, fitting, strict=True))
-    return replace(edit, changes=tuple(changes))
-
-
 def _folded(value: FieldValue) -> frozenset[str]:
     return frozenset(name.casefold() for name in value)
-
-
-def _warn_of_cuts(edit: Edit, dialect: Dialect) -> None:
-    for change in edit.changes:
-        sent = _fitting(change.field, change.after, dialect)
-        if len(sent) < len(change.after):
-            logger.warning(
-                "cut to what fits into a request item=%s field=%s kept=%d of=%d",
-                *(edit.rating_key, change.field.value, len(sent), len(change.after)),
-            )

@@ -13,6 +13,7 @@ from scenesync.domain.matching import Ambiguous, Match, MatchResult, NoMatch, Ru
 from scenesync.domain.participation import Reason
 from scenesync.domain.pins import Pin, PinnedFile, scene_keys
 from scenesync.plex.exceptions import PlexNotFound
+from scenesync.worker.write_limit import ReadLimit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -39,6 +40,7 @@ class Pins(Protocol):
 
 
 ITEMS_PER_READ: Final = 50
+MOST_READS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +62,10 @@ class Locator:
         *,
         strict: bool = True,
         pins: Pins | None = None,
+        reading: ReadLimit | None = None,
     ) -> None:
         self._server = server
+        self._reading = reading or ReadLimit(MOST_READS)
         self._index = index
         self._path_map = tuple(path_map)
         self._strict = strict
@@ -85,7 +89,7 @@ class Locator:
         keys = dict.fromkeys(key for found in matches if isinstance(found, Match) for key in found.rating_keys)
         items: dict[str, Item] = {}
         for batch in batched(keys, ITEMS_PER_READ):
-            items.update(self._server.read_items(batch))
+            items.update(self._read_now(batch))
         return items
 
     def locate(
@@ -119,7 +123,7 @@ class Locator:
         if not isinstance(result, Match):
             return None
         in_hand = all(key in known for key in result.rating_keys)
-        items = known if in_hand else self._server.read_items(result.rating_keys)
+        items = known if in_hand else self._read_now(result.rating_keys)
         # The path is checked in the read that the edit is based on: after a rebuild of Plex's database the same key
         # may be a different film.
         good = {key for key in result.rating_keys if key in items and plays(items[key], result)}
@@ -129,6 +133,10 @@ class Locator:
         if not good:
             return None
         return result, [items[key] for key in result.rating_keys if key in good]
+
+    def _read_now(self, rating_keys: Sequence[str]) -> Mapping[str, Item]:
+        with self._reading.slot():
+            return self._server.read_items(rating_keys)
 
     def _pins_of(self, scene: Scene) -> Sequence[Pin]:
         return self._pins.of_files(scene_keys(scene.files)) if self._pins is not None else ()

@@ -20,7 +20,7 @@ from scenesync.domain.fields import SHARED_LISTS, Field, FieldValue, shown_as
 from scenesync.domain.matching import plays
 from scenesync.plex.exceptions import PlexNotFound
 from scenesync.worker.scene_sync import require_as_planned
-from scenesync.worker.write_limit import STALE_AFTER_S
+from scenesync.worker.write_limit import STALE_AFTER_S, ReadLimit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -87,8 +87,10 @@ class ProofDesk:
         collections: CollectionUpkeep,
         writing: WriteLimit,
         photos: PhotoSync | None = None,
+        reading: ReadLimit | None = None,
     ) -> None:
         self._writing = writing
+        self._reading = reading or ReadLimit(1)
         self._collections = collections
         self._photos = photos
         self._server = server
@@ -187,6 +189,10 @@ class ProofDesk:
             if self._swallowed_together >= SWALLOWED_OFTEN:
                 self._server.edit_one_by_one()
 
+    def _read(self, rating_keys: Sequence[str]) -> Mapping[str, Item]:
+        with self._reading.slot():
+            return self._server.read_items(rating_keys)
+
     def _is_from_before(self, claim: Unproven) -> bool:
         """Say whether the edit may have been written before the present dialect was learned: then that is the cure."""
         return self._learned_at is not None and claim.handed_in_at < self._learned_at + UNDER_WAY_S
@@ -202,7 +208,7 @@ class ProofDesk:
         for claim in claims:
             claim.result = self._collections.as_called_now(claim.result)
         keys = [written.edit.rating_key for claim in claims for written in claim.result.written]
-        items = self._server.read_items(list(dict.fromkeys(keys)))
+        items = self._read(list(dict.fromkeys(keys)))
         claims = [claim for claim in claims if not self._settled_as_gone(claim, items)]
         rest = [claim for claim in claims if self._is_unproven(claim, items, with_locks=with_locks)]
         for claim in rest:
@@ -314,7 +320,7 @@ class ProofDesk:
         """
         sent: list[Edit] = []
         send = self._server.apply_in_other_dialect if in_other_dialect else self._server.apply_edit
-        items = self._server.read_items([written.edit.rating_key for written in claim.result.written])
+        items = self._read([written.edit.rating_key for written in claim.result.written])
         if self._settled_as_gone(claim, items):
             return sent
         for written in claim.result.written:
@@ -336,7 +342,7 @@ class ProofDesk:
         return sent
 
     def _ignored(self, claim: Unproven) -> EditIgnored:
-        items = self._server.read_items([written.edit.rating_key for written in claim.result.written])
+        items = self._read([written.edit.rating_key for written in claim.result.written])
         fields = sorted(
             {
                 change.field.value

@@ -365,10 +365,11 @@ class SceneSync:
         self._send(item, edit, still_ours, read_at)
 
     def _send(self, item: Item, edit: Edit, still_ours: Callable[[], bool], read_at: float) -> None:
+        send = self._server.ready(edit)
         with self._writing.slot(still_ours):
             if time.monotonic() - read_at > STALE_AFTER_S:
                 require_as_planned(self._server, item, edit)
-            self._server.apply_edit(edit)
+            send()
 
 
 def require_as_planned(server: MediaServer, item: Item, edit: Edit) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -145,3 +146,16 @@ def test_a_save_is_worked_on_before_the_bulk_that_is_in_hand_already(world: Sync
         while world.plex.item(item.rating_key).title != "Harbour":
             time.sleep(0.01)
         assert world.plex.counts()["edit"] - begun < 20
+
+
+def test_hardly_a_write_waits_behind_another_where_plex_does_one_at_a_time(world: SyncWorld) -> None:
+    scenes = [world.pair(title=f"Film {number}")[0] for number in range(80)]
+    world.plex.write_latency_s = 0.03
+    with world.installed(sync_poster=False, sync_background=False) as installation:
+        enqueue(installation, scenes)
+        installation.work_loop(LoopLimits(until_idle=True), unreachable_for_s=10).run(threading.Event())
+    arrivals = sorted(record.at_monotonic for record in world.plex.requests if record.kind == "edit")
+    beside = sum(later - earlier < 0.015 for earlier, later in pairwise(arrivals))
+    assert len(arrivals) == 80
+    assert world.plex.peak_writes_in_flight == 2, "asking whether two at a time are faster, and no more than that"
+    assert beside <= 80 / 5

@@ -6,6 +6,7 @@ It raises what the real client makes of each failure (facts/plex.md 1, 10; ``sce
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from sim_plex import REFUSED, STARTING, UNAUTHORIZED, Reply, Sender
@@ -99,6 +100,9 @@ class PlexDoor:
 
     def edit_one_by_one(self) -> None:
         raise NotImplementedError("nothing in the simulated histories is equal for two scenes")
+
+    def ready(self, edit: Edit) -> Callable[[], None]:
+        return partial(self.apply_edit, edit)
 
     def apply_in_other_dialect(self, edit: Edit) -> None:
         self._edit(edit, other_dialect=not self._speaks_other)

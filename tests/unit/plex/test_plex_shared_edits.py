@@ -12,9 +12,18 @@ from scenesync.domain.diff import Edit, FieldChange
 from scenesync.domain.fields import Field
 from scenesync.plex.dialect import from_text, to_text
 from scenesync.plex.exceptions import PlexNotFound, PlexPermanentError
+from scenesync.plex.watching import Nobody
 
 if TYPE_CHECKING:
     from scenesync.plex.client import PlexClient
+
+
+class Listening(Nobody):
+    def __init__(self, heard: list[str]) -> None:
+        self.heard = heard
+
+    def was_written(self, rating_key: str) -> None:
+        self.heard.append(rating_key)
 
 
 class TestEditsOfEqualWording:
@@ -86,6 +95,12 @@ class TestEditsOfEqualWording:
         change = FieldChange(Field.GENRES, before=("A, B", "C"), after=("C",))
         client.apply_to_all([Edit(key, "4", (change,)) for key in ("1201", "1202")])
         assert {tuple(self.keys(seen)) for seen in stub.seen} == {("1201",), ("1202",)}
+
+    def test_whoever_watches_hears_of_every_item(self, client: PlexClient) -> None:
+        heard: list[str] = []
+        client.watch_with(Listening(heard))
+        client.apply_to_all(self.edits(3))
+        assert sorted(heard) == ["100000", "100001", "100002"]
 
     def test_a_refusal_is_raised(self, client: PlexClient, stub: PlexStub) -> None:
         stub.default = Reply(404)
