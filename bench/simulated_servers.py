@@ -68,6 +68,10 @@ class ServerProcess:
         address: Address = self._call("begin", scenes, with_covers, latency_s)
         return address
 
+    def set_write_latency(self, write_latency_s: float) -> None:
+        """Let every write take so long, one after the other."""
+        self._call("set_write_latency", write_latency_s)
+
     def set_latency(self, latency_s: float) -> None:
         """Let every request take so long on top."""
         self._call("set_latency", latency_s)
@@ -150,6 +154,9 @@ class _Served:
     def set_latency(self, latency_s: float) -> None:
         if self._running is not None:
             self._running.latency_s = latency_s
+
+    def set_write_latency(self, write_latency_s: float) -> None:
+        self._plex.write_latency_s = write_latency_s
 
     def go_away(self) -> None:
         if self._running is not None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import statistics
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from bench.bare_loop import PreparedScene, prepare, send_all
-from bench.figures import Benchmark, Figure, at_least, paired_ratio
+from bench.figures import Benchmark, Beside, Figure, at_least, at_most, paired_ratio
 from bench.product import open_product
 from bench.simulated_servers import ServerProcess
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from scenesync.simulators.plex.records import RequestRecord
 
 _TARGET: Final = 0.85
+_SERIAL_TARGET: Final = 0.9
+_WAITING_TARGET: Final = 0.1
 _CEILING_S: Final = 1.0
 
 
@@ -33,10 +35,19 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True)
+class SerialLoad:
+    """``scenes`` for a Plex that does one write at a time, each of which takes ``write_s``."""
+
+    write_s: float
+    scenes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Sizes:
     """The loads, each with ``workers`` threads."""
 
     loads: tuple[Load, ...]
+    serial: tuple[SerialLoad, ...] = ()
     workers: int = 4
 
 
@@ -61,6 +72,8 @@ def run(sizes: Sizes, folder: Path) -> list[Figure]:
                 bares.append(rig.bare(load, prepared))
             figures += _compared(load, products, bares)
             figures.append(rig.ceiling(load, prepared))
+        for serial in sizes.serial:
+            figures += rig.one_write_at_a_time(serial)
     return figures
 
 
@@ -99,14 +112,46 @@ class _Rig:
         rate = requests / (time.monotonic() - started)
         return Figure("simulated Plex without latency", rate, "requests/s")
 
-    def _product(self, load: Load) -> tuple[float, list[RequestRecord]]:
+    def one_write_at_a_time(self, load: SerialLoad) -> list[Figure]:
+        """Let the product work off a full queue where Plex does one write after the other.
+
+        How long one takes is found out by a client that sends them one by one and does nothing else.
+        """
+        prepared = self.prepare(Load(0.0, load.scenes, 1))
+        there = self._plex.begin(load.scenes)
+        self._plex.set_write_latency(load.write_s)
+        started = time.monotonic()
+        send_all(there.url, there.token, [replace(each, read="") for each in prepared], threads=1)
+        write_s = (time.monotonic() - started) / len(prepared)
+        _, records = self._product(Load(0.0, load.scenes, 1), write_s=load.write_s)
+        edits = sorted(record.at_monotonic for record in records if record.kind == "edit")
+        case = f"one write at a time, {load.write_s * 1000:g} ms each"
+        rate = (len(edits) - 1) / (edits[-1] - edits[0])
+        share = waited(edits, write_s) / len(edits)
+        beside = Beside("writes/s: 1 / write time", 1 / write_s, rate * write_s)
+        return [
+            Figure(f"{case}: product", rate, "scenes/s", target=at_least(_SERIAL_TARGET), beside=beside, headline=case),
+            Figure(f"{case}: share of edits that waited behind ours", share, target=at_most(_WAITING_TARGET)),
+        ]
+
+    def _product(self, load: Load, *, write_s: float = 0.0) -> tuple[float, list[RequestRecord]]:
         there = self._plex.begin(load.scenes, latency_s=load.latency_s)
         here = self._stash.begin(load.scenes)
+        self._plex.set_write_latency(write_s)
         self._runs += 1
         with open_product(self._folder / f"run-{self._runs}", here, there, workers=self._workers) as product:
             product.enqueue(here.scene_ids)
             seconds = product.drain(len(here.scene_ids))
         return seconds, self._plex.take_records()
+
+
+def waited(arrivals: Sequence[float], write_s: float) -> int:
+    """Return how many writes came, by more than half of a write, before the one ahead of them was done."""
+    found, done_at = 0, 0.0
+    for at in arrivals:
+        found += done_at - at > write_s / 2
+        done_at = max(at, done_at) + write_s
+    return found
 
 
 def _rate(records: Sequence[RequestRecord]) -> float:
@@ -137,7 +182,7 @@ def _compared(load: Load, products: Sequence[_Run], bares: Sequence[_Run]) -> li
 
 BENCHMARK: Final = Benchmark(
     "throughput",
-    full=partial(run, Sizes((Load(0.005, 600, 5), Load(0.05, 200, 3)))),
-    quick=partial(run, Sizes((Load(0.005, 150, 2),))),
+    full=partial(run, Sizes((Load(0.005, 600, 5), Load(0.05, 200, 3)), (SerialLoad(0.02, 400), SerialLoad(0.05, 300)))),
+    quick=partial(run, Sizes((Load(0.005, 150, 2),), (SerialLoad(0.02, 150),))),
     against_servers=True,
 )

@@ -67,9 +67,13 @@ def test_the_queue_is_measured_beside_its_rivals(tmp_path: Path) -> None:
 
 @pytest.mark.integration
 def test_the_product_and_the_bare_loop_are_measured_against_the_same_servers(tmp_path: Path) -> None:
-    sizes = throughput.Sizes((throughput.Load(latency_s=0.001, scenes=6, rounds=1),), workers=2)
+    serial = throughput.SerialLoad(write_s=0.005, scenes=6)
+    sizes = throughput.Sizes((throughput.Load(latency_s=0.001, scenes=6, rounds=1),), (serial,), workers=2)
 
     values = {name: figure.value for name, figure in by_name(throughput.run(sizes, tmp_path)).items()}
+    waited = values.pop("one write at a time, 5 ms each: share of edits that waited behind ours")
+    assert 0 <= waited < 1
+    assert values["one write at a time, 5 ms each: product"] > 0
     assert all(value > 0 for value in values.values())
     assert values["1 ms: product / bare loop"] == pytest.approx(values["1 ms: product"] / values["1 ms: bare loop"])
     assert "simulated Plex without latency" in values
