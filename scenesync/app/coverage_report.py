@@ -114,6 +114,7 @@ class Coverage:
     findings: Iterator[Finding]
     scenes: Counter[str]
     items: int
+    server_id: str
 
 
 def gather(installation: Installation) -> Coverage:
@@ -125,7 +126,9 @@ def gather(installation: Installation) -> Coverage:
     rules = participation(installation.settings)
     seen: Counter[str] = Counter()
     scenes = _counted(_scenes(installation.stash, tags=rules.asks_for_tags), seen)
-    return Coverage(compare(scenes, index, session.scene_sync.match, rules), seen, index.counts().items)
+    return Coverage(
+        compare(scenes, index, session.scene_sync.match, rules), seen, index.counts().items, identity.machine_identifier
+    )
 
 
 def summarize(coverage: Coverage, examples: int) -> CoverageReport:

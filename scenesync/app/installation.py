@@ -46,6 +46,7 @@ from scenesync.store.pauses import PauseStore
 from scenesync.store.photos import PhotoStore
 from scenesync.store.pins import PinStore
 from scenesync.store.proofs import ProofStore
+from scenesync.store.scene_states import SceneStateStore
 from scenesync.store.service_state import ServiceStateStore
 from scenesync.store.traces import TraceStore
 from scenesync.worker.circuit_breaker import CircuitBreaker
@@ -318,13 +319,19 @@ class Installation:
             gate,
             limits=limits,
             observers=observers,
-            history=self.attempts.add_all,
+            history=self._remember,
             fan_out=FanOut(
                 self.stash, traces, showing, GuardedScenes(lambda: self.judge(connection.require_session()))
             ),
             memory=SceneMemory(traces, showing),
             on_turn=on_turn,
         )
+
+    def _remember(self, made: Sequence[Attempt]) -> None:
+        """Keep attempts, and where they leave their scenes, in one step."""
+        with self.database.transaction(durable=False):
+            self.attempts.add_all(made)
+            SceneStateStore(self.database).note_attempts(made)
 
     def poll(self, session: Callable[[], PlexSession]) -> Poll:
         """Return what looks for changes that no hook announced; ``session`` is asked when there are many."""

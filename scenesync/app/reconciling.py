@@ -13,6 +13,7 @@ from scenesync.app.field_settings import conflict_policies
 from scenesync.app.installation import open_installation
 from scenesync.app.one_shot import work_off
 from scenesync.app.patience import UNREACHABLE_FOR_S
+from scenesync.app.scene_standings import of_looked
 from scenesync.app.signals import stopping_on_signals
 from scenesync.domain.diff import ConflictPolicy
 from scenesync.domain.errors import TransientError
@@ -26,12 +27,13 @@ from scenesync.reconciliation.taking import Enqueueing, Judging, Nothing
 from scenesync.store.baselines import BaselineStore
 from scenesync.store.memory import Memory
 from scenesync.store.reconciliations import Reconciliation, ReconciliationStore
+from scenesync.store.scene_states import SceneStateStore
 from scenesync.store.traces import TraceStore
 from scenesync.worker.listing import shown_items
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
     from datetime import datetime
     from pathlib import Path
@@ -40,7 +42,8 @@ if TYPE_CHECKING:
     from scenesync.app.one_shot import Report
     from scenesync.app.progress import ProgressView
     from scenesync.app.settings import Settings
-    from scenesync.reconciliation.findings import Findings
+    from scenesync.domain.scene import Scene
+    from scenesync.reconciliation.findings import Findings, Looked
     from scenesync.reconciliation.reconciling import Watch
     from scenesync.reconciliation.taking import Taker
     from scenesync.stash.client import StashClient
@@ -95,8 +98,13 @@ def reconcile(
             None if demand.dry_run else ReconciliationStore(installation.database, server_id),
             polls,
             installation.dead_letters.scenes_given_up(PlexNotFound.__name__),
+            on_looked=None if demand.dry_run else partial(_note, SceneStateStore(installation.database), server_id),
         )
         return reconciler.run(wanted, stop, watch or Silent())
+
+
+def _note(states: SceneStateStore, server_id: str, looked: Sequence[tuple[Scene, Looked]]) -> None:
+    states.keep(server_id, [of_looked(scene, each) for scene, each in looked])
 
 
 def reconcile_at_once(

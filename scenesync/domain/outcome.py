@@ -19,7 +19,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt at one job: ``started_at`` in epoch seconds, ``retry_at`` likewise when it will be tried again."""
+    """One attempt at one job: ``started_at`` in epoch seconds, ``retry_at`` likewise when it will be tried again.
+
+    ``title`` and ``path`` are the scene's, "" if it was not read; ``server_id`` is the Plex server's.
+    """
 
     scene_id: int
     outcome: Outcome
@@ -31,3 +34,6 @@ class Attempt:
     rating_keys: tuple[str, ...] = ()
     changed_fields: tuple[str, ...] = ()
     retry_at: float | None = None
+    title: str = ""
+    path: str = ""
+    server_id: str = ""

@@ -16,6 +16,7 @@ _COLUMNS: Final = "_id, data, priority, due_at, deliveries, timestamp"
 PENDING: Final = f"SELECT {_COLUMNS} FROM ack_queue_default WHERE _id > ? AND status < 2 ORDER BY _id LIMIT ?"
 UNDER_KEY: Final = f"SELECT {_COLUMNS}, status FROM ack_queue_default WHERE job_key = ? AND status <= 2 ORDER BY _id"
 WAITING_UNDER: Final = "SELECT DISTINCT job_key FROM ack_queue_default WHERE job_key IN ({keys}) AND status < 2"
+IS_WAITING: Final = "SELECT 1 FROM ack_queue_default WHERE job_key = ? AND status <= 2 LIMIT 1"
 CLAIMED: Final = 2
 _KEYS_AT_ONCE: Final = 500
 
@@ -47,6 +48,11 @@ def waiting_scenes(reading: Access, scene_ids: Iterable[int]) -> set[int]:
         with reading() as connection:
             found.update(by_key[key] for (key,) in connection.execute(statement, keys))
     return found
+
+
+def is_waiting(connection: sqlite3.Connection, job_key: str) -> bool:
+    """Say whether anything waits or is in hand under ``job_key``."""
+    return connection.execute(IS_WAITING, (job_key,)).fetchone() is not None
 
 
 def _as_jobs(rows: list[_Row]) -> tuple[PendingJob, ...]:

@@ -4,12 +4,12 @@ import contextlib
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final, TypeVar
 
 from scenesync.disk import reading
-from scenesync.domain.job import lane_of_event
+from scenesync.domain.job import lane_of_event, scene_key
 from scenesync.queue import listing, merging, salvage
 from scenesync.queue.errors import QueueDamaged, QueueUnwritable, translated
 from scenesync.queue.records import FoundJobs, PendingJob
@@ -47,6 +47,11 @@ class QueueReader:
         """Return what waits and what is in hand under ``job_key``."""
         with self.reading() as connection:
             return listing.find(connection, job_key)
+
+    def scenes_waiting(self, scene_ids: Iterable[int]) -> frozenset[int]:
+        """Return those of the scenes for which a job waits or is in hand."""
+        with self.reading() as connection:
+            return frozenset(each for each in scene_ids if listing.is_waiting(connection, scene_key(each)))
 
     def spooled(self) -> tuple[PendingJob, ...]:
         """Return the events that wait beside the queue, as the jobs they will be; they have no row yet."""

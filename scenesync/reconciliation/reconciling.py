@@ -155,9 +155,22 @@ class Interrupted(Exception):
 
 
 class Reconciler:
-    """Compares and sees to what it finds. With ``runs`` None nothing is noted, and ``taker`` should take nothing."""
+    """Compares and sees to what it finds. With ``runs`` None nothing is noted, and ``taker`` should take nothing.
 
-    def __init__(self, sides: Sides, taker: Taker, runs: Runs | None, polls: Polls, given_up: Collection[int]) -> None:
+    ``on_looked`` hears what became of scenes, step by step.
+    """
+
+    def __init__(
+        self,
+        sides: Sides,
+        taker: Taker,
+        runs: Runs | None,
+        polls: Polls,
+        given_up: Collection[int],
+        *,
+        on_looked: Callable[[Sequence[tuple[Scene, Looked]]], None] | None = None,
+    ) -> None:
+        self._on_looked = on_looked
         self._sides = sides
         self._taker = taker
         self._runs = runs
@@ -232,13 +245,17 @@ class Reconciler:
         jobs: list[Job] = []
         missing: list[Job] = []
         with self._sides.looking_up():
-            for looked in comparison.compare(scenes, read):
-                found.count(looked)
-                if looked.gap is not None and looked.gap.kind is GapKind.MISSING:
-                    if looked.scene_id not in self._given_up:
-                        missing.append(_waiting_job(looked))
-                elif looked.gap is not None or looked.looks:
-                    jobs.append(_job(looked))
+            all_looked = list(comparison.compare(scenes, read))
+        for looked in all_looked:
+            found.count(looked)
+            if looked.gap is not None and looked.gap.kind is GapKind.MISSING:
+                if looked.scene_id not in self._given_up:
+                    missing.append(_waiting_job(looked))
+            elif looked.gap is not None or looked.looks:
+                jobs.append(_job(looked))
+        if self._on_looked is not None:
+            by_id = {scene.id: scene for scene in scenes}
+            self._on_looked([(by_id[looked.scene_id], looked) for looked in all_looked])
         self._taker.take(jobs)
         self._taker.wait_for_plex(missing)
         if self._runs is not None:

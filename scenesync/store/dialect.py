@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import case, func
+from sqlalchemy import case, func, literal_column
 from sqlalchemy.dialects import postgresql, sqlite
 
 if TYPE_CHECKING:
@@ -27,13 +27,19 @@ def ddl_words(connection: Connection) -> Mapping[str, str]:
 
 
 def insert_or_update(
-    connection: Connection, table: Table, *, highest: str | None = None, first: str | None = None
+    connection: Connection,
+    table: Table,
+    *,
+    highest: str | None = None,
+    first: str | None = None,
+    unless_empty: tuple[str, ...] = (),
 ) -> Insert:
     """Return the statement that writes a whole row, over the one with the same primary key if there is one.
 
-    The column ``highest`` never goes down; the column ``first`` stays as it was first written.
+    The column ``highest`` never goes down; the column ``first`` stays as it was first written; the texts
+    ``unless_empty`` stay as they were where the new ones are empty.
     """
-    return _insert_or_update(connection.dialect.name, table, highest, first)
+    return _insert_or_update(connection.dialect.name, table, highest, first, unless_empty)
 
 
 def insert_or_keep(connection: Connection, table: Table) -> Insert:
@@ -51,7 +57,9 @@ def _insert_or_keep(dialect_name: str, table: Table) -> Insert:
 
 
 @cache
-def _insert_or_update(dialect_name: str, table: Table, highest: str | None, first: str | None) -> Insert:
+def _insert_or_update(
+    dialect_name: str, table: Table, highest: str | None, first: str | None, unless_empty: tuple[str, ...]
+) -> Insert:
     statement = _insert(dialect_name, table)
     new_values: dict[str, ColumnElement[Any]] = {
         column.name: statement.excluded[column.name] for column in table.columns if not column.primary_key
@@ -61,4 +69,7 @@ def _insert_or_update(dialect_name: str, table: Table, highest: str | None, firs
         new_values[highest] = case((old > new, old), else_=new)
     if first is not None:
         new_values[first] = func.coalesce(table.c[first], statement.excluded[first])
+    for name in unless_empty:
+        new = statement.excluded[name]
+        new_values[name] = case((new == literal_column("''"), table.c[name]), else_=new)
     return statement.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=new_values)

@@ -15,6 +15,7 @@ from scenesync.store.collection_tables import COLLECTION_TABLES
 from scenesync.store.dialect import ddl_words
 from scenesync.store.errors import StoreForeign, StoreTooNew
 from scenesync.store.first_tables import FIRST_TABLES
+from scenesync.store.scene_state_tables import SCENE_STATE_TABLES
 from scenesync.store.tables import schema_version
 
 if TYPE_CHECKING:
@@ -307,6 +308,11 @@ MIGRATIONS: Final = (
             # Up to which time, by the server's own clock, its changes were seen (0: not known).
             "ALTER TABLE plex_library ADD COLUMN seen_until BIGINT NOT NULL DEFAULT 0",
         ),
+    ),
+    Migration(
+        15,
+        "where scenes stand",
+        SCENE_STATE_TABLES,
     ),
 )
 

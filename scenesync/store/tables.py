@@ -370,3 +370,20 @@ proven: Final = Table(
     Column("updated_at", BigInteger, nullable=False),
     Index("proven_by_scene", "scene_id", "server_id"),
 )
+
+# Where each scene stands with a server, as it was last found out; ``folded`` is what searches look at.
+scene_state: Final = Table(
+    "scene_state",
+    metadata,
+    Column("server_id", Text, primary_key=True),
+    Column("scene_id", BigInteger, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("at", DOUBLE_PRECISION, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("rating_keys", Text, nullable=False),
+    Column("folded", Text, nullable=False),
+    Index("scene_state_by_state", "server_id", "state", "scene_id"),
+)

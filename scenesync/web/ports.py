@@ -101,6 +101,14 @@ class Letters(Protocol):
 class Scenes(Protocol):
     """The scenes and what is known of them."""
 
+    def page(self, *, state: str | None, search: str, after: int, limit: int) -> Page[scenes.SceneSummary]:
+        """Return known scenes in the order of their ids, those above ``after``."""
+        ...
+
+    def counts(self) -> scenes.SceneCounts:
+        """Return how many are in which state."""
+        ...
+
     def show(self, scene_id: int) -> scenes.Scene:
         """Ask both servers and the stores about one scene."""
         ...
@@ -181,6 +189,10 @@ class Tasks(Protocol):
 
     def sync(self, selectors: work.Selectors) -> work.Task:
         """Begin to enqueue scenes and to watch them being worked off."""
+        ...
+
+    def reconcile(self, wanted: work.Reconcile) -> work.Task:
+        """Begin to compare both libraries and to watch what is found being worked off."""
         ...
 
     def undo(self, what: work.UndoWhat) -> work.Task:

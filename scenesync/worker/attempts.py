@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from scenesync.domain.desired import shown_title
 from scenesync.domain.errors import SceneGone, SceneSkipped, told
 from scenesync.domain.job import FANOUT, PRIORITY_PERSON
 from scenesync.domain.outcome import Attempt, Outcome
@@ -72,6 +73,9 @@ def describe(job: Running, decision: Decision, error: Exception | None) -> Attem
         rating_keys=result.match.rating_keys if result else (),
         changed_fields=result.changed_fields if result else (),
         retry_at=decision.at if isinstance(decision, Retry) else None,
+        title=shown_title(job.scene) if job.scene is not None else "",
+        path=job.scene.files[0].path if job.scene is not None and job.scene.files else "",
+        server_id=job.session.identity.machine_identifier,
     )
 
 

@@ -326,3 +326,45 @@ def test_the_log_is_kept_by_scene_without_secrets(world: WebWorld, scene: int) -
     newest = world.get("/log", level="error", limit=1)
     assert newest["items"][0]["message"] == "something else"
     assert KEY.encode() not in world.ask("GET", "/api/v1/log").data
+
+
+def test_scenes_are_listed_with_where_they_stand(world: WebWorld) -> None:
+    synced = [world.pair(f"listed {number}", title=f"Aqueduct {number}")[0] for number in range(3)]
+    lost, _, _ = world.scene("listed nowhere", title="Aqueduct unseen")
+    world.synced(*synced, lost)
+    found = world.get("/scenes", search="aqueduct")["items"]
+    assert [(each["scene_id"], each["state"], each["title"]) for each in found] == [
+        *((scene_id, "in_sync", f"Aqueduct {number}") for number, scene_id in enumerate(synced)),
+        (lost, "waiting", "Aqueduct unseen"),
+    ]
+    [waiting] = world.get("/scenes", state="waiting", search="AQUEDUCT")["items"]
+    assert (waiting["scene_id"], waiting["detail"]) == (lost, "PlexNotFound")
+    first = world.get("/scenes", state="in_sync", search="aqueduct", limit=2)
+    rest = world.get("/scenes", state="in_sync", search="aqueduct", limit=2, cursor=first["next_cursor"])
+    assert [each["scene_id"] for each in [*first["items"], *rest["items"]]] == synced
+
+    world.post("/queue/clear", {"scene_id": lost})
+    assert [each["scene_id"] for each in world.get("/scenes", state="unmatched")["items"]] == [lost]
+    counts = world.get("/scenes/counts")
+    assert (counts["states"]["unmatched"], counts["states"]["waiting"]) == (1, 0)
+    assert counts["states"]["in_sync"] >= 3
+    assert world.get("/attempts", limit=50)[0]["title"].startswith("Aqueduct")
+
+
+def test_a_comparison_finds_gaps_tells_where_scenes_stand_and_mends_them(world: WebWorld) -> None:
+    scene_id, item = world.pair("reconciled", title="Viaduct at noon", details="Seen from below.")
+    dry = world.finished(world.post("/reconcile", {"scope": "all", "dry_run": True}, 202))
+    assert dry["state"] == "done", dry
+    assert sum(kind["count"] for kind in dry["result"]["gaps"].values()) >= 1
+    assert item.title == "reconciled"
+    done = world.finished(world.post("/reconcile", {"scope": "all"}, 202))
+    assert done["state"] == "done", done
+    assert item.title == "Viaduct at noon"
+    assert world.get("/status")["reconciliation"]["scope"] == "all"
+    [found] = world.get("/scenes", search="viaduct")["items"]
+    assert (found["scene_id"], found["state"]) == (scene_id, "in_sync")
+    world.stash.save(scene_id, title="Viaduct at dusk")
+    plan = world.finished(world.post("/plans", {"scene_ids": [scene_id]}, 202))
+    assert plan["result"]["totals"]["change"] == 1
+    [found] = world.get("/scenes", state="differs", search="viaduct")["items"]
+    assert (found["title"], found["detail"]) == ("Viaduct at dusk", "title, titleSort")

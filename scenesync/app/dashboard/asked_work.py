@@ -10,17 +10,22 @@ from typing import TYPE_CHECKING, Any, Final
 from scenesync.app.checks import run_checks
 from scenesync.app.coverage_report import gather, summarize
 from scenesync.app.dashboard.plans import moment_meant
+from scenesync.app.dashboard.tasks import Cancelled
 from scenesync.app.dashboard.watching import watch_queue
 from scenesync.app.installation import new_run_id
+from scenesync.app.reconciling import Demand, reconcile
+from scenesync.app.scene_standings import StandingsKeeper, of_finding
 from scenesync.app.undo_run import undo_scenes
 from scenesync.app.undo_view import UndoTotals, undo_document
 from scenesync.domain.job import PRIORITY_BULK
 from scenesync.domain.journal import JournalFilter
 from scenesync.intake.polling import enqueue_everything
 from scenesync.intake.selection import enqueue_ids, enqueue_since
+from scenesync.reconciliation.reconciling import Interrupted, Scope
 from scenesync.store.holds import release_held
 from scenesync.store.journal import search_edits
 from scenesync.store.memory import Memory
+from scenesync.store.scene_states import SceneStateStore
 from scenesync.web.models import scenes, work
 from scenesync.web.problems import NotFound
 
@@ -34,6 +39,7 @@ if TYPE_CHECKING:
     from scenesync.app.installation import Installation
     from scenesync.domain.job import Job
     from scenesync.queue.records import BulkResult
+    from scenesync.reconciliation.coverage import Finding
 
 EXAMPLES: Final = 5
 SCENES_TOLD: Final = 200
@@ -131,6 +137,23 @@ class AskedWork:
 
         return self._runner.start("sync", "Sync scenes", sync)
 
+    def reconcile(self, wanted: work.Reconcile) -> work.Task:
+        """Begin to compare both libraries and to watch what is found being worked off. Raises Conflict."""
+        installation = self._desk.installation
+        scope = Scope(wanted.scope or installation.settings.reconcile_scope.value)
+        demand = Demand(scope, dry_run=wanted.dry_run)
+
+        def compare(task: Running) -> Mapping[str, Any]:
+            session = installation.session(installation.plex.identity())
+            try:
+                found = reconcile(installation, session, demand, task.stop, TaskWatch(task))
+            except Interrupted:
+                raise Cancelled from None
+            left = {} if wanted.dry_run else watch_queue(installation, task)
+            return {"scope": scope.value, "dry_run": wanted.dry_run, **found.as_document(), **left}
+
+        return self._runner.start("reconcile", "Compare both libraries and mend gaps", compare)
+
     def undo(self, what: work.UndoWhat) -> work.Task:
         """Begin to take edits back. Raises NotFound for an unknown run, Conflict, Unusable."""
         since = moment_meant(what.since)
@@ -168,11 +191,20 @@ class AskedWork:
         return report.model_dump()
 
     def _compare(self, task: Running) -> Mapping[str, Any]:
-        coverage = gather(self._desk.installation)
-        counted = replace(coverage, findings=task.walk(coverage.findings))
-        document = summarize(counted, EXAMPLES).as_document()
+        installation = self._desk.installation
+        coverage = gather(installation)
+        with StandingsKeeper(SceneStateStore(installation.database), coverage.server_id) as keeper:
+            counted = replace(coverage, findings=_noted(keeper, task.walk(coverage.findings)))
+            document = summarize(counted, EXAMPLES).as_document()
         self._coverage.keep(document)
         return document
+
+
+def _noted(keeper: StandingsKeeper, findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Yield the findings, and keep where their scenes stand."""
+    for finding in findings:
+        keeper.add(of_finding(finding))
+        yield finding
 
 
 class CountedQueue:
@@ -185,6 +217,17 @@ class CountedQueue:
     def put_many(self, jobs: Iterable[Job], priority: int = PRIORITY_BULK) -> BulkResult:
         """Enqueue in short transactions; what was enqueued before a cancel stays."""
         return self._queue.put_many(self._task.walk(jobs), priority=priority)
+
+
+class TaskWatch:
+    """Shows a task how a comparison goes on. Implements ``reconciliation.reconciling.Watch``."""
+
+    def __init__(self, task: Running) -> None:
+        self._task = task
+
+    def show(self, done: int, left: int) -> None:
+        """So many scenes are compared, and so many left."""
+        self._task.progress(done, done + left, "comparing")
 
 
 def routine_document(routine: Routine) -> work.Routine:

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from scenesync.domain.errors import TransientError
+from scenesync.store.scene_states import SceneStateStore
 from scenesync.web.problems import Unavailable
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ class Desk:
         self._round: Round | None = None
         self._lock = threading.Lock()
         self._turned_at: float | None = None
+        self._known_server_id: str | None = None
 
     @contextmanager
     def working_with(self, now: Round) -> Iterator[None]:
@@ -65,6 +68,16 @@ class Desk:
         if now is None:
             raise Unavailable("SceneSync is just opening its files, or waits for room on the disk.", code="opening")
         return now
+
+    @property
+    def server_id(self) -> str:
+        """The Plex server that answered last, now or before this daemon began; "" if none ever did."""
+        try:
+            self._known_server_id = self.round.require_session().identity.machine_identifier
+        except TransientError:
+            if self._known_server_id is None:
+                self._known_server_id = SceneStateStore(self.installation.database).latest_server()
+        return self._known_server_id
 
     @property
     def installation(self) -> Installation:

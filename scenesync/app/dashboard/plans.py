@@ -11,11 +11,13 @@ from scenesync.app.dashboard.watching import watch_queue
 from scenesync.app.data_directory import PLANS_FOLDER
 from scenesync.app.plan_report import plans
 from scenesync.app.plan_view import summary
+from scenesync.app.scene_standings import StandingsKeeper, of_planned
 from scenesync.app.times import time_meant
 from scenesync.intake.selection import enqueue_ids
 from scenesync.reconciliation import plan_file
 from scenesync.reconciliation.planning import Totals, Verdict
 from scenesync.store.holds import release_held
+from scenesync.store.scene_states import SceneStateStore
 from scenesync.web.models import work
 from scenesync.web.problems import Conflict, NotFound, Unusable
 
@@ -55,12 +57,17 @@ class KeptPlans:
             held = selectors.include_held or bool(selectors.scene_ids)
             relying = not (selectors.force or selectors.scene_ids)
             header = plan_file.PlanHeader(identity.machine_identifier, made_at)
-            with plan_file.writing(folder / f"{task.id}{_PLAN}", header) as writer:
+            states = SceneStateStore(installation.database)
+            with (
+                plan_file.writing(folder / f"{task.id}{_PLAN}", header) as writer,
+                StandingsKeeper(states, identity.machine_identifier) as keeper,
+            ):
                 task.progress(total=installation.stash.scene_count() if selectors.all else len(wanted or ()) or None)
                 for planned in task.walk(
                     plans(installation, identity, wanted, since, include_held=held, relying=relying)
                 ):
                     totals.count(planned)
+                    keeper.add([of_planned(planned)])
                     if planned.verdict is not Verdict.UNCHANGED or planned.items:
                         writer.line(plan_file.to_document(planned))
             plan = work.Plan(

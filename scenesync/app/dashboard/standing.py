@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Final
 
 from scenesync.app.circuits import close_circuits, read_circuits
 from scenesync.app.overview import read_overview
 from scenesync.store.outages import OutageStore
+from scenesync.store.scene_states import SceneStateStore
 from scenesync.web.models import state
 from scenesync.web.sentence import sentence
 
@@ -49,7 +50,11 @@ class DaemonStanding:
 
     def attempts(self, limit: int) -> Sequence[state.Attempt]:
         """Return the latest attempts at any scene, newest first."""
-        return [attempt_document(made) for made in self._desk.installation.attempts.latest_of_all(limit)]
+        installation = self._desk.installation
+        made = installation.attempts.latest_of_all(limit)
+        known = SceneStateStore(installation.database).of_scenes(self._desk.server_id, {each.scene_id for each in made})
+        titles = {scene_id: standing.title for scene_id, standing in known.items()}
+        return [attempt_document(replace(each, title=titles.get(each.scene_id, ""))) for each in made]
 
     def circuits(self) -> Mapping[str, state.Circuit]:
         """Return both circuits."""
@@ -84,7 +89,6 @@ def attempt_document(made: Attempt) -> state.Attempt:
     return state.Attempt.model_validate(
         {
             **asdict(made),
-            "title": "",
             "outcome": made.outcome.value,
             "rating_keys": list(made.rating_keys),
             "changed_fields": list(made.changed_fields),

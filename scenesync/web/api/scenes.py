@@ -3,17 +3,38 @@
 from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Query
 
-from scenesync.web.asking import ServicesGiven, asking_servers
-from scenesync.web.models.common import LARGEST_ID, Count
-from scenesync.web.models.scenes import Coverage, Hold, Pinned, PinTo, Scene
+from scenesync.web.asking import Cursor, Limit, ServicesGiven, asking_servers, number_in
+from scenesync.web.models.common import LARGEST_ID, Count, Page, ShortText
+from scenesync.web.models.scenes import Coverage, Hold, Pinned, PinTo, Scene, SceneCounts, SceneStateName, SceneSummary
 from scenesync.web.models.work import SceneIds
 from scenesync.web.problems import NotFound, documented
 
 router = APIRouter(tags=["scenes"])
 
 SceneInPath = Annotated[int, Path(ge=1, le=LARGEST_ID, description="The id of a scene in Stash.")]
+
+
+@router.get("/scenes")
+def list_scenes(
+    services: ServicesGiven,
+    state: Annotated[SceneStateName | None, Query()] = None,
+    search: Annotated[ShortText | None, Query(description="Part of the title or of the path.")] = None,
+    cursor: Cursor = None,
+    limit: Limit = 100,
+) -> Page[SceneSummary]:
+    """List the scenes that are known, in the order of their ids, each with what was last found out about it.
+
+    Those that were never looked at are not known yet; a reconciliation of all, or a plan, looks at every one.
+    """
+    return services.scenes.page(state=state, search=search or "", after=number_in(cursor), limit=limit)
+
+
+@router.get("/scenes/counts")
+def counts(services: ServicesGiven) -> SceneCounts:
+    """Count the known scenes by their state."""
+    return services.scenes.counts()
 
 
 @router.get("/scenes/{scene_id}", responses=documented(404))

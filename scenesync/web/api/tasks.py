@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 
 from scenesync.web.asking import ServicesGiven
-from scenesync.web.models.work import Routine, Selectors, StartTask, Task
+from scenesync.web.models.work import Reconcile, Routine, Selectors, StartTask, Task
 from scenesync.web.problems import documented
 
 router = APIRouter(tags=["tasks"])
@@ -50,6 +50,15 @@ def routines(services: ServicesGiven) -> Sequence[Routine]:
 def run_now(services: ServicesGiven, name: RoutineInPath) -> None:
     """Let a routine begin at once."""
     services.tasks.run_now(name)
+
+
+@router.post("/reconcile", status_code=HTTPStatus.ACCEPTED, responses=documented(409))
+def reconcile(services: ServicesGiven, wanted: Reconcile) -> Task:
+    """Compare both libraries, enqueue what Plex does not show as it should, and watch it being worked off, as a task.
+
+    One that is cancelled is gone on with by the next of its scope.
+    """
+    return services.tasks.reconcile(wanted)
 
 
 @router.post("/sync", status_code=HTTPStatus.ACCEPTED, responses=documented(409))

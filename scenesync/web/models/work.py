@@ -162,6 +162,13 @@ class Selectors(Wish):
         return self
 
 
+class Reconcile(Wish):
+    """Which scenes to compare: those that Stash changed within this time, or all; null: as the settings say."""
+
+    scope: Literal["24h", "7d", "all"] | None = None
+    dry_run: bool = Field(default=False, description="Only say what is found; nothing is enqueued.")
+
+
 class SceneIds(Wish):
     """Scenes by id, or all that are concerned."""
 

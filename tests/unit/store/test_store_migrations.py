@@ -33,6 +33,7 @@ from scenesync.store import (
     photos,
     pins,
     proofs,
+    scene_states,
     service_state,
     traces,
 )
@@ -67,6 +68,7 @@ STATEMENT_MODULES = (
     photos,
     pins,
     proofs,
+    scene_states,
     service_state,
     traces,
 )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from scenesync.domain.item import ServerIdentity
 from scenesync.domain.job import scene_job
 from scenesync.domain.outcome import Attempt, Outcome
 from scenesync.queue import spool
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
 
 # The session of a Plex where no item shows a scene that is gone, and no collection is SceneSync's.
 NOTHING_TO_PART_WITH = SimpleNamespace(
-    departures=SimpleNamespace(part_with=lambda *_: None), collections=SimpleNamespace(tidy_if_due=lambda *_: None)
+    departures=SimpleNamespace(part_with=lambda *_: None),
+    collections=SimpleNamespace(tidy_if_due=lambda *_: None),
+    identity=ServerIdentity("plex-one", "1.43.2"),
 )
 
 
