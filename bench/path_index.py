@@ -1,0 +1,143 @@
+"""What the path index costs: its first build, a look when nothing changed, a look after changes, and a warm start.
+
+Each function takes a running simulated Plex and an empty folder and returns figures. What the simulated Plex and a
+client that keeps nothing reach by themselves is measured in the same run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import urllib3
+
+from bench.child import answers
+from bench.daemon_memory import resident_mib
+from bench.request_kinds import count_requests
+from scenesync.domain.paths import path_key
+from scenesync.plex.client import PlexClient
+from scenesync.store.database import open_database
+from scenesync.store.path_index import PathIndexStore
+from scenesync.worker.library_index import LibraryIndex
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from multiprocessing.connection import Connection
+    from pathlib import Path
+
+    from bench.simulated_servers import Address, ServerProcess
+
+DATABASE: Final = "index.db"
+_SERVER_ID: Final = "simulated"
+_PAGE_SIZE: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Ceiling:
+    """How long a bare client takes for all pages, which it only parses as JSON, and for how much data."""
+
+    seconds: float
+    bytes_received: int
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """A first build in a process of its own: ``pages`` of listings, and ``base_mib`` that the process had before."""
+
+    items: int
+    seconds: float
+    cpu_s: float
+    pages: int
+    base_mib: float
+    peak_mib: float
+
+
+@dataclass(frozen=True, slots=True)
+class Refresh:
+    """A look at what changed: one question for the libraries and these pages."""
+
+    seconds: float
+    pages: int
+
+
+@dataclass(frozen=True, slots=True)
+class WarmStart:
+    """Opening the index that is there, until the first file is found: without the interpreter's own start."""
+
+    seconds: float
+    requests: int
+
+
+def ceiling(plex: Address, items: int) -> Ceiling:
+    """Read all pages with a bare client; the first time the simulated Plex renders them, so ask for it before."""
+    started, received = time.perf_counter(), 0
+    with urllib3.PoolManager() as http:
+        for start in range(0, items, _PAGE_SIZE):
+            query = f"type=1&sort=id&X-Plex-Container-Start={start}&X-Plex-Container-Size={_PAGE_SIZE}"
+            headers = {"X-Plex-Token": plex.token, "Accept": "application/json"}
+            answer = http.request("GET", f"{plex.url}/library/sections/1/all?{query}", headers=headers)
+            json.loads(answer.data)
+            received += len(answer.data)
+    return Ceiling(time.perf_counter() - started, received)
+
+
+def first_build(server: ServerProcess, plex: Address, folder: Path) -> Build:
+    """Build the index of an empty folder in a process of its own. The simulated Plex has rendered its pages before."""
+    server.take_records()
+    with answers(_build, plex, folder) as pipe:
+        items, seconds, cpu_s, base, peak = pipe.recv()
+    pages = count_requests(server.take_records()).listings - 1  # one asks for the libraries
+    return Build(items, seconds, cpu_s, pages, base, peak)
+
+
+def refresh(server: ServerProcess, plex: Address, folder: Path) -> Refresh:
+    """Look once for what changed since the last look."""
+    server.take_records()
+    with _index(plex, folder) as (index, _):
+        started = time.perf_counter()
+        index.refresh()
+        seconds = time.perf_counter() - started
+    return Refresh(seconds, count_requests(server.take_records()).listings - 1)  # one asks for the libraries
+
+
+def warm_start(server: ServerProcess, plex: Address, folder: Path, file: str) -> WarmStart:
+    """Open the index and find a file, as every command does. Raises LookupError if it is not found."""
+    server.take_records()
+    started = time.perf_counter()
+    with _index(plex, folder) as (index, _):
+        if not index.files_at(path_key(file).casefold()):
+            raise LookupError(file)
+        seconds = time.perf_counter() - started
+    return WarmStart(seconds, len(server.take_records()))
+
+
+def a_file(folder: Path) -> str:
+    """Return the path of one file of the index. Raises StopIteration for an empty one."""
+    with open_database(folder / DATABASE) as database:
+        found = PathIndexStore(database, _SERVER_ID).items_after("", 1)
+    return next(file.path for files in found.values() for file in files)
+
+
+@contextmanager
+def _index(plex: Address, folder: Path) -> Iterator[tuple[LibraryIndex, PathIndexStore]]:
+    with (
+        PlexClient.connect(plex.url, token=plex.token, client_identifier="bench", version="0") as client,
+        open_database(folder / DATABASE) as database,
+    ):
+        store = PathIndexStore(database, _SERVER_ID)
+        yield LibraryIndex(client, store), store
+
+
+def _build(pipe: Connection, plex: Address, folder: Path) -> None:
+    with _index(plex, folder) as (index, store):
+        _, base = resident_mib(os.getpid())
+        started, cpu_started = time.perf_counter(), time.process_time()
+        index.refresh()
+        seconds, cpu_s = time.perf_counter() - started, time.process_time() - cpu_started
+        _, peak = resident_mib(os.getpid())
+        pipe.send((store.counts().items, seconds, cpu_s, base, peak))
+    pipe.close()
