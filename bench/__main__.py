@@ -12,6 +12,7 @@ from bench import (
     frame,
     growth,
     hook,
+    index,
     kills,
     long_run,
     naive_client,
@@ -37,6 +38,7 @@ BENCHMARKS: Final = (
     naive_client.BENCHMARK,
     recovery.BENCHMARK,
     growth.BENCHMARK,
+    index.BENCHMARK,
     long_run.BENCHMARK,
     kills.BENCHMARK,
 )

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _CHANGED_ONE_BY_ONE: Final = at_most(2.1)
 _CHANGED_IN_BULK: Final = at_most(1.05)
 _UNCHANGED: Final = at_most(0.01)
+_SETTLES_S: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,10 @@ def run(sizes: Sizes, folder: Path) -> list[Figure]:
 
             _bulk(product, everything)
             report("new, bulk, 2 pictures each", sizes.scenes)
+            # What changed within the second of its read may have changed again unseen, so all are looked at once more.
+            time.sleep(_SETTLES_S)
+            _bulk(product, everything)
+            report("unchanged, bulk, first look after an edit", sizes.scenes)
             _bulk(product, everything)
             report("unchanged, bulk", sizes.scenes, _UNCHANGED)
             stash.edit(everything, 1)

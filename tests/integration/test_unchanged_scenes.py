@@ -339,6 +339,31 @@ def test_plan_relies_on_what_sync_relies_on(
     assert item.title == "Harbour at dawn"
 
 
+def test_where_most_is_known_the_plan_is_still_what_sync_then_does(
+    commands: SyncWorld, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world = commands
+    pairs = [world.pair(title=f"Film {number}", details="Boats leave.") for number in range(60)]
+    settle(world, *(scene_id for scene_id, _ in pairs))
+    for scene_id, _ in pairs[:60:12]:
+        world.stash.save(scene_id, details="Boats come back.")
+    for _, item in pairs[3:60:20]:
+        world.plex.edit_by_hand(item, genres=["Sea"])
+    world.plex.clear_records()
+    plan = planned(capsys, "--all")
+    assert asked(world) == {"read": 1}, "of fifty scenes eight have to be read, of the other ten none"
+    assert (plan["totals"]["change"], plan["totals"]["unchanged"]) == (8, 52)
+    wanted = {
+        (item["rating_key"], change["field"])
+        for scene in plan["scenes"]
+        for item in scene["items"]
+        for change in item["changes"]
+    }
+    assert run_cli(["sync", "--all", "--json"]) == 0
+    written = {(write.rating_key, write.field) for write in world.plex.field_writes}
+    assert wanted == {(key, field) for key, field in written if not field.endswith(".locked")}
+
+
 def test_what_changes_while_a_long_plan_is_made_is_in_it(world: SyncWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("scenesync.worker.library_index.CURRENT_S", 0.05)
     monkeypatch.setattr("scenesync.worker.library_index.AT_MOST_EVERY_S", 0.0)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bench import ceilings, growth, hook, long_run, naive_client, queue_bulk, queue_speed, recovery, throughput
+from bench import ceilings, growth, hook, index, long_run, naive_client, queue_bulk, queue_speed, recovery, throughput
 from bench.figures import Curve, Figure, at_most, interleaved, paired_ratio
 from bench.queue_rivals import Content
 from bench.request_kinds import RequestCounts, count_requests
@@ -171,3 +171,12 @@ def test_measures_take_turns_and_every_second_round_goes_backwards() -> None:
     assert turns == ["a", "b", "b", "a", "a", "b"]
     assert values == {"a": [2.0, 9.0, 1.0], "b": [4.0, 5.0, 5.0]}
     assert paired_ratio(values["a"], values["b"]) == pytest.approx(0.5)
+
+
+def test_the_index_is_measured_by_a_build_a_look_a_start_and_a_daemon(tmp_path: Path) -> None:
+    figures = by_name(index.run(index.Sizes((40,)), tmp_path))
+
+    assert figures["40 items: first build, pages"].value == 1
+    assert figures["40 items: a look when nothing changed, pages"].value == 1
+    assert figures["40 items: opened until a file is found, requests"].is_met
+    assert figures["daemon at rest, with an index of 40 items"].value > 20

@@ -1,0 +1,80 @@
+"""The path index in libraries of several sizes, and the memory of a daemon that knows such a library."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from bench import daemon_memory, path_index
+from bench.figures import Benchmark, Beside, Figure, at_most
+from bench.simulated_servers import ServerProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from bench.figures import Curve
+
+_WARM_START_S: Final = at_most(1.0)
+_NONE: Final = at_most(0)
+_ONE_PAGE: Final = at_most(1)
+_DAEMON_MIB: Final = at_most(150)
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """``libraries`` are numbers of items; the daemon is measured with the last one."""
+
+    libraries: tuple[int, ...]
+
+
+def run(sizes: Sizes, folder: Path) -> list[Figure | Curve]:
+    """Return what building, looking and starting cost in each library, and the daemon's memory with the last."""
+    figures: list[Figure | Curve] = []
+    with ServerProcess("plex") as plex, ServerProcess("stash") as stash:
+        here = stash.begin(1)
+        for items in sizes.libraries:
+            figures += _of_library(plex, folder / str(items), items)
+        largest = sizes.libraries[-1]
+        there = plex.begin(largest)
+        memory = daemon_memory.measure(here, there, folder / "daemon", largest)
+    name = f"daemon at rest, with an index of {largest:,} items"
+    figures.append(Figure(name, memory.idle_mib, "MiB", _DAEMON_MIB, headline=name))
+    figures.append(Figure(f"the most that it had, building it ({largest:,})", memory.peak_mib, "MiB"))
+    return figures
+
+
+def _of_library(plex: ServerProcess, folder: Path, items: int) -> Iterator[Figure]:
+    folder.mkdir()
+    there = plex.begin(items)
+    path_index.ceiling(there, items)  # lets the simulated Plex render its items
+    bare = path_index.ceiling(there, items)
+    path_index.first_build(plex, there, _new(folder / "rendering"))
+    built = path_index.first_build(plex, there, _new(folder / "index"))
+    path_index.refresh(plex, there, folder / "index")
+    looked = path_index.refresh(plex, there, folder / "index")
+    warm = path_index.warm_start(plex, there, folder / "index", path_index.a_file(folder / "index"))
+    of = f"{items:,} items"
+    beside = Beside("a client that only reads all pages", bare.seconds, built.seconds / bare.seconds)
+    yield Figure(f"{of}: first build", built.seconds, "s", beside=beside)
+    yield Figure(f"{of}: first build, processor time per item", built.cpu_s / items * 1e6, "µs")
+    yield Figure(f"{of}: first build, pages", built.pages)
+    yield Figure(f"{of}: first build, memory beyond that before it", built.peak_mib - built.base_mib, "MiB")
+    yield Figure(f"{of}: a look when nothing changed, pages", looked.pages, target=_ONE_PAGE)
+    yield Figure(f"{of}: a look when nothing changed", looked.seconds * 1e3, "ms")
+    yield Figure(f"{of}: opened until a file is found", warm.seconds, "s", _WARM_START_S)
+    yield Figure(f"{of}: opened until a file is found, requests", warm.requests, target=_NONE)
+
+
+def _new(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+BENCHMARK: Final = Benchmark(
+    "index",
+    full=partial(run, Sizes((1_000, 10_000, 100_000))),
+    quick=partial(run, Sizes((1_000,))),
+    against_servers=True,
+)
