@@ -223,7 +223,7 @@ class WorkLoop:
         room = self._holdings.room(self._in_hand)
         if room < REFILL:  # in batches: one request to Stash and one to Plex for many scenes
             return 0
-        return self._gate.may_begin(room)
+        return self._gate.may_begin(room - room % REFILL)
 
     def _let_persons_go_first(self, session: PlexSession) -> None:
         """Claim what a person saved a moment ago, although there is enough in hand."""

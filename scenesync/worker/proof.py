@@ -70,6 +70,10 @@ class Unproven:
 SettleProven = Callable[[Sequence[Unproven]], object]
 
 
+def _items(claims: Sequence[Unproven]) -> int:
+    return sum(len(claim.result.written) for claim in claims)
+
+
 def _settle_each(proven: Sequence[Unproven]) -> None:
     for claim in proven:
         claim.settle(None)
@@ -115,16 +119,20 @@ class ProofDesk:
         with self._lock:
             if not self._waiting:
                 return None
-            if sum(len(claim.result.written) for claim in self._waiting) >= BATCH_ITEMS:
+            if _items(self._waiting) >= BATCH_ITEMS:
                 return 0.0
             return max(0.0, self._oldest_at + MAX_AGE_S - time.monotonic())
 
-    def check(self, stop: threading.Event, settle: SettleProven | None = None) -> None:
+    def check(
+        self, stop: threading.Event, settle: SettleProven | None = None, *, only_whole_batches: bool = False
+    ) -> None:
         """Prove all that waits, in batches; every claim is settled when this returns.
+
+        ``only_whole_batches`` leaves the rest until others have come to be read with it.
 
         ``settle`` gets the claims that one read has proven, to end them together (None: each ends itself).
         """
-        for batch in self._take_batches():
+        for batch in self._take_batches(only_whole=only_whole_batches):
             try:
                 self._check_batch(batch, stop, settle or _settle_each)
             except Exception as error:  # noqa: BLE001 - whatever it is, each job must be settled by the table
@@ -132,15 +140,29 @@ class ProofDesk:
                     if not claim.is_settled:
                         claim.settle(error)
 
-    def _take_batches(self) -> list[list[Unproven]]:
+    def has_whole_batch(self) -> bool:
+        """Say whether so many wait as are read in one request."""
+        with self._lock:
+            return _items(self._waiting) >= BATCH_ITEMS
+
+    def _take_batches(self, *, only_whole: bool) -> list[list[Unproven]]:
         with self._lock:
             waiting, self._waiting = self._waiting, []
         batches: list[list[Unproven]] = [[]]
         for claim in waiting:
-            if sum(len(other.result.written) for other in batches[-1]) >= BATCH_ITEMS:
+            if _items(batches[-1]) >= BATCH_ITEMS:
                 batches.append([])
             batches[-1].append(claim)
+        if only_whole and _items(batches[-1]) < BATCH_ITEMS:
+            self._wait_on(batches.pop())
         return batches
+
+    def _wait_on(self, claims: list[Unproven]) -> None:
+        """Let claims wait again, before those that came meanwhile."""
+        if claims:
+            with self._lock:
+                self._waiting = [*claims, *self._waiting]
+                self._oldest_at = claims[0].handed_in_at
 
     def _check_batch(self, batch: list[Unproven], stop: threading.Event, settle: SettleProven) -> None:
         outstanding = self._unproven(batch, settle)

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from scenesync.domain.diff import Edit
 from scenesync.domain.fields import Field
 from scenesync.domain.job import PRIORITY_BULK, scene_job
+from scenesync.domain.matching import Match
 from scenesync.domain.outcome import Outcome
 from scenesync.plex.exceptions import PlexNotFound
 from scenesync.simulators.plex import faults
@@ -19,7 +21,8 @@ from scenesync.store.journal import JournalStore
 from scenesync.worker import preparing
 from scenesync.worker.loop import JOBS_IN_HAND, LoopLimits
 from scenesync.worker.preparing import decide_together
-from scenesync.worker.sync_plan import Decided
+from scenesync.worker.proof import BATCH_ITEMS, Unproven
+from scenesync.worker.sync_plan import Decided, SyncResult, WrittenItem
 
 if TYPE_CHECKING:
     from sync_world import SyncWorld
@@ -159,3 +162,23 @@ def test_hardly_a_write_waits_behind_another_where_plex_does_one_at_a_time(world
     assert len(arrivals) == 80
     assert world.plex.peak_writes_in_flight == 2, "asking whether two at a time are faster, and no more than that"
     assert beside <= 80 / 5
+
+
+def test_what_is_left_over_from_whole_batches_waits_for_others_to_be_proven_with(world: SyncWorld) -> None:
+    scene_ids = [world.pair(title=f"Film {number}")[0] for number in range(BATCH_ITEMS + 10)]
+    settled: list[Exception | None] = []
+    with world.installed() as installation:
+        session = world.session(installation)
+        for scene in installation.stash.scenes(scene_ids).values():
+            match = session.scene_sync.match(scene)
+            assert isinstance(match, Match)
+            written = WrittenItem(Edit(match.rating_keys[0], match.files[0].library_key, ()))
+            session.proofs.add(Unproven(scene.id, SyncResult(match, (written,)), settled.append, lambda: True))
+        assert session.proofs.has_whole_batch()
+        session.proofs.check(threading.Event(), only_whole_batches=True)
+        assert len(settled) == BATCH_ITEMS
+        assert not session.proofs.has_whole_batch()
+        assert reads(world) == 1
+        session.proofs.check(threading.Event())
+    assert settled == [None] * (BATCH_ITEMS + 10)
+    assert reads(world) == 2
