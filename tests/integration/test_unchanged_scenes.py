@@ -254,6 +254,19 @@ def test_a_cover_of_this_moment_is_not_relied_on(world: SyncWorld) -> None:
     assert item.poster.data == png(3)
 
 
+def test_a_scene_in_a_collection_is_known_too_until_the_collection_is_to_change(world: SyncWorld) -> None:
+    collecting = {"sync_collection": True}
+    studio = world.stash.add_studio("North Pier")
+    scene_id, item = world.pair(title="Harbour at dawn", studio=studio)
+    settle(world, scene_id, **collecting)
+    assert item.collections == ("North Pier",)
+    bulk(world, scene_id, **collecting)
+    assert asked(world) == {}
+    world.stash.save_studio(studio, name="South Pier")
+    bulk(world, scene_id, **collecting)
+    assert item.collections == ("South Pier",)
+
+
 def test_without_an_index_fresh_from_plex_nothing_is_relied_on(
     world: SyncWorld, pair: tuple[int, PlexItem], monkeypatch: pytest.MonkeyPatch
 ) -> None:
