@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+NAP_S: Final = 0.5
+"""So long a wait goes on at most before it is asked whether it is the end."""
 GOODBYE_S: Final = 1.0
 """A thread that hangs in a request at the end is left behind; the file that it would write is closed by then."""
 
@@ -54,6 +56,7 @@ class Routine:
         self._action = action
         self._turn = threading.Lock()
         self._end = threading.Event()
+        self._soon = threading.Event()
 
     def __call__(self, end: threading.Event) -> None:
         """Repeat the action until ``end``."""
@@ -61,12 +64,22 @@ class Routine:
         while self.interval_s and not end.is_set():
             self.run()
             self.next_at = time.time() + self.interval_s
-            end.wait(self.interval_s)
+            self._wait(end)
+
+    def _wait(self, end: threading.Event) -> None:
+        due_at = time.monotonic() + self.interval_s
+        while not end.is_set() and not self._soon.is_set() and (left_s := due_at - time.monotonic()) > 0:
+            self._soon.wait(min(left_s, NAP_S))
+        self._soon.clear()
 
     @property
     def is_running(self) -> bool:
         """Whether it is being done at this moment."""
         return self._turn.locked()
+
+    def run_soon(self) -> None:
+        """Let the next time be now or, while it is being done, right afterwards; any number of calls are one."""
+        self._soon.set()
 
     def run_now(self) -> None:
         """Begin it at once, in a thread of its own; not beside itself."""

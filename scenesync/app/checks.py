@@ -7,10 +7,9 @@ import shutil
 import sqlite3
 import tempfile
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from scenesync.app.check import Check, Verdict
 from scenesync.app.clients import open_stash_client, plex_notifications, stash_client
 from scenesync.app.daemon_switch import is_running
 from scenesync.app.data_directory import make_data_dir
@@ -20,6 +19,7 @@ from scenesync.app.opening import open_queue
 from scenesync.app.path_check import judge_paths
 from scenesync.app.photo_settings import photo_address, why_photos_cannot_work, why_plex_gets_no_photos
 from scenesync.app.settings import SettingsError, not_yet_effective
+from scenesync.app.stash_checks import check_stash_looks
 from scenesync.domain.errors import PermanentError, TransientError
 from scenesync.queue.errors import QueueDamaged, QueueDiskFull, QueueError
 from scenesync.store.errors import StoreError
@@ -36,29 +36,6 @@ if TYPE_CHECKING:
 LITTLE_ROOM_BYTES: Final = 100 * 1024 * 1024
 WAL_RESET_FIXED_IN: Final = (3, 51, 3)
 """Earlier versions may damage a WAL file when two connections checkpoint at once (facts/queue.md 2.16)."""
-
-
-class Verdict(StrEnum):
-    """How bad a finding is."""
-
-    OK = "ok"
-    WARNING = "warning"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One finding; ``cure`` is what to do, "" if nothing; ``path_map`` the rules that would cure it, if they would."""
-
-    name: str
-    verdict: Verdict
-    finding: str
-    cure: str = ""
-    path_map: tuple[str, ...] = ()
-
-    def as_document(self) -> dict[str, object]:
-        """Return it for ``--json``."""
-        return asdict(self)
 
 
 def run_checks(loaded: LoadedSettings, stash: StashClient | None = None) -> Iterator[Check]:
@@ -80,6 +57,7 @@ def run_checks(loaded: LoadedSettings, stash: StashClient | None = None) -> Iter
     try:
         with open_installation(settings, stash=stash) as installation:
             yield from _check_stores(installation)
+            yield from check_stash_looks(installation)
             yield from _check_plex(installation)
     except SettingsError as error:
         yield Check("plex", Verdict.FAILED, str(error), "Set them and run doctor again.")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from scenesync.plex.exchange import RequestRecord as PlexRequest
     from scenesync.plex.notifications import Heartbeat
     from scenesync.stash.transport import RequestRecord as StashRequest
+    from scenesync.store.memory import Memory
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +48,17 @@ def stash_client(settings: Settings, *, on_request: Callable[[StashRequest], Non
     if not settings.stash_verify_tls and settings.stash_url.lower().startswith("https"):
         log.warning("stash_verify_tls is off: anybody on the way to Stash can read the API key")
     return _stash_at(settings, settings.stash_url, key.get_secret_value() if key else None, on_request)
+
+
+def keep_schema(client: StashClient, memory: Memory) -> None:
+    """Let the client ask what its Stash knows, once for each version, and fit its questions to that."""
+
+    def fact(version: str) -> str:
+        return f"schema of {client.base_url} {version}"
+
+    client.keep_schema(
+        lambda version: memory.recall(fact(version)), lambda version, text: memory.note(fact(version), text)
+    )
 
 
 def open_stash_client(settings: Settings, url: str) -> StashClient:

@@ -18,6 +18,7 @@ from scenesync.app import daemon_switch
 from scenesync.app.background import Routine, beside
 from scenesync.app.data_directory import make_data_dir, worker_lock
 from scenesync.app.exit_codes import DONE, FAILED
+from scenesync.app.hearing_stash import hearing_stash
 from scenesync.app.heartbeat import Heartbeat
 from scenesync.app.housekeeping import TIDY_EVERY_S, tidy
 from scenesync.app.installation import open_installation
@@ -27,8 +28,9 @@ from scenesync.app.second_look import make_good
 from scenesync.app.settings import SettingsError, not_yet_effective
 from scenesync.app.signals import stopping_on_signals
 from scenesync.disk.room import is_no_room
-from scenesync.domain.errors import StashRefused, StashUnavailable, TransientError
+from scenesync.domain.errors import StashRefused, StashUnavailable
 from scenesync.domain.outcome import Attempt, Outcome
+from scenesync.intake.stash_activity import StashActivity
 from scenesync.queue.errors import QueueDamaged, QueueDiskFull
 from scenesync.stash.client import StashClient
 from scenesync.store.errors import StoreDamaged, StoreDiskFull
@@ -42,7 +44,6 @@ if TYPE_CHECKING:
     from scenesync.app.dashboard_switch import Dashboard
     from scenesync.app.installation import Installation
     from scenesync.app.settings import LoadedSettings, Settings
-    from scenesync.intake.polling import Poll
     from scenesync.queue.owner_lock import KernelLock
     from scenesync.stash.connection import PluginConnection
     from scenesync.worker.plex_connection import PlexSession
@@ -243,8 +244,9 @@ class Daemon:
                 heartbeat()
                 dashboard.turn()
 
-            loop = installation.work_loop(limits, observers, on_turn=turned)
-            routines = routines_of(installation, loop.require_session)
+            activity = StashActivity()
+            loop = installation.work_loop(limits, observers, on_turn=turned, bulk_waits=activity.holds_bulk)
+            routines = routines_of(installation, loop.require_session, activity)
             with ExitStack() as stack:
                 stack.enter_context(beside("settings", watch.run, end_of_round))
                 stack.enter_context(hearing_plex(installation, loop.require_session, end_of_round))
@@ -252,6 +254,7 @@ class Daemon:
                 schedule = Schedule(installation, loop.require_session)
                 stack.enter_context(beside("reconciliation", schedule.run, end_of_round))
                 stack.enter_context(beside("second look", lambda end: make_good(installation, end), end_of_round))
+                stack.enter_context(hearing_stash(installation, activity, routines[0].run_soon, end_of_round))
                 for routine in routines:
                     stack.enter_context(beside(routine.name, routine, end_of_round))
                 stack.enter_context(dashboard.shows(installation, loaded, loop.require_session, routines))
@@ -262,26 +265,16 @@ class Daemon:
                     raise
 
 
-def routines_of(installation: Installation, require_session: Callable[[], PlexSession]) -> Sequence[Routine]:
-    """Return what is done now and then beside the work."""
-    poll = installation.poll(require_session)
+def routines_of(
+    installation: Installation, require_session: Callable[[], PlexSession], activity: StashActivity
+) -> Sequence[Routine]:
+    """Return what is done now and then beside the work, the looks at Stash first."""
+    looks = installation.looks(require_session, activity)
     interval_s = installation.settings.poll_interval
     return (
-        Routine("poll", "Look at Stash for changes", interval_s, lambda: look_at_stash(poll)),
+        Routine("poll", "Look at Stash for changes", interval_s, looks.look_if_possible),
         Routine("housekeeping", "Drop what is too old to be kept", TIDY_EVERY_S, lambda: tidy(installation)),
     )
-
-
-def look_at_stash(poll: Poll) -> None:
-    """Look for changes in Stash.
-
-    Servers that are down or refuse are told of by the loop, once; the next look finds what this one could not.
-    """
-    try:
-        if poll.has_begun():  # until then the first reconciliation looks at everything
-            poll.look()
-    except (TransientError, StashRefused) as error:
-        log.debug("not looked for changes in Stash: %s", error)
 
 
 class SettingsWatch:

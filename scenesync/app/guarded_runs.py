@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from scenesync.reconciliation import gone_run
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -35,12 +37,10 @@ class GuardedScenes:
 class PolledScenes:
     """What a look at Stash found, before it is enqueued. Implements ``intake.polling.Admission``.
 
-    ``judge`` is as in ``GuardedScenes``. What is gone is judged without Plex: ``part_with`` takes care of it.
+    ``judge`` is as in ``GuardedScenes``. What is gone is judged without Plex, by ``part_with``.
     """
 
-    def __init__(
-        self, runs: AutomaticRunStore, judge: Callable[[], Judge], part_with: Callable[[Sequence[int]], object]
-    ) -> None:
+    def __init__(self, runs: AutomaticRunStore, judge: Callable[[], Judge], part_with: Callable[[], object]) -> None:
         self._runs = runs
         self._judge = judge
         self._part_with = part_with
@@ -57,9 +57,14 @@ class PolledScenes:
         judge.gather(POLL, POLL, scene_ids)
         judge.conclude(POLL, POLL)
 
-    def gone(self, scene_ids: Sequence[int]) -> None:
-        """Let them be parted with, unless they are too many. Raises what the queue and the store raise."""
-        self._part_with(scene_ids)
+    def gone(self, scene_ids: Sequence[int], *, is_all: bool) -> None:
+        """Gather them, and if these are all let them be parted with, unless they are too many.
+
+        Raises what the queue and the store raise.
+        """
+        gone_run.gather(self._runs, scene_ids)
+        if is_all:
+            self._part_with()
 
 
 def _cause(change: EntityChange) -> str:

@@ -10,7 +10,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from scenesync.app.clients import NOBODY, RequestListeners, open_stash_client, plex_client, stash_client
+from scenesync.app.clients import (
+    NOBODY,
+    RequestListeners,
+    keep_schema,
+    open_stash_client,
+    plex_client,
+    stash_client,
+)
 from scenesync.app.collection_parts import keepers_of_collections
 from scenesync.app.data_directory import PLANS_FOLDER, make_data_dir
 from scenesync.app.field_settings import conflict_policies, enabled_fields, field_rules, photo_policy
@@ -18,12 +25,14 @@ from scenesync.app.guarded_runs import GuardedScenes, PolledScenes
 from scenesync.app.opening import open_state, queue_at
 from scenesync.app.photo_settings import photo_address, why_photos_cannot_work
 from scenesync.app.settings import participation, require_plex
+from scenesync.app.stash_looks import StashLooks
 from scenesync.domain.blast_radius import BlastLimits
 from scenesync.domain.circuit import LIMITS_WHILE_PROBED
 from scenesync.domain.departure import OnDestroy
 from scenesync.domain.job import scene_job
 from scenesync.domain.proven import settings_mark
 from scenesync.domain.showing import Showing
+from scenesync.intake.entity_poll import EntityPoll, ReadVersions
 from scenesync.intake.fan_out import FanOut
 from scenesync.intake.polling import Poll
 from scenesync.pictures.posters import PictureMaker
@@ -79,6 +88,7 @@ if TYPE_CHECKING:
     from scenesync.app.settings import Settings
     from scenesync.domain.item import ServerIdentity
     from scenesync.domain.outcome import Attempt
+    from scenesync.intake.stash_activity import StashActivity
     from scenesync.plex.client import PlexClient
     from scenesync.queue.embedded import EmbeddedQueue
     from scenesync.stash.client import StashClient
@@ -281,6 +291,7 @@ class Installation:
         *,
         unreachable_for_s: float | None = None,
         on_turn: Callable[[], None] | None = None,
+        bulk_waits: Callable[[], bool] = lambda: False,
     ) -> WorkLoop:
         """Return the loop that works the queue off; ``unreachable_for_s`` is as in ``Gate``, the rest in the loop."""
         pauses = PauseStore(self.database)
@@ -321,10 +332,15 @@ class Installation:
             observers=observers,
             history=self._remember,
             fan_out=FanOut(
-                self.stash, traces, showing, GuardedScenes(lambda: self.judge(connection.require_session()))
+                self.stash,
+                traces,
+                showing,
+                GuardedScenes(lambda: self.judge(connection.require_session())),
+                ReadVersions(self.stash.entities, Memory(self.database)),
             ),
             memory=SceneMemory(traces, showing),
             on_turn=on_turn,
+            bulk_waits=bulk_waits,
         )
 
     def _remember(self, made: Sequence[Attempt]) -> None:
@@ -333,21 +349,28 @@ class Installation:
             self.attempts.add_all(made)
             SceneStateStore(self.database).note_attempts(made)
 
-    def poll(self, session: Callable[[], PlexSession]) -> Poll:
+    def looks(self, session: Callable[[], PlexSession], activity: StashActivity) -> StashLooks:
         """Return what looks for changes that no hook announced; ``session`` is asked when there are many."""
-        runs, traces = AutomaticRunStore(self.database), TraceStore(self.database)
-        return Poll(
-            self.stash,
-            self.queue,
-            partial(waiting_scenes, self.queue.reading),
-            Memory(self.database),
-            traces,
-            PolledScenes(runs, lambda: self.judge(session()), lambda ids: self._part_with(ids, known=traces.count())),
+        memory, traces = Memory(self.database), TraceStore(self.database)
+        admission = self._admission(session, traces)
+        entities = EntityPoll(
+            self.stash.entities, self.stash, traces, showing_of(self.settings), memory, self.queue, admission
         )
+        return StashLooks(self.stash, self._poll(admission, traces), entities, activity, memory)
 
-    def _part_with(self, scene_ids: Sequence[int], *, known: int) -> None:
+    def _poll(self, admission: PolledScenes, traces: TraceStore) -> Poll:
+        waiting = partial(waiting_scenes, self.queue.reading)
+        return Poll(self.stash, self.queue, waiting, Memory(self.database), traces, admission)
+
+    def _admission(self, session: Callable[[], PlexSession], traces: TraceStore) -> PolledScenes:
+        """Return what judges changes and deletions that were found by looking."""
         runs, plans = AutomaticRunStore(self.database), self.settings.data_dir / PLANS_FOLDER
-        part_with(runs, self.queue, scene_ids, known=known, limits=blast_limits(self.settings), plans=plans)
+        limits = blast_limits(self.settings)
+        return PolledScenes(
+            runs,
+            lambda: self.judge(session()),
+            lambda: part_with(runs, self.queue, known=traces.count(), limits=limits, plans=plans),
+        )
 
     def _pacing(self) -> Pacing:
         """Return the pace of jobs, still slow if an earlier process or round saw an outage end a moment ago."""
@@ -391,6 +414,7 @@ def open_installation(
         database = stack.enter_context(open_state(settings, repairs=repairs))
         memory = Memory(database)
         source = stash or stack.enter_context(stash_client(settings, on_request=listeners.stash))
+        keep_schema(source, memory)
         photos = settings.sync_performer_photos and not why_photos_cannot_work(settings)
         source.extras = Extras(
             tag_parents=settings.tag_parents and settings.sync_tags, photos=photos, about=settings.sync_collection

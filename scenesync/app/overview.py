@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 from scenesync.app.data_directory import LOCK_FILE, database_file, queue_folder
+from scenesync.app.looked import LISTENING, Listening, looked_at
 from scenesync.domain import circuit as circuits
 from scenesync.domain.circuit import LIMITS_WHILE_PROBED
 from scenesync.queue.file_lock import held_elsewhere
@@ -16,6 +17,7 @@ from scenesync.store.automatic_runs import AutomaticRunStore, StoppedRun
 from scenesync.store.circuits import CircuitStore
 from scenesync.store.database import open_database
 from scenesync.store.holds import count_held
+from scenesync.store.memory import Memory
 from scenesync.store.outages import OutageStore
 from scenesync.store.pauses import PauseStore
 from scenesync.store.reconciliations import Reconciliation, latest_reconciliation
@@ -42,7 +44,8 @@ class Overview:
 
     ``plex_notifications`` says whether the daemon that runs hears what Plex announces: up, down, off, or unknown.
     ``held`` counts the scenes that are left alone since they were undone. ``reconciliation`` is the latest comparison
-    of both libraries, with an end or without.
+    of both libraries, with an end or without. ``stash_looked_at`` (epoch seconds) is when changes were last looked
+    for in Stash, None if never; ``stash_news`` says whether Stash's own are heard.
     ``reliability`` looks at the last 30 days of each server, or what of them is known. ``paused`` is why work waits for
     a person, None if it does not.
     """
@@ -59,6 +62,8 @@ class Overview:
     stopped_runs: Sequence[StoppedRun] = ()
     held: int = 0
     reconciliation: Reconciliation | None = None
+    stash_looked_at: float | None = None
+    stash_news: Listening | None = None
     reliability: Mapping[str, Reliability] = field(default_factory=lambda: dict.fromkeys(SERVICES, Reliability()))
 
     def as_document(self) -> dict[str, object]:
@@ -77,6 +82,8 @@ class Overview:
             "stopped_runs": [run.as_document() for run in self.stopped_runs],
             "held": self.held,
             "reconciliation": None if self.reconciliation is None else self.reconciliation.as_document(),
+            "stash_looked_at": self.stash_looked_at,
+            "stash_news": None if self.stash_news is None else asdict(self.stash_news),
             "reliability": {service: _document(figures) for service, figures in self.reliability.items()},
         }
 
@@ -93,7 +100,7 @@ def read_overview(data_dir: Path, *, outages_shown: int = OUTAGES_SHOWN) -> Over
         return Overview(queue, running)
     with database:
         now = time.time()
-        outages = OutageStore(database)
+        outages, memory = OutageStore(database), Memory(database)
         states = {service: ServiceStateStore(database).read(service) for service in SERVICES}
         circuit = circuits.at(CircuitStore(database, PLEX).read(), LIMITS_WHILE_PROBED, now)
         return Overview(
@@ -109,6 +116,8 @@ def read_overview(data_dir: Path, *, outages_shown: int = OUTAGES_SHOWN) -> Over
             stopped_runs=AutomaticRunStore(database).stopped(),
             held=count_held(database),
             reconciliation=latest_reconciliation(database),
+            stash_looked_at=looked_at(memory),
+            stash_news=Listening.from_text(memory.recall(LISTENING)),
             reliability={
                 service: reliability(
                     outages.of_service(service, since=now - WINDOW_S), now=now, known_since=state.known_since

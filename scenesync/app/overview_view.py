@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from typing import TYPE_CHECKING
 
 from scenesync.app.counting import counted
@@ -38,7 +39,7 @@ def overview_lines(overview: Overview) -> Iterator[str]:
     yield f"daemon        {'running' if overview.daemon_running else 'not running'}"
     yield from _paused(overview)
     yield f"plex          {overview.plex}, circuit {overview.circuit}, notifications {overview.plex_notifications}"
-    yield f"stash         {overview.stash}"
+    yield f"stash         {overview.stash}{_looked(overview)}"
     for run in overview.stopped_runs:
         yield f"stopped       run {run.id}, {run.cause}: {run.reason} (scenesync stopped show {run.id})"
     for line in reliability_lines(overview):
@@ -69,6 +70,16 @@ def _reconciled(last: Reconciliation) -> str:
     if last.ended_at is None:
         return f"{last.scope}, begun {moment(last.began_at)} and not ended: {found.scenes} scenes so far, {gaps}"
     return f"{last.scope}, {moment(last.ended_at)}: {counted(found.scenes, 'scene')}, {gaps}"
+
+
+def _looked(overview: Overview) -> str:
+    if overview.stash_looked_at is None:
+        return ""
+    looked = f", looked at for changes {span(max(0.0, time.time() - overview.stash_looked_at))} ago"
+    news = overview.stash_news
+    if news is None or not overview.daemon_running:
+        return looked
+    return f"{looked}, its news are {'heard' if news.is_up else f'not heard: {news.reason}'}"
 
 
 def _paused(overview: Overview) -> Iterator[str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from scenesync.app.checks import Check, Verdict, run_checks
+from scenesync.app.check import Check, Verdict
+from scenesync.app.checks import run_checks
 from scenesync.app.counting import counted
 from scenesync.app.data_directory import queue_folder
 from scenesync.app.installation import open_installation

@@ -1,8 +1,8 @@
 """Which of the scenes that Stash calls changed are news. Pure: values in, values out.
 
 Stash's times have whole seconds, so a scene may change twice under one of them: that it was read with a time says for
-sure that nothing is missing only if that second was over by then. Both servers' clocks may be wrong or differ: all that
-is compared here is Stash's texts with each other, and moments of our own clock with each other.
+sure that nothing is missing only if that second was over by then. The clocks may be wrong and differ: Stash's texts are
+compared with each other, moments of our clock with each other, and both only by how far Stash says that it is ahead.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ OVERLAP_S: Final = 120.0
 """Looked at again each time: Stash commits in another order than it stamps."""
 TICK_S: Final = 2.0
 """A second that Stash has stamped is over so long after it was first seen."""
+WELL_AFTER_S: Final = 5.0
+"""A read so long after a stamp was not in its second, however roughly Stash's clock is known (to a second or two)."""
 NEW_FOR: Final = timedelta(seconds=60)
 """A scene that changed last so shortly after it was made may get its cover in the same second, without a word."""
 
@@ -84,10 +86,16 @@ class SortedOut:
 
 
 def sort_out(
-    cursor: Cursor, hints: Iterable[SceneHint], trace_of: Callable[[int], SceneTrace | None], *, now: float
+    cursor: Cursor,
+    hints: Iterable[SceneHint],
+    trace_of: Callable[[int], SceneTrace | None],
+    *,
+    now: float,
+    ahead_s: float | None = None,
 ) -> SortedOut:
     """Return what is to be done about the scenes that a look found; ``trace_of`` tells what the worker read of one.
 
+    ``now`` is by our clock, of which Stash's is ``ahead_s`` (None: unknown).
     A version is news once, when it is first seen and was not read. Its job, or a hook's, then reads it later than this.
     """
     news: list[SceneHint] = []
@@ -106,7 +114,7 @@ def sort_out(
     for scene_id, sighting in open_ones.items():
         if abs(now - sighting.first_at) < TICK_S:
             fresh[scene_id] = sighting
-        elif _was_read_early(trace_of(scene_id), sighting):
+        elif _was_read_early(trace_of(scene_id), sighting, ahead_s):
             doubtful[scene_id] = sighting
         else:
             seen[scene_id] = sighting.updated_at
@@ -135,9 +143,12 @@ def _is_at_or_after(text: str, moment: datetime) -> bool:
     return time is None or time >= moment
 
 
-def _was_read_early(trace: SceneTrace | None, sighting: Sighting) -> bool:
+def _was_read_early(trace: SceneTrace | None, sighting: Sighting, ahead_s: float | None) -> bool:
     """Say whether this version was read, and not surely after its second had ended."""
     if trace is None or trace.updated_at != sighting.updated_at:
+        return False
+    stamped = to_time(sighting.updated_at)
+    if stamped is not None and ahead_s is not None and trace.read_at + ahead_s >= stamped.timestamp() + WELL_AFTER_S:
         return False
     return trace.read_at < sighting.first_at + TICK_S
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from scenesync.domain.entities import change_of, continued, fan_out_job, found_up_to
 from scenesync.domain.job import PRIORITY_FANOUT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from scenesync.domain.entities import Entity, EntityChange
     from scenesync.domain.job import Job
@@ -34,6 +35,18 @@ class PresentScenes(Protocol):
         self, entity: Entity, ids: Sequence[int], last_id: int, limit: int, *, depth: int = 0
     ) -> Sequence[int]:
         """Return the next scenes' ids above ``last_id`` in rising order; ``depth`` levels below count too."""
+        ...
+
+    def existing_scenes(self, ids: Iterable[int]) -> set[int]:
+        """Return those of the scenes that there are."""
+        ...
+
+
+class Versions(Protocol):
+    """Remembers up to which version of an entity its scenes were looked for (``intake.entity_poll``)."""
+
+    def note(self, change: EntityChange) -> None:
+        """Remember the present version."""
         ...
 
 
@@ -69,8 +82,14 @@ class FanOut:
     """Takes fan-out jobs one step further each; implements ``worker.fan_out_steps.FanOut``."""
 
     def __init__(
-        self, present: PresentScenes, earlier: EarlierScenes, showing: Showing, receiver: SceneReceiver
+        self,
+        present: PresentScenes,
+        earlier: EarlierScenes,
+        showing: Showing,
+        receiver: SceneReceiver,
+        versions: Versions | None = None,
     ) -> None:
+        self._versions = versions
         self._present = present
         self._earlier = earlier
         self._showing = showing
@@ -85,17 +104,22 @@ class FanOut:
         if not self._showing.shows(change.entity):
             log.info("change shows nowhere under the current settings entity=%s", change)
             return None
-        scene_ids, is_last = self._next_page(change, found_up_to(job))
+        if self._versions is not None and not found_up_to(job):
+            self._versions.note(change)
+        page = self._next_page(change, found_up_to(job))
+        scene_ids = self._living(page)
         if scene_ids:
             self._receiver.receive(change, scene_ids)
-        log.info("scenes found that show a change entity=%s scenes=%d last_page=%s", change, len(scene_ids), is_last)
-        if not is_last:
-            return continued(job, scene_ids[-1])
+        log.info(
+            "scenes found that show a change entity=%s scenes=%d last_page=%s", change, len(scene_ids), page.is_last
+        )
+        if not page.is_last:
+            return continued(job, page.scene_ids[-1])
         self._receiver.conclude(change)
         return None
 
-    def _next_page(self, change: EntityChange, after: int) -> tuple[Sequence[int], bool]:
-        """Return the next scenes of both sources in the order of their ids, and whether there are no more.
+    def _next_page(self, change: EntityChange, after: int) -> _Page:
+        """Return the next scenes of both sources.
 
         Of two lists that may go on, all is known only up to where the first of them ends.
         """
@@ -106,7 +130,27 @@ class FanOut:
         lists = [[scene_id for scene_id in found if scene_id > after] for found in (present, earlier)]
         known_up_to = min((found[-1] for found in lists if len(found) >= PAGE_SIZE), default=None)
         scene_ids = sorted({each for found in lists for each in found if known_up_to is None or each <= known_up_to})
-        return scene_ids, known_up_to is None
+        return _Page(scene_ids, frozenset(present), is_last=known_up_to is None)
+
+    def _living(self, page: _Page) -> Sequence[int]:
+        """Return the scenes of a page without those that Stash does not have any more.
+
+        They are not for a fan-out to part with: scenes that are gone are judged as such (``reconciliation.gone_run``).
+        """
+        unsure = [scene_id for scene_id in page.scene_ids if scene_id not in page.present]
+        if not unsure:
+            return page.scene_ids
+        gone = set(unsure) - self._present.existing_scenes(unsure)
+        return [scene_id for scene_id in page.scene_ids if scene_id not in gone]
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """Scenes in the order of their ids; those in ``present`` were named by Stash just now."""
+
+    scene_ids: Sequence[int]
+    present: frozenset[int]
+    is_last: bool
 
 
 def ask_for(queue: JobQueue, change: EntityChange) -> EnqueueResult:

@@ -10,6 +10,9 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import islice
 from typing import TYPE_CHECKING, Final, Protocol
 
 from scenesync.domain.holds import fingerprint
@@ -18,11 +21,10 @@ from scenesync.intake import walking
 from scenesync.intake.changes import OVERLAP_S, Cursor, moved_on, sort_out
 from scenesync.intake.selection import enqueue_all, scene_jobs
 from scenesync.stash.client import ANY_ZONE_SLACK_S, BATCH, DST_SLACK_S
-from scenesync.stash.parse import SceneHint
+from scenesync.stash.parse import SceneHint, to_time
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
-    from datetime import datetime
 
     from scenesync.domain.scene import Scene
     from scenesync.domain.showing import SceneTrace
@@ -36,9 +38,8 @@ log = logging.getLogger(__name__)
 FACT: Final = "stash poll"
 URGENT_AT_MOST: Final = 20
 """So many at a time are what persons save; more are the work of a task, which must not overtake them."""
-WIDE_EVERY_S: Final = 3600.0
-"""So often a look goes down to what any zone could have hidden: Stash orders its times as texts, and after it was moved
-to another zone what changes stands below what changed hours ago."""
+MANY: Final = 500
+"""A page: while bulk work waits, no more is read than it takes to know that there is some."""
 _BEGINNING: Final = "1970-01-01T00:00:00Z"
 
 
@@ -49,6 +50,15 @@ class ChangedScenes(Protocol):
         self, since: datetime | str, *, overlap_s: float = ..., zone_slack_s: float = ...
     ) -> Iterator[SceneHint]:
         """Walk the scenes changed since then, the last changed first."""
+        ...
+
+    def scenes_with_files_changed_since(self, since: datetime, zone_of: str) -> Sequence[SceneHint]:
+        """Return the scenes, with their files, of which a file changed; ``zone_of`` is a time as Stash writes it."""
+        ...
+
+    @property
+    def server_time(self) -> datetime | None:
+        """Stash's own clock when it answered last."""
         ...
 
     def scenes(self, ids: Sequence[int]) -> Mapping[int, Scene]:
@@ -75,8 +85,8 @@ class Admission(Protocol):
         """Take many scenes that changed at once."""
         ...
 
-    def gone(self, scene_ids: Sequence[int]) -> None:
-        """Take scenes that are gone, few or many."""
+    def gone(self, scene_ids: Sequence[int], *, is_all: bool) -> None:
+        """Take scenes that are gone, few or many (none: those that were taken before); more may come unless all are."""
         ...
 
 
@@ -114,15 +124,19 @@ class Poll:
         self._facts = facts
         self._read = read
         self._admission = admission
-        self._looked_wide_at: float | None = None
+        self._held: frozenset[tuple[int, str]] = frozenset()
 
     def has_begun(self) -> bool:
         """Say whether it is known where to begin. Raises StoreError."""
         return self._facts.recall(FACT) is not None
 
-    def look(self) -> int:
+    def look(self, *, thoroughly: bool = False, holds_bulk: bool = False, is_busy: bool = False) -> int:
         """Enqueue what changed, moved or vanished since the last look; return how many scenes that were.
 
+        ``thoroughly`` goes down to what any change of Stash's time zone could have hidden: it orders its times as
+        texts, and after it was moved to another zone what changes stands below what changed hours ago. With
+        ``holds_bulk`` many changes are left to a later look; while Stash ``is_busy`` scenes that are gone are gathered,
+        and judged when it is through, since a task of its own may be taking away more.
         The first look of all only notes where to begin. Raises what Stash, the queue, the store and the admission
         raise; the next look then finds the same again.
         """
@@ -130,16 +144,23 @@ class Poll:
         if known is None:
             self._facts.note(FACT, latest_change(self._stash).to_text())
             return 0
-        changed = self._look_for_changes(Cursor.from_text(known))
-        return len(changed) + self._walk_on({hint.id for hint in changed})
+        cursor = Cursor.from_text(known)
+        changed = self._look_for_changes(cursor, ANY_ZONE_SLACK_S if thoroughly else DST_SLACK_S, holds_bulk=holds_bulk)
+        if changed is None:
+            return 0
+        return len(changed) + self._walk_on({hint.id for hint in changed}, zone_of=cursor.at, is_busy=is_busy)
 
-    def _look_for_changes(self, cursor: Cursor) -> Sequence[SceneHint]:
-        hints = list(
-            self._stash.scenes_updated_since(cursor.at, overlap_s=OVERLAP_S, zone_slack_s=self._zone_slack_s())
-        )
-        found = sort_out(cursor, hints, self._read.read, now=time.time())
+    def _look_for_changes(self, cursor: Cursor, zone_slack_s: float, *, holds_bulk: bool) -> Sequence[SceneHint] | None:
+        """Enqueue and return what was edited, None if that is for a later look."""
+        found_now = self._stash.scenes_updated_since(cursor.at, overlap_s=OVERLAP_S, zone_slack_s=zone_slack_s)
+        hints = list(islice(found_now, MANY) if holds_bulk else found_now)
+        now, clock = time.time(), self._stash.server_time
+        ahead_s = None if clock is None else clock.timestamp() - now
+        found = sort_out(cursor, hints, self._read.read, now=now, ahead_s=ahead_s)
         doubtful = dict(list(found.doubtful.items())[:BATCH])  # the others stay fresh until the next look
         changed = self._unannounced([*found.news, *self._read_too_early(doubtful)])
+        if holds_bulk and self._are_for_later(changed, is_all=len(hints) < MANY):
+            return None
         self._enqueue(changed)
         seen = {**found.seen, **{scene_id: sighting.updated_at for scene_id, sighting in doubtful.items()}}
         waiting = {scene_id: each for scene_id, each in found.doubtful.items() if scene_id not in doubtful}
@@ -148,27 +169,41 @@ class Poll:
             self._facts.note(FACT, moved.to_text())
         return changed
 
-    def _walk_on(self, done: Collection[int]) -> int:
+    def _are_for_later(self, changed: Sequence[SceneHint], *, is_all: bool) -> bool:
+        """Say whether changes wait for the end of Stash's task: many do, and few until a second look finds no more.
+
+        Between two looks a task may touch as few as a person does.
+        """
+        versions = frozenset((hint.id, hint.updated_at) for hint in changed)
+        before, self._held = self._held, versions
+        return not is_all or len(changed) > URGENT_AT_MOST or not versions <= before
+
+    def _walk_on(self, done: Collection[int], *, zone_of: str, is_busy: bool) -> int:
         """Enqueue what the walk finds beside what this look is ``done`` with."""
         place = walking.Place.from_text(self._facts.recall(walking.FACT))
         found = walking.step(place, self._stash, self._read)
-        changed = self._unannounced([hint for hint in found.changed if hint.id not in done])
+        clock, before = self._stash.server_time, to_time(place.clock)
+        moved = self._moved_lately(before or clock, zone_of) if clock is not None else ()
+        hints = {hint.id: hint for hint in (*found.changed, *moved) if hint.id not in done}
+        changed = self._unannounced(hints.values())
         self._enqueue(changed)
         gone = sorted(set(found.gone) - self._waiting(found.gone))
         if gone:
             log.info("scenes are gone from Stash without a word scenes=%d", len(gone))
-            self._admission.gone(gone)
+        if gone or not is_busy:
+            self._admission.gone(gone, is_all=not is_busy)
         after = walking.with_told(found.place, found.gone)
+        after = replace(after, clock=clock.isoformat() if clock is not None else "")
         if after != place:
             self._facts.note(walking.FACT, after.to_text())
         return len(changed) + len(gone)
 
-    def _zone_slack_s(self) -> float:
-        now = time.monotonic()
-        if self._looked_wide_at is None or now - self._looked_wide_at >= WIDE_EVERY_S:
-            self._looked_wide_at = now
-            return ANY_ZONE_SLACK_S
-        return DST_SLACK_S
+    def _moved_lately(self, since: datetime, zone_of: str) -> Iterator[SceneHint]:
+        """Yield the scenes whose files a scan found elsewhere or changed, where Stash has a filter for that."""
+        for hint in self._stash.scenes_with_files_changed_since(since - timedelta(seconds=OVERLAP_S), zone_of):
+            trace = self._read.read(hint.id)
+            if trace is not None and trace.files != hint.files:
+                yield hint
 
     def _read_too_early(self, doubtful: Mapping[int, Sighting]) -> Iterator[SceneHint]:
         """Yield those that are not now as they were read, or may have got a cover since, which no text tells."""

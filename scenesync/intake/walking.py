@@ -57,12 +57,14 @@ class Place:
 
     ``highest`` is the last id of a whole walk (0 before the first one has ended), ``count`` how many scenes there were.
     ``told`` are scenes that are gone and were said to be; what became of that is no longer the walk's business.
+    ``clock`` is Stash's own at the last look (ISO 8601), "" if it did not say.
     """
 
     after: int = 0
     highest: int = 0
     count: int = 0
     told: tuple[int, ...] = ()
+    clock: str = ""
 
     @classmethod
     def from_text(cls, text: str | None) -> Place:
@@ -70,7 +72,13 @@ class Place:
         if text is None:
             return cls()
         document = json.loads(text)
-        return cls(document["after"], document["highest"], document["count"], tuple(document["told"]))
+        return cls(
+            document["after"],
+            document["highest"],
+            document["count"],
+            tuple(document["told"]),
+            document.get("clock", ""),
+        )
 
     def to_text(self) -> str:
         """Return the place as text."""

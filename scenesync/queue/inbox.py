@@ -82,7 +82,7 @@ UPDATE_TYPES = {
 }
 _FAN_OUT = "fanout"
 _MERGED = "Tag.Merge.Post"
-_PRIORITY_PERSON, _PRIORITY_FAN_OUT = 0, 20
+_PRIORITY_PERSON, _PRIORITY_TASK, _PRIORITY_FAN_OUT = 0, 10, 20
 
 # A scene's own title and path, as hints for a listing. Absent fields arrive as null, the array of scenesUpdate holds
 # other scenes too, and so does whatever has `ids` (facts/stash.md 2.1); a destroyed scene's path is always its own.
@@ -94,7 +94,8 @@ _READ = """
               AND json_type(?1, '$.args.hookContext.input.ids') IS NULL
              THEN json_extract(?1, '$.args.hookContext.input.title') END,
         CASE WHEN json_type(?1, '$.args.hookContext.input.path') = 'text'
-             THEN json_extract(?1, '$.args.hookContext.input.path') END"""
+             THEN json_extract(?1, '$.args.hookContext.input.path') END,
+        json_extract(?1, '$.args.hookContext.inputFields') || '', json_extract(?1, '$.args.hookContext.input.id')"""
 # The tags that a merge took away, which only this event names; SQLite and json write the list alike.
 _READ_SOURCES = """
     SELECT json_group_array(CAST(value AS INTEGER)) FROM json_each(?1, '$.args.hookContext.input.source')
@@ -144,10 +145,10 @@ class Document:
     """What Stash wrote to stdin: a hook's event, or (``is_hook`` False) a task.
 
     ``object_id`` is the id of what changed: a scene, or what ``trigger`` begins with. ``sources`` is the JSON list of
-    the ids that were merged into it.
+    the ids that were merged into it. ``by_task``: a task of Stash did it, no person.
     """
 
-    __slots__ = ("is_hook", "object_id", "path", "sources", "title", "trigger")
+    __slots__ = ("by_task", "is_hook", "object_id", "path", "sources", "title", "trigger")
 
     def __init__(
         self,
@@ -158,6 +159,7 @@ class Document:
         title: object = None,
         path: object = None,
         sources: "str | None" = None,
+        by_task: bool = False,
     ) -> None:
         self.is_hook = is_hook
         self.trigger = trigger
@@ -165,6 +167,7 @@ class Document:
         self.title = title
         self.path = path
         self.sources = sources
+        self.by_task = by_task
 
 
 def run(raw: bytes, data_dir: str, autostart: "str | None", plugin_start: "PluginStart") -> None:
@@ -205,17 +208,25 @@ def run(raw: bytes, data_dir: str, autostart: "str | None", plugin_start: "Plugi
 def read_document(text: str) -> Document:
     """Return what ``text`` says. Raises ValueError if it is not what Stash writes."""
     try:
-        kind, context, trigger, object_id, title, path = _compute(_READ, (text,))
+        kind, context, trigger, object_id, title, path, *touched = _compute(_READ, (text,))
         sources = _compute(_READ_SOURCES, (text,))[0] if trigger == _MERGED else None
     except sqlite.Error:
         return _read_slowly(text)  # also the judge of what is malformed
     if kind != "object":
         raise ValueError(f"a JSON {kind}, not an object")
-    return _checked(
-        Document(
-            is_hook=context == "object", trigger=trigger, object_id=object_id, title=title, path=path, sources=sources
-        )
-    )
+    found = Document(is_hook=context == "object", trigger=trigger, object_id=object_id, title=title, path=path)
+    found.sources, found.by_task = sources, _is_by_task(trigger, *touched)
+    return _checked(found)
+
+
+def _is_by_task(trigger: object, fields: object, given_id: object) -> bool:
+    """Say whether a task of Stash did it: what a person does must not wait behind the thousands of a scan.
+
+    Scans create scenes and name no ``fields`` (JSON) of what they update, identifications all but the id, cleans no id.
+    """
+    if trigger == "Scene.Update.Post":
+        return not isinstance(fields, str) or ('"id"' not in fields and '"ids"' not in fields)
+    return trigger == "Scene.Create.Post" or (trigger == "Scene.Destroy.Post" and given_id == "")
 
 
 def store(document: Document, data_dir: str) -> "str | None":
@@ -230,7 +241,7 @@ def store(document: Document, data_dir: str) -> "str | None":
     is_fan_out = update_type == _FAN_OUT
     job = _build_fan_out(document, now) if is_fan_out else _build_job(document, update_type, now)
     key = f"{_kind(document)}_{document.object_id}"
-    priority = _PRIORITY_FAN_OUT if is_fan_out else _PRIORITY_PERSON
+    priority = _PRIORITY_FAN_OUT if is_fan_out else _PRIORITY_TASK if document.by_task else _PRIORITY_PERSON
     queue_folder = f"{data_dir}/{QUEUE_FOLDER}"
     path = f"{queue_folder}/{_QUEUE_FILE}"
     if not _is_left_alone(path, data_dir) and _enqueue(path, job, key, priority):
@@ -426,6 +437,7 @@ def _read_slowly(text: str) -> Document:
         return Document(is_hook=False)
     if event["trigger"] != _MERGED:
         event["sources"] = None
+    event["by_task"] = _is_by_task(event["trigger"], *event.pop("touched"))
     return _checked(Document(is_hook=True, **event))
 
 

@@ -14,6 +14,7 @@ LONGEST_TITLE = 500
 def read_event(text: str) -> dict[str, Any] | None:
     """Return what a hook's document says, by the names of ``inbox.Document``; None if it is no hook's.
 
+    ``touched`` is what ``inbox`` decides by who did it.
     Raises ValueError if it is not what Stash writes.
     """
     try:
@@ -35,6 +36,7 @@ def read_event(text: str) -> dict[str, Any] | None:
         "title": title if isinstance(title, str) and fields.get("ids") is None else None,
         "path": path if isinstance(path, str) else None,
         "sources": _listed(fields.get("source")),
+        "touched": (json.dumps(context["inputFields"]) if "inputFields" in context else None, fields.get("id")),
     }
 
 

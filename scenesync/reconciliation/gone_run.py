@@ -32,15 +32,18 @@ NO_SERVER: Final = ""
 """Nothing was compared with a Plex server."""
 
 
-def part_with(
-    runs: AutomaticRunStore, queue: Queue, scene_ids: Sequence[int], *, known: int, limits: BlastLimits, plans: Path
-) -> bool:
-    """Enqueue scenes that are gone, or stop them all; say whether they go on. Calling it again is harmless.
+def gather(runs: AutomaticRunStore, scene_ids: Sequence[int]) -> None:
+    """Keep scenes that are gone until ``part_with`` is called. Raises StoreError."""
+    if scene_ids:
+        runs.gather(GONE, GONE, scene_ids, at=time.time())
+
+
+def part_with(runs: AutomaticRunStore, queue: Queue, *, known: int, limits: BlastLimits, plans: Path) -> bool:
+    """Enqueue all that were gathered, or stop them all; say whether they go on. Calling it again is harmless.
 
     ``known`` is how many scenes were ever synced, these included. Raises what the queue and the store raise; what was
     not enqueued is then still gathered.
     """
-    runs.gather(GONE, GONE, scene_ids, at=time.time())
     run = runs.gathering(GONE)
     if run is None:
         return True

@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-import math
 import re
 import unicodedata
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final, Literal, Self, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, cast
 
+from scenesync.domain.batches import batched
 from scenesync.domain.entities import Entity
 from scenesync.domain.errors import ImageTooLarge, ImageUnusable, StashRefused, StashUnavailable
 from scenesync.stash import queries
-from scenesync.stash.http_errors import AnswerTooLong, refused, shorten
+from scenesync.stash.change_walk import walk_by_change
+from scenesync.stash.entity_client import EntityClient
+from scenesync.stash.http_errors import AnswerTooLong, QueryNotUnderstood, refused, shorten
 from scenesync.stash.images import StashImage, judge_image
+from scenesync.stash.jobs import Job, to_job
 from scenesync.stash.parse import SceneHint, to_hint, to_hint_with_files, to_int, to_scene, to_time
+from scenesync.stash.schema import FILES_FILTER, JOBS, KnownSchema, schema_of
 from scenesync.stash.transport import RequestRecord, SessionCookie, Transport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
 
     from scenesync.domain.scene import Scene
     from scenesync.stash.queries import Query
+    from scenesync.stash.schema import Note, Recall, Schema
+    from scenesync.stash.transport import Door
 
+T = TypeVar("T")
 SystemStatus = Literal["OK", "SETUP", "NEEDS_MIGRATION"]
 
 BATCH: Final = 100
@@ -33,6 +41,9 @@ DST_SLACK_S: Final = 3600.0
 """How much two clocks of one place differ over a year: enough unless somebody changes the time zone of Stash."""
 ANY_ZONE_SLACK_S: Final = 26 * 3600.0
 """How much any two places differ: enough whatever happened to the time zone of Stash."""
+
+FILES_AT_ONCE: Final = 500
+EXIST_AT_ONCE: Final = 200
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LOCKED: Final = "database is locked"  # SQLite's own words, in an answer with status 200 (facts/stash.md 3.1)
@@ -72,6 +83,8 @@ class StashClient:
             ca_file=ca_file,
             on_request=on_request,
         )
+        self._known_schema = KnownSchema(self.version, lambda: schema_of(self._fetch(queries.SCHEMA)))
+        self.entities = EntityClient(self._fetch, self._known_schema.get)
 
     def __repr__(self) -> str:
         return f"StashClient({self.base_url!r})"
@@ -98,6 +111,20 @@ class StashClient:
         """The session as Stash last renewed it, None if there never was one."""
         return self._transport.session_cookie
 
+    def keep_schema(self, recall: Recall, note: Note) -> None:
+        """Fit queries to what this Stash knows; ``recall`` and ``note`` keep that for each of its versions."""
+        self._known_schema.keep(recall, note)
+
+    @property
+    def schema(self) -> Schema:
+        """What this Stash knows of what is asked for; assumed to be a v0.27 unless ``keep_schema`` was called."""
+        return self._known_schema.get()
+
+    @property
+    def server_time(self) -> datetime | None:
+        """Stash's own clock, in whole seconds, when it answered last; None if it did not say."""
+        return self._transport.server_time
+
     # --- the server -------------------------------------------------------------------------------------------------
 
     def version(self) -> str:
@@ -114,6 +141,17 @@ class StashClient:
         if status not in {"OK", "SETUP", "NEEDS_MIGRATION"}:
             raise StashUnavailable(f"Stash at {self.base_url} says that its status is {shorten(str(status))}.")
         return cast("SystemStatus", status)
+
+    def jobs(self) -> Sequence[Job]:
+        """Return the jobs that run or wait."""
+        if not self.schema.has(JOBS):
+            return []
+        queue = self._fetch(queries.JOB_QUEUE).get("jobQueue") or []
+        return [job for job in map(to_job, queue) if job is not None]
+
+    def door(self) -> Door:
+        """Return what another kind of connection to this Stash needs (``stash.subscription``)."""
+        return self._transport.door()
 
     def api_key(self) -> str:
         """Return the API key with which Stash can be asked after the session has ended, "" if none was made yet."""
@@ -146,7 +184,15 @@ class StashClient:
         wanted = list(dict.fromkeys(scene_id for scene_id in ids if scene_id > 0))
         found: dict[int, Scene] = {}
         for start in range(0, len(wanted), BATCH):
-            found |= self._batch(wanted[start : start + BATCH])
+            found |= self._fitting(partial(self._batch, wanted[start : start + BATCH]))
+        return found
+
+    def existing_scenes(self, ids: Iterable[int]) -> set[int]:
+        """Return those of the scenes that there are; one is left out only if Stash says outright that there is none."""
+        found: set[int] = set()
+        for some in batched(ids, EXIST_AT_ONCE):
+            data = self._fetch(queries.scenes_that_exist(some))
+            found.update(scene_id for scene_id in some if data.get(f"s{scene_id}", "absent") is not None)
         return found
 
     def scene_count(self) -> int:
@@ -177,7 +223,9 @@ class StashClient:
         variables: dict[str, Any] = {"ids": [str(each) for each in ids], "last": last_id, "limit": _positive(limit)}
         if entity in {Entity.STUDIO, Entity.TAG}:
             variables["depth"] = depth
-        _, documents = self._page(queries.SCENES_OF_ENTITY_AFTER[entity.value], variables)
+        _, documents = self._fitting(
+            lambda schema: self._page(queries.scenes_of_entity_after(entity.value, schema), variables)
+        )
         found = (to_int(document.get("id")) for document in documents)
         return [scene_id for scene_id in found if scene_id is not None]
 
@@ -206,9 +254,28 @@ class StashClient:
         _, documents = self._page(queries.SCENE_FILES_AFTER, {"last": last_id, "limit": _positive(limit)})
         return [hint for hint in map(to_hint_with_files, documents) if hint is not None]
 
+    def scenes_with_files_changed_since(self, since: datetime, zone_of: str) -> Sequence[SceneHint]:
+        """Return the scenes, with their files, of which Stash changed a file after ``since``; none where it cannot say.
+
+        Stash compares texts: ``zone_of`` is one of its own times, in the zone in which it writes now (facts 0.6, 0.7).
+        """
+        if not self.schema.has(FILES_FILTER):
+            return []
+        text, last_id = _in_zone_of(zone_of, since), 0
+        found: list[SceneHint] = []
+        while True:
+            variables = {"last": last_id, "limit": FILES_AT_ONCE, "since": text}
+            _, documents = self._page(queries.SCENES_WITH_FILES_CHANGED, variables)
+            page = [hint for hint in map(to_hint_with_files, documents) if hint is not None]
+            found += page
+            if len(documents) < FILES_AT_ONCE:
+                return found
+            last_id = page[-1].id
+
     def scenes_after(self, last_id: int, limit: int) -> Sequence[Scene]:
         """Return the next scenes above ``last_id`` in rising order, in full, at most ``limit`` (1 or more)."""
-        _, documents = self._page(queries.scenes_after(self.extras), {"last": last_id, "limit": _positive(limit)})
+        variables = {"last": last_id, "limit": _positive(limit)}
+        _, documents = self._fitting(lambda schema: self._page(queries.scenes_after(self.extras, schema), variables))
         return [scene for scene in map(to_scene, documents) if scene is not None]
 
     def scenes_to_match_after(self, last_id: int, limit: int, *, tags: bool = True) -> Sequence[Scene]:
@@ -224,7 +291,9 @@ class StashClient:
             return []
         alternatives = "|".join(re.escape(name) for name in spellings)
         path = rf"(?i)(?:^|[/\\])(?:{alternatives})$"
-        _, documents = self._page(queries.SCENES_BY_FILE, {"path": path, "limit": BATCH})
+        _, documents = self._fitting(
+            lambda schema: self._page(queries.scenes_by_file(schema), {"path": path, "limit": BATCH})
+        )
         return [scene for scene in map(to_scene, documents) if scene is not None]
 
     def scenes_updated_since(
@@ -245,7 +314,8 @@ class StashClient:
         Raises ValueError for a ``since`` that is no moment.
         """
         begin = _moment(since) - timedelta(seconds=overlap_s)
-        return self._walk_by_change(begin, begin - timedelta(seconds=zone_slack_s), _positive(page_size))
+        ask = partial(self._page, queries.SCENES_BY_CHANGE)
+        return walk_by_change(ask, to_hint, begin, begin - timedelta(seconds=zone_slack_s), _positive(page_size))
 
     def image(self, url: str, *, known_etag: str = "") -> StashImage | None:
         """Return the picture behind a scene's ``screenshot_url``, None if it still is the one with ``known_etag``.
@@ -267,23 +337,34 @@ class StashClient:
 
     # --- how --------------------------------------------------------------------------------------------------------
 
-    def _batch(self, ids: list[int]) -> dict[int, Scene]:
+    def _fitting(self, ask: Callable[[Schema], T]) -> T:
+        """Ask what fits the schema, and once more if that has changed, as it does when Stash is brought up to date."""
+        schema = self.schema
+        try:
+            return ask(schema)
+        except QueryNotUnderstood:
+            if not self._known_schema.is_outdated(schema):
+                raise
+        return ask(self.schema)
+
+    def _batch(self, ids: list[int], schema: Schema) -> dict[int, Scene]:
         if len(ids) > 1:
-            answer = self._transport.graphql(queries.scenes(self.extras), {"ids": [str(scene_id) for scene_id in ids]})
+            query = queries.scenes(self.extras, schema)
+            answer = self._transport.graphql(query, {"ids": [str(scene_id) for scene_id in ids]})
             documents = _objects(_object(answer.data.get("findScenes")).get("scenes"))
             scenes = {scene.id: scene for scene in map(to_scene, documents) if scene is not None}
             if not answer.errors and scenes.keys() == set(ids):
                 return scenes
             if answer.errors and _is_locked(answer.errors):
                 raise self._locked()
-        return self._one_by_one(ids)
+        return self._one_by_one(ids, schema)
 
-    def _one_by_one(self, ids: list[int]) -> dict[int, Scene]:
+    def _one_by_one(self, ids: list[int], schema: Schema) -> dict[int, Scene]:
         """Ask for each scene by itself, still in one request; null means that there is none.
 
         A scene counts as gone on nothing less: what is done about deleted scenes may not be undone.
         """
-        query = queries.scenes_one_by_one(ids, self.extras)
+        query = queries.scenes_one_by_one(ids, self.extras, schema)
         data = self._fetch(query)
         found: dict[int, Scene] = {}
         for scene_id in ids:
@@ -295,30 +376,6 @@ class StashClient:
                 raise self._misshapen(query)
             found[scene_id] = scene
         return found
-
-    def _walk_by_change(self, begin: datetime, end: datetime, page_size: int) -> Iterator[SceneHint]:
-        seen: set[int] = set()
-        page, count_before = 1, 0
-        while True:
-            count, documents = self._page(queries.SCENES_BY_CHANGE, {"page": page, "limit": page_size})
-            deleted = count_before - count
-            count_before = count
-            if deleted > 0:
-                # Scenes deleted meanwhile moved others up, maybe onto a page that is already read: look there again.
-                page = max(1, page - math.ceil(deleted / page_size))
-                continue
-            for hint in map(to_hint, documents):
-                if hint is None or hint.id in seen:
-                    continue
-                changed = to_time(hint.updated_at)
-                if changed is not None and changed < end:
-                    return
-                if changed is None or changed >= begin:
-                    seen.add(hint.id)
-                    yield hint
-            if len(documents) < page_size:
-                return
-            page += 1
 
     def _page(self, query: Query, variables: Mapping[str, Any]) -> tuple[int, list[dict[str, Any]]]:
         """Return the count (0 unless asked for) and the scenes of a findScenes."""
@@ -357,6 +414,13 @@ _WAITING_FOR: Final = {
 
 def _is_locked(errors: Sequence[str]) -> bool:
     return any(_LOCKED in error for error in errors)
+
+
+def _in_zone_of(text: str, moment: datetime) -> str:
+    """Return a moment as Stash writes it where it wrote ``text``: whole seconds, Z for UTC."""
+    like = to_time(text)
+    written = moment.astimezone(like.tzinfo if like is not None else UTC).isoformat(timespec="seconds")
+    return f"{written[:-6]}Z" if written.endswith("+00:00") else written
 
 
 def _moment(since: datetime | str) -> datetime:

@@ -78,6 +78,10 @@ class AnswerTooLong(StashRefused):
     """An answer was larger than anything asked for can be; the rest of it was not read."""
 
 
+class QueryNotUnderstood(StashRefused):
+    """A query names what this Stash does not know, or is none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Login:
     """What the requests were signed with; only for the advice in a message, so it holds no secret."""
@@ -146,6 +150,11 @@ def not_stash(server: str, status: int, what: str) -> StashUnavailable:
 def refused(server: str, text: str) -> StashRefused:
     """Return the error for a request that Stash understood and refused, in its own words (shortened)."""
     return StashRefused(f"Stash at {server} refused the request: {shorten(text)}")
+
+
+def not_understood(server: str, text: str) -> QueryNotUnderstood:
+    """Return the error for a query that does not fit Stash's schema."""
+    return QueryNotUnderstood(f"Stash at {server} refused the request: {shorten(text)}")
 
 
 def too_big(server: str, limit_bytes: int) -> AnswerTooLong:

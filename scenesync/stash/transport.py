@@ -10,6 +10,7 @@ import json
 import ssl
 import time
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -22,6 +23,7 @@ from scenesync.stash.http_errors import (
     Login,
     judge_status,
     not_stash,
+    not_understood,
     refused,
     shorten,
     too_big,
@@ -30,6 +32,7 @@ from scenesync.stash.http_errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import datetime
 
     from scenesync.stash.queries import Query
 
@@ -77,6 +80,17 @@ class Download:
 
 
 @dataclass(frozen=True, slots=True)
+class Door:
+    """What another kind of connection to the same Stash needs; ``headers`` say who asks."""
+
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+    tls: ssl.SSLContext | None
+    connect_timeout_s: float
+    login: Login
+
+
+@dataclass(frozen=True, slots=True)
 class _Answer:
     status: int
     headers: urllib3.HTTPHeaderDict
@@ -109,8 +123,12 @@ class Transport:
         if session_cookie is not None:
             _checked_secret(session_cookie.value, "the session cookie")
         self._on_request = on_request
+        self.server_time: datetime | None = None
+        """Stash's own clock when it answered last, as its ``Date`` header says."""
         self._path_prefix: Final = urlsplit(self.base_url).path
-        tls = {"ssl_context": _tls_context(verify=verify_tls, ca_file=ca_file)} if self._uses_tls() else {}
+        self._connect_timeout_s = connect_timeout_s
+        self._tls = _tls_context(verify=verify_tls, ca_file=ca_file) if self._uses_tls() else None
+        tls = {"ssl_context": self._tls} if self._tls is not None else {}
         # The pool itself and no PoolManager: that one closes connections only when Python happens to forget the pool.
         self._pool = urllib3.connection_from_url(
             self.base_url,
@@ -124,6 +142,10 @@ class Transport:
     def session_cookie(self) -> SessionCookie | None:
         """The session as last renewed."""
         return self._cookie
+
+    def door(self) -> Door:
+        """Return what another connection to this Stash needs at this moment."""
+        return Door(self.base_url, self._signature(), self._tls, self._connect_timeout_s, self._login())
 
     def graphql(self, query: Query, variables: Mapping[str, Any] | None = None) -> GraphQLAnswer:
         """Ask Stash. Raises StashUnavailable, StashUnauthorized, or StashRefused for what is not valid GraphQL.
@@ -144,7 +166,8 @@ class Transport:
             raise not_stash(self.base_url, answer.status, _describe(answer))
         errors = self._error_texts(document)
         if answer.status != HTTPStatus.OK:
-            raise refused(self.base_url, "; ".join(errors) or f"HTTP {answer.status}")
+            says = not_understood if answer.status == HTTPStatus.UNPROCESSABLE_ENTITY else refused
+            raise says(self.base_url, "; ".join(errors) or f"HTTP {answer.status}")
         data = document.get("data")
         return GraphQLAnswer(data if isinstance(data, dict) else {}, errors)
 
@@ -201,6 +224,7 @@ class Transport:
         if refusal is not None:
             raise refusal
         self._keep_renewed_session(response.headers)
+        self.server_time = _date(response.headers.get("Date", "")) or self.server_time
         return _Answer(response.status, response.headers, content)
 
     def _read(self, response: urllib3.BaseHTTPResponse, limit_bytes: int) -> bytes:
@@ -297,6 +321,13 @@ def _tls_context(*, verify: bool, ca_file: str | None) -> ssl.SSLContext:
         # Whoever switched the check off knows; a warning on stderr would be an error line in Stash's log.
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
     return context
+
+
+def _date(header: str) -> datetime | None:
+    try:
+        return parsedate_to_datetime(header)
+    except ValueError:
+        return None
 
 
 def _json_object(content: bytes) -> dict[str, Any] | None:

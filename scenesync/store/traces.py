@@ -70,6 +70,9 @@ SCENES_SHOWING: Final = (
     .limit(bindparam("most"))
 )
 
+# Every entity of a kind that a scene showed.
+ENTITIES_SHOWN: Final = select(shown_entity.c.entity_id).distinct().where(shown_entity.c.entity == bindparam("kind"))
+
 # A relation that is no more.
 FORGET_RELATION: Final = delete(shown_entity).where(
     shown_entity.c.entity == bindparam("kind"),
@@ -150,6 +153,10 @@ class TraceStore:
             found = [connection.execute(SCENES_SHOWING, each).scalars().all() for each in values]
         merged = heapq.merge(*found)
         return list(islice((scene_id for scene_id, _ in groupby(merged)), limit))
+
+    def entities_shown(self, entity: Entity) -> set[int]:
+        """Return every entity of a kind that a scene showed."""
+        return {entity_id for (entity_id,) in self._database.look_up(ENTITIES_SHOWN, {"kind": entity.value})}
 
     def forget(self, scene_id: int) -> None:
         """Drop what is remembered of a scene that Stash no longer has."""

@@ -75,7 +75,7 @@ class WorkLoop:
     ``observers`` are told of every attempt at a scene, from the thread that made it. ``memory`` hears of every scene
     before it is synced. Without ``fan_out`` such jobs are none that this loop knows. ``on_turn`` is called again and
     again as long as the loop turns, be it busy, idle or waiting for a server. ``history`` gets attempts that ended
-    together in one piece.
+    together in one piece. While ``bulk_waits`` only what a person saved is begun.
     """
 
     def __init__(
@@ -90,7 +90,9 @@ class WorkLoop:
         memory: SceneMemory | None = None,
         on_turn: Callable[[], None] | None = None,
         history: Callable[[Sequence[Attempt]], None] | None = None,
+        bulk_waits: Callable[[], bool] = lambda: False,
     ) -> None:
+        self._bulk_waits = bulk_waits
         self._worker = worker
         self._source = source
         self._gate = gate
@@ -233,7 +235,7 @@ class WorkLoop:
 
     def _claim_and_fetch(self, session: PlexSession, room: int) -> bool:
         """Claim up to ``room`` jobs, fetch their scenes and hand them out; False if there were none."""
-        claims = self._worker.jobs.claim(room)
+        claims = self._worker.jobs.claim_urgent(room) if self._bulk_waits() else self._worker.jobs.claim(room)
         self._fetch_and_hand_out(session, claims)
         return bool(claims)
 
@@ -291,7 +293,8 @@ class WorkLoop:
 
     def _idle_wait_s(self) -> float:
         due_at = self._worker.jobs.next_due_at()
-        return IDLE_WAIT_S if due_at is None else min(IDLE_WAIT_S, max(SHORT_WAIT_S, due_at - time.time()))
+        until_due_s = IDLE_WAIT_S if due_at is None or self._bulk_waits() else due_at - time.time()
+        return min(IDLE_WAIT_S, max(SHORT_WAIT_S, until_due_s))
 
     # -- working ---------------------------------------------------------------------------------------------------
 

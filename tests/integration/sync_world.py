@@ -32,10 +32,10 @@ STASH_ROOT, PLEX_ROOT = "/data/stash", "/mnt/media"
 class SyncWorld:
     """Stash, Plex and SceneSync. Scenes and items are added in pairs: the same file under two mount points."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, *, stash_version: str = "v0.30.1") -> None:
         self.data_dir = data_dir
         self.plex = PlexSimulator(token=TOKEN)
-        self.stash = StashSimulator()
+        self.stash = StashSimulator(version=stash_version)
         self.attempts: list[Attempt] = []
         self._stack = ExitStack()
         self._files = 0

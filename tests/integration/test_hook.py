@@ -17,7 +17,7 @@ import yaml
 from scenesync.queue import inbox
 from scenesync.queue.embedded import EmbeddedQueue
 from scenesync.queue.owner_lock import KernelLock
-from scenesync.queue.records import PRIORITY_FANOUT
+from scenesync.queue.records import PRIORITY_BULK, PRIORITY_FANOUT, PRIORITY_PERSON
 from scenesync.queue.snapshot import read_snapshot
 
 pytestmark = pytest.mark.integration
@@ -198,7 +198,7 @@ EVENTS = {
         "destroy",
         {"path": "/data/media/Travel/Roads.mp4"},
     ),
-    "destroyed by clean": (
+    "cleaned": (
         hook("Scene.Destroy.Post", 3, {**DESTROY, "id": "", "path": "/data/media/Tour ✓ Night 2.mp4"}),
         3,
         "destroy",
@@ -229,6 +229,18 @@ def test_json_library_reads_events_just_as_sqlite_does(name: str) -> None:
     text = EVENTS[name][0].decode()
     fast = facts(inbox.read_document(text))
     assert facts(inbox._read_slowly(text)) == fast
+
+
+BY_TASK = {"created by a scan", "renamed in a scan", "identified", "cleaned"}
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_what_a_task_of_stash_does_goes_into_the_lane_of_bulk_and_never_before_persons(
+    plugin: Plugin, queue: EmbeddedQueue, name: str
+) -> None:
+    assert_ok(plugin.run(EVENTS[name][0]))
+    [waiting] = queue.list_pending()
+    assert waiting.priority == (PRIORITY_BULK if name in BY_TASK else PRIORITY_PERSON)
 
 
 CHANGES_OF_ENTITIES = {

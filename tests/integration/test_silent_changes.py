@@ -10,11 +10,15 @@ import pytest
 from sync_world import PLEX_ROOT, STASH_ROOT, TOKEN, SyncWorld
 
 from scenesync.app.cli import run_cli
+from scenesync.domain.entities import Entity, EntityChange
 from scenesync.domain.job import DESTROY, PRIORITY_PERSON, scene_job
 from scenesync.domain.outcome import Outcome
-from scenesync.intake.polling import Poll, enqueue_everything
+from scenesync.intake.fan_out import ask_for
+from scenesync.intake.polling import enqueue_everything
+from scenesync.intake.stash_activity import StashActivity
 from scenesync.reconciliation.gone_run import GONE
 from scenesync.simulators.sample_world import png
+from scenesync.simulators.stash import scene_mutations
 from scenesync.simulators.stash.records import NewFile
 from scenesync.store.automatic_runs import AutomaticRunStore
 from scenesync.store.memory import Memory
@@ -23,6 +27,7 @@ from scenesync.worker.loop import LoopLimits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from scenesync.app.installation import Installation
     from scenesync.domain.outcome import Attempt
@@ -49,12 +54,10 @@ class Household:
     def __init__(self, world: SyncWorld, installation: Installation) -> None:
         self.world = world
         self.installation = installation
+        self.activity = StashActivity()
         self.clock = Clock()
         world.stash.library._clock = self.clock
         self.session = world.session(installation)
-
-    def poll(self) -> Poll:
-        return self.installation.poll(lambda: self.session)
 
     def begin(self) -> None:
         """Sync everything, and look twice, until nothing of that is news any more."""
@@ -66,8 +69,8 @@ class Household:
         self.work()
         self.world.plex.clear_records()
 
-    def look(self) -> int:
-        return self.poll().look()
+    def look(self) -> None:
+        self.installation.looks(lambda: self.session, self.activity).look()
 
     def later(self, seconds: float = 300.0) -> None:
         """Let time pass in Stash; the sightings of ours grow old with it."""
@@ -147,7 +150,8 @@ class TestAScene:
         household.world.stash.library.remove_scene(scene_id)
         household.look()
         household.installation.queue.drop_pending()
-        assert household.look() == 0
+        household.look()
+        assert household.installation.queue.list_pending() == ()
 
     def test_that_was_renamed_in_silence_is_found_and_matched_by_its_new_path(self, household: Household) -> None:
         scene_id, item = film(household, "Harbour")
@@ -231,6 +235,186 @@ def poster(household: Household, item: PlexItem) -> bytes:
     shown = household.world.plex.item(item.rating_key).poster
     assert shown is not None
     return shown.data
+
+
+class TestSilentChanges:
+    """Each of facts/stash.md 2.3 that can make a difference to Plex."""
+
+    def test_a_file_given_to_another_scene_makes_both_be_looked_at(self, household: Household) -> None:
+        (one, item_of_one), (two, _) = film(household, "Harbour"), film(household, "Pier")
+        household.begin()
+        household.world.stash.silently.assign_file(two, household.world.stash.scene(one).path)
+        assert {attempt.scene_id for attempt in household.look_and_work()} == {one, two}
+        assert household.world.plex.item(item_of_one.rating_key).summary == "About Pier."
+        assert household.look_and_work() == []
+
+    @pytest.mark.parametrize("version", ["v0.27.2", "v0.30.1"])
+    def test_a_moved_file_is_found_whether_stash_has_a_filter_for_it_or_not(self, tmp_path: Path, version: str) -> None:
+        with SyncWorld(tmp_path, stash_version=version) as world, world.installed() as installation:
+            household = Household(world, installation)
+            scene_id, item = film(household, "Harbour")
+            household.begin()
+            old = world.stash.scene(scene_id).path
+            world.stash.silently.move_file(old, f"{STASH_ROOT}/Concerts/Harbour.mp4")
+            world.plex.rename_file(item, f"{PLEX_ROOT}/Concerts/Harbour.mp4")
+            assert [attempt.scene_id for attempt in household.look_and_work()] == [scene_id]
+            assert (world.stash.operations()["ScenesWithFilesChanged"] > 0) is (version == "v0.30.1")
+            assert household.look_and_work() == []
+
+    def test_files_of_a_renamed_folder_are_found_although_no_time_says_so(self, household: Household) -> None:
+        scene_ids = [film(household, name)[0] for name in ("Harbour", "Pier")]
+        household.begin()
+        household.world.stash.silently.rename_folder(f"{STASH_ROOT}/Films", f"{STASH_ROOT}/Journeys")
+        assert sorted(attempt.scene_id for attempt in household.look_and_work()) == scene_ids
+        assert household.look_and_work() == []
+
+    def test_a_deleted_file_makes_its_scene_be_looked_at_once(self, household: Household) -> None:
+        scene_id, _ = film(household, "Harbour")
+        household.begin()
+        household.world.stash.silently.delete_file(household.world.stash.scene(scene_id).path)
+        (attempt,) = household.look_and_work()
+        assert (attempt.scene_id, attempt.outcome) == (scene_id, Outcome.SKIPPED)
+        assert household.look_and_work() == []
+
+    def test_auto_tags_reach_plex(self, household: Household) -> None:
+        scene_id, item = film(household, "Harbour")
+        household.begin()
+        household.later()
+        tag = household.world.stash.add_tag("Travel")
+        household.world.stash.silently.auto_tag(scene_id, tags=[tag])
+        assert [attempt.scene_id for attempt in household.look_and_work()] == [scene_id]
+        assert household.world.plex.item(item.rating_key).genres == ("Travel",)
+
+    def test_a_generated_cover_reaches_plex(self, household: Household) -> None:
+        scene_id, item = film(household, "Harbour")
+        household.begin()
+        household.later()
+        household.world.stash.silently.generate_cover(scene_id, png(11))
+        assert [attempt.scene_id for attempt in household.look_and_work()] == [scene_id]
+        assert poster(household, item) == png(11)
+
+    def test_an_imported_scene_with_times_of_long_ago_reaches_plex(self, household: Household) -> None:
+        film(household, "Harbour")
+        household.begin()
+        item = household.world.item("Films/Imported.mp4", 55_000)
+        household.world.stash.silently.import_scene(
+            f"{STASH_ROOT}/Films/Imported.mp4", updated_at="2019-05-01T10:00:00Z", title="Old pier", size_bytes=55_000
+        )
+        assert len(household.look_and_work()) == 1
+        assert household.world.plex.item(item.rating_key).title == "Old pier"
+        assert household.look_and_work() == []
+
+    def test_merged_performers_reach_every_scene_that_showed_one_of_them(self, household: Household) -> None:
+        stash = household.world.stash
+        ada, other_ada = stash.add_performer("Ada"), stash.add_performer("Ada B.")
+        (_, one), (_, two) = (
+            film(household, "Harbour", performers=[ada]),
+            film(household, "Pier", performers=[other_ada]),
+        )
+        household.begin()
+        household.later()
+        stash.silently.merge_performers([other_ada], ada)
+        household.look_and_work()
+        shown = [household.world.plex.item(item.rating_key).actors for item in (one, two)]
+        assert shown == [("Ada",), ("Ada",)]
+        assert household.look_and_work() == []
+
+    def test_performers_and_studios_named_by_a_stash_box_reach_their_scenes(self, household: Household) -> None:
+        stash = household.world.stash
+        ada, pier = stash.add_performer("ada"), stash.add_studio("pier")
+        _, item = film(household, "Harbour", performers=[ada], studio=pier)
+        household.begin()
+        household.later()
+        stash.silently.tag_performer_from_box(ada, name="Ada Sample")
+        stash.silently.tag_studio_from_box(pier, name="Pier Records")
+        household.look_and_work()
+        now = household.world.plex.item(item.rating_key)
+        assert (now.actors, now.studio) == (("Ada Sample",), "Pier Records")
+        assert household.look_and_work() == []
+
+    def test_plays_and_other_activity_are_nobodys_business(self, household: Household) -> None:
+        scene_id, _ = film(household, "Harbour")
+        household.begin()
+        context = household.world.stash._context()
+        household.later()
+        scene_mutations.scene_add_play(context, {"id": str(scene_id)})
+        scene_mutations.scene_add_o(context, {"id": str(scene_id)})
+        scene_mutations.scene_save_activity(context, {"id": str(scene_id), "resume_time": 3.0})
+        assert household.look_and_work() == []
+
+    def test_what_another_program_writes_into_the_database_is_found_by_no_look(self, household: Household) -> None:
+        scene_id, item = film(household, "Harbour")
+        household.begin()
+        household.world.stash.silently.execute_sql(scene_id, title="Changed behind Stash's back")
+        assert household.look_and_work() == [], "no time and no id changes: only comparing everything finds that"
+        household.hook(scene_id)  # as a reconcile or `sync --all` would have it
+        household.work()
+        assert household.world.plex.item(item.rating_key).title == "Changed behind Stash's back"
+
+
+class TestPerformersStudiosTagsAndGroups:
+    def test_whose_hook_came_are_fanned_out_once(self, household: Household) -> None:
+        stash = household.world.stash
+        ada = stash.add_performer("Ada")
+        film(household, "Harbour", performers=[ada])
+        household.begin()
+        household.later()
+        stash.save_performer(ada, name="Ada Sample")
+        ask_for(household.installation.queue, EntityChange(Entity.PERFORMER, int(ada.id)))
+        assert len([attempt for attempt in household.work() if attempt.scene_id]) == 1
+        assert household.look_and_work() == []
+
+    def test_that_no_scene_shows_are_nobodys_business(self, household: Household) -> None:
+        stash = household.world.stash
+        ada = stash.add_performer("Ada")
+        film(household, "Harbour")
+        household.begin()
+        household.later()
+        stash.save_performer(ada, name="Ada Sample")
+        household.look()
+        assert household.installation.queue.list_pending() == ()
+
+    @pytest.mark.parametrize("kind", ["performer", "studio", "tag"])
+    def test_that_were_deleted_without_a_word_leave_the_items_that_showed_them(
+        self, household: Household, kind: str
+    ) -> None:
+        stash = household.world.stash
+        ada, pier, live = stash.add_performer("Ada"), stash.add_studio("Pier"), stash.add_tag("Live")
+        _, item = film(household, "Harbour", performers=[ada], studio=pier, tags=[live])
+        household.begin()
+        stash.destroy_entities(kind, [{"performer": ada, "studio": pier, "tag": live}[kind]])
+        household.look_and_work()
+        now = household.world.plex.item(item.rating_key)
+        assert {"performer": now.actors, "studio": now.studio, "tag": now.genres}[kind] in ((), "")
+        assert household.look_and_work() == []
+
+    def test_many_at_once_are_one_run_that_is_judged(self, world: SyncWorld) -> None:
+        limits = {"max_change_items": 3, "max_change_percent": 10, "max_cleared_fields": 3}
+        with world.installed(**limits) as installation:
+            household = Household(world, installation)
+            performers = [world.stash.add_performer(f"Ada {number}") for number in range(25)]
+            for number, each in enumerate(performers):
+                film(household, f"Film {number}", performers=[each])
+            household.begin()
+            household.later()
+            for number, each in enumerate(performers):
+                world.stash.silently.tag_performer_from_box(each, name=f"Bea {number}")
+            assert household.look_and_work() == []
+            assert household.edits() == 0
+            (run,) = AutomaticRunStore(installation.database).stopped()
+            assert "25 of 25 items" in run.reason
+
+    def test_that_vanish_together_with_all_scenes_make_no_scene_part(self, household: Household) -> None:
+        stash = household.world.stash
+        for number in range(6):
+            film(household, f"Film {number}", performers=[stash.add_performer(f"Ada {number}")])
+        household.begin()
+        stash.library.performers.clear()
+        for scene_id in list(stash.library.scenes):
+            stash.library.remove_scene(scene_id)
+        for _ in range(3):
+            assert [attempt for attempt in household.look_and_work() if attempt.scene_id] == []
+        assert household.edits() == 0
 
 
 class TestALibraryThatIsGoneAtOnce:

@@ -12,7 +12,7 @@ from scenesync.domain.scene import Performer, Scene, SceneFile, Studio, Tag
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from sim_kernel import Kernel, SimulatedProcess
 
@@ -156,6 +156,16 @@ class StashDoor:
             return found
 
         return self._ask(look)
+
+    @property
+    def entities(self) -> None:
+        """Say nothing of performers, studios, tags and groups: nobody changes them here."""
+
+    def keep_schema(self, *_keepers: object) -> None:
+        """Know everything that is ever asked for."""
+
+    def existing_scenes(self, ids: Iterable[int]) -> set[int]:
+        return self._ask(lambda: self.world.scenes.keys() & set(ids))
 
     def scenes_with_files_named(self, names: Sequence[str]) -> Sequence[Scene]:
         scenes = self.world.scenes.values()

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 import click
 from rich.console import Console
 
-from scenesync.app.checks import Check, Verdict, run_checks
+from scenesync.app.check import Check, Verdict
+from scenesync.app.checks import run_checks
 from scenesync.app.commands import options
 from scenesync.app.context import AppContext, print_json
 from scenesync.app.exit_codes import DONE, FAILED

@@ -17,7 +17,7 @@ from scenesync.web.sentence import sentence
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from scenesync.app.checks import Check
+    from scenesync.app.check import Check
     from scenesync.app.dashboard.desk import Desk
     from scenesync.app.overview import Overview
     from scenesync.domain.outcome import Attempt

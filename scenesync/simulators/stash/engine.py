@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from graphql import GraphQLSchema
@@ -49,6 +50,8 @@ class Engine:
     sessions: Sessions
     plugin_settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     system_status: str = "OK"
+    on_scanned: Callable[[], None] = field(default=lambda: None)
+    """Called at the end of a scan or a clean."""
 
     @property
     def disabled_plugins(self) -> frozenset[str]:

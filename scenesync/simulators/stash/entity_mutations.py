@@ -66,7 +66,7 @@ def destroy_entities(kind: str) -> Callable[[Context, Arguments], bool]:
                     raise NotFound(kind, each)
             for each in ids:
                 del table[each]
-            _forget(library, kind, frozenset(ids))
+            forget_entities(library, kind, frozenset(ids))
         for each in ids:
             for name in _TRIGGER_NAMES[kind]:
                 context.fire(f"{name}.Destroy.Post", each, [str(one) for one in ids])
@@ -92,7 +92,7 @@ def tags_merge(context: Context, arguments: Arguments) -> Tag:
                 tag_ids = kept if destination in kept else (*kept, destination)
                 library.put_scene(replace(scene, tag_ids=tag_ids), bump=False)
         names = tuple(library.tags.pop(each).name for each in sources)
-        _forget(library, "tag", sources)
+        forget_entities(library, "tag", sources)
         merged = library.tags[destination]
         merged = replace(merged, aliases=merged.aliases + names, updated_at=library.timestamp())
         library.tags[destination] = merged
@@ -143,7 +143,7 @@ def _changes(row: object, raw: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in changes.items() if hasattr(row, name)}
 
 
-def _forget(library: Library, kind: str, ids: frozenset[int]) -> None:
+def forget_entities(library: Library, kind: str, ids: frozenset[int]) -> None:
     """Take ``ids`` out of every relation. Nothing else about the other rows changes, nor their times."""
     for scene in tuple(library.scenes.values()):
         without = _scene_without(scene, kind, ids)

@@ -40,6 +40,8 @@ _QUERIES: Final[Mapping[str, RootResolver]] = {
     "findTags": queries.find_entities("tag", "tags"),
     "findGroup": queries.find_entity("groups"),
     "findGroups": queries.find_entities("group", "groups"),
+    "findMovie": queries.find_entity("groups"),
+    "findMovies": queries.find_movies,
     "configuration": queries.configuration,
     "plugins": queries.plugins,
     "pluginTasks": queries.plugin_tasks,
@@ -120,6 +122,18 @@ def execute(context: Context, operation: Operation, given: Mapping[str, Any]) ->
         if data is not None:
             data[field.key] = value
     return {"errors": errors, "data": data} if errors else {"data": data}
+
+
+def execute_event(context: Context, operation: Operation, given: Mapping[str, Any], value: object) -> dict[str, Any]:
+    """Return what a subscription tells of an event; ``value`` is what its one root field stands for."""
+    schema = context.engine.schema
+    root = schema.subscription_type
+    if root is None:
+        raise TypeError("the schema lacks subscriptions")
+    variables = coerce_variables(schema, operation.definition, given)
+    resolvers = {**RESOLVERS, root.name: {name: lambda _context, _record, _arguments: value for name in root.fields}}
+    compiler = Compiler(schema, resolvers, operation.fragments, variables)
+    return {"data": compiler.compile(root, operation.definition.selection_set).project(context, None)}
 
 
 def _resolve(context: Context, field: PlannedField) -> Any:  # noqa: ANN401 - whatever the field answers

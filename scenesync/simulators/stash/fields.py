@@ -220,6 +220,7 @@ FIELDS: Final[Mapping[str, Mapping[str, Resolver]]] = {
     "Tag": _TAG,
     "Group": _GROUP,
     "Job": _JOB,
+    "JobStatusUpdate": _of_dict("type", "job"),
     "Plugin": _PLUGIN,
     "PluginTask": _of_dict("name", "description", "plugin"),
     "PluginHook": _of_dict("name", "description", "hooks", "plugin"),
@@ -228,6 +229,7 @@ FIELDS: Final[Mapping[str, Mapping[str, Resolver]]] = {
     "FindStudiosResultType": _of_dict("count", "studios"),
     "FindTagsResultType": _of_dict("count", "tags"),
     "FindGroupsResultType": _of_dict("count", "groups"),
+    "FindMoviesResultType": _of_dict("count", "movies"),
     "ConfigGeneralResult": _of_dict(
         "apiKey", "username", "databasePath", "pluginsPath", "pythonPath", "parallelTasks", "maxSessionAge"
     ),

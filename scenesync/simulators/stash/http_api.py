@@ -21,9 +21,12 @@ from scenesync.simulators.stash.execution import execute
 from scenesync.simulators.stash.faults import Faults
 from scenesync.simulators.stash.pictures import picture_kind, serve_picture
 from scenesync.simulators.stash.sessions import Session
+from scenesync.simulators.stash.subscriptions import Subscriptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from scenesync.simulators.stash.subscriptions import OnLoop
 
 _JSON: Final = ("Content-Type", "application/json")
 _HTML: Final = ("Content-Type", "text/html; charset=utf-8")
@@ -64,9 +67,10 @@ class _GraphQLRequest:
 class HttpApi:
     """The application for the HTTP server. Mutations run in threads, since their hooks take their time."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, on_loop: OnLoop) -> None:
         self._engine = engine
         self._documents = Documents(engine.schema)
+        self.subscriptions = Subscriptions(self._documents, on_loop)
         self._workers = ThreadPoolExecutor(_MOST_MUTATIONS_AT_ONCE, thread_name_prefix="simulated-mutation")
         self._lock = threading.Lock()
         self._in_hand: set[Cancellation] = set()
@@ -84,6 +88,10 @@ class HttpApi:
         answer: Answer
         if refusal is not None:
             answer = refusal
+        elif request.path == "/graphql" and "upgrade" in request.headers:
+            answer = self.subscriptions.admit(
+                request, Context(self._engine, _base_url(request), Cancellation(), session)
+            )
         elif request.path == "/graphql":
             answer, call = await self._graphql(request, session)
         else:

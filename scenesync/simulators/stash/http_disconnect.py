@@ -9,7 +9,7 @@ class DisconnectingServer(HttpServer):
     """Cancels the task of a request as soon as its client has closed the connection."""
 
     def _connect(self) -> _Connection:
-        return _WatchedConnection(self._answer, self._connections)
+        return _WatchedConnection(self._answer, self._connections, self._clock)
 
 
 class _WatchedConnection(_Connection):

@@ -60,6 +60,8 @@ class JobQueue:
 
     def __init__(self, now: Callable[[], str]) -> None:
         self._now = now
+        self.on_change: Callable[[str, Job], None] = lambda _kind, _job: None
+        """Told of ADD, UPDATE and REMOVE, the last one with the final status."""
         self._condition = threading.Condition()
         self._ids = itertools.count(1)
         self._jobs: dict[int, Job] = {}
@@ -81,7 +83,8 @@ class JobQueue:
                 self._thread = threading.Thread(target=self._run, name="simulated-jobs", daemon=True)
                 self._thread.start()
             self._condition.notify_all()
-            return job.id
+        self.on_change("ADD", job)
+        return job.id
 
     def unfinished(self) -> list[Job]:
         """Return running and waiting jobs, oldest first."""
@@ -145,14 +148,19 @@ class JobQueue:
         with self._condition:
             job = self._jobs.pop(job_id)
             del self._cancellations[job_id]
-            self._finished.append(replace(job, status=status, error=error, ended_at=self._now()))
+            ended = replace(job, status=status, error=error, ended_at=self._now())
+            self._finished.append(ended)
             self._condition.notify_all()
+        self.on_change("REMOVE", ended)
 
     def _change(self, job_id: int, *, status: JobStatus) -> None:
         with self._condition:
-            self._jobs[job_id] = replace(self._jobs[job_id], status=status, started_at=self._now())
+            job = self._jobs[job_id] = replace(self._jobs[job_id], status=status, started_at=self._now())
+        self.on_change("UPDATE", job)
 
     def _set_progress(self, job_id: int, value: float) -> None:
         with self._condition:
-            if job_id in self._jobs:
-                self._jobs[job_id] = replace(self._jobs[job_id], progress=value)
+            if job_id not in self._jobs:
+                return
+            job = self._jobs[job_id] = replace(self._jobs[job_id], progress=value)
+        self.on_change("UPDATE", job)

@@ -102,6 +102,12 @@ def find_entities(kind: str, plural: str) -> Callable[[Context, Arguments], dict
     return resolve
 
 
+def find_movies(context: Context, arguments: Arguments) -> dict[str, Any]:
+    """``findMovies``: what groups were called before v0.27, and still answer to."""
+    found = find_entities("group", "groups")(context, arguments)
+    return {"count": found["count"], "movies": found["groups"]}
+
+
 def find_entity(plural: str) -> Callable[[Context, Arguments], Any]:
     """Return the resolver of ``findPerformer`` and its like: null when missing."""
     return lambda context, arguments: getattr(context.library, plural).get(as_id(arguments["id"]))

@@ -59,8 +59,8 @@ def _criterion(name: str, value: Any, library: Library) -> Predicate:  # noqa: A
             return _any_file("path", compare_text(value, splits=True))
         case "date" | "created_at" | "updated_at":
             return _on(name, compare_time(value, library))
-        case "performers" | "studios" | "tags" | "groups":
-            return _relation(name, value, library)
+        case "performers" | "studios" | "tags" | "groups" | "movies":
+            return _relation("groups" if name == "movies" else name, value, library)
         case "performers_filter" | "studios_filter" | "tags_filter" | "groups_filter":
             return _related_rows(name.removesuffix("_filter"), value, library)
         case "files_filter":

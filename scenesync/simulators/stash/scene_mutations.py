@@ -30,7 +30,7 @@ def scene_update(context: Context, arguments: Arguments) -> Scene | None:
     raw = arguments["input"]
     library = context.library
     with library.lock:
-        scene = library.put_scene(_updated(context, library.scene(as_id(raw["id"])), raw))
+        scene = library.put_scene(updated_scene(context, library.scene(as_id(raw["id"])), raw))
     context.fire(SCENE_UPDATED, scene.id, full_input(context, "SceneUpdateInput", raw), tuple(raw))
     return library.scenes.get(scene.id)
 
@@ -40,7 +40,7 @@ def scenes_update(context: Context, arguments: Arguments) -> list[Scene | None]:
     raws = arguments["input"]
     library = context.library
     with library.lock:
-        changed = [_updated(context, library.scene(as_id(raw["id"])), raw) for raw in raws]
+        changed = [updated_scene(context, library.scene(as_id(raw["id"])), raw) for raw in raws]
         for scene in changed:
             library.put_scene(scene)
     whole = [full_input(context, "SceneUpdateInput", raw) for raw in raws]
@@ -58,7 +58,7 @@ def bulk_scene_update(context: Context, arguments: Arguments) -> list[Scene | No
             scenes = [library.scenes[each] for each in as_ids(raw.get("ids"))]
         except KeyError:
             raise ResolverError("sql: no rows in result set") from None
-        changed = [_updated(context, scene, _bulk_values(scene, raw)) for scene in scenes]
+        changed = [updated_scene(context, scene, _bulk_values(scene, raw)) for scene in scenes]
         for scene in changed:
             library.put_scene(scene)
     present = {key: value for key, value in raw.items() if value is not None}
@@ -99,7 +99,7 @@ def scene_merge(context: Context, arguments: Arguments) -> Scene:
         if destination.id in {source.id for source in sources}:
             raise ResolverError("destination scene cannot be in source list")
         values = raw.get("values") or {}
-        merged = _updated(context, destination, values)
+        merged = updated_scene(context, destination, values)
         files = merged.files + tuple(file for source in sources for file in source.files)
         for source in sources:
             library.remove_scene(source.id)
@@ -173,7 +173,7 @@ def _struct_value(value: object) -> object:
     return go_json.number(value) if isinstance(value, float) else value
 
 
-def _updated(context: Context, scene: Scene, raw: Mapping[str, Any]) -> Scene:
+def updated_scene(context: Context, scene: Scene, raw: Mapping[str, Any]) -> Scene:
     """Return the scene with the present fields of ``raw`` taken over: null clears, absent keeps."""
     release = context.engine.release
     texts = {name: raw[name] or "" for name in _TEXTS if name in raw}

@@ -31,7 +31,7 @@ type Query {
   findScenes(
     scene_filter: SceneFilterType
     scene_ids: [Int!]
-    ids: [ID!]
+    ids: [ID!] #25
     filter: FindFilterType
   ): FindScenesResultType!
   findPerformer(id: ID!): Performer
@@ -45,8 +45,10 @@ type Query {
   findStudios(studio_filter: StudioFilterType, filter: FindFilterType, ids: [ID!]): FindStudiosResultType!
   findTag(id: ID!): Tag
   findTags(tag_filter: TagFilterType, filter: FindFilterType, ids: [ID!]): FindTagsResultType!
-  findGroup(id: ID!): Group
-  findGroups(group_filter: GroupFilterType, filter: FindFilterType, ids: [ID!]): FindGroupsResultType!
+  findGroup(id: ID!): Group #27
+  findGroups(group_filter: GroupFilterType, filter: FindFilterType, ids: [ID!]): FindGroupsResultType! #27
+  findMovie(id: ID!): Movie
+  findMovies(filter: FindFilterType, ids: [ID!]): FindMoviesResultType!
   configuration: ConfigResult!
   plugins: [Plugin!]
   pluginTasks: [PluginTask!]
@@ -70,11 +72,11 @@ type Mutation {
   performerUpdate(input: PerformerUpdateInput!): Performer
   studioUpdate(input: StudioUpdateInput!): Studio
   tagUpdate(input: TagUpdateInput!): Tag
-  groupUpdate(input: GroupUpdateInput!): Group
+  groupUpdate(input: GroupUpdateInput!): Group #27
   performersDestroy(ids: [ID!]!): Boolean!
   studiosDestroy(ids: [ID!]!): Boolean!
   tagsDestroy(ids: [ID!]!): Boolean!
-  groupsDestroy(ids: [ID!]!): Boolean!
+  groupsDestroy(ids: [ID!]!): Boolean! #27
   tagsMerge(input: TagsMergeInput!): Tag
   configurePlugin(plugin_id: ID!, input: Map!): Map!
   setPluginsEnabled(enabledMap: BoolMap!): Boolean!
@@ -84,6 +86,13 @@ type Mutation {
   stopJob(job_id: ID!): Boolean!
   stopAllJobs: Boolean!
 }
+
+type Subscription {
+  jobsSubscribe: JobStatusUpdate!
+  scanCompleteSubscribe: Boolean!
+}
+enum JobStatusUpdateType { ADD REMOVE UPDATE }
+type JobStatusUpdate { type: JobStatusUpdateType! job: Job! }
 
 type Version { version: String hash: String! build_time: String! }
 enum SystemStatusEnum { SETUP NEEDS_MIGRATION OK }
@@ -172,9 +181,9 @@ type SceneMarker {
   tags: [Tag!]!
 }
 type Gallery { id: ID! title: String }
-type SceneGroup { group: Group! scene_index: Int }
+type SceneGroup { group: Group! scene_index: Int } #27
 type SceneMovie { movie: Movie! scene_index: Int }
-type Movie { id: ID! name: String! date: String front_image_path: String }
+type Movie { id: ID! name: String! date: String synopsis: String front_image_path: String updated_at: Time! }
 
 type Scene {
   id: ID!
@@ -204,7 +213,7 @@ type Scene {
   scene_markers: [SceneMarker!]!
   galleries: [Gallery!]!
   studio: Studio
-  groups: [SceneGroup!]!
+  groups: [SceneGroup!]! #27
   movies: [SceneMovie!]!
   tags: [Tag!]!
   performers: [Performer!]!
@@ -260,27 +269,28 @@ type Tag {
   created_at: Time!
   updated_at: Time!
 }
-type Group {
-  id: ID!
-  name: String!
-  aliases: String
-  date: String
-  director: String
-  synopsis: String
-  rating100: Int
-  urls: [String!]!
-  studio: Studio
-  front_image_path: String
-  back_image_path: String
-  scene_count(depth: Int): Int!
-  created_at: Time!
-  updated_at: Time!
-}
+type Group { #27
+  id: ID! #27
+  name: String! #27
+  aliases: String #27
+  date: String #27
+  director: String #27
+  synopsis: String #27
+  rating100: Int #27
+  urls: [String!]! #27
+  studio: Studio #27
+  front_image_path: String #27
+  back_image_path: String #27
+  scene_count(depth: Int): Int! #27
+  created_at: Time! #27
+  updated_at: Time! #27
+} #27
 type FindScenesResultType { count: Int! duration: Float! filesize: Float! scenes: [Scene!]! }
 type FindPerformersResultType { count: Int! performers: [Performer!]! }
 type FindStudiosResultType { count: Int! studios: [Studio!]! }
 type FindTagsResultType { count: Int! tags: [Tag!]! }
-type FindGroupsResultType { count: Int! groups: [Group!]! }
+type FindGroupsResultType { count: Int! groups: [Group!]! } #27
+type FindMoviesResultType { count: Int! movies: [Movie!]! }
 """
 
 _SINCE: Final = re.compile(r"^(?P<line>.*?) #(?P<minor>\d+)$", re.MULTILINE)

@@ -34,15 +34,16 @@ input SceneFilterType {
   organized: Boolean
   date: DateCriterionInput
   studios: HierarchicalMultiCriterionInput
-  groups: HierarchicalMultiCriterionInput
+  groups: HierarchicalMultiCriterionInput #27
+  movies: MultiCriterionInput
   tags: HierarchicalMultiCriterionInput
   performers: MultiCriterionInput
   created_at: TimestampCriterionInput
   updated_at: TimestampCriterionInput
-  performers_filter: PerformerFilterType
-  studios_filter: StudioFilterType
-  tags_filter: TagFilterType
-  groups_filter: GroupFilterType
+  performers_filter: PerformerFilterType #27
+  studios_filter: StudioFilterType #27
+  tags_filter: TagFilterType #27
+  groups_filter: GroupFilterType #27
   files_filter: FileFilterType #30
 }
 input FileFilterType {
@@ -67,18 +68,18 @@ input TagFilterType {
   created_at: TimestampCriterionInput
   updated_at: TimestampCriterionInput
 }
-input GroupFilterType {
-  name: StringCriterionInput
-  created_at: TimestampCriterionInput
-  updated_at: TimestampCriterionInput
-}
+input GroupFilterType { #27
+  name: StringCriterionInput #27
+  created_at: TimestampCriterionInput #27
+  updated_at: TimestampCriterionInput #27
+} #27
 
 input StashIDInput {
   endpoint: String!
   stash_id: String!
   updated_at: Time #28
 }
-input SceneGroupInput { group_id: ID! scene_index: Int }
+input SceneGroupInput { group_id: ID! scene_index: Int } #27
 input SceneMovieInput { movie_id: ID! scene_index: Int }
 enum BulkUpdateIdMode { SET ADD REMOVE }
 input BulkUpdateIds { ids: [ID!] mode: BulkUpdateIdMode! }
@@ -101,7 +102,7 @@ input SceneUpdateInput {
   gallery_ids: [ID!]
   performer_ids: [ID!]
   movies: [SceneMovieInput!]
-  groups: [SceneGroupInput!]
+  groups: [SceneGroupInput!] #27
   tag_ids: [ID!]
   cover_image: String
   stash_ids: [StashIDInput!]
@@ -126,7 +127,7 @@ input BulkSceneUpdateInput {
   gallery_ids: BulkUpdateIds
   performer_ids: BulkUpdateIds
   tag_ids: BulkUpdateIds
-  group_ids: BulkUpdateIds
+  group_ids: BulkUpdateIds #27
   movie_ids: BulkUpdateIds
 }
 input SceneDestroyInput { id: ID! delete_file: Boolean delete_generated: Boolean }
@@ -199,21 +200,21 @@ input TagUpdateInput {
   parent_ids: [ID!]
   child_ids: [ID!]
 }
-input GroupUpdateInput {
-  id: ID!
-  name: String
-  aliases: String
-  duration: Int
-  date: String
-  rating100: Int
-  studio_id: ID
-  director: String
-  synopsis: String
-  urls: [String!]
-  tag_ids: [ID!]
-  front_image: String
-  back_image: String
-}
+input GroupUpdateInput { #27
+  id: ID! #27
+  name: String #27
+  aliases: String #27
+  duration: Int #27
+  date: String #27
+  rating100: Int #27
+  studio_id: ID #27
+  director: String #27
+  synopsis: String #27
+  urls: [String!] #27
+  tag_ids: [ID!] #27
+  front_image: String #27
+  back_image: String #27
+} #27
 input TagsMergeInput { source: [ID!]! destination: ID! }
 input FindJobInput { id: ID! }
 input PluginValueInput { str: String i: Int b: Boolean f: Float }

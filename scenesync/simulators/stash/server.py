@@ -5,6 +5,7 @@ It knows nothing but the facts in ``facts/stash.md``; nothing of SceneSync's own
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import os
 import tempfile
@@ -13,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from scenesync.simulators.stash import entity_mutations, scanning, scene_mutations
+from scenesync.simulators.stash import entity_mutations, scanning, scene_mutations, tasks
 from scenesync.simulators.stash.cancellation import Cancellation
 from scenesync.simulators.stash.engine import Context, Engine, ServerConfig
 from scenesync.simulators.stash.faults import failure
@@ -21,16 +22,20 @@ from scenesync.simulators.stash.http_api import HttpApi, RequestRecord
 from scenesync.simulators.stash.http_disconnect import DisconnectingServer
 from scenesync.simulators.stash.jobs import Job, JobQueue
 from scenesync.simulators.stash.library import Library
+from scenesync.simulators.stash.open_ui import OpenUi
 from scenesync.simulators.stash.person import EntityRef, entity_input, id_of, scene_input
 from scenesync.simulators.stash.plugin_host import HookRun, LogLine, PluginHost, PluginSurroundings
 from scenesync.simulators.stash.records import Group, NewFile, Performer, Scene, Studio, Tag, image_of
 from scenesync.simulators.stash.release import release_of
 from scenesync.simulators.stash.schema import schema_of
 from scenesync.simulators.stash.sessions import Session, Sessions
+from scenesync.simulators.stash.silent import SilentChanges
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+
+    from scenesync.simulators.stash.subscriptions import Subscriptions
 
 _BIND_HOST: Final = "127.0.0.1"
 _REAPING_S: Final = 2.0
@@ -80,9 +85,13 @@ class StashSimulator:
             jobs=JobQueue(self.library.timestamp),
             sessions=sessions,
         )
-        self._api = HttpApi(self.engine)
-        self._server = DisconnectingServer(self._api.answer, port=port, tls=tls)
+        self._api = HttpApi(self.engine, self._on_loop)
+        self._server = DisconnectingServer(self._api.answer, port=port, tls=tls, clock=self.library.now_s)
         self._closing = Cancellation()
+        self.silently = SilentChanges(self.library)
+        """What happens without any hook."""
+        self.engine.jobs.on_change = self.subscriptions.tell_of_job
+        self.engine.on_scanned = self.subscriptions.tell_of_scan
         self._host.load()
 
     @property
@@ -94,6 +103,11 @@ class StashSimulator:
     def port(self) -> int:
         """The port; 0 before the first start."""
         return self._server.port
+
+    @property
+    def subscriptions(self) -> Subscriptions:
+        """Who listens to news of jobs and scans."""
+        return self._api.subscriptions
 
     def start(self) -> None:
         """Serve."""
@@ -309,6 +323,19 @@ class StashSimulator:
         """Forget files that are gone from the disk."""
         scanning.clean(self._context(), missing_paths)
 
+    def scan_job(self, files: Sequence[NewFile]) -> int:
+        """Start a scan that finds these files; return the id of its job (``job`` waits for its end)."""
+        return tasks.start_scan(self.engine, self.url, files)
+
+    def identify_job(self, changes: Iterable[tuple[EntityRef, Mapping[str, Any]]], *, pause_s: float = 0.0) -> int:
+        """Start a task that identifies scenes, one after the other, each with a hook; return the id of its job."""
+        inputs = [(id_of(scene), scene_input(dict(fields))) for scene, fields in changes]
+        return tasks.start_identify(self.engine, self.url, inputs, pause_s=pause_s)
+
+    def open_ui(self) -> OpenUi:
+        """Open the settings page in a browser, which keeps a copy of all settings from then on."""
+        return OpenUi(self.engine)
+
     # Failing on purpose.
 
     def require_login(self, username: str, password: str, api_key: str) -> None:
@@ -360,6 +387,10 @@ class StashSimulator:
     @kills_hooks_on_disconnect.setter
     def kills_hooks_on_disconnect(self, kills: bool) -> None:
         self._api.kills_hooks_on_disconnect = kills
+
+    def _on_loop(self, function: Callable[[], object]) -> None:
+        with contextlib.suppress(RuntimeError):  # before the start and at the end nobody listens
+            self._server.call_soon(function)
 
     def _save_entity(self, kind: str, entity: EntityRef, fields: Mapping[str, Any]) -> None:
         arguments = {"input": {"id": str(id_of(entity)), **entity_input(fields)}}

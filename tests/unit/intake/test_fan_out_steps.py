@@ -18,7 +18,7 @@ from scenesync.intake import fan_out
 from scenesync.intake.fan_out import FanOut
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from scenesync.domain.job import Job
 
@@ -35,6 +35,10 @@ class Present:
     scene_ids: Sequence[int] = ()
     asked: list[tuple[Entity, tuple[int, ...], int]] = field(default_factory=list)
     down: bool = False
+    deleted: frozenset[int] = frozenset()
+
+    def existing_scenes(self, ids: Iterable[int]) -> set[int]:
+        return set(ids) - self.deleted
 
     def scene_ids_of_entity_after(
         self, entity: Entity, ids: Sequence[int], last_id: int, limit: int, *, depth: int = 0
@@ -109,6 +113,13 @@ def test_the_sources_of_a_merge_are_looked_for_where_they_are_still_known() -> N
     assert walk(present, earlier, EntityChange(Entity.TAG, 7, (4, 9))).pages == [[1, 2]]
     assert present.asked == [(Entity.TAG, (7,), 0)]
     assert earlier.asked == [(7, 4, 9)]
+
+
+def test_scenes_that_are_gone_are_not_for_a_fan_out_to_part_with() -> None:
+    last = fan_out.PAGE_SIZE + 3
+    earlier = Earlier(range(1, last + 1))
+    present = Present([last], deleted=frozenset({2, *range(3, fan_out.PAGE_SIZE + 1)}))
+    assert walk(present, earlier).pages == [[1], [last - 2, last - 1, last]]
 
 
 def test_a_change_that_shows_nowhere_asks_nobody() -> None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -9,18 +9,16 @@ from freezegun import freeze_time
 
 from scenesync.domain.holds import fingerprint
 from scenesync.domain.job import PRIORITY_PERSON
-from scenesync.domain.scene import Scene
+from scenesync.domain.scene import Scene, SceneFile
 from scenesync.domain.showing import SceneTrace
 from scenesync.intake.changes import OVERLAP_S, Cursor, Sighting, moved_on
-from scenesync.intake.polling import FACT, URGENT_AT_MOST, Poll, enqueue_everything
+from scenesync.intake.polling import FACT, MANY, URGENT_AT_MOST, Poll, enqueue_everything
 from scenesync.queue.records import BulkResult
 from scenesync.stash.client import ANY_ZONE_SLACK_S, DST_SLACK_S
 from scenesync.stash.parse import SceneHint, to_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-
-    from scenesync.domain.scene import SceneFile
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
@@ -37,6 +35,10 @@ class Stash:
     made: dict[int, float] = field(default_factory=dict)
     titles: dict[int, str] = field(default_factory=dict)
     slacks: list[float] = field(default_factory=list)
+    files: dict[int, tuple[SceneFile, ...]] = field(default_factory=dict)
+    moved: dict[int, tuple[SceneFile, ...]] = field(default_factory=dict)
+    asked_for_files: list[tuple[datetime, str]] = field(default_factory=list)
+    clock: datetime | None = None
 
     def scenes_updated_since(
         self, since: datetime | str, *, overlap_s: float = 0, zone_slack_s: float = 0
@@ -56,6 +58,14 @@ class Stash:
         at = self.changes[scene_id]
         return Scene(scene_id, title=self.titles.get(scene_id, ""), updated_at=stamp(at))
 
+    def scenes_with_files_changed_since(self, since: datetime, zone_of: str) -> list[SceneHint]:
+        self.asked_for_files.append((since, zone_of))
+        return [SceneHint(scene_id, files=files) for scene_id, files in self.moved.items()]
+
+    @property
+    def server_time(self) -> datetime | None:
+        return self.clock
+
     def scene_count(self) -> int:
         return len(self.changes)
 
@@ -63,7 +73,9 @@ class Stash:
         return [scene_id for scene_id in sorted(self.changes) if scene_id > last_id][:limit]
 
     def scene_files_after(self, last_id: int, limit: int) -> list[SceneHint]:
-        return [SceneHint(scene_id) for scene_id in self.scene_ids_after(last_id, limit)]
+        return [
+            SceneHint(scene_id, files=self.files.get(scene_id, ())) for scene_id in self.scene_ids_after(last_id, limit)
+        ]
 
     def scene_hints_after(self, last_id: int, limit: int) -> list[SceneHint]:
         return self.scene_files_after(last_id, limit)
@@ -112,8 +124,10 @@ class World:
     def changed(self, scene_ids: Sequence[int]) -> None:
         self.admitted.append(list(scene_ids))
 
-    def gone(self, scene_ids: Sequence[int]) -> None:
-        self.departed.append(list(scene_ids))
+    def gone(self, scene_ids: Sequence[int], *, is_all: bool) -> None:
+        assert is_all
+        if scene_ids:
+            self.departed.append(list(scene_ids))
 
     def poll(self) -> Poll:
         queue = self.queue
@@ -202,6 +216,18 @@ class TestAVersionThatAHookAnnounced:
         assert [world.look(at) for at in (60, 90)] == [[], []]
 
 
+@pytest.mark.parametrize("skew_s", [0.0, -7200.0, 7200.0])
+def test_a_version_that_was_read_long_after_it_was_stamped_is_not_read_again_whatever_the_clocks_say(
+    world: World, skew_s: float
+) -> None:
+    world.stash.changes = {1: 20}
+    world.worker_reads(1, at=skew_s + 30)  # by `sync --all`, before anybody looked
+    world.stash.scenes = None  # type: ignore[method-assign, assignment] # whoever asks fails
+    for at in (60, 90, 120):
+        world.stash.clock = NOON + timedelta(seconds=at)
+        assert world.look(skew_s + at) == []
+
+
 def test_a_scene_just_made_is_looked_at_once_more_since_its_cover_may_come_in_the_same_second(world: World) -> None:
     world.stash.changes = {1: -1000}
     world.look(0)
@@ -223,13 +249,105 @@ def test_of_many_that_were_read_early_a_hundred_at_a_time_are_read_again(world: 
     assert [len(ids) for ids in world.admitted] == [100, 100, 50]
 
 
-def test_a_change_long_past_is_found_below_the_rows_of_another_zone_once_an_hour(world: World) -> None:
+def test_a_thorough_look_goes_below_what_another_zone_could_hide(world: World) -> None:
     world.stash.changes = {1: 0}
     world.look(0)
-    poll = world.poll()
-    for _ in range(3):
+    world.poll().look()
+    world.poll().look(thoroughly=True)
+    assert world.stash.slacks[-2:] == [DST_SLACK_S, ANY_ZONE_SLACK_S]
+
+
+class TestFilesThatMoved:
+    def test_are_asked_for_since_stashs_own_time_of_the_look_before(self, world: World) -> None:
+        world.stash.changes = {1: 0}
+        world.look(0)
+        hours_ahead = NOON + timedelta(hours=7)
+        world.stash.clock = hours_ahead
+        world.look(30)
+        world.stash.clock = hours_ahead + timedelta(seconds=30)
+        world.look(60)
+        overlap = timedelta(seconds=OVERLAP_S)
+        assert world.stash.asked_for_files == [(hours_ahead - overlap, stamp(0))] * 2
+
+    def test_are_found_at_once_where_stash_has_a_filter_and_once(self, world: World) -> None:
+        world.stash.changes = {1: -1000}
+        world.look(0)
+        world.worker_reads(1, at=0)
+        world.stash.clock = NOON
+        world.stash.moved = {1: (SceneFile("/data/elsewhere.mp4"),)}
+        assert world.look(30) == [1]
+        world.traces[1] = replace(world.traces[1], files=world.stash.moved[1])
+        world.stash.files = world.stash.moved
+        assert world.look(60) == []
+
+    def test_are_left_to_the_walk_where_stash_does_not_tell_its_time(self, world: World) -> None:
+        world.stash.changes = {1: -1000}
+        world.look(0)
+        world.look(30)
+        assert world.stash.asked_for_files == []
+
+
+class TestWhileStashRunsATask:
+    def test_many_changes_are_left_to_a_later_look(self, world: World) -> None:
+        world.stash.changes = {1: -1000}
+        world.look(0)
+        world.look(15)
+        world.stash.changes |= dict.fromkeys(range(2, URGENT_AT_MOST + 3), 20.0)
+        assert world.poll().look(holds_bulk=True) == 0
+        assert world.admitted == []
+        world.look(60)
+        assert [len(ids) for ids in world.admitted] == [URGENT_AT_MOST + 1]
+
+    def test_what_a_person_may_have_saved_meanwhile_waits_for_a_second_look_at_most(self, world: World) -> None:
+        world.stash.changes = {1: -1000, 2: -1000}
+        world.look(0)
+        world.look(15)
+        world.stash.changes[2] = 20
+        poll = world.poll()
+        assert [poll.look(holds_bulk=True) for _ in range(3)] == [0, 1, 0]
+
+    def test_a_few_at_each_look_are_a_task_too(self, world: World) -> None:
+        world.stash.changes = {1: -1000}
+        world.look(0)
+        world.look(15)
+        poll = world.poll()
+        for number in range(2, 60):
+            world.stash.changes[number] = 20 + number
+            assert poll.look(holds_bulk=True) == 0
+        assert poll.look() == 58
+
+    def test_no_more_than_a_page_is_read(self, world: World) -> None:
+        world.stash.changes = {1: -1000}
+        world.look(0)
+        world.stash.changes |= dict.fromkeys(range(2, 5_000), 20.0)
+        read: list[int] = []
+        walk = world.stash.scenes_updated_since
+
+        def counted(*arguments: Any, **options: Any) -> Iterator[SceneHint]:
+            for hint in walk(*arguments, **options):
+                read.append(hint.id)
+                yield hint
+
+        world.stash.scenes_updated_since = counted  # type: ignore[method-assign] # counts what is asked for
+        world.poll().look(holds_bulk=True)
+        assert len(read) == MANY
+
+    def test_scenes_that_are_gone_are_gathered_until_it_is_through(self, world: World) -> None:
+        world.stash.changes = {1: -1000, 2: -1000}
+        world.look(0)
+        world.worker_reads(2, at=0)
+        del world.stash.changes[2]
+        told: list[tuple[list[int], bool]] = []
+
+        class Watched(World):
+            def gone(self, scene_ids: Sequence[int], *, is_all: bool) -> None:
+                told.append((list(scene_ids), is_all))
+
+        poll = Watched(world.stash, world.queue, world.facts, world.traces).poll()
+        poll.look(is_busy=True)
+        poll.look(is_busy=True)
         poll.look()
-    assert world.stash.slacks[-3:] == [ANY_ZONE_SLACK_S, DST_SLACK_S, DST_SLACK_S]
+        assert told == [([2], False), ([], True)]
 
 
 class TestScenesThatAreGone:
