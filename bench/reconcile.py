@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from bench.figures import Benchmark, Figure, at_most
+from bench.figures import Benchmark, Curve, Figure, at_most
 from bench.product import open_product
-from bench.simulated_servers import ServerProcess
+from bench.simulated_servers import ServerProcess, begin_both
 from scenesync.app.installation import showing_of
 from scenesync.domain.batches import batched
 from scenesync.domain.diff import Baseline
@@ -26,7 +26,7 @@ from scenesync.store.baselines import BaselineStore
 from scenesync.store.traces import TraceStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from bench.simulated_servers import Address
@@ -72,7 +72,7 @@ class Reconciled:
 def measure(scenes: int, folder: Path) -> Reconciled:
     """Compare so many scenes with as many items. Raises RuntimeError if it did not find the gaps."""
     with ServerProcess("plex") as plex, ServerProcess("stash") as stash:
-        there, here = plex.begin(scenes), stash.begin(scenes)
+        there, here = begin_both(plex, stash, scenes)
         with open_product(folder / "data", here, there) as product:
             _bring_in_line(product.installation, plex)
         edited = here.scene_ids[::EDITED_EVERY]
@@ -147,15 +147,46 @@ def _reconcile(folder: Path, stash: Address, plex: Address) -> tuple[dict[str, A
     return document, seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / MB
 
 
-def run(scenes: int, folder: Path) -> list[Figure]:
-    """Return the figures of one comparison."""
-    done = measure(scenes, folder)
-    size = f"{scenes:,} scenes x {scenes:,} items"
+def run(libraries: Sequence[int], folder: Path) -> list[Figure | Curve]:
+    """Return the figures of a comparison of the largest of ``libraries``, and curves of all; sizes are in scenes."""
+    done = [measure(scenes, folder / str(scenes)) for scenes in libraries]
+    return [*_figures(done[-1]), *_curves(done)]
+
+
+def _figures(largest: Reconciled) -> list[Figure]:
+    size = f"{largest.scenes:,} scenes x {largest.scenes:,} items"
+    judged = (
+        ("time", largest.seconds, "s", at_most(60)),
+        ("requests", largest.requests, "", at_most(400)),
+        ("peak memory", largest.peak_memory_mb, "MiB", at_most(350)),
+    )
     return [
-        Figure(f"{size}, seconds", done.seconds, "s", at_most(60.0)),
-        Figure(f"{size}, requests", done.requests, "", at_most(400)),
-        Figure(f"{size}, peak memory", done.peak_memory_mb, "MiB", at_most(350.0)),
+        *(
+            Figure(f"{size}: {what}", value, unit, target, headline=f"reconcile {size}: {what}")
+            for what, value, unit, target in judged
+        ),
+        Figure(f"{size}: processor time", largest.cpu_seconds, "s"),
+        Figure(f"{size}: requests to Plex", largest.plex_requests),
+        Figure(f"{size}: gaps found", largest.gaps),
+        Figure(f"{size}: items read in full", largest.items_read_in_full),
     ]
 
 
-BENCHMARK: Final = Benchmark("reconcile", full=partial(run, 100_000), quick=partial(run, 5_000))
+def _curves(done: Sequence[Reconciled]) -> list[Curve]:
+    values: dict[str, Callable[[Reconciled], float]] = {
+        "seconds": lambda one: one.seconds,
+        "requests": lambda one: one.plex_requests,
+        "memory": lambda one: one.peak_memory_mb,
+    }
+    return [
+        Curve(f"growth: {plot}", "reconcile --scope all", tuple((one.scenes, value(one)) for one in done))
+        for plot, value in values.items()
+    ]
+
+
+BENCHMARK: Final = Benchmark(
+    "reconcile",
+    full=partial(run, (1_000, 10_000, 100_000)),
+    quick=partial(run, (500, 3_000)),
+    against_servers=True,
+)
