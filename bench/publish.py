@@ -30,8 +30,9 @@ def main(arguments: Sequence[str]) -> None:
     """Publish the results in the folder that is named, else those of the last run."""
     folder = Path(arguments[0]) if arguments else RESULTS
     PUBLISHED.mkdir(parents=True, exist_ok=True)
-    for file in [*sorted(folder.glob("*.svg")), folder / RESULTS_FILE]:
-        shutil.copy(file, PUBLISHED)
+    if folder.resolve() != PUBLISHED:
+        for file in [*sorted(folder.glob("*.svg")), folder / RESULTS_FILE]:
+            shutil.copy(file, PUBLISHED)
     measured = report.Report.read(PUBLISHED / RESULTS_FILE)
     for document in documents():
         text = document.read_text(encoding="utf-8")
@@ -78,6 +79,8 @@ def _surroundings(measured: report.Report) -> str:
 def _of_benchmark(measured: report.Report, name: str) -> str:
     results = tuple(result for result in measured.results if result.name == name)
     rows = report.rows_of(report.Report(measured.surroundings, results), details=True)
+    if not rows:
+        return "Not part of the run that was published last."
     return report.as_markdown([(*row[1:-1], _IN_WORDS[row[-1]]) for row in rows], report.HEADINGS[1:])
 
 

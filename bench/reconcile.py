@@ -187,6 +187,6 @@ def _curves(done: Sequence[Reconciled]) -> list[Curve]:
 BENCHMARK: Final = Benchmark(
     "reconcile",
     full=partial(run, (1_000, 10_000, 100_000)),
-    quick=partial(run, (500, 3_000)),
+    quick=partial(run, (300, 1_500)),
     against_servers=True,
 )
