@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import bindparam, delete, func, insert, literal_column, select
+from sqlalchemy import BigInteger, bindparam, cast, delete, func, insert, literal_column, select
 
 from scenesync.domain.outcome import Attempt, Outcome
 from scenesync.store.compiled import execute_many, insert_many
@@ -53,6 +53,14 @@ OUTCOMES_SINCE: Final = (
     .where(attempt.c.started_at >= bindparam("since"))
     .group_by(attempt.c.outcome)
     .order_by(attempt.c.outcome)
+)
+
+# How many attempts began in which minute since 1970, and how they ended.
+_MINUTE: Final = cast(attempt.c.started_at, BigInteger) // literal_column("60", BigInteger)
+BY_MINUTE_SINCE: Final = (
+    select(_MINUTE, attempt.c.outcome, func.count())
+    .where(attempt.c.started_at >= bindparam("since"))
+    .group_by(_MINUTE, attempt.c.outcome)
 )
 
 # All but the last KEPT rows.
@@ -111,6 +119,12 @@ class AttemptStore:
         with self._database.reading() as connection:
             rows = connection.execute(OUTCOMES_SINCE, {"since": since}).all()
         return {outcome: count for outcome, count in rows}  # noqa: C416 - rows are no pairs to mypy
+
+    def by_minute_since(self, since: float) -> Mapping[tuple[int, str], int]:
+        """Return how many attempts since then (epoch seconds) began in which minute since 1970, and how they ended."""
+        with self._database.reading() as connection:
+            rows = connection.execute(BY_MINUTE_SINCE, {"since": since}).all()
+        return {(minute, outcome): count for minute, outcome, count in rows}
 
     def _read(self, statement: Select[Any], values: Mapping[str, int]) -> tuple[Attempt, ...]:
         with self._database.reading() as connection:

@@ -29,7 +29,9 @@ from scenesync.web.guard.hosts import Hosts
 from scenesync.web.guard.keys import Keys
 from scenesync.web.guard.limits import BodyLimit, Frame
 from scenesync.web.models.common import Problem
-from scenesync.web.pages import assets, login, overview
+from scenesync.web.pages import assets, coverage, login, overview, progress
+from scenesync.web.pages import plans as plan_pages
+from scenesync.web.pages import scene as scene_page
 from scenesync.web.pages.frame import Pages
 
 if TYPE_CHECKING:
@@ -55,7 +57,15 @@ API_ROUTES: Final = (
     log.router,
     settings.router,
 )
-PAGE_ROUTES: Final = (assets.router, login.router, overview.router)
+PAGE_ROUTES: Final = (
+    assets.router,
+    login.router,
+    overview.router,
+    scene_page.router,
+    plan_pages.router,
+    coverage.router,
+    progress.router,
+)
 
 
 def build(services: Services, address: Address, *, version: str) -> tuple[ASGIApp, Audience]:

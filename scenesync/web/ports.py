@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from scenesync.web.events import EventRing
-    from scenesync.web.models import scenes, state, work
+    from scenesync.web.models import scene_page, scenes, state, work
     from scenesync.web.models.common import Page
 
 
@@ -127,6 +127,30 @@ class Scenes(Protocol):
 
     def release(self, scene_ids: Sequence[int] | None) -> int:
         """Let held scenes be synced again, None: all of them; return how many were held."""
+        ...
+
+
+class OneScene(Protocol):
+    """What is known of one scene without asking a server, and what a person can have done for it."""
+
+    def facts(self, scene_id: int) -> scene_page.SceneFacts:
+        """Return what the stores know of the scene; that is nothing for one that was never met."""
+        ...
+
+    def items(self, rating_keys: Sequence[str]) -> Sequence[scene_page.KnownItem]:
+        """Return items as the index knows them."""
+        ...
+
+    def sync_now(self, scene_id: int) -> None:
+        """Let the scene be looked at before any other work; that ends a hold."""
+        ...
+
+
+class Rate(Protocol):
+    """How much was done lately."""
+
+    def by_minute(self) -> Mapping[tuple[int, str], int]:
+        """Return how many attempts of the last hour began in which minute (since 1970) and ended in which way."""
         ...
 
 
@@ -275,6 +299,8 @@ class Services:
     jobs: Jobs
     letters: Letters
     scenes: Scenes
+    one_scene: OneScene
+    rate: Rate
     journal: Journal
     stopped_runs: StoppedRuns
     tasks: Tasks

@@ -41,9 +41,14 @@ def _of_outage(down: Sequence[str], waiting: int) -> str:
 
 
 def _of_quiet(pending: int, dead_letters: int, not_found: int) -> str:
-    given_up = f"; {counted(dead_letters, 'scene')} could not be synced and need a look" if dead_letters else ""
+    needs = "needs" if dead_letters == 1 else "need"
+    given_up = f"; {counted(dead_letters, 'scene')} could not be synced and {needs} a look" if dead_letters else ""
     if pending:
-        why = "for Plex to scan their files" if not_found == pending else "to be tried again"
+        why = (
+            f"for Plex to scan {'its file' if pending == 1 else 'their files'}"
+            if not_found == pending
+            else "to be tried again"
+        )
         return f"{counted(pending, 'scene')} {_verb(pending)} {why}{given_up}."
     return f"Nothing waits{given_up}." if given_up else "Nothing waits: Plex shows every change that came from Stash."
 

@@ -17,6 +17,8 @@ from scenesync.app.dashboard.journal import RunsThatWait, WrittenEdits
 from scenesync.app.dashboard.log_book import RecentLines
 from scenesync.app.dashboard.measures import Measures
 from scenesync.app.dashboard.plans import KeptPlans
+from scenesync.app.dashboard.rate import RecentAttempts
+from scenesync.app.dashboard.scene_page import SceneKnowledge
 from scenesync.app.dashboard.scenes import KnownScenes
 from scenesync.app.dashboard.settings_view import EffectiveSettings
 from scenesync.app.dashboard.standing import DaemonStanding, attempt_document
@@ -65,6 +67,8 @@ class Dashboard:
             jobs=QueuedJobs(self.desk),
             letters=GivenUp(self.desk),
             scenes=KnownScenes(self.desk),
+            one_scene=SceneKnowledge(self.desk),
+            rate=RecentAttempts(self.desk),
             journal=WrittenEdits(self.desk),
             stopped_runs=RunsThatWait(self.desk),
             tasks=self._work,

@@ -15,8 +15,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
 from scenesync.domain.quantities import counted, span
-from scenesync.web.pages import words
+from scenesync.web.pages import scene_words, words
 from scenesync.web.pages.assets import Assets
+from scenesync.web.pages.differences import pieces
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -32,7 +33,11 @@ class Place:
     title: str
 
 
-NAVIGATION: Final = (Place("/", "Overview"),)
+NAVIGATION: Final = (
+    Place("/", "Overview"),
+    Place("/plan", "Plan"),
+    Place("/coverage", "Coverage"),
+)
 
 
 class Pages:
@@ -50,10 +55,25 @@ class Pages:
             auto_reload=False,
         )
         self._templates.globals.update(
-            url=self.url, asset=self._asset, navigation=NAVIGATION, version=version, counted=counted
+            url=self.url,
+            asset=self._asset,
+            navigation=NAVIGATION,
+            version=version,
+            counted=counted,
+            pieces=pieces,
+            class_name=scene_words.class_name,
         )
         self._templates.filters.update(
-            moment=words.moment, iso=words.iso, ago=words.ago, span=span, grouped=words.grouped
+            moment=words.moment,
+            iso=words.iso,
+            ago=words.ago,
+            span=span,
+            grouped=words.grouped,
+            ticked=words.ticked,
+            state_name=scene_words.state_name,
+            rule_name=scene_words.rule_name,
+            field_name=scene_words.field_name,
+            verdict_words=scene_words.verdict_words,
         )
 
     def url(self, path: str) -> str:

@@ -1,7 +1,8 @@
 // What every page does: listen to the server's events while it is looked at, and say what went wrong.
 //
 // Texts marked data-status="a.b" show that value of the state. Parts that the server renders ask for themselves anew by
-// hx-trigger="live:KIND from:body"; at most every two seconds, and only on a page that can be seen.
+// hx-trigger="live:KIND from:body"; at most every two seconds, and only on a page that can be seen. A page about one
+// scene (data-scene) hears live:scene of what is about that one alone.
 "use strict";
 
 (() => {
@@ -40,6 +41,7 @@
         if (kind === "status" && Object.keys(data).length) show(data);
         body.dispatchEvent(new CustomEvent("scenesync:event", { detail: { kind, data } }));
         announce(kind);
+        if (body.dataset.scene && String(data.scene_id) === body.dataset.scene) announce("scene");
       });
     }
   }
@@ -72,4 +74,7 @@
   document.addEventListener("visibilitychange", () => (document.hidden ? stopListening() : listen()));
   addEventListener("pagehide", stopListening);
   addEventListener("pageshow", listen);
+  // On a narrow screen the pages are one line that can be pushed aside: begin where we are.
+  const here = document.querySelector(".top li a[aria-current]");
+  if (here) here.scrollIntoView({ block: "nearest", inline: "center" });
 })();

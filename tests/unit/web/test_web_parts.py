@@ -236,7 +236,7 @@ def said(**changes: object) -> str:
     [
         ({}, "Nothing waits: Plex shows every change that came from Stash."),
         ({"pending": 3, "due": 1, "in_progress": 1}, "2 scenes to go until Plex shows what Stash knows."),
-        ({"pending": 1, "waiting_by_error": {"PlexNotFound": 1}}, "1 scene waits for Plex to scan their files."),
+        ({"pending": 1, "waiting_by_error": {"PlexNotFound": 1}}, "1 scene waits for Plex to scan its file."),
         ({"pending": 2, "waiting_by_error": {"PlexBusy": 2}}, "2 scenes wait to be tried again."),
         ({"dead_letters": 2}, "Nothing waits; 2 scenes could not be synced and need a look."),
         ({"down": ["plex"], "pending": 2}, "Plex cannot be reached: 2 changes wait, and none is lost."),

@@ -1,0 +1,23 @@
+"""What the page of one scene shows besides what the API says of it."""
+
+from scenesync.web.models.common import Document
+from scenesync.web.models.scenes import Hold
+from scenesync.web.models.state import Attempt
+
+
+class KnownItem(Document):
+    """An item as the index knows it; ``plex_url`` is its page in Plex."""
+
+    rating_key: str
+    files: list[str]
+    plex_url: str
+
+
+class SceneFacts(Document):
+    """What the stores know of a scene; ``items`` are those that were last written or proven for it."""
+
+    scene_id: int
+    stash_url: str
+    attempts: list[Attempt]
+    hold: Hold | None
+    items: list[KnownItem]
