@@ -19,6 +19,7 @@ from scenesync.app.dashboard.serving import Dashboard
 from scenesync.app.installation import open_installation
 from scenesync.app.settings import LoadedSettings
 from scenesync.app.settings_model import KEYS
+from scenesync.intake.stash_activity import StashActivity
 from scenesync.worker.loop import LoopLimits
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class WebWorld(SyncWorld):
         loop = self.installation.work_loop(
             LoopLimits(refresh_index_every_s=0.5), [self.dashboard.attempt], on_turn=self.dashboard.turn
         )
-        routines = routines_of(self.installation, loop.require_session)
+        routines = routines_of(self.installation, loop.require_session, StashActivity())
         self._open.enter_context(self.dashboard.shows(self.installation, loaded, loop.require_session, routines))
         thread = threading.Thread(target=loop.run, args=(self._stop,))
         thread.start()
