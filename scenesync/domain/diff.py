@@ -199,6 +199,11 @@ def plan_edit(
     )
 
 
+def needs_baseline(field: Field, wanted: FieldValue) -> bool:
+    """Say whether what is shown may be equal to what is wanted, or seem right, and yet need an edit."""
+    return field in SHARED_LISTS or (field in FILLED_BY_OTHERS and wanted == empty_value(field))
+
+
 def shows(item: Item, field: Field, wanted: FieldValue, baseline: Baseline | None) -> bool:
     """Say whether an item needs no edit of this field, whoever would win."""
     change = _step(field, item.value(field), wanted, baseline, ConflictPolicy.STASH)

@@ -11,7 +11,7 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from scenesync.domain.diff import is_right
+from scenesync.domain.diff import is_right, needs_baseline
 from scenesync.domain.fields import IMAGE_FIELDS, LIST_FIELDS, SHARED_LISTS, Field, FieldValue, empty_value
 
 if TYPE_CHECKING:
@@ -72,9 +72,12 @@ class Glimpse:
     def doubts(
         self, wanted: Mapping[Field, FieldValue], baselines: Mapping[Field, Baseline] | None = None
     ) -> Iterator[Field]:
-        """Yield the fields that are not surely as wanted; without baselines more of them may be."""
+        """Yield the fields that are not surely as wanted; where baselines are not known, more of them may be."""
         for field, value in wanted.items():
-            if field not in IMAGE_FIELDS and not self._surely_shows(field, value, (baselines or {}).get(field)):
+            if field in IMAGE_FIELDS:
+                continue
+            unknowable = baselines is None and needs_baseline(field, value)
+            if unknowable or not self._surely_shows(field, value, (baselines or {}).get(field)):
                 yield field
 
     def _surely_shows(self, field: Field, wanted: FieldValue, baseline: Baseline | None) -> bool:

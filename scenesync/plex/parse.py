@@ -31,6 +31,7 @@ _TEXT_FIELDS: Final = (
     *(Field.TITLE, Field.SORT_TITLE, Field.SUMMARY, Field.TAGLINE, Field.DATE, Field.STUDIO, Field.CONTENT_RATING),
     *(Field.POSTER, Field.BACKGROUND),  # the paths under which Plex serves the selected ones
 )
+_TEXT_ATTRIBUTES: Final = tuple((field, field.value) for field in _TEXT_FIELDS)
 
 _LIST_ELEMENTS: Final[Mapping[Field, str]] = {
     Field.ACTORS: "Role",  # written as "actor", read as "Role" (facts/plex.md 3.3)
@@ -218,13 +219,13 @@ def _section_key(node: Node) -> str:
 
 def _values(row: Node) -> dict[Field, FieldValue]:
     values: dict[Field, FieldValue] = {}
-    for field in _TEXT_FIELDS:
-        if text := _text(row, field.value):
+    for field, attribute in _TEXT_ATTRIBUTES:
+        if attribute in row and (text := _text(row, attribute)):
             values[field] = text
     if rating := rating_text(_text(row, Field.RATING.value)):
         values[Field.RATING] = rating
     for field, element in _LIST_ELEMENTS.items():
-        if names := _texts(row, element, "tag"):
+        if element in row and (names := _texts(row, element, "tag")):
             values[field] = tuple(dict.fromkeys(names))
     return values
 

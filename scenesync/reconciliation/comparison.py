@@ -12,12 +12,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from scenesync.domain.desired import shown_title
-from scenesync.domain.diff import shows
+from scenesync.domain.diff import needs_baseline, shows
 from scenesync.domain.fields import IMAGE_FIELDS
 from scenesync.domain.gaps import Gap, GapKind, is_bare, kind_of, takes_away
 from scenesync.domain.glimpse import same_picture
 from scenesync.domain.item import Item
 from scenesync.domain.matching import Ambiguous, Match, NoMatch, plays
+from scenesync.domain.shown_item import CUT_SHORT
 from scenesync.plex.exceptions import PlexTemporaryError
 from scenesync.reconciliation.findings import Looked
 from scenesync.reconciliation.planning import PlannedScene, Syncing, Verdict, plan_scene
@@ -90,18 +91,32 @@ class _Paired:
     """Which version of the scene the worker has read, None if it never did."""
 
 
-@dataclass(frozen=True, slots=True)
 class _Known:
-    """What SceneSync wrote to items: values, and the paths under which their pictures were shown."""
+    """What SceneSync wrote to items, read when it is asked for, and the paths under which their pictures were shown."""
 
-    written: Mapping[str, Mapping[Field, Baseline]]
-    pictures: Mapping[str, Mapping[Field, str]]
+    def __init__(self, written: Written, rating_keys: Sequence[str]) -> None:
+        self.pictures = written.pictures_shown(rating_keys)
+        self._source = written
+        self._written: dict[str, Mapping[Field, Baseline]] = {}
+
+    def load(self, rating_keys: Iterable[str]) -> None:
+        """Read what was written to these items, all at once."""
+        keys = list(rating_keys)
+        self._written |= {key: {} for key in keys}
+        self._written |= self._source.read_many(keys)
+
+    def written(self, rating_key: str) -> Mapping[Field, Baseline]:
+        """Return what was written to one item."""
+        if rating_key not in self._written:
+            self.load([rating_key])
+        return self._written[rating_key]
 
 
 class Comparison:
     """Compares scenes page by page. ``glimpses`` is what listings showed, None where none were read.
 
     ``watched`` are the pictures that are Stash's to choose, so that another one than SceneSync put there is a gap.
+    ``plainly``: what is wanted of an item does not depend on what was written to it.
     """
 
     def __init__(
@@ -112,8 +127,10 @@ class Comparison:
         glimpses: Glimpses | None,
         *,
         watched: frozenset[Field] = IMAGE_FIELDS,
+        plainly: bool = True,
     ) -> None:
         self._syncing = syncing
+        self._plainly = plainly
         self._watched = watched
         self._written = written
         self._server = server
@@ -144,15 +161,25 @@ class Comparison:
         yield from self._compare_pairs(paired)
 
     def _compare_pairs(self, paired: Sequence[_Paired]) -> Iterator[Looked]:
-        keys = [key for pair in paired for key in pair.match.rating_keys]
-        known = _Known(self._written.read_many(keys), self._written.pictures_shown(keys))
+        """Compare with the listings, first without what was written: nearly all that is right is plainly so."""
+        known = _Known(self._written, [key for pair in paired for key in pair.match.rating_keys])
         doubtful: list[_Paired] = []
+        odd: list[tuple[_Paired, Mapping[str, Glimpse]]] = []
         for pair in paired:
             shown = self._glimpses_of(pair)
-            if shown is not None and self._looks_right(pair, shown, known):
-                yield self._texts_are_right(pair, known, partial(_picture_in, shown))
-            else:
+            doubts = None if shown is None else self._doubts(pair, shown, None)
+            if shown is None or doubts is None or (doubts and doubts <= CUT_SHORT):
                 doubtful.append(pair)
+            elif doubts or not self._plainly:
+                odd.append((pair, shown))
+            else:
+                yield self._texts_are_right(pair, known, partial(_picture_in, shown))
+        known.load(key for _, shown in odd for key in shown)
+        for pair, shown in odd:
+            if self._doubts(pair, shown, known):
+                doubtful.append(pair)
+            else:
+                yield self._texts_are_right(pair, known, partial(_picture_in, shown))
         yield from self._in_full(doubtful, known)
 
     def _glimpses_of(self, pair: _Paired) -> Mapping[str, Glimpse] | None:
@@ -167,32 +194,34 @@ class Comparison:
             shown[key] = glimpse
         return shown
 
-    def _looks_right(self, pair: _Paired, shown: Mapping[str, Glimpse], known: _Known) -> bool:
+    def _doubts(self, pair: _Paired, shown: Mapping[str, Glimpse], known: _Known | None) -> set[Field]:
+        doubts: set[Field] = set()
         for key, glimpse in shown.items():
-            written = known.written.get(key, {})
-            if any(glimpse.doubts(self._syncing.wanted(pair.desired, glimpse.library_key, written), written)):
-                return False
-        return True
+            written = None if known is None else known.written(key)
+            wanted = self._syncing.wanted(pair.desired, glimpse.library_key, written or {})
+            doubts.update(glimpse.doubts(wanted, written))
+        return doubts
 
     def _in_full(self, doubtful: Sequence[_Paired], known: _Known) -> Iterator[Looked]:
         items = self._read([key for pair in doubtful for key in pair.match.rating_keys])
         for pair in doubtful:
-            if self._is_right(pair, items, known):
+            if all(self._is_right(pair, key, items, known) for key in pair.match.rating_keys):
                 yield self._texts_are_right(pair, known, lambda key, field: str(items[key].value(field)))
             else:
                 planned = plan_scene(self._syncing, pair.scene, items, with_pictures=False, include_held=False)
                 yield self._judged(pair, planned, items, known)
 
-    def _is_right(self, pair: _Paired, items: Mapping[str, Item], known: _Known) -> bool:
-        """Say whether all items of a scene are there, play its files and show all that is wanted."""
-        for key in pair.match.rating_keys:
-            item, written = items.get(key), known.written.get(key, {})
-            if item is None or not plays(item, pair.match):
-                return False
-            wanted = self._syncing.wanted(pair.desired, item.library_key, written)
-            if not all(shows(item, field, value, written.get(field)) for field, value in wanted.items()):
-                return False
-        return True
+    def _is_right(self, pair: _Paired, key: str, items: Mapping[str, Item], known: _Known) -> bool:
+        """Say whether an item of a scene is there, plays its file and shows all that is wanted."""
+        item = items.get(key)
+        if item is None or not plays(item, pair.match):
+            return False
+        wanted = self._syncing.wanted(pair.desired, item.library_key, {} if self._plainly else known.written(key))
+        return all(
+            (item.value(field) == value and not needs_baseline(field, value))
+            or shows(item, field, value, known.written(key).get(field))
+            for field, value in wanted.items()
+        )
 
     def _read(self, keys: Sequence[str]) -> Mapping[str, Item]:
         self.items_read += len(keys)
@@ -216,7 +245,7 @@ class Comparison:
             case Verdict.AMBIGUOUS | Verdict.REFUSED:
                 return _looked(scene, undecided=planned.verdict.value, looks=pair.read is None)
             case Verdict.CHANGE:
-                return _with_gap(pair, planned, known.written)
+                return _with_gap(pair, planned, known)
             case Verdict.UNCHANGED:
                 none = Item("", "", (), {})
                 return self._texts_are_right(pair, known, lambda key, field: str(items.get(key, none).value(field)))
@@ -258,12 +287,12 @@ def _missing(scene: Scene) -> Gap:
     return _gap(GapKind.MISSING, scene, (), ())
 
 
-def _with_gap(pair: _Paired, planned: PlannedScene, written: Mapping[str, Mapping[Field, Baseline]]) -> Looked:
+def _with_gap(pair: _Paired, planned: PlannedScene, known: _Known) -> Looked:
     scene, is_news = pair.scene, pair.read != pair.scene.updated_at
     changed = [item for item in planned.items if item.changes]
-    if is_bare(scene) and any(takes_away(item.changes, written.get(item.rating_key, {})) for item in changed):
+    if is_bare(scene) and any(takes_away(item.changes, known.written(item.rating_key)) for item in changed):
         return _looked(scene, is_bare=True)
-    kinds = {kind_of(item.changes, written.get(item.rating_key, {}), is_news=is_news) for item in changed}
+    kinds = {kind_of(item.changes, known.written(item.rating_key), is_news=is_news) for item in changed}
     worst = next(kind for kind in GapKind if kind in kinds)
     fields = (change.field.value for item in changed for change in item.changes)
     return _looked(scene, gap=_gap(worst, scene, tuple(item.rating_key for item in changed), fields))

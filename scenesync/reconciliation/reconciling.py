@@ -140,6 +140,7 @@ class Sides:
     walk: Callable[[Library], Iterator[ShownItem]]
     looking_up: Callable[[], AbstractContextManager[None]]
     watched: frozenset[Field]
+    plainly: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +187,9 @@ class Reconciler:
         scope = Scope(run.scope)
         glimpses = self._look_at_plex(scope, stop)
         sides = self._sides
-        comparison = Comparison(sides.syncing, sides.written, sides.server, glimpses, watched=sides.watched)
+        comparison = Comparison(
+            sides.syncing, sides.written, sides.server, glimpses, watched=sides.watched, plainly=sides.plainly
+        )
         found = Findings.from_document(run.found)
         before = found.items_read
         left, pages = self._pages(scope, run)
