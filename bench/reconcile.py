@@ -20,7 +20,7 @@ from bench.product import open_product
 from bench.simulated_servers import ServerProcess, begin_both
 from scenesync.app.installation import showing_of
 from scenesync.domain.batches import batched
-from scenesync.domain.diff import Baseline
+from scenesync.domain.diff import Baseline, ItemBaselines
 from scenesync.domain.fields import Field
 from scenesync.store.baselines import BaselineStore
 from scenesync.store.traces import TraceStore
@@ -105,15 +105,16 @@ def _bring_in_line(installation: Installation, plex: ServerProcess) -> None:
     traces, showing = TraceStore(installation.database), showing_of(installation.settings)
     for page in batched(_scenes(installation), PAGE):
         edits: list[tuple[str, Mapping[str, FieldValue]]] = []
-        with baselines.together():
-            for scene in page:
-                values = session.scene_sync.desired(scene).values
-                match = session.scene_sync.match(scene)
-                for key in getattr(match, "rating_keys", ()):
-                    edits.append((key, {_BY_HAND[field]: value for field, value in values.items() if value}))
-                    written = {field: Baseline(value, shown=value) for field, value in values.items()}
-                    baselines.write(key, scene.id, written)
-            traces.keep([showing.trace(scene, read_at=time.time()) for scene in page])
+        written: list[ItemBaselines] = []
+        for scene in page:
+            values = session.scene_sync.desired(scene).values
+            match = session.scene_sync.match(scene)
+            for key in getattr(match, "rating_keys", ()):
+                edits.append((key, {_BY_HAND[field]: value for field, value in values.items() if value}))
+                entries = {field: Baseline(value, shown=value) for field, value in values.items()}
+                written.append(ItemBaselines(key, scene.id, entries))
+        baselines.write_all(written)
+        traces.keep([showing.trace(scene, read_at=time.time()) for scene in page])
         plex.show(edits)
 
 
