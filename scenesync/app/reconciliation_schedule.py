@@ -58,7 +58,7 @@ class Schedule:
     def due(self) -> Demand | None:
         """Return what is to be done now, if anything. Raises StoreError."""
         database, settings = self._installation.database, self._installation.settings
-        if Memory(database).recall(POLL_CURSOR) is None:
+        if not Memory(database).recall(POLL_CURSOR):
             return Demand(Scope.ALL, AT_THE_START)
         interval_s = _INTERVALS_S.get(settings.reconcile_interval)
         if interval_s is None:

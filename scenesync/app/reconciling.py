@@ -28,6 +28,7 @@ from scenesync.reconciliation.reconciling import Interrupted, Polls, Reconciler,
 from scenesync.reconciliation.taking import Enqueueing, Judging, Nothing
 from scenesync.store.baselines import BaselineStore
 from scenesync.store.memory import Memory
+from scenesync.store.proofs import ProofStore
 from scenesync.store.reconciliations import Reconciliation, ReconciliationStore
 from scenesync.store.scene_states import SceneStateStore
 from scenesync.store.traces import TraceStore
@@ -163,6 +164,7 @@ def _sides(installation: Installation, session: PlexSession) -> Sides:
     return Sides(
         scenes=stash,
         scenes_changed=scenes_changed,
+        scenes_moved_on=ProofStore(installation.database, session.identity.machine_identifier).moved_on,
         syncing=session.scene_sync,
         written=BaselineStore(installation.database, session.identity.machine_identifier),
         read=TraceStore(installation.database),

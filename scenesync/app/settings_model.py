@@ -143,7 +143,10 @@ class Settings(BaseSettings):
     )
     reconcile_scope: Annotated[ReconcileScope, _CHOICE] = Field(
         default=ReconcileScope.WEEK,
-        description="Which scenes that comparison looks at: those changed within this time, or all.",
+        description=(
+            "Which scenes that comparison looks at: those that Stash changed within this time and those whose items "
+            "changed in Plex, or all."
+        ),
     )
     max_change_percent: Percent = Field(
         default=50,

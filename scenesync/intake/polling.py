@@ -128,7 +128,7 @@ class Poll:
 
     def has_begun(self) -> bool:
         """Say whether it is known where to begin. Raises StoreError."""
-        return self._facts.recall(FACT) is not None
+        return bool(self._facts.recall(FACT))
 
     def look(self, *, thoroughly: bool = False, holds_bulk: bool = False, is_busy: bool = False) -> int:
         """Enqueue what changed, moved or vanished since the last look; return how many scenes that were.
@@ -141,7 +141,7 @@ class Poll:
         raise; the next look then finds the same again.
         """
         known = self._facts.recall(FACT)
-        if known is None:
+        if not known:
             self._facts.note(FACT, latest_change(self._stash).to_text())
             return 0
         cursor = Cursor.from_text(known)
@@ -151,15 +151,20 @@ class Poll:
         return len(changed) + self._walk_on({hint.id for hint in changed}, zone_of=cursor.at, is_busy=is_busy)
 
     def _look_for_changes(self, cursor: Cursor, zone_slack_s: float, *, holds_bulk: bool) -> Sequence[SceneHint] | None:
-        """Enqueue and return what was edited, None if that is for a later look."""
+        """Enqueue and return what was edited, None if that is for a later look, or if all has to be looked at."""
         found_now = self._stash.scenes_updated_since(cursor.at, overlap_s=OVERLAP_S, zone_slack_s=zone_slack_s)
         hints = list(islice(found_now, MANY) if holds_bulk else found_now)
+        is_all = not holds_bulk or len(hints) < MANY
+        if is_all and self._went_back(cursor, {hint.id for hint in hints}):
+            log.warning("Stash went back to an earlier state: both libraries are compared as a whole")
+            self._facts.note(FACT, "")  # where nobody knows where to begin, everything is looked at
+            return None
         now, clock = time.time(), self._stash.server_time
         ahead_s = None if clock is None else clock.timestamp() - now
         found = sort_out(cursor, hints, self._read.read, now=now, ahead_s=ahead_s)
         doubtful = dict(list(found.doubtful.items())[:BATCH])  # the others stay fresh until the next look
         changed = self._unannounced([*found.news, *self._read_too_early(doubtful)])
-        if holds_bulk and self._are_for_later(changed, is_all=len(hints) < MANY):
+        if holds_bulk and self._are_for_later(changed, is_all=is_all):
             return None
         self._enqueue(changed)
         seen = {**found.seen, **{scene_id: sighting.updated_at for scene_id, sighting in doubtful.items()}}
@@ -168,6 +173,17 @@ class Poll:
         if moved != cursor:
             self._facts.note(FACT, moved.to_text())
         return changed
+
+    def _went_back(self, cursor: Cursor, found: Collection[int]) -> bool:
+        """Say whether a scene that was seen with a late time has an earlier one by now: a backup was put back."""
+        absent = [scene_id for scene_id in cursor.seen if scene_id not in found]
+        if not absent:
+            return False
+        for scene_id, scene in self._stash.scenes(absent[:BATCH]).items():
+            now, before = to_time(scene.updated_at), to_time(cursor.seen[scene_id])
+            if now is not None and before is not None and now < before:
+                return True
+        return False
 
     def _are_for_later(self, changed: Sequence[SceneHint], *, is_all: bool) -> bool:
         """Say whether changes wait for the end of Stash's task: many do, and few until a second look finds no more.

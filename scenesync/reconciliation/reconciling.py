@@ -42,6 +42,8 @@ log = logging.getLogger(__name__)
 SCENES_PER_PAGE: Final = 1000
 SCENES_PER_STEP: Final = 5000
 IDS_PER_READ: Final = 100
+MOST_BY_ID: Final = 5000
+"""More than so many are looked at together with all others, page by page."""
 ITEMS_AHEAD: Final = 1000
 RESUMED_WITHIN_S: Final = 24 * 3600.0
 """What was begun longer ago is begun anew: too much may have changed in what it has passed."""
@@ -50,7 +52,7 @@ MISSING_WAITS_S: Final = (60.0, 540.0)
 
 
 class Scope(StrEnum):
-    """Which scenes are looked at: those that Stash changed within this time, or all."""
+    """Which scenes are looked at: all, or those that Stash changed within this time or whose items changed in Plex."""
 
     DAY = "24h"
     WEEK = "7d"
@@ -132,6 +134,8 @@ class Sides:
 
     scenes: Scenes
     scenes_changed: Callable[[datetime], Iterator[int]]
+    scenes_moved_on: Callable[[], Sequence[int]]
+    """Those whose items Plex says to have changed since they were seen to be right (``store.proofs``)."""
     syncing: Comparing
     written: Written
     read: Read
@@ -184,15 +188,15 @@ class Reconciler:
         Raises Interrupted, and what Stash, Plex, the queue and the stores raise.
         """
         run = self._begun(wanted)
-        scope = Scope(run.scope)
-        glimpses = self._look_at_plex(scope, stop)
+        scenes = self._scenes_in(Scope(run.scope), run)
+        glimpses = None if scenes is not None else self._look_at_all_of_plex(stop)
         sides = self._sides
         comparison = Comparison(
             sides.syncing, sides.written, sides.server, glimpses, watched=sides.watched, plainly=sides.plainly
         )
         found = Findings.from_document(run.found)
         before = found.items_read
-        left, pages = self._pages(scope, run)
+        left, pages = self._pages(scenes, run.last_scene_id)
         for step in _steps(pages):
             if stop.is_set():
                 raise Interrupted
@@ -216,10 +220,17 @@ class Reconciler:
         log.info("reconciliation begins scope=%s cause=%s", begun.scope, begun.cause)
         return begun
 
-    def _look_at_plex(self, scope: Scope, stop: threading.Event) -> Glimpses | None:
-        if scope is not Scope.ALL:
-            self._sides.index.refresh()
+    def _scenes_in(self, scope: Scope, run: Reconciliation) -> Sequence[int] | None:
+        """Return the scenes to be looked at, None for all: also where so many are that all cost fewer requests."""
+        age = scope.reaches_back
+        if age is None:
             return None
+        self._sides.index.refresh()
+        since = datetime.fromtimestamp(run.began_at, UTC) - age
+        found = sorted({*self._sides.scenes_changed(since), *self._sides.scenes_moved_on()})
+        return None if len(found) > MOST_BY_ID else found
+
+    def _look_at_all_of_plex(self, stop: threading.Event) -> Glimpses:
         glimpses = Glimpses()
 
         def look(shown: ShownItem) -> None:
@@ -233,14 +244,12 @@ class Reconciler:
         self._sides.index.read_showing(walk, look)
         return glimpses
 
-    def _pages(self, scope: Scope, run: Reconciliation) -> tuple[int, Iterator[Sequence[Scene]]]:
+    def _pages(self, scenes: Sequence[int] | None, last_id: int) -> tuple[int, Iterator[Sequence[Scene]]]:
         """Return how many scenes are left, and those scenes in pages, in the order of their ids."""
-        source, last_id = self._sides.scenes, run.last_scene_id
-        age = scope.reaches_back
-        if age is None:
+        source = self._sides.scenes
+        if scenes is None:
             return source.scene_count(), _all_after(source, last_id)
-        since = datetime.fromtimestamp(run.began_at, UTC) - age
-        ids = sorted(each for each in self._sides.scenes_changed(since) if each > last_id)
+        ids = [scene_id for scene_id in scenes if scene_id > last_id]
         return len(ids), (_present(source, batch) for batch in batched(ids, IDS_PER_READ))
 
     def _step(self, scenes: Sequence[Scene], comparison: Comparison, found: Findings) -> None:

@@ -43,6 +43,21 @@ STILL_PROVEN: Final = (
     .where(_OF_SCENES)
 )
 
+# The scenes whose items changed in Plex since they were last seen to show them, or went back to an older state.
+MOVED_ON: Final = (
+    select(proven.c.scene_id)
+    .distinct()
+    .select_from(
+        proven.join(
+            plex_item,
+            (plex_item.c.server_id == proven.c.server_id)
+            & (plex_item.c.rating_key == proven.c.rating_key)
+            & (plex_item.c.updated_at != proven.c.updated_at),
+        )
+    )
+    .where(proven.c.server_id == bindparam("server"))
+)
+
 # Ends the proof of an item.
 FORGET_PROOF: Final = delete(proven).where(
     proven.c.server_id == bindparam("server"), proven.c.rating_key == bindparam("item")
@@ -66,6 +81,10 @@ class ProofStore:
     def whenever_made(self, scene_ids: Sequence[int]) -> Mapping[int, Sequence[Proof]]:
         """Return the proofs of scenes, whatever became of the items since."""
         return self._found(EVER_PROVEN, scene_ids)
+
+    def moved_on(self) -> Sequence[int]:
+        """Return the scenes whose items have another time of change in the index than when they were proven."""
+        return [scene_id for (scene_id,) in self._database.look_up(MOVED_ON, {"server": self._server_id})]
 
     def _found(self, statement: Select[str, int, str, int], scene_ids: Sequence[int]) -> Mapping[int, Sequence[Proof]]:
         found: defaultdict[int, list[Proof]] = defaultdict(list)

@@ -7,6 +7,7 @@ import shutil
 import signal
 import sqlite3
 import sys
+import time
 from contextlib import closing
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
@@ -164,6 +165,23 @@ def test_the_daemon_compares_by_itself_when_it_is_time(world: LiveWorld) -> None
     last = world.scenesync("status", "--json").document()["reconciliation"]
     assert (last["scope"], last["cause"], gaps(last)) == ("all", "reconciliation", {"drifted": 1})
     assert daemon.stop() == 0
+
+
+def test_the_daemon_notices_by_itself_that_stash_was_restored(world: LiveWorld) -> None:
+    there = world.fill(10)
+    backup = {
+        scene.id: replace(scene, updated_at="2020-01-01T00:00:00Z") for scene in world.stash.library.scenes.values()
+    }
+    daemon = world.daemon(poll_interval="1")
+    daemon.wait_for_log("reconciliation ended")
+    world.settle()
+    _edit(world, there.scene_ids[:3])
+    eventually(lambda: differences(world, there) == [], "the edits in Plex")
+    time.sleep(5)  # until a poll is done with them
+    for scene in backup.values():
+        world.stash.library.put_scene(scene, bump=False)
+    daemon.wait_for_log("went back to an earlier state")
+    eventually(lambda: differences(world, there) == [], "what Stash has again")
 
 
 def test_beside_a_daemon_the_command_enqueues_and_watches(world: LiveWorld) -> None:

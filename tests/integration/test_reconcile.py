@@ -22,6 +22,7 @@ from scenesync.intake.polling import FACT as POLL_CURSOR
 from scenesync.plex.client import PlexClient
 from scenesync.plex.exceptions import PlexTemporaryError
 from scenesync.queue.owner_lock import KernelLock
+from scenesync.reconciliation import reconciling
 from scenesync.reconciliation.reconciling import Scope
 from scenesync.simulators.sample_world import png
 from scenesync.store.memory import Memory
@@ -188,6 +189,42 @@ def test_a_scope_holds_what_stash_changed_within_that_time(
         world.stash.library.put_scene(scene, bump=False)
     found = command("reconcile", "--scope", scope, "--dry-run", status=3)
     assert (found["scenes"], counts(found)) == (seen, {"empty": seen})
+
+
+def test_a_scope_also_holds_what_changed_in_plex_since_it_was_seen_to_be_right(
+    world: SyncWorld, command: Command
+) -> None:
+    made = [world.pair(title=f"Night {number}", details="Stars.") for number in range(3)]
+    for scene_id, _ in made:
+        world.stash.library.put_scene(
+            replace(world.stash.scene(scene_id), updated_at="2020-01-01T00:00:00Z"), bump=False
+        )
+    world.drain(*(scene_id for scene_id, _ in made))
+    time.sleep(1.1)  # Plex's times have whole seconds: what was read in the second of its change proves nothing
+    world.drain(*(scene_id for scene_id, _ in made))
+    assert command("reconcile", "--scope", "24h")["scenes"] == 0
+    world.plex.edit_by_hand(made[0][1], summary="Somebody else's words")
+    found = command("reconcile", "--scope", "24h")
+    assert (found["scenes"], counts(found)) == (1, {"drifted": 1})
+    # Plex was restored: all times are older
+    for _, item in made:
+        item.updated_at -= 1000
+        item.fragments.clear()
+    del made[1][1].scalars["summary"]
+    world.library.revision += 1
+    assert counts(command("reconcile", "--scope", "24h")) == {"drifted": 1}
+    assert [item.summary for _, item in made] == ["Stars."] * 3
+
+
+def test_of_too_many_scenes_all_are_looked_at_which_is_cheaper(
+    world: SyncWorld, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconciling, "MOST_BY_ID", 2)
+    for number in range(3):
+        world.pair(title=f"Night {number}", details="Stars.")
+    old, _ = world.pair(title="Long ago")
+    world.stash.library.put_scene(replace(world.stash.scene(old), updated_at="2020-01-01T00:00:00Z"), bump=False)
+    assert command("reconcile", "--scope", "24h", "--dry-run", status=3)["scenes"] == 4
 
 
 def test_another_picture_than_ours_is_found_and_put_right(world: SyncWorld, command: Command) -> None:

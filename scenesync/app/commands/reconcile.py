@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 @click.option(
     "--scope",
     type=click.Choice([scope.value for scope in Scope]),
-    help="Which scenes to look at: those that Stash changed within this time, or all.  [default: reconcile_scope]",
+    help="Which scenes to look at: those that Stash changed within this time and those whose items changed in Plex, or "
+    "all.  [default: reconcile_scope]",
 )
 @click.option("--dry-run", is_flag=True, help="Only show what is found; nothing is enqueued.")
 @click.option("--no-wait", is_flag=True, help="Only enqueue; the daemon or a later drain does the work.")

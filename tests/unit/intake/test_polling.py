@@ -413,6 +413,19 @@ def test_many_at_once_are_judged_before_they_are_enqueued(world: World) -> None:
     assert [len(ids) for ids in world.admitted] == [URGENT_AT_MOST + 1]
 
 
+def test_a_stash_that_went_back_to_an_earlier_state_is_to_be_looked_at_as_a_whole(world: World) -> None:
+    world.stash.changes = {1: -1000, 2: 0, 3: 10}
+    for at in (100, 130, 160):
+        world.look(at)
+    assert world.poll().has_begun()
+    del world.stash.changes[3]  # deleted: no sign of anything
+    world.look(190)
+    assert world.poll().has_begun()
+    world.stash.changes[2] = -500
+    assert world.look(220) == []
+    assert not world.poll().has_begun(), "nobody knows where to begin"
+
+
 def test_a_look_that_fails_is_repeated(world: World) -> None:
     world.stash.changes = {1: -1000}
     world.look(0)
