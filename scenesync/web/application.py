@@ -32,6 +32,7 @@ from scenesync.web.models.common import Problem
 from scenesync.web.pages import assets, coverage, login, overview, progress
 from scenesync.web.pages import plans as plan_pages
 from scenesync.web.pages import scene as scene_page
+from scenesync.web.pages import scenes as scene_pages
 from scenesync.web.pages.frame import Pages
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ PAGE_ROUTES: Final = (
     assets.router,
     login.router,
     overview.router,
+    scene_pages.router,
     scene_page.router,
     plan_pages.router,
     coverage.router,

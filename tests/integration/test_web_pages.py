@@ -11,6 +11,8 @@ import pytest
 from sync_world import eventually
 from web_world import Browser, WebWorld
 
+from scenesync.web.pages import scenes as scene_pages
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -74,6 +76,7 @@ def test_pages_say_what_to_do_while_there_is_nothing_yet(tmp_path_factory: pytes
     with WebWorld(tmp_path_factory.mktemp("empty") / "data") as world:
         browser = world.log_in()
         assert "Nothing was synced yet" in page(browser, "/")
+        assert "No scene is known yet." in page(browser, "/scenes")
         assert "None yet." in page(browser, "/plan")
         assert "Compare both libraries" in page(browser, "/coverage")
         assert "SceneSync has not met this scene" in page(browser, "/scenes/4711")
@@ -110,6 +113,30 @@ def test_a_scene_is_shown_from_both_sides_with_its_timeline(world: WebWorld, bro
     compared = page(browser, f"/parts/scenes/{scene_id}/compared")
     assert "This scene differs in title, sort title." in words_of(compared)
     assert "<ins>Another evening</ins>" in compared
+
+
+def test_scenes_are_found_by_title_and_state_and_read_page_by_page(
+    world: WebWorld, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scene_pages, "SCENES_A_PAGE", 2)
+    known = [world.pair(f"listed {number}", title=f"Aqueduct {number} {SCRIPT}")[0] for number in range(3)]
+    lost, _, _ = world.scene("listed nowhere", title="Aqueduct unseen")
+    world.synced(*known, lost)
+    eventually(lambda: world.get("/scenes", state="in_sync", search="aqueduct", limit=9)["items"][2:] != [])
+    first = page(browser, "/scenes?state=in_sync&q=AQUEDUCT")
+    assert "Aqueduct 0" in first
+    assert "Aqueduct 2" not in first
+    following = re.search(r'rel="next" href="([^"]+)"', first)
+    assert following is not None
+    rest = page(browser, html.unescape(following.group(1)))
+    assert "Aqueduct 2" in rest
+    assert 'rel="next"' not in rest
+    assert "Aqueduct unseen" in page(browser, "/scenes?state=waiting&q=aqueduct")
+    assert "has “viaduct” in its title or path" in page(browser, "/scenes?q=viaduct")
+    assert f"Aqueduct 0 {SCRIPT}" in html.unescape(page(browser, f"/scenes/{known[0]}"))
+    assert 'href="/scenes?state=in_sync"' in page(browser, "/")
+    for wrong in ("state=nothing", "cursor=x", "q=" + "a" * 201, "q=%00"):
+        assert browser.open(f"/scenes?{wrong}").status == 422
 
 
 def test_sync_now_writes_and_undo_takes_back_and_holds(world: WebWorld, browser: Browser) -> None:
@@ -202,12 +229,13 @@ def test_coverage_shows_both_sides_and_what_to_do(world: WebWorld, browser: Brow
 def test_while_plex_is_down_pages_show_what_is_known(world: WebWorld, browser: Browser) -> None:
     scene_id, _ = world.pair("down", title="Down at noon")
     world.synced(scene_id)
+    eventually(lambda: "Written: " in page(browser, f"/scenes/{scene_id}"))
     world.plex.stop()
     try:
         assert "Written: " in page(browser, f"/scenes/{scene_id}")
         compared = words_of(page(browser, f"/parts/scenes/{scene_id}/compared"))
         assert "cannot be judged, since Plex cannot be asked" in compared
-        for path in ("/", "/plan", "/coverage"):
+        for path in ("/", "/scenes", "/plan", "/coverage"):
             page(browser, path)
     finally:
         world.plex.start()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from scenesync.app.dashboard.scenes import summary_of
 from scenesync.app.dashboard.standing import attempt_document
-from scenesync.domain.errors import TransientError
 from scenesync.intake.selection import enqueue_ids
 from scenesync.store.baselines import BaselineStore
 from scenesync.store.holds import HoldStore, release_held
 from scenesync.store.path_index import PathIndexStore
+from scenesync.store.scene_states import SceneStateStore
 from scenesync.web.models.scene_page import KnownItem, SceneFacts
 from scenesync.web.models.scenes import Hold
 
@@ -30,12 +31,14 @@ class SceneKnowledge:
     def facts(self, scene_id: int) -> SceneFacts:
         """Return what the stores know of the scene. Raises StoreError."""
         installation = self._desk.installation
-        server_id = self._server_id()
+        server_id = self._desk.server_id
         hold = HoldStore(installation.database, server_id).of_scene(scene_id)
         keys = BaselineStore(installation.database, server_id).items_of(scene_id)
         made = installation.attempts.latest(scene_id, ATTEMPTS_SHOWN)
+        known = SceneStateStore(installation.database).of_scenes(server_id, [scene_id]).get(scene_id)
         return SceneFacts(
             scene_id=scene_id,
+            known=None if known is None else summary_of(known),
             stash_url=f"{installation.stash.base_url}/scenes/{scene_id}",
             attempts=[attempt_document(each) for each in made],
             hold=None if hold is None else Hold(scene_id=scene_id, since=hold.since, run=hold.run_id),
@@ -44,7 +47,7 @@ class SceneKnowledge:
 
     def items(self, rating_keys: Sequence[str]) -> Sequence[KnownItem]:
         """Return items as the index knows them. Raises StoreError."""
-        server_id = self._server_id()
+        server_id = self._desk.server_id
         index = PathIndexStore(self._desk.installation.database, server_id)
         base_url = str(self._desk.installation.settings.plex_url).rstrip("/")
         return [
@@ -61,13 +64,6 @@ class SceneKnowledge:
         installation = self._desk.installation
         release_held(installation.database, [scene_id])
         enqueue_ids(installation.queue, [scene_id])
-
-    def _server_id(self) -> str:
-        """Return the Plex server that answered last, "" if none did yet."""
-        try:
-            return self._desk.round.require_session().identity.machine_identifier
-        except TransientError:
-            return ""
 
 
 def plex_url(base_url: str, server_id: str, rating_key: str) -> str:

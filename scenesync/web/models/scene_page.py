@@ -1,7 +1,7 @@
 """What the page of one scene shows besides what the API says of it."""
 
 from scenesync.web.models.common import Document
-from scenesync.web.models.scenes import Hold
+from scenesync.web.models.scenes import Hold, SceneSummary
 from scenesync.web.models.state import Attempt
 
 
@@ -14,9 +14,13 @@ class KnownItem(Document):
 
 
 class SceneFacts(Document):
-    """What the stores know of a scene; ``items`` are those that were last written or proven for it."""
+    """What the stores know of a scene; ``items`` are those that were last written for it.
+
+    ``known`` is where it was last found to stand, null if it never was looked at.
+    """
 
     scene_id: int
+    known: SceneSummary | None
     stash_url: str
     attempts: list[Attempt]
     hold: Hold | None

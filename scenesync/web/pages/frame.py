@@ -35,6 +35,7 @@ class Place:
 
 NAVIGATION: Final = (
     Place("/", "Overview"),
+    Place("/scenes", "Scenes"),
     Place("/plan", "Plan"),
     Place("/coverage", "Coverage"),
 )

@@ -10,6 +10,7 @@ from scenesync.web.pages.activity import activity
 from scenesync.web.pages.bars import bar
 from scenesync.web.pages.coverage import scene_shares
 from scenesync.web.pages.frame import pages_of
+from scenesync.web.pages.scenes import shares
 from scenesync.web.pages.timeline import timeline
 
 ATTEMPTS_SHOWN: Final = 12
@@ -40,7 +41,7 @@ def mood(status: Status) -> str:
 def _facts(services: ServicesGiven) -> dict[str, Any]:
     status, report = services.standing.status(), services.standing.checks()
     outages = services.standing.outages(OUTAGES_ASKED)
-    coverage = services.coverage.latest()
+    coverage, counts = services.coverage.latest(), services.scenes.counts()
     return {
         "status": status,
         "mood": mood(status),
@@ -50,6 +51,8 @@ def _facts(services: ServicesGiven) -> dict[str, Any]:
         "running": [task for task in services.tasks.all() if task.state == "running"],
         "stopped_runs": status.stopped_runs,
         "failing": [check for check in report.checks if check.verdict != "ok"],
+        "scenes": counts.total,
+        "scenes_bar": bar(shares(counts)),
         "coverage": coverage,
         "coverage_bar": bar(scene_shares(coverage)),
     }

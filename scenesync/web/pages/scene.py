@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 
 from scenesync.web.api.scenes import SceneInPath
 from scenesync.web.asking import ServicesGiven, asking_servers
-from scenesync.web.models.scenes import ComparedField, ComparedItem, PinTo, Scene
+from scenesync.web.models.scenes import ComparedField, ComparedItem, PinTo, Scene, SceneSummary
 from scenesync.web.models.work import UndoWhat
 from scenesync.web.pages.frame import pages_of
 from scenesync.web.pages.login import Form
@@ -110,13 +110,19 @@ def _known(services: Services, scene_id: int) -> dict[str, Any]:
     letters = services.letters.page(error=None, scene_id=scene_id, text=None, before=None, limit=LETTERS_SHOWN).items
     return {
         "facts": facts,
-        "title": "",
+        "title": title_of(facts.known),
+        "state": "waiting" if jobs else facts.known.state if facts.known is not None else "",
         "jobs": jobs,
         "letters": letters,
         "can_be_undone": bool(edits.items),
         "timeline": moments(attempts=facts.attempts, edits=edits.items, jobs=jobs, letters=letters, hold=facts.hold),
         "has_older_edits": edits.next_cursor is not None,
     }
+
+
+def title_of(known: SceneSummary | None) -> str:
+    """Return what a scene is called, by its file if it has no title, "" if nothing is known."""
+    return "" if known is None else known.title or known.path.rpartition("/")[2]
 
 
 def _standings(found: Scene) -> dict[tuple[str, str], str]:
