@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
 import pytest
 from sync_world import SyncWorld, eventually
 
+from scenesync.domain.item import ServerIdentity
 from scenesync.domain.job import scene_job
 from scenesync.domain.outcome import Outcome
 from scenesync.queue.embedded import EmbeddedQueue
@@ -67,7 +69,7 @@ def test_a_job_that_cannot_be_handed_back_stays_in_hand_until_it_can(tmp_path: P
     holdings.add([claim])
     other = sqlite3.connect(tmp_path / "queue" / "data.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    settling.hand_back(Running(claim, cast("PlexSession", None)))
+    settling.hand_back(Running(claim, cast("PlexSession", SimpleNamespace(identity=ServerIdentity("server", "1")))))
     assert holdings.has(claim)
     assert queue.confirm_owned(claim)
     settling.settle_the_unsettled()
