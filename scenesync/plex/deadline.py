@@ -12,8 +12,6 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 if TYPE_CHECKING:
     from socket import socket
 
-    from urllib3 import HTTPConnectionPool
-
 PATIENCE: Final = 4
 """An answer, from first line to last byte, is given this many read time-outs, and the one that it may be waiting in."""
 
@@ -48,15 +46,13 @@ class _TimedResponse(HTTPResponse):
             self.fp = io.BufferedReader(_Until(self.fp.detach(), time.monotonic() + PATIENCE * read_timeout_s))
 
 
-class _TimedConnection(HTTPConnection):
+class TimedConnection(HTTPConnection):
+    """A connection whose answers have to be complete before their deadline."""
+
     response_class = _TimedResponse
 
 
-class _TimedTlsConnection(HTTPSConnection):
+class TimedTlsConnection(HTTPSConnection):
+    """The same over TLS."""
+
     response_class = _TimedResponse
-
-
-def with_deadline(pool: HTTPConnectionPool) -> HTTPConnectionPool:
-    """Give all connections that ``pool`` will make the deadline; return the pool."""
-    pool.ConnectionCls = _TimedTlsConnection if pool.scheme == "https" else _TimedConnection
-    return pool

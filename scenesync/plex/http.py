@@ -8,9 +8,9 @@ import ssl
 from typing import TYPE_CHECKING, Final
 
 import urllib3
-from urllib3.exceptions import HTTPError, InsecureRequestWarning, LocationParseError
+from urllib3.exceptions import HTTPError, LocationParseError
 
-from scenesync.plex.deadline import with_deadline
+from scenesync.plex.connections import Connections, begin_request
 from scenesync.plex.http_errors import EXCEPTION_CAUSES, Cause, NoAnswer
 from scenesync.plex.request import RawAnswer
 from scenesync.plex.tls import tls_context
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 logger: Final = logging.getLogger(__name__)
 
-_NO_RETRIES: Final = urllib3.Retry(total=False, redirect=False)
 _CHUNK_BYTES: Final = 64 * 1024
 _LARGEST_ANSWER_BYTES: Final = 256 * 1024 * 1024
 
@@ -51,30 +50,28 @@ class PlexHttp:
         self._connect_timeout_s = connect_timeout_s
         self._headers = identity_headers(token, client_identifier, version)
         tls = _tls_options(ca_file, verify=verify) if url.lower().startswith("https") else {}
-        self._pool = with_deadline(urllib3.connection_from_url(url, maxsize=pool_size, block=True, **tls))
+        self._pool = Connections(url, size=pool_size, tls=tls)
         # Probes have connections of their own: they must get through when all others hang.
-        self._probes = with_deadline(urllib3.connection_from_url(url, maxsize=pool_size, block=False, **tls))
-        logging.getLogger("urllib3.connectionpool").addFilter(_drop_queries)
+        self._probes = Connections(url, size=pool_size, may_exceed=True, tls=tls)
 
     def __call__(self, request: Request, *, read_timeout_s: float, probe: bool = False) -> RawAnswer:
         """Send ``request`` (see ``request.Send``). Raises NoAnswer."""
         connect_timeout_s = min(self._connect_timeout_s, read_timeout_s) if probe else self._connect_timeout_s
         answering = False
         try:
-            response = (self._probes if probe else self._pool).urlopen(
-                request.method,
-                self._prefix + request.target,
-                # As a file it is sent in pieces, each with its own time-out; a picture at once might need too long.
-                body=None if request.body is None else io.BytesIO(request.body),
-                headers=self._headers_for(request),
-                retries=_NO_RETRIES,
-                redirect=False,
-                timeout=urllib3.Timeout(connect=connect_timeout_s, read=read_timeout_s),
-                pool_timeout=2 * read_timeout_s,  # type: ignore[arg-type]  # handed to queue.get, which takes floats
-                preload_content=False,
-            )
-            answering = True
-            body = _whole_body(response)
+            with (self._probes if probe else self._pool).lent(wait_s=2 * read_timeout_s) as connection:
+                response = begin_request(
+                    connection,
+                    request.method,
+                    self._prefix + request.target,
+                    headers=self._headers_for(request),
+                    # As a file it is sent in pieces, each with its own time-out; at once a picture might need too long.
+                    body=None if request.body is None else io.BytesIO(request.body),
+                    connect_timeout_s=connect_timeout_s,
+                    read_timeout_s=read_timeout_s,
+                )
+                answering = True
+                body = _whole_body(response)
         except HTTPError as error:
             cause = EXCEPTION_CAUSES.get(type(error), Cause.GARBLED)
             raise NoAnswer(
@@ -88,7 +85,7 @@ class PlexHttp:
         self._probes.close()
 
     def __repr__(self) -> str:
-        return f"PlexHttp({self._pool.scheme}://{self._pool.host}:{self._pool.port}{self._prefix})"
+        return f"PlexHttp({self._pool.address}{self._prefix})"
 
     def _headers_for(self, request: Request) -> Mapping[str, str]:
         if request.body is None:
@@ -103,8 +100,6 @@ def _whole_body(response: urllib3.BaseHTTPResponse) -> bytes:
         pieces.append(piece)
         size_bytes += len(piece)
         if size_bytes > _LARGEST_ANSWER_BYTES:
-            response.close()
-            response.release_conn()  # a blocking pool counts it as in use otherwise
             raise NoAnswer(Cause.GARBLED, detail="the answer is too large", answering=True)
     return b"".join(pieces)
 
@@ -141,8 +136,6 @@ def _tls_options(ca_file: Path | None, *, verify: bool) -> dict[str, object]:
     context = tls_context(ca_file, verify=verify)
     if not verify:
         logger.warning("plex_verify_tls is off: anybody on the way to Plex can read the token")
-        # urllib3 would say the same again with every connection.
-        urllib3.disable_warnings(InsecureRequestWarning)
     return {"ssl_context": context, "cert_reqs": "CERT_REQUIRED" if verify else "CERT_NONE"}
 
 
@@ -168,12 +161,3 @@ def _system_reason(error: BaseException) -> str:
         if isinstance(root, OSError) and root.strerror:
             return root.strerror
     return ""
-
-
-def _drop_queries(record: logging.LogRecord) -> bool:
-    """Cut the query, which holds the texts of edits, from what urllib3 logs about its requests."""
-    if isinstance(record.args, tuple):
-        record.args = tuple(
-            argument.partition("?")[0] if isinstance(argument, str) else argument for argument in record.args
-        )
-    return True
