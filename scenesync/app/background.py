@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 
 NAP_S: Final = 0.5
 """So long a wait goes on at most before it is asked whether it is the end."""
+AGAIN_AFTER_S: Final = 30.0
 GOODBYE_S: Final = 1.0
 """A thread that hangs in a request at the end is left behind; the file that it would write is closed by then."""
 
@@ -27,9 +28,10 @@ GOODBYE_S: Final = 1.0
 def beside(name: str, action: Callable[[threading.Event], object], end: threading.Event) -> Iterator[None]:
     """Run ``action(end)`` in a thread during the block; ``end`` is set when the block is left.
 
-    What goes wrong is logged and never stops the daemon: delivering goes before anything that is done beside it.
+    What goes wrong is logged and never stops the daemon: delivering goes before anything that is done beside it. The
+    action then begins anew after AGAIN_AFTER_S: a file that was locked for a moment must not end it for good.
     """
-    thread = threading.Thread(target=_run, args=(name, action, end), name=name, daemon=True)
+    thread = threading.Thread(target=_run_to_the_end, args=(name, action, end), name=name, daemon=True)
     thread.start()
     try:
         yield
@@ -95,6 +97,11 @@ class Routine:
             self.last_ended_at = time.time()
         finally:
             self._turn.release()
+
+
+def _run_to_the_end(name: str, action: Callable[[threading.Event], object], end: threading.Event) -> None:
+    while _run(name, action, end) and not end.wait(AGAIN_AFTER_S):
+        pass
 
 
 def _run(name: str, action: Callable[[threading.Event], object], end: threading.Event) -> str:

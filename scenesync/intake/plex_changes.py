@@ -8,18 +8,20 @@ from __future__ import annotations
 import logging
 import time
 from collections import OrderedDict
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Protocol
 
-from scenesync.domain.batches import batched
 from scenesync.domain.brake import Brake
 from scenesync.domain.errors import PermanentError, TransientError
 from scenesync.domain.fields import Field
 from scenesync.domain.foreign_edit import foreign_fields
 from scenesync.domain.job import PRIORITY_BULK, PRIORITY_PERSON, scene_job
 from scenesync.domain.paths import name_key
+from scenesync.queue.errors import QueueError
+from scenesync.store.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from scenesync.domain.diff import Baseline, ImageBaseline
     from scenesync.domain.item import Item
@@ -109,27 +111,38 @@ class PlexChanges:
         self._queue = queue
         self._brake = Brake(PUT_BACK_TIMES, PUT_BACK_WITHIN_S)
         self._braked: set[str] = set()
+        self._due: set[int] = set()
+        """Scenes that the queue has yet to take: the brake has counted them and may not let them through again."""
         self._homeless: OrderedDict[str, frozenset[int]] = OrderedDict()
         """The scenes whose items vanished, by the names of their files: a rescan may give these files new items."""
 
     def look(self) -> None:
         """Look at what is ripe. Raises what Plex, the store and the queue raise."""
         self.look_at_answered()
-        for keys in batched(self._announced.take_unanswered(READS_PER_LOOK * ITEMS_PER_READ), ITEMS_PER_READ):
+        for _ in range(READS_PER_LOOK):
+            keys = self._announced.take_unanswered(ITEMS_PER_READ)
+            if not keys:
+                return
             log.debug("reading announced items=%d", len(keys))
-            try:
+            with self._announced_again_if_it_fails(keys):
                 items = self._reader.read_items(keys)
-            except (TransientError, PermanentError):
-                self._announced.add(keys)
-                raise
-            self._heed({key: items.get(key) for key in keys})
+                self._heed({key: items.get(key) for key in keys})
 
     def look_at_answered(self) -> None:
         """Look at what was read for other reasons, without any request. Raises what the store and the queue raise."""
         answered = self._announced.take_answered()
         if answered:
             log.debug("announced items were read meanwhile items=%d", len(answered))
-        self._heed(answered)
+        with self._announced_again_if_it_fails(answered):
+            self._heed(answered)
+
+    @contextmanager
+    def _announced_again_if_it_fails(self, keys: Collection[str]) -> Iterator[None]:
+        try:
+            yield
+        except (TransientError, PermanentError, QueueError, StoreError):
+            self._announced.add(keys)
+            raise
 
     def refresh(self, since: float) -> bool:
         """Make sure that the index is newer than ``since`` (monotonic); False if it is too soon to ask Plex again."""
@@ -149,10 +162,12 @@ class PlexChanges:
                 "heard from plex items=%d gone=%d new_files=%d scenes_to_look_at=%d",
                 *(len(found), len(gone), len(new_names), len(scenes)),
             )
-        if scenes:
-            priority = PRIORITY_PERSON if len(scenes) <= URGENT_AT_MOST else PRIORITY_BULK
-            jobs = (scene_job(each, time.time(), look=True) for each in sorted(scenes))
+        self._due |= scenes
+        if self._due:
+            priority = PRIORITY_PERSON if len(self._due) <= URGENT_AT_MOST else PRIORITY_BULK
+            jobs = [scene_job(each, time.time(), look=True) for each in sorted(self._due)]
             self._queue.put_many(jobs, priority=priority)
+            self._due.clear()
 
     def _forget(self, rating_key: str) -> frozenset[int]:
         """Drop an item; return its scenes if another item has its files by now, else remember them."""

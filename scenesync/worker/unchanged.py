@@ -128,8 +128,12 @@ class Unchanged:
 
         Not kept is what the next look has to decide anew: an item that may have changed once more in the second of its
         last change, one that another scene may claim, what a person has to do with, a cover that was made this moment.
+        A store in trouble costs no more than another look at them.
         """
-        self._proofs.put([proof for each in decided if self._may_rely_on(each) for proof in self._proven(each)])
+        try:
+            self._proofs.put([proof for each in decided if self._may_rely_on(each) for proof in self._proven(each)])
+        except StoreError as error:
+            log.debug("not kept that scenes need nothing scenes=%d: %s", len(decided), error)
 
     def _known(
         self, scenes: Sequence[Scene], proofs_of: Callable[[Sequence[int]], Mapping[int, Sequence[Proof]]]

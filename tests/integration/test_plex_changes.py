@@ -7,7 +7,7 @@ import threading
 import time
 from collections import Counter
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlencode
 
 import pytest
@@ -15,22 +15,25 @@ import urllib3
 from sync_world import TOKEN, SyncWorld
 
 from scenesync.app.clients import plex_notifications
-from scenesync.domain.job import scene_job
+from scenesync.domain.job import PRIORITY_BULK, scene_job
 from scenesync.intake.announced import Announced, Patience
 from scenesync.intake.plex_changes import ITEMS_PER_READ, PUT_BACK_TIMES, PlexChanges
 from scenesync.plex.announcements import ItemAnnounced
 from scenesync.plex.exceptions import PlexServerDown
+from scenesync.queue.errors import QueueLocked
 from scenesync.simulators.plex.behaviour import PlexBehaviour
 from scenesync.simulators.sample_world import png
 from scenesync.store.baselines import BaselineStore
 from scenesync.worker.loop import LoopLimits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from scenesync.app.installation import Installation
+    from scenesync.domain.item import Item
     from scenesync.plex.notifications import NotificationStream
+    from scenesync.queue.records import BulkResult
 
 pytestmark = pytest.mark.integration
 
@@ -273,3 +276,51 @@ def test_while_plex_is_away_what_was_announced_waits(world: SyncWorld) -> None:
         world.plex.heal()
         watched.changes.look()
         assert watched.known_files(item.rating_key)
+
+
+class Refusing:
+    """What it stands before, but the first calls are refused."""
+
+    def __init__(self, real: Any, error: Exception, times: int) -> None:
+        self._real, self._error, self.left = real, error, times
+
+    def read_items(self, rating_keys: Sequence[str]) -> Mapping[str, Item]:
+        return cast("Mapping[str, Item]", self._or_refuse().read_items(rating_keys))
+
+    def put_many(self, jobs: Iterable[dict[str, Any]], priority: int = PRIORITY_BULK) -> BulkResult:
+        return cast("BulkResult", self._or_refuse().put_many(jobs, priority=priority))
+
+    def _or_refuse(self) -> Any:
+        if self.left:
+            self.left -= 1
+            raise self._error
+        return self._real
+
+
+def test_a_persons_edit_that_the_queue_could_not_take_is_enqueued_later(world: SyncWorld) -> None:
+    scene_id, item = world.pair(title="Harbour at dawn")
+    world.drain(scene_id)
+    with watching(world) as watched:
+        session = world.session(watched.installation)
+        written = BaselineStore(watched.installation.database, session.identity.machine_identifier)
+        queue = Refusing(watched.installation.queue, QueueLocked("queue"), PUT_BACK_TIMES + 1)
+        changes = PlexChanges(watched.announced, watched.installation.plex, watched.index, written, queue)
+        world.plex.edit_by_hand(item, title="Somebody's title")
+        watched.take_in()
+        while queue.left:
+            with pytest.raises(QueueLocked):
+                changes.look()
+        changes.look()
+        assert watched.waiting() == [scene_id]
+
+
+def test_no_announcement_is_forgotten_when_plex_goes_away_between_two_reads(world: SyncWorld) -> None:
+    with watching(world) as watched:
+        session = world.session(watched.installation)
+        written = BaselineStore(watched.installation.database, session.identity.machine_identifier)
+        reader = Refusing(watched.installation.plex, PlexServerDown("away"), 1)
+        changes = PlexChanges(watched.announced, reader, watched.index, written, watched.installation.queue)
+        watched.announced.add(str(number) for number in range(2 * ITEMS_PER_READ))
+        with pytest.raises(PlexServerDown):
+            changes.look()
+        assert watched.announced.count() == 2 * ITEMS_PER_READ

@@ -19,7 +19,9 @@ from scenesync.domain.outcome import Attempt, Outcome
 from scenesync.domain.pins import Pin, PinnedFile, scene_keys
 from scenesync.plex.dialect import Dialect
 from scenesync.simulators.sample_world import png
+from scenesync.store.errors import StoreUnavailable
 from scenesync.store.pins import PinStore
+from scenesync.store.proofs import ProofStore
 from scenesync.worker.loop import LoopLimits
 
 if TYPE_CHECKING:
@@ -405,3 +407,17 @@ def test_sync_with_force_reads_every_scene(commands: SyncWorld, pair: tuple[int,
     assert asked(commands) == {}
     assert run_cli(["sync", "--all", "--force", "--json"]) == 0
     assert asked(commands) == {"read": 1}
+
+
+def test_a_store_that_keeps_no_proofs_ends_neither_an_attempt_nor_the_run(
+    world: SyncWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene_ids = [world.pair(title=f"Film {number}")[0] for number in range(4)]
+    bulk(world, *scene_ids)
+    world.plex.clock_ahead_s += 10
+
+    def locked(_store: ProofStore, _proofs: object) -> None:
+        raise StoreUnavailable("locked")
+
+    monkeypatch.setattr(ProofStore, "put", locked)
+    assert [attempt.outcome for attempt in bulk(world, *scene_ids)] == [Outcome.UNCHANGED] * 4
