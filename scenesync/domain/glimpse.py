@@ -25,6 +25,8 @@ _LONG: Final = 48
 
 _SURELY_SHOWN: Final = 2
 
+_encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode  # ``dumps`` makes one for each call
+
 
 class Glimpses:
     """What the listings of a server showed of its items."""
@@ -44,9 +46,8 @@ class Glimpses:
         for field, names in shown.beginnings.items():
             self._longest[field] = max(self._longest[field], len(names))
         told = {**shown.values, **shown.beginnings}
-        values = {field.value: _shortened(value) for field, value in told.items()}
-        packed = json.dumps([shown.listed.library_key, values], ensure_ascii=False, separators=(",", ":"))
-        self._packed[shown.listed.rating_key] = packed.encode()
+        values = {field: _shortened(value) for field, value in told.items()}
+        self._packed[shown.listed.rating_key] = _encode([shown.listed.library_key, values]).encode()
 
     def of(self, rating_key: str) -> Glimpse | None:
         """Return what was shown of an item, None if it was in no listing."""
@@ -67,7 +68,7 @@ class Glimpse:
 
     def picture(self, field: Field) -> str:
         """Return what tells the picture that is shown from others (``same_picture``), "" for none."""
-        return str(self._values.get(field.value, ""))
+        return str(self._values.get(field, ""))
 
     def doubts(
         self, wanted: Mapping[Field, FieldValue], baselines: Mapping[Field, Baseline] | None = None
@@ -93,9 +94,9 @@ class Glimpse:
         return is_right(field, shown, wanted, baseline)
 
     def _shown(self, field: Field) -> FieldValue:
-        value = self._values.get(field.value)
+        value = self._values.get(field)
         if value is None and field is Field.SORT_TITLE:
-            value = self._values.get(Field.TITLE.value)
+            value = self._values.get(Field.TITLE)
         if value is None:
             return empty_value(field)
         return value if isinstance(value, str) else tuple(value)

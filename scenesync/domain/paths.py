@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def ignores_case(path: str) -> bool:
     return is_windows_path(path) or _MACOS_ROOT.match(path) is not None
 
 
+@lru_cache(maxsize=1024)  # of the few paths of a scene and its item the same is asked again and again
 def segments(path: str) -> tuple[str, ...]:
     r"""Return the parts of a path in NFC, whichever system wrote it.
 

@@ -223,12 +223,17 @@ class PlexClient:
                 self._learn(ids_line_bytes=shorter.ids_line_bytes)
                 waiting.extend(chunks(keys, self._dialect.ids_line_bytes, at_once))
             else:
-                found.update((each.rating_key, replace(each, as_of=as_of)) for each in items if each.rating_key in keys)
+                asked = frozenset(keys)
+                found |= {each.rating_key: replace(each, as_of=as_of) for each in items if each.rating_key in asked}
                 if len(items) < len(keys) and not self._dialect.omits_missing:
                     self._learn(omits_missing=True)
         known = {key: found[key] for key in wanted if key in found}
         self._watcher.was_read(wanted, known, began_at)
         return known
+
+    def in_parts(self, rating_keys: Sequence[str], *, at_once: int) -> Sequence[Sequence[str]]:
+        """Return the keys in as many parts as ``read_items`` makes requests for them."""
+        return list(chunks(rating_keys, self._dialect.ids_line_bytes, at_once))
 
     def fit(self, field: Field, value: FieldValue) -> FieldValue:
         """Return what of ``value`` this server can be sent: long summaries are cut, and lists if it replaces lists.

@@ -7,7 +7,7 @@ job would write.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -16,10 +16,10 @@ from scenesync.domain.diff import needs_baseline, shows
 from scenesync.domain.fields import IMAGE_FIELDS
 from scenesync.domain.gaps import Gap, GapKind, is_bare, kind_of, takes_away
 from scenesync.domain.glimpse import same_picture
-from scenesync.domain.item import Item
 from scenesync.domain.matching import Ambiguous, Match, NoMatch, plays
 from scenesync.domain.shown_item import CUT_SHORT
 from scenesync.plex.exceptions import PlexTemporaryError
+from scenesync.reconciliation.ahead import ahead
 from scenesync.reconciliation.findings import Looked
 from scenesync.reconciliation.planning import PlannedScene, Syncing, Verdict, plan_scene
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from scenesync.domain.diff import Baseline
     from scenesync.domain.fields import Field, FieldValue
     from scenesync.domain.glimpse import Glimpse, Glimpses
+    from scenesync.domain.item import Item
     from scenesync.domain.matching import MatchResult
     from scenesync.domain.scene import Scene
 
@@ -77,6 +78,10 @@ class Written(Protocol):
 class FullReads(Protocol):
     """Where items are read in full."""
 
+    def in_parts(self, rating_keys: Sequence[str], *, at_once: int) -> Sequence[Sequence[str]]:
+        """Return the keys in as many parts as it takes requests to read them."""
+        ...
+
     def read_items(self, rating_keys: Sequence[str], *, at_once: int) -> Mapping[str, Item]:
         """Read items, so many in one request at most."""
         ...
@@ -89,6 +94,8 @@ class _Paired:
     desired: DesiredFields
     read: str | None
     """Which version of the scene the worker has read, None if it never did."""
+    wanted: dict[str, Mapping[Field, FieldValue]] = field(default_factory=dict)
+    """What items are to show, by library, as far as it was asked for."""
 
 
 class _Known:
@@ -198,15 +205,29 @@ class Comparison:
         doubts: set[Field] = set()
         for key, glimpse in shown.items():
             written = None if known is None else known.written(key)
-            wanted = self._syncing.wanted(pair.desired, glimpse.library_key, written or {})
+            wanted = self._wanted(pair, glimpse.library_key, written or {})
             doubts.update(glimpse.doubts(wanted, written))
         return doubts
 
+    def _wanted(self, pair: _Paired, library_key: str, written: Mapping[Field, Baseline]) -> Mapping[Field, FieldValue]:
+        if not self._plainly:
+            return self._syncing.wanted(pair.desired, library_key, written)
+        if library_key not in pair.wanted:
+            pair.wanted[library_key] = self._syncing.wanted(pair.desired, library_key, {})
+        return pair.wanted[library_key]
+
     def _in_full(self, doubtful: Sequence[_Paired], known: _Known) -> Iterator[Looked]:
-        items = self._read([key for pair in doubtful for key in pair.match.rating_keys])
+        keys = list(dict.fromkeys(key for pair in doubtful for key in pair.match.rating_keys))
+        reads = ahead(map(self._read, self._server.in_parts(keys, at_once=self._at_once)))
+        asked: set[str] = set()
+        items: dict[str, Item] = {}
         for pair in doubtful:
+            while not asked.issuperset(pair.match.rating_keys):
+                part, found = next(reads)
+                asked.update(part)
+                items |= found
             if all(self._is_right(pair, key, items, known) for key in pair.match.rating_keys):
-                yield self._texts_are_right(pair, known, lambda key, field: str(items[key].value(field)))
+                yield self._texts_are_right(pair, known, partial(_picture_of, items))
             else:
                 planned = plan_scene(self._syncing, pair.scene, items, with_pictures=False, include_held=False)
                 yield self._judged(pair, planned, items, known)
@@ -216,18 +237,19 @@ class Comparison:
         item = items.get(key)
         if item is None or not plays(item, pair.match):
             return False
-        wanted = self._syncing.wanted(pair.desired, item.library_key, {} if self._plainly else known.written(key))
+        wanted = self._wanted(pair, item.library_key, {} if self._plainly else known.written(key))
         return all(
             (item.value(field) == value and not needs_baseline(field, value))
             or shows(item, field, value, known.written(key).get(field))
             for field, value in wanted.items()
         )
 
-    def _read(self, keys: Sequence[str]) -> Mapping[str, Item]:
+    def _read(self, keys: Sequence[str]) -> tuple[Sequence[str], Mapping[str, Item]]:
+        """Return the keys with the items that there are of them."""
         self.items_read += len(keys)
         while True:
             try:
-                return self._server.read_items(keys, at_once=self._at_once) if keys else {}
+                return keys, self._server.read_items(keys, at_once=self._at_once)
             except PlexTemporaryError:
                 if self._at_once <= READ_AT_LEAST:
                     raise
@@ -247,8 +269,7 @@ class Comparison:
             case Verdict.CHANGE:
                 return _with_gap(pair, planned, known)
             case Verdict.UNCHANGED:
-                none = Item("", "", (), {})
-                return self._texts_are_right(pair, known, lambda key, field: str(items.get(key, none).value(field)))
+                return self._texts_are_right(pair, known, partial(_picture_of, items))
 
     def _texts_are_right(self, pair: _Paired, known: _Known, shown: Callable[[str, Field], str]) -> Looked:
         """Return what is to be said of a scene whose texts and lists are right, from its pictures."""
@@ -269,6 +290,11 @@ class Comparison:
 
 def _picture_in(shown: Mapping[str, Glimpse], rating_key: str, field: Field) -> str:
     return shown[rating_key].picture(field)
+
+
+def _picture_of(items: Mapping[str, Item], rating_key: str, field: Field) -> str:
+    item = items.get(rating_key)
+    return "" if item is None else str(item.value(field))
 
 
 def _looked(scene: Scene, **what: Any) -> Looked:  # noqa: ANN401 - fields of Looked
