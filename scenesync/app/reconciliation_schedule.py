@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 from scenesync.app.reconciling import AT_THE_START, BY_SCHEDULE, Demand, reconcile
 from scenesync.app.settings_values import ReconcileInterval
-from scenesync.domain.errors import StashRefused, TransientError
+from scenesync.domain.errors import PermanentError, TransientError
 from scenesync.intake.polling import FACT as POLL_CURSOR
+from scenesync.queue.errors import QueueError
 from scenesync.reconciliation.reconciling import Interrupted, Scope
+from scenesync.store.errors import StoreError
 from scenesync.store.memory import Memory
 from scenesync.store.reconciliations import last_began_at
 
@@ -41,19 +43,21 @@ class Schedule:
         self._session = session
 
     def run(self, end: threading.Event) -> None:
-        """Look now and then whether it is time, until the end. Raises what the stores and the queue raise."""
+        """Look now and then whether it is time, until the end; whatever stands in the way, it is tried again."""
         while not end.wait(LOOK_EVERY_S):
-            demand = self.due()
-            if demand is None:
-                continue
             try:
-                reconcile(self._installation, self._session(), demand, end)
+                demand = self.due()
+                if demand is not None:
+                    reconcile(self._installation, self._session(), demand, end)
             except Interrupted:
                 return
-            except (TransientError, StashRefused) as error:
-                # The loop says that a server is away, once; what was begun is gone on with.
+            except (TransientError, PermanentError) as error:
+                # The loop says that a server is away or refuses, once; what was begun is gone on with.
                 log.debug("not reconciled: %s", error)
                 end.wait(LOOK_EVERY_S if self._never_asked() else TRY_AGAIN_AFTER_S)
+            except (QueueError, StoreError, OSError) as error:
+                log.warning("not reconciled: %s", error)
+                end.wait(TRY_AGAIN_AFTER_S)
 
     def due(self) -> Demand | None:
         """Return what is to be done now, if anything. Raises StoreError."""
