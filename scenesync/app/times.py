@@ -27,7 +27,15 @@ def parse_age(_context: Context, _parameter: Parameter, text: str | None) -> flo
     found = _AGE.fullmatch(text)
     if found is None:
         raise click.BadParameter(f"{text!r} is no age. Use a number and s, m, h, d or w, e.g. 90s, 24h, 7d.")
-    return time.time() - int(found.group(1)) * _SECONDS[found.group(2)]
+    try:
+        return _time_before(found).timestamp()
+    except (ValueError, OverflowError, OSError):
+        raise click.BadParameter(f"{text!r} is longer ago than a calendar goes back.") from None
+
+
+def _time_before(age: re.Match[str]) -> datetime:
+    """Return the moment that lies this age in the past. Raises ValueError, OverflowError or OSError if none does."""
+    return datetime.fromtimestamp(time.time() - int(age.group(1)) * _SECONDS[age.group(2)], UTC)
 
 
 def moment(epoch_s: float) -> str:
@@ -39,7 +47,7 @@ def time_meant(text: str) -> datetime:
     """Return the moment meant by an age or an ISO time (without a zone: this machine's). Raises ValueError."""
     try:
         if found := _AGE.fullmatch(text):
-            return datetime.fromtimestamp(time.time() - int(found.group(1)) * _SECONDS[found.group(2)], UTC)
+            return _time_before(found)
         return datetime.fromisoformat(text).astimezone()
     except (ValueError, OverflowError, OSError):
         raise ValueError(

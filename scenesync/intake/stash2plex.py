@@ -26,6 +26,8 @@ LETTERS_FILE: Final = "dlq.db"
 TIMES_FILE: Final = "sync_timestamps.json"
 LARGEST_TIMES_BYTES: Final = 256 * 1024 * 1024
 LONGEST_TEXT: Final = 20_000
+LATEST_S: Final = 4_102_444_800.0
+"""The year 2100 in epoch seconds: a later time of a sync is damage, or milliseconds."""
 _TIMEOUT_S: Final = 5.0
 
 # Jobs that wait (0, 1) or were in hand when the tool last ended (2); done and failed ones have higher numbers.
@@ -182,7 +184,7 @@ def _synced_at(data: Path, left: list[LeftThere]) -> Mapping[int, float]:
     return {
         scene_id: float(at)
         for scene_id, at in times.items()
-        if scene_id is not None and isinstance(at, int | float) and not isinstance(at, bool) and at > 0
+        if scene_id is not None and isinstance(at, int | float) and not isinstance(at, bool) and 0 < at < LATEST_S
     }
 
 

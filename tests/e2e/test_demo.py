@@ -88,7 +88,7 @@ def test_an_interrupted_demo_leaves_no_process_and_no_folder(tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("package", ["h11", "graphql", "yaml"])
+@pytest.mark.parametrize("package", ["graphql", "wsproto", "yaml"])
 def test_without_the_extra_packages_one_sentence_says_what_to_install(package: str) -> None:
     code = f"import sys; sys.modules[{package!r}] = None; from scenesync.app.cli import main; main(['demo'])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)

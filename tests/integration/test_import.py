@@ -279,3 +279,14 @@ def test_it_needs_no_plugin_folder_that_is_still_there_afterwards(
     assert run().return_value == 0
     shutil.rmtree(tool.folder)
     assert read_snapshot(data_dir / "queue").pending == 1
+
+
+@pytest.mark.parametrize("impossible", ["Infinity", "1" + 400 * "0", "1.7e12", "NaN", "-1", "null"])
+def test_a_time_that_cannot_be_is_left_out_and_hinders_no_other(
+    tool: OtherTool, run: Callable[..., Result], impossible: str
+) -> None:
+    times = tool.folder / "sync_timestamps.json"
+    times.write_text(f'{{"1": {impossible}, "2": 1700000000}}')
+    assert document(run("--json"))["sync_times"] == 1
+    times.write_text(f'{{"1": {impossible}, "2": 1700000100}}')
+    assert document(run("--json"))["sync_times"] == 1, "one that cannot be counts as the latest"

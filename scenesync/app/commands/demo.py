@@ -13,7 +13,8 @@ from scenesync.app.context import print_json
 from scenesync.app.exit_codes import DONE, FAILED
 from scenesync.app.signals import stopping_on_signals
 
-EXTRA_PACKAGES: Final = frozenset({"graphql", "h11", "yaml"})
+EXTRA_PACKAGES: Final = frozenset({"graphql", "wsproto", "yaml"})
+"""What scenesync[demo] installs beyond what SceneSync itself needs, as it is imported."""
 _WIDTH_OF_FILES: Final = 100
 _FEWEST, _MOST = 20, 2000
 

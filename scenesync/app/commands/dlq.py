@@ -51,7 +51,7 @@ def _filters(command: Command) -> Command:
 
 @dlq.command("list")
 @_filters
-@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="Show at most this many.")
+@click.option("--limit", type=options.HOW_MANY, default=100, show_default=True, help="Show at most this many.")
 @options.as_json
 @click.pass_obj
 def list_letters(
@@ -77,7 +77,7 @@ def list_letters(
 
 
 @dlq.command("show")
-@click.argument("letter_id", type=int)
+@click.argument("letter_id", type=options.ROW)
 @options.as_json
 @click.pass_obj
 def show_letter(app: AppContext, *, letter_id: int, as_json: bool) -> int:
@@ -104,7 +104,7 @@ def show_letter(app: AppContext, *, letter_id: int, as_json: bool) -> int:
 
 
 @dlq.command()
-@click.argument("letter_ids", type=int, nargs=-1)
+@click.argument("letter_ids", type=options.ROW, nargs=-1)
 @_filters
 @click.option("--all", "every", is_flag=True, help="Every letter.")
 @options.as_json
@@ -129,7 +129,7 @@ def replay(
 
 
 @dlq.command()
-@click.argument("letter_ids", type=int, nargs=-1)
+@click.argument("letter_ids", type=options.ROW, nargs=-1)
 @_filters
 @click.option("--all", "every", is_flag=True, help="Every letter.")
 @options.yes

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--timeout", "timeout_s", type=click.FloatRange(min=0), metavar="S", help="Stop after so many seconds.")
+@click.option("--timeout", "timeout_s", type=options.SECONDS, metavar="S", help="Stop after so many seconds.")
 @click.option("--dry-run", is_flag=True, help="Only show what the jobs that wait would change in Plex.")
 @options.wait
 @options.as_json

@@ -39,7 +39,7 @@ MOST_SHOWN = 50
 @click.option("--run", "run_id", metavar="ID", default="", help="Edits made by this run.")
 @click.option("--runs", is_flag=True, help="List the runs that made them instead, one line each.")
 @click.option(
-    "--limit", type=click.IntRange(min=1), default=MOST_SHOWN, show_default=True, help="At most so many, the latest."
+    "--limit", type=options.HOW_MANY, default=MOST_SHOWN, show_default=True, help="At most so many, the latest."
 )
 @click.argument("scene_ids", type=SCENE_ID, nargs=-1)
 @options.as_json

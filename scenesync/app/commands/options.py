@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+import math
 import sys
-from typing import Final
+from typing import Any, Final
 
 import click
 
 from scenesync.app.patience import UNREACHABLE_FOR_S
+
+
+class Seconds(click.FloatRange):
+    """A span of time from 0 on. ``nan`` is refused: compared with it, no time-out is ever over."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401 - click's own
+        """Return it as a number. Raises BadParameter for what is none."""
+        seconds = float(super().convert(value, param, ctx))
+        if math.isnan(seconds):
+            self.fail(f"{value!r} is not a number of seconds.", param, ctx)
+        return seconds
+
+
+SECONDS: Final = Seconds(min=0)
+HOW_MANY: Final = click.IntRange(1, 1_000_000)
+ROW: Final = click.IntRange(1, 2**63 - 1)
+"""The number of a row in the queue: no larger than SQLite can hold."""
 
 as_json: Final = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
@@ -16,7 +34,7 @@ yes: Final = click.option("--yes", is_flag=True, help="Do not ask.")
 wait: Final = click.option(
     "--wait",
     "wait_s",
-    type=click.FloatRange(min=0),
+    type=SECONDS,
     metavar="S",
     default=UNREACHABLE_FOR_S,
     show_default=True,

@@ -36,7 +36,7 @@ def queue() -> None:
 @queue.command("list")
 @click.option("--scene", "scene_id", type=SCENE_ID, metavar="ID", help="Only jobs of this scene.")
 @click.option("--error", help="Only jobs that wait after this error, e.g. PlexNotFound.")
-@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="Show at most this many.")
+@click.option("--limit", type=options.HOW_MANY, default=100, show_default=True, help="Show at most this many.")
 @options.as_json
 @click.pass_obj
 def list_jobs(app: AppContext, *, scene_id: int | None, error: str | None, limit: int, as_json: bool) -> int:

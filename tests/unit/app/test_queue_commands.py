@@ -187,3 +187,27 @@ def test_purging_deletes_letters_by_age(
     assert scenesync(tmp_path, "dlq", "purge", "--older-than", "7d", "--yes", "--json") == 0
     assert listed(capsys) == {"purged": 2}
     assert [letter.job["scene_id"] for letter in letters.list()] == [3]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("queue", "list", "--limit", "99999999999999999999"),
+        ("queue", "clear", "--older-than", f"{'9' * 400}w", "--yes"),
+        ("dlq", "list", "--limit", "99999999999999999999"),
+        ("dlq", "show", "99999999999999999999"),
+        ("dlq", "replay", "99999999999999999999"),
+        ("dlq", "purge", "--older-than", "99999999999999999999d", "--yes"),
+        ("journal", "--limit", "99999999999999999999"),
+        ("drain", "--timeout", "nan"),
+        ("drain", "--wait", "nan"),
+    ],
+    ids=lambda arguments: " ".join(arguments[:3]),
+)
+def test_numbers_that_cannot_be_are_wrong_usage(
+    tmp_path: Path, queue: EmbeddedQueue, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    fill(queue)
+    assert scenesync(tmp_path, *arguments) == 2
+    assert "Invalid value" in capsys.readouterr().err
+    assert read_snapshot(tmp_path / "queue").pending == 3
