@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from anyio import to_thread
 from fastapi import FastAPI
@@ -75,6 +75,22 @@ def build(services: Services, address: Address, *, version: str) -> tuple[ASGIAp
     keys = Keys(address.api_key)
     hosts = Hosts(address.trusted_hosts, address.host)
     audience = Audience()
+    app = _routes(version)
+    app.state.services = services
+    app.state.keys = keys
+    app.state.audience = audience
+    app.state.wrong_logins = WrongKeys(login.MOST_WRONG, login.WITHIN_S)
+    app.state.pages = Pages(address.base_path, version)
+    guarded = BodyLimit(Door(app, keys, hosts, address.base_path))
+    return Frame(guarded, hosts, address.base_path), audience
+
+
+def openapi_document(version: str) -> dict[str, Any]:
+    """Return the document that describes the API."""
+    return _routes(version).openapi()
+
+
+def _routes(version: str) -> FastAPI:
     app = FastAPI(
         title="SceneSync",
         version=version,
@@ -87,11 +103,6 @@ def build(services: Services, address: Address, *, version: str) -> tuple[ASGIAp
         separate_input_output_schemas=False,
         redirect_slashes=False,
     )
-    app.state.services = services
-    app.state.keys = keys
-    app.state.audience = audience
-    app.state.wrong_logins = WrongKeys(login.MOST_WRONG, login.WITHIN_S)
-    app.state.pages = Pages(address.base_path, version)
     problems.install(app)
     for router in API_ROUTES:
         app.include_router(router, prefix=PREFIX)
@@ -99,8 +110,7 @@ def build(services: Services, address: Address, *, version: str) -> tuple[ASGIAp
     for router in PAGE_ROUTES:
         app.include_router(router, include_in_schema=False)
     _document_problems(app)
-    guarded = BodyLimit(Door(app, keys, hosts, address.base_path))
-    return Frame(guarded, hosts, address.base_path), audience
+    return app
 
 
 @asynccontextmanager

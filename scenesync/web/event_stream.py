@@ -26,7 +26,6 @@ LOOK_EVERY_S: Final = 0.5
 STATUS_EVERY_S: Final = 1.0
 BREATH_EVERY_S: Final = 15.0
 """Proxies close what is silent for longer."""
-TAKEN_WITHIN_S: Final = 20.0
 MOST_AT_ONCE: Final = 100
 MOST_LISTENERS: Final = 50
 STATUS: Final = "status"
@@ -39,11 +38,19 @@ class Audience:
     def __init__(self) -> None:
         self.listeners = 0
         self.is_over = False
+        self._written: tuple[Status, str] | None = None
 
     @property
     def is_full(self) -> bool:
         """Whether no one else may listen."""
         return self.listeners >= MOST_LISTENERS
+
+    def text_of(self, status: Status) -> str:
+        """Return a state as JSON, written once for all who listen."""
+        written = self._written
+        if written is None or written[0] is not status:
+            written = self._written = status, status.model_dump_json()
+        return written[1]
 
 
 class EventStream(Response):
@@ -74,10 +81,8 @@ class EventStream(Response):
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             async for piece in self._pieces(gone):
                 body = {"type": "http.response.body", "body": piece.encode("utf-8", "replace"), "more_body": True}
-                await asyncio.wait_for(send(body), TAKEN_WITHIN_S)
-            await asyncio.wait_for(send({"type": "http.response.body", "body": b"", "more_body": False}), 1.0)
-        except TimeoutError:
-            return  # it takes nothing; the connection is closed behind us
+                await send(body)  # who takes nothing is hung up on (web.patience)
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             self._audience.listeners -= 1
             gone.cancel()
@@ -113,7 +118,7 @@ class EventStream(Response):
             status = await to_thread.run_sync(self._status)
         except (ProblemError, QueueError, StoreError, TransientError, PermanentError, OSError):
             return "{}"
-        return status.model_dump_json()
+        return self._audience.text_of(status)
 
 
 async def _left(receive: Receive) -> None:

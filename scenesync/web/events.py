@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 KEPT: Final = 500
 """So many events are there to be read; who is slower than that misses some, and is told how many."""
@@ -23,14 +23,14 @@ class Event:
     number: int
     kind: str
     at: float
-    data: Mapping[str, object] = field(repr=False)
+    describe: Callable[[], Mapping[str, object]] = field(repr=False)
     _text: str = field(default="", repr=False)
 
     @property
     def text(self) -> str:
-        """The data as JSON: written for the first reader, kept for the others."""
+        """What happened, as JSON: written for the first reader, kept for the others."""
         if not self._text:
-            self._text = json.dumps({"at": self.at, **self.data}, ensure_ascii=False)
+            self._text = json.dumps({"at": self.at, **self.describe()}, ensure_ascii=False)
         return self._text
 
 
@@ -41,14 +41,13 @@ class EventRing:
         self._events: deque[Event] = deque(maxlen=kept)
         self._lock = threading.Lock()
         self._number = 0
-        self._listeners = 0
 
-    def publish(self, kind: str, data: Mapping[str, object]) -> None:
-        """Tell of something, from any thread; ``data`` is not changed afterwards."""
+    def publish(self, kind: str, describe: Callable[[], Mapping[str, object]]) -> None:
+        """Tell of something, from any thread; ``describe`` is called only if somebody reads it, and by whom."""
         at = time.time()
         with self._lock:
             self._number += 1
-            self._events.append(Event(self._number, kind, at, data))
+            self._events.append(Event(self._number, kind, at, describe))
 
     @property
     def latest(self) -> int:

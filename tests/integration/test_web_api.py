@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +16,7 @@ from web_world import KEY, WebWorld
 
 from scenesync.domain.job import scene_job
 from scenesync.queue.dead_letters import DeadLetter
+from scenesync.web.patience import PatientProtocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -306,7 +309,7 @@ def test_the_state_comes_first_and_again_when_it_has_changed(world: WebWorld) ->
 def test_who_comes_back_hears_what_was_missed(world: WebWorld) -> None:
     before = world.dashboard.events.latest
     for number in range(3):
-        world.dashboard.events.publish("task", {"number": number})
+        world.dashboard.events.publish("task", partial(dict, number=number))
     url = f"{world.url}/api/v1/events?kinds=task"
     headers = {"X-Api-Key": KEY, "Last-Event-ID": str(before + 1)}
     answer = world.http.request("GET", url, headers=headers, preload_content=False)
@@ -368,3 +371,37 @@ def test_a_comparison_finds_gaps_tells_where_scenes_stand_and_mends_them(world: 
     assert plan["result"]["totals"]["change"] == 1
     [found] = world.get("/scenes", state="differs", search="viaduct")["items"]
     assert (found["title"], found["detail"]) == ("Viaduct at dusk", "title, titleSort")
+
+
+def test_a_listener_that_takes_nothing_costs_nobody_anything_and_is_dropped(
+    world: WebWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PatientProtocol, "taken_within_s", 0.5)
+    scene_id, _ = world.pair("unheard", title="Ferry in the fog")
+    with socket.create_connection(world.address, timeout=15) as deaf:
+        host, port = world.address
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        head = f"GET /api/v1/events HTTP/1.1\r\nHost: {host}:{port}\r\nX-Api-Key: {KEY}\r\n\r\n"
+        deaf.sendall(head.encode())
+        text = "x" * 50_000
+        began = time.monotonic()
+        for _ in range(2_000):
+            world.dashboard.events.publish("log", lambda: {"message": text})
+        assert time.monotonic() - began < 1  # nobody waited for it
+        world.synced(scene_id)
+
+        def keeps_talking() -> bool:
+            world.dashboard.events.publish("log", lambda: {"message": text})
+            try:
+                deaf.sendall(b"x")
+            except OSError:
+                return False
+            return True
+
+        eventually(lambda: not keeps_talking())
+    eventually(lambda: world.get("/status")["pending"] == 0)
+
+
+def test_pages_of_others_are_shared_while_they_are_fresh(world: WebWorld) -> None:
+    first = world.ask("GET", "/parts/overview").data
+    assert world.ask("GET", "/parts/overview").data == first

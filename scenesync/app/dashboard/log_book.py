@@ -6,6 +6,7 @@ import logging
 import re
 import threading
 from collections import deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from scenesync.app.logs import Redaction
@@ -28,13 +29,41 @@ _LEVELS: Final = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _Line:
+    number: int
+    level: int
+    at: float
+    logger: str
+    message: str
+    traceback: str | None
+
+    @property
+    def scene_id(self) -> int | None:
+        """The scene that it is about, None if it is about none."""
+        found = _SCENE.search(self.message)
+        return int(found[1]) if found else None
+
+    def as_entry(self) -> scenes.LogEntry:
+        """Return it as the API shows it."""
+        return scenes.LogEntry(
+            number=self.number,
+            at=self.at,
+            level=logging.getLevelName(self.level).lower(),
+            logger=self.logger,
+            message=self.message[:LONGEST],
+            scene_id=self.scene_id,
+            traceback=self.traceback,
+        )
+
+
 class RecentLines(logging.Handler):
     """A handler of the root logger that remembers."""
 
     def __init__(self, events: EventRing) -> None:
         super().__init__()
         self._events = events
-        self._lines: deque[tuple[int, scenes.LogEntry]] = deque(maxlen=KEPT)
+        self._lines: deque[_Line] = deque(maxlen=KEPT)
         self._number = 0
         self._guard = threading.Lock()
 
@@ -50,22 +79,14 @@ class RecentLines(logging.Handler):
         logging.getLogger().removeHandler(self)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Remember a record."""
-        message = record.getMessage()
-        found = _SCENE.search(message)
+        """Remember a record; it is looked at when somebody asks."""
         with self._guard:
             self._number += 1
-            entry = scenes.LogEntry(
-                number=self._number,
-                at=record.created,
-                level=record.levelname.lower(),
-                logger=record.name,
-                message=message[:LONGEST],
-                scene_id=int(found[1]) if found else None,
-                traceback=record.exc_text,
+            line = _Line(
+                self._number, record.levelno, record.created, record.name, record.getMessage(), record.exc_text
             )
-            self._lines.append((record.levelno, entry))
-        self._events.publish("log", entry.model_dump())
+            self._lines.append(line)
+        self._events.publish("log", lambda: line.as_entry().model_dump())
 
     def entries(
         self, *, level: str | None, scene_id: int | None, before: int | None, limit: int
@@ -75,11 +96,14 @@ class RecentLines(logging.Handler):
         with self._guard:
             lines = list(self._lines)
         found = [
-            entry
-            for number, entry in reversed(lines)
-            if number >= least
-            and (scene_id is None or entry.scene_id == scene_id)
-            and (before is None or entry.number < before)
+            line
+            for line in reversed(lines)
+            if line.level >= least
+            and (before is None or line.number < before)
+            and (scene_id is None or line.scene_id == scene_id)
         ]
         shown = found[:limit]
-        return Page(items=shown, next_cursor=str(shown[-1].number) if len(found) > limit else None)
+        return Page(
+            items=[line.as_entry() for line in shown],
+            next_cursor=str(shown[-1].number) if len(found) > limit else None,
+        )

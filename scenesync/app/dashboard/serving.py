@@ -93,7 +93,7 @@ class Dashboard:
     def attempt(self, made: Attempt) -> None:
         """Hear of an attempt, in the thread that made it."""
         self.measures.attempt(made)
-        self.events.publish("attempt", attempt_document(made).model_dump())
+        self.events.publish("attempt", lambda: attempt_document(made).model_dump())
 
     def turn(self) -> None:
         """Hear that the loop went round."""

@@ -184,7 +184,8 @@ class TaskRunner:
             self._tell(task)
 
     def _tell(self, task: Running) -> None:
-        self._events.publish("task", task.as_document().model_dump())
+        document = task.as_document()  # as it is now: it goes on
+        self._events.publish("task", document.model_dump)
 
     def _forget_old(self) -> None:
         for task_id in [each.id for each in self._tasks.values() if each.state != "running"]:

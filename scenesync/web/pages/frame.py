@@ -6,6 +6,8 @@ NAVIGATION, and its router in ``application.PAGE_ROUTES``. Its data comes from `
 
 from __future__ import annotations
 
+import threading
+import time
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -20,7 +22,10 @@ from scenesync.web.pages.assets import Assets
 from scenesync.web.pages.differences import pieces
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.requests import Request
+    from starlette.responses import Response
 
 TEMPLATES: Final = Path(__file__).parent.parent / "templates"
 
@@ -47,6 +52,8 @@ class Pages:
     def __init__(self, base_path: str, version: str) -> None:
         self.base_path = base_path
         self.assets = Assets()
+        self._making = threading.Lock()
+        self._made: dict[str, tuple[float, bytes]] = {}
         self._templates = Environment(
             loader=FileSystemLoader(TEMPLATES),
             autoescape=True,
@@ -98,6 +105,14 @@ class Pages:
             **context,
         }
         return HTMLResponse(self._templates.get_template(template).render(known), http_status)
+
+    def shared(self, key: str, fresh_s: float, make: Callable[[], HTMLResponse]) -> Response:
+        """Return a part of a page that is the same for everybody, made anew when it is older than ``fresh_s``."""
+        with self._making:
+            made = self._made.get(key)
+            if made is None or time.monotonic() - made[0] >= fresh_s:
+                made = self._made[key] = time.monotonic(), bytes(make().body)
+        return HTMLResponse(made[1])
 
     def problem(self, request: Request, status: int, title: str, detail: str) -> HTMLResponse:
         """Return a page that tells a problem."""

@@ -14,6 +14,8 @@ from scenesync.web.pages.scenes import shares
 from scenesync.web.pages.timeline import timeline
 
 ATTEMPTS_SHOWN: Final = 12
+FRESH_S: Final = 1.5
+"""However many have the page open, it is made once in this time."""
 OUTAGES_ASKED: Final = 500
 
 router = APIRouter()
@@ -28,7 +30,8 @@ def overview(request: Request, services: ServicesGiven) -> Response:
 @router.get("/parts/overview")
 def overview_part(request: Request, services: ServicesGiven) -> Response:
     """Show what changes on it, for a page that is open."""
-    return pages_of(request).render(request, "overview_now.html", **_facts(services))
+    pages = pages_of(request)
+    return pages.shared("overview", FRESH_S, lambda: pages.render(request, "overview_now.html", **_facts(services)))
 
 
 def mood(status: Status) -> str:

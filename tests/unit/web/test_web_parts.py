@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 import pytest
 
@@ -158,9 +159,9 @@ def test_a_slow_listener_is_told_how_much_it_missed() -> None:
     everything = frozenset({"task", "log"})
     assert ring.since(0, everything) == ((), 0, 0)
     for number in range(5):
-        ring.publish("task", {"number": number})
+        ring.publish("task", partial(dict, number=number))
     events, latest, missed = ring.since(1, everything)
-    assert ([event.data["number"] for event in events], latest, missed) == ([2, 3, 4], 5, 1)
+    assert ([event.describe()["number"] for event in events], latest, missed) == ([2, 3, 4], 5, 1)
     assert ring.since(5, everything) == ((), 5, 0)
     events, _, missed = ring.since(4, frozenset({"log"}))
     assert (list(events), missed) == ([], 0)
@@ -168,7 +169,7 @@ def test_a_slow_listener_is_told_how_much_it_missed() -> None:
 
 def test_an_event_is_written_once_for_all_who_listen() -> None:
     ring = EventRing()
-    ring.publish("task", {"text": "ünïcode"})
+    ring.publish("task", lambda: {"text": "ünïcode"})
     [event], _, _ = ring.since(0, frozenset({"task"}))
     assert event.text is event.text
     assert "ünïcode" in event.text
@@ -247,3 +248,14 @@ def said(**changes: object) -> str:
 )
 def test_the_most_important_thing_is_said_first(changes: dict[str, object], words: str) -> None:
     assert said(**changes) == words
+
+
+def test_what_nobody_reads_is_never_described() -> None:
+    ring = EventRing(kept=10)
+
+    def describe() -> dict[str, object]:
+        raise AssertionError("nobody asked")
+
+    for _ in range(100):
+        ring.publish("attempt", describe)
+    assert ring.latest == 100
