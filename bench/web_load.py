@@ -41,6 +41,7 @@ PAGES: Final = 10
 PART_EVERY_S: Final = 2.0
 """As in static/app.js."""
 _SPAWN: Final = multiprocessing.get_context("spawn")
+_PATIENCE_S: Final = 180.0
 _AT_LEAST: Final = 0.95
 _PAGE_MS: Final = 200
 
@@ -65,6 +66,9 @@ def run(sizes: Sizes, folder: Path) -> list[Figure]:
             sizes.rounds, {"alone": partial(rig.rate, pages=0), "watched": partial(rig.rate, pages=PAGES)}
         )
     ratio = paired_ratio(rates["watched"], rates["alone"])
+    cpu_ms = {
+        pages: 1000 * statistics.median(spent[-sizes.rounds :]) / sizes.scenes for pages, spent in rig.cpu_s.items()
+    }
     return [
         Figure("worker without dashboard", statistics.median(rates["alone"]), "scenes/s"),
         Figure(f"worker with {PAGES} open pages", statistics.median(rates["watched"]), "scenes/s"),
@@ -74,6 +78,8 @@ def run(sizes: Sizes, folder: Path) -> list[Figure]:
             target=at_least(_AT_LEAST),
             headline=f"scenes per second with {PAGES} open pages, beside none",
         ),
+        Figure("processor time per scene without dashboard", cpu_ms[0], "ms"),
+        Figure(f"processor time per scene with {PAGES} open pages", cpu_ms[PAGES], "ms"),
         *_pages(sizes.library, folder / "library"),
     ]
 
@@ -84,6 +90,8 @@ class _Rig:
     def __init__(self, plex: ServerProcess, stash: ServerProcess, sizes: Sizes, folder: Path) -> None:
         self._plex, self._stash, self._sizes, self._folder = plex, stash, sizes, folder
         self._runs = 0
+        self.cpu_s: dict[int, list[float]] = {}
+        """Of each run, by the number of pages, as this process spent it."""
 
     def rate(self, pages: int) -> float:
         """Work a full queue off and return scenes per second; without ``pages`` there is no dashboard at all."""
@@ -99,7 +107,10 @@ class _Rig:
             if dashboard is not None:
                 stack.enter_context(_opened(str(dashboard.url), pages))
             product.enqueue(here.scene_ids)
-            return len(here.scene_ids) / _drain(product, dashboard, self._sizes.workers)
+            began_cpu_s = time.process_time()
+            rate = len(here.scene_ids) / _drain(product, dashboard, self._sizes.workers)
+            self.cpu_s.setdefault(pages, []).append(time.process_time() - began_cpu_s)
+            return rate
 
 
 def _drain(product: Product, dashboard: Dashboard | None, workers: int) -> float:
@@ -136,7 +147,7 @@ def _opened(url: str, pages: int) -> Iterator[None]:
     process = _SPAWN.Process(target=_look_at, args=(url, pages, begun, end), name="open-pages", daemon=True)
     process.start()
     try:
-        if not begun.wait(60):
+        if not begun.wait(_PATIENCE_S):
             raise RuntimeError("The pages did not open.")
         yield
     finally:
