@@ -11,6 +11,7 @@ import logging
 import math
 import threading
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
@@ -43,6 +44,8 @@ LONGEST_BRAKE_S: Final = 600.0
 SAME_AGAIN_AFTER_S: Final = 5.0
 """A listing that breaks off at the same place after this time is as long as it gets."""
 NAMES_AT_ONCE: Final = 1000
+A_MOMENT_S: Final = 0.5
+"""Whoever feeds the work waits no longer for another refresh: that may be reading every library for a minute."""
 MISS_REFRESH_EVERY_S: Final = 5.0
 """A scene that is not found asks Plex again at most this often: somebody may have added the file a moment ago."""
 
@@ -110,6 +113,23 @@ class LibraryIndex:
             self._refresh()
             self._tell()
 
+    def refresh_unless_under_way(self) -> None:
+        """Do what ``refresh`` does, unless somebody else is at it. Raises the same."""
+        with self._turn_within(A_MOMENT_S) as is_ours:
+            if is_ours:
+                self._refresh()
+                self._tell()
+
+    @contextmanager
+    def _turn_within(self, wait_s: float) -> Iterator[bool]:
+        """Yield whether it is our turn to ask Plex, which it may not be within ``wait_s``."""
+        is_ours = self._lock.acquire(timeout=wait_s)
+        try:
+            yield is_ours
+        finally:
+            if is_ours:
+                self._lock.release()
+
     def is_current(self, asked_at: float) -> bool:
         """Say whether all is known that Plex had at ``asked_at`` (epoch seconds) and until a few seconds ago."""
         looked_since = self._looked_at >= min(asked_at, time.time())
@@ -121,9 +141,12 @@ class LibraryIndex:
     def bring_up_to_date(self, asked_at: float) -> bool:
         """Refresh unless the index ``is_current``, and say whether it is then.
 
-        It is not if it was refreshed a moment ago, but too early. Raises what ``refresh`` raises.
+        It is not if it was refreshed a moment ago, but too early, or if another refresh takes its time. Raises what
+        ``refresh`` raises.
         """
-        with self._lock:
+        with self._turn_within(A_MOMENT_S) as is_ours:
+            if not is_ours:
+                return False
             if self.is_current(asked_at):
                 return True
             if self._age_s() < AT_MOST_EVERY_S:
@@ -147,9 +170,12 @@ class LibraryIndex:
         """Refresh unless that was done a moment ago; say whether there may be something new since ``looked_at``.
 
         That is when the index was asked in vain, or for what turned out to be wrong (monotonic). Threads that miss side
-        by side refresh once: all of them look again, also those whose look was under way meanwhile.
+        by side refresh once: all of them look again, also those whose look was under way meanwhile. For a refresh that
+        takes longer they do not wait.
         """
-        with self._lock:
+        with self._turn_within(MISS_REFRESH_EVERY_S) as is_ours:
+            if not is_ours:
+                return False
             if self._refreshed_at is not None:
                 if self._refreshed_at >= looked_at:
                     return True

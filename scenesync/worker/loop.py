@@ -205,7 +205,7 @@ class WorkLoop:
             return
         self._index_refreshed_at = time.monotonic()
         try:
-            session.index.refresh()
+            session.index.refresh_unless_under_way()
         except (TransientError, PermanentError) as error:
             log.debug("path index not refreshed: %s", error)
             self._gate.note(error)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,7 @@ from scenesync.store.database import open_database
 from scenesync.store.path_index import PathIndexStore
 from scenesync.worker import library_index
 from scenesync.worker.library_index import Brake, LibraryIndex
+from scenesync.worker.listing import shown_items
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 
     from sync_world import SyncWorld
 
+    from scenesync.domain.item import Library
+    from scenesync.domain.shown_item import ShownItem
     from scenesync.plex.client import PlexClient
     from scenesync.simulators.plex.model import PlexItem
 
@@ -233,3 +238,29 @@ def test_the_clock_of_a_server_that_goes_back_means_a_full_pass(indexed: Indexed
     new = indexed.world.item("Films/new.mp4", 5)
     indexed.index.refresh()
     assert indexed.knows(new)
+
+
+def test_nobody_waits_while_a_whole_library_is_read(indexed: Indexed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library_index, "MISS_REFRESH_EVERY_S", 0.1)
+    indexed.index.refresh()
+    reading, go_on = threading.Event(), threading.Event()
+
+    def slowly(library: Library) -> Iterator[ShownItem]:
+        reading.set()
+        go_on.wait(20)
+        return shown_items(indexed.plex, library)
+
+    reader = threading.Thread(target=indexed.index.read_showing, args=(slowly, lambda _shown: None))
+    reader.start()
+    try:
+        assert reading.wait(5)
+        began = time.monotonic()
+        indexed.index.refresh_unless_under_way()
+        assert not indexed.index.bring_up_to_date(time.time())
+        assert not indexed.index.refresh_after_miss(time.monotonic())
+        assert time.monotonic() - began < 10
+    finally:
+        go_on.set()
+        reader.join(20)
+    assert indexed.index.refresh_after_miss(began)
+    assert all(map(indexed.knows, indexed.items))
