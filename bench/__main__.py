@@ -23,6 +23,7 @@ from bench import (
     report,
     requests_per_scene,
     throughput,
+    web_pages,
 )
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ BENCHMARKS: Final = (
     reconcile.BENCHMARK,
     growth.BENCHMARK,
     index.BENCHMARK,
+    web_pages.BENCHMARK,
     long_run.BENCHMARK,
     kills.BENCHMARK,
 )

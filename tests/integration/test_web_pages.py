@@ -134,7 +134,7 @@ def test_scenes_are_found_by_title_and_state_and_read_page_by_page(
     assert "Aqueduct unseen" in page(browser, "/scenes?state=waiting&q=aqueduct")
     assert "has “viaduct” in its title or path" in page(browser, "/scenes?q=viaduct")
     assert f"Aqueduct 0 {SCRIPT}" in html.unescape(page(browser, f"/scenes/{known[0]}"))
-    assert 'href="/scenes?state=in_sync"' in page(browser, "/")
+    eventually(lambda: 'href="/scenes?state=in_sync"' in page(browser, "/"))
     for wrong in ("state=nothing", "cursor=x", "q=" + "a" * 201, "q=%00"):
         assert browser.open(f"/scenes?{wrong}").status == 422
 
@@ -202,6 +202,9 @@ def test_a_plan_is_made_read_and_applied(world: WebWorld, browser: Browser) -> N
 
 def test_a_part_that_shows_progress_has_the_page_loaded_anew_at_the_end(world: WebWorld, browser: Browser) -> None:
     scene_id, _ = world.pair("progress", title="Progress")
+    world.synced(scene_id)
+    eventually(lambda: "Written: " in page(browser, f"/scenes/{scene_id}"))
+    world.stash.save(scene_id, title="Progress made")
     with world.plex.paused_on_write() as pause:
         task = world.post("/sync", {"scene_ids": [scene_id]}, 202)
         assert pause.arrived.wait(15)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import mmap
 from typing import TYPE_CHECKING
 
 from scenesync.web.models import work
@@ -12,23 +13,41 @@ from scenesync.web.problems import NotFound, Unusable
 if TYPE_CHECKING:
     from pathlib import Path
 
+_LINE_END = b"\n"
+
 
 def page_of_plan(path: Path, *, after: int, limit: int, verdict: str | None = None) -> Page[work.PlannedScene]:
     """Return scenes of the plan from byte ``after`` on. Raises NotFound, and Unusable for a place between lines."""
+    # A quotation mark inside a value is escaped in JSON, so no title can look like this.
+    mark = b"" if verdict is None else f'"verdict": "{verdict}"'.encode()
     found: list[work.PlannedScene] = []
     try:
-        with path.open("rb") as file:
-            file.readline()  # what the plan was made for
-            if after:
-                file.seek(after - 1)
-                if file.read(1) not in {b"\n", b""}:
-                    raise Unusable("This cursor is none of ours.", code="invalid-cursor")
-            while len(found) < limit and (line := file.readline()):
-                # Most lines of a large plan are not asked for, and need not be read as JSON.
-                if verdict is None or f'"verdict": "{verdict}"'.encode() in line:
-                    found.append(work.PlannedScene.model_validate(json.loads(line)))
-            place = file.tell()
-            is_more = bool(file.readline())
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as plan:
+            place = _begin(plan, after)
+            while len(found) < limit and (line := _next_line(plan, place, mark)) is not None:
+                start, place = line
+                found.append(work.PlannedScene.model_validate(json.loads(plan[start:place])))
+            is_more = _next_line(plan, place, mark) is not None
     except FileNotFoundError:
         raise NotFound("The plan's file is gone.") from None
     return Page(items=found, next_cursor=str(place) if is_more else None)
+
+
+def _begin(plan: mmap.mmap, after: int) -> int:
+    """Return where the page begins; in front of all scenes is a line about the plan itself. Raises Unusable."""
+    if not after:
+        return plan.find(_LINE_END) + 1
+    if after < len(plan) and plan[after - 1 : after] != _LINE_END:
+        raise Unusable("This cursor is none of ours.", code="invalid-cursor")
+    return after
+
+
+def _next_line(plan: mmap.mmap, place: int, mark: bytes) -> tuple[int, int] | None:
+    """Return where the next line with the mark begins and ends, None if there is none: searched, not read."""
+    if place >= len(plan):
+        return None
+    at = plan.find(mark, place)
+    if at < 0:
+        return None
+    end = plan.find(_LINE_END, at)
+    return max(place, plan.rfind(_LINE_END, place, at) + 1), len(plan) if end < 0 else end + 1

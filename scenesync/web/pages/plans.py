@@ -7,13 +7,14 @@ from pydantic import ValidationError
 
 from scenesync.web.api.plans import PlanInPath, Verdict
 from scenesync.web.asking import Cursor, ServicesGiven, number_in
-from scenesync.web.models.work import Selectors
+from scenesync.web.models.common import Page
+from scenesync.web.models.work import PlannedScene, PlanTotals, Selectors
 from scenesync.web.pages.frame import pages_of
 from scenesync.web.pages.login import Form
 from scenesync.web.pages.progress import TaskNamed, led_to, task_shown
 from scenesync.web.problems import Unusable
 
-SCENES_A_PAGE: Final = 50
+SCENES_A_PAGE: Final = 30
 NUMBERS: Final = "0123456789"
 
 router = APIRouter()
@@ -46,7 +47,9 @@ def plan(
     if making is not None and making.state != "done":
         return pages_of(request).render(request, "plan_making.html", task=making)
     found = services.plans.show(plan_id)
-    scenes = services.plans.scenes(plan_id, verdict=verdict, after=number_in(cursor), limit=SCENES_A_PAGE)
+    scenes: Page[PlannedScene] = Page(items=[])
+    if has_lines(found.totals, verdict):
+        scenes = services.plans.scenes(plan_id, verdict=verdict, after=number_in(cursor), limit=SCENES_A_PAGE)
     return pages_of(request).render(
         request,
         "plan.html",
@@ -62,6 +65,14 @@ def plan(
 def apply(request: Request, services: ServicesGiven, plan_id: PlanInPath) -> Response:
     """Begin to carry it out."""
     return led_to(request, f"/plan/{plan_id}?task={services.plans.apply(plan_id).id}")
+
+
+def has_lines(totals: PlanTotals, verdict: Verdict) -> bool:
+    """Say whether a plan's file can have a scene of this verdict; to look for one that is not there takes long.
+
+    Scenes that are right already are only counted, but for those where a person's edit is kept.
+    """
+    return totals.edits_kept > 0 if verdict == "unchanged" else getattr(totals, verdict) > 0
 
 
 def selectors_in(form: Form) -> Selectors:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import time
+from typing import TYPE_CHECKING
 
 import pytest
 
+from scenesync.app.dashboard.plan_pages import page_of_plan
 from scenesync.web.models.scenes import Hold, JournalEntry
 from scenesync.web.models.state import Attempt, Status
 from scenesync.web.models.work import DeadLetter, Job
@@ -19,10 +22,12 @@ from scenesync.web.pages.scene_timeline import moments
 from scenesync.web.pages.scene_words import class_name, verdict_words
 from scenesync.web.problems import Unusable
 
-Value = str | list[str]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
 
 
-def of_kinds(found: list[Piece], *kinds: str) -> str:
+def of_kinds(found: Sequence[Piece], *kinds: str) -> str:
     return "".join(piece.text for piece in found if piece.kind in kinds)
 
 
@@ -36,10 +41,11 @@ def of_kinds(found: list[Piece], *kinds: str) -> str:
         ("The ferry leaves at noon and comes back at night.", "The ferry leaves at nine and comes back at night."),
         ("  one two three four five six seven eight nine", "one two three four five six seven eight ten\n"),
         ("word " * (MOST_WORDS + 1), "word " * (MOST_WORDS + 2)),
+        ("again and again and " * 20, "and again and again " * 20),
     ],
 )
 def test_both_texts_can_be_read_from_their_pieces(before: str, after: str) -> None:
-    found = list(pieces(before, after))
+    found = pieces(before, after)
     assert of_kinds(found, "same", "gone") == before
     assert of_kinds(found, "same", "new") == after
 
@@ -107,6 +113,36 @@ def test_a_timeline_has_everything_newest_first_and_fields_written_together_once
         "Written: 1 field of item 7",
     ]
     assert [each.field for each in found[5].edits] == ["title", "summary"]
+
+
+def test_a_plan_is_read_by_verdict_wherever_its_scenes_stand_in_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "a.plan"
+    verdicts = ["change", "left_out", "change", "change", "left_out"]
+    lines = [
+        json.dumps({"scene_id": number, "title": '"verdict": "left_out"', "verdict": verdict, "rule": None,
+                    "reason": None, "items": []})
+        for number, verdict in enumerate(verdicts, start=1)
+    ]  # fmt: skip
+    file.write_text("\n".join(['{"scenesync_plan": 1}', *lines, ""]), encoding="utf-8")
+
+    def read(verdict: str | None, limit: int) -> list[list[int]]:
+        found: list[list[int]] = []
+        after = 0
+        while True:
+            page = page_of_plan(file, after=after, limit=limit, verdict=verdict)
+            found.append([scene.scene_id for scene in page.items])
+            if page.next_cursor is None:
+                return found
+            after = int(page.next_cursor)
+
+    assert read(None, 2) == [[1, 2], [3, 4], [5]]
+    assert read("change", 2) == [[1, 3], [4]]
+    assert read("left_out", 1) == [[2], [5]]
+    assert read("refused", 5) == [[]]
+    for between in (3, file.stat().st_size - 2):
+        with pytest.raises(Unusable):
+            page_of_plan(file, after=between, limit=1)
+    assert page_of_plan(file, after=10**9, limit=1).items == []
 
 
 @pytest.mark.parametrize(
