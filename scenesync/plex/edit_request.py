@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
@@ -153,14 +154,17 @@ class _Packing:
     def requests(self, blocks: Sequence[_Block]) -> Iterator[Request]:
         """Yield as few requests as the order of the blocks allows."""
         waiting: list[str] = []
+        waiting_bytes = 0
         for block in blocks:
-            if waiting and not self._fits([*waiting, *block.parameters]):
+            block_bytes = _joined_bytes(block.parameters)
+            if waiting and not self._fits(waiting_bytes + block_bytes):
                 yield self._put(waiting)
-                waiting = []
+                waiting, waiting_bytes = [], 0
             waiting.extend(block.parameters)
-            if not self._fits(waiting):
+            waiting_bytes += block_bytes
+            if not self._fits(waiting_bytes):
                 yield from self._in_slices(block)
-                waiting = []
+                waiting, waiting_bytes = [], 0
         if waiting:
             yield self._put(waiting)
 
@@ -171,11 +175,11 @@ class _Packing:
         """
         slice_: list[str] = []
         for piece in block.pieces:
-            if slice_ and not self._fits([*slice_, piece, block.lock]):
+            if slice_ and not self._fits(_joined_bytes([*slice_, piece, block.lock])):
                 yield self._put([*slice_, block.lock])
                 slice_ = []
             slice_.append(piece)
-            if not self._fits([*slice_, block.lock]):
+            if not self._fits(_joined_bytes([*slice_, block.lock])):
                 raise PlexPermanentError(
                     f"an edit of item {self._rating_keys[0]} is too long for Plex "
                     f"({self._limit_bytes} bytes a request) and cannot be split: {block.field.value}"
@@ -185,8 +189,13 @@ class _Packing:
     def _put(self, parameters: Sequence[str]) -> Request:
         return metadata_put(self._library_key, self._rating_keys, parameters, item_type=self._item_type)
 
-    def _fits(self, parameters: Sequence[str]) -> bool:
-        return self._bare_bytes + sum(len(encoded) + 1 for encoded in parameters) <= self._limit_bytes
+    def _fits(self, parameters_bytes: int) -> bool:
+        return self._bare_bytes + parameters_bytes <= self._limit_bytes
+
+
+def _joined_bytes(parameters: Sequence[str]) -> int:
+    """Return how much longer encoded parameters make a request."""
+    return sum(map(len, parameters)) + len(parameters)
 
 
 def _in_order(changes: Sequence[FieldChange]) -> list[FieldChange]:
@@ -257,6 +266,7 @@ def _joined(names: Sequence[str], encoding: MinusEncoding) -> str:
     return ",".join(quote(name, safe="") for name in names) if encoding == "double" else ",".join(names)
 
 
+@cache  # two for each field
 def _lock(field: Field, *, lock: bool) -> str:
     # Always sent: some servers lock a field that is edited without it, for ever (facts/plex.md 3.2).
     return parameter(f"{field.value}.locked", "1" if lock else "0")

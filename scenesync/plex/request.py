@@ -19,6 +19,9 @@ Method = Literal["GET", "POST", "PUT", "DELETE"]
 # A rating key is documented as an opaque string (facts/plex.md 2.5). A comma or a slash in it would name other items.
 _KEY: Final = re.compile(r"[0-9A-Za-z_-]{1,64}")
 
+_LONGEST_NAME: Final = 40
+"""What is longer is a text, which no other scene has."""
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -68,12 +71,18 @@ class Send(Protocol):
 
 def parameter(name: str, value: str) -> str:
     """Return one encoded query parameter; only letters, digits and ``_.-~`` stand for themselves."""
-    return f"{_quoted_name(name)}={quote(value, safe='')}"
+    quoted = _quoted_name(value) if len(value) <= _LONGEST_NAME else quote(value, safe="")
+    return f"{_quoted_stem(name)}={quoted}"
 
 
 @lru_cache(maxsize=1024)  # a few dozen stems, and the places of a list
-def _quoted_name(name: str) -> str:
+def _quoted_stem(name: str) -> str:
     return quote(name, safe="")
+
+
+@lru_cache(maxsize=4096)  # people, tags, studios: the same ones in scene after scene
+def _quoted_name(value: str) -> str:
+    return quote(value, safe="")
 
 
 def checked_key(key: str, kind: str) -> str:
