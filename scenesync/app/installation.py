@@ -40,7 +40,7 @@ from scenesync.plex import dialect
 from scenesync.queue.dead_letters import DeadLetterStore
 from scenesync.queue.listing import waiting_scenes
 from scenesync.reconciliation.automatic_run import Judge
-from scenesync.reconciliation.gone_run import part_with
+from scenesync.reconciliation.gone_run import GONE, part_with
 from scenesync.stash.queries import Extras
 from scenesync.store.attempts import AttemptStore
 from scenesync.store.automatic_runs import AutomaticRunStore
@@ -203,6 +203,7 @@ class Installation:
         )
         proofs_of_undo = ProofDesk(self.plex, baselines, journal, images, upkeep, writing)
         undoing = Undoing(self.plex, journal, baselines, holds, locator.match, proofs_of_undo, writing)
+        runs = AutomaticRunStore(self.database)
         departures = Departures(
             settings.on_destroy,
             settings.destroyed_label,
@@ -215,6 +216,7 @@ class Installation:
             scene_sync=scene_sync,
             restorer=undoing,
             pick_up=lambda scene_ids: self.queue.put_many(scene_job(each, time.time()) for each in scene_ids),
+            waits_for_decision=lambda scene_id: bool(runs.stopped_scenes(GONE, [scene_id])),
         )
         proofs = ProofDesk(self.plex, baselines, journal, images, upkeep, writing, photos, reading)
         return PlexSession(identity, index, scene_sync, proofs, departures, undoing, upkeep)

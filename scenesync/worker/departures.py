@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from scenesync.domain.departure import OnDestroy, label_edit, unlock_edit, unlocked
 from scenesync.domain.errors import AmbiguousMatch, TransientError
 from scenesync.domain.fields import IMAGE_FIELDS
-from scenesync.domain.job import DESTROY
+from scenesync.domain.job import DESTROY, LOOK
 from scenesync.domain.matching import Rule
 from scenesync.domain.paths import file_name, path_key
 from scenesync.domain.scene import Scene, SceneFile
@@ -83,7 +83,10 @@ class Restorer(Protocol):
 
 
 class Departures:
-    """Parts with scenes as ``policy`` says; ``pick_up`` enqueues living scenes that are to be looked at."""
+    """Parts with scenes as ``policy`` says; ``pick_up`` enqueues living scenes that are to be looked at.
+
+    ``waits_for_decision`` says whether a scene is gone together with so many others that a person has to decide.
+    """
 
     def __init__(
         self,
@@ -99,6 +102,7 @@ class Departures:
         scene_sync: SceneSync,
         restorer: Restorer,
         pick_up: Callable[[Sequence[int]], object],
+        waits_for_decision: Callable[[int], bool],
     ) -> None:
         self._policy = policy
         self._label = label
@@ -111,6 +115,7 @@ class Departures:
         self._scene_sync = scene_sync
         self._restorer = restorer
         self._pick_up = pick_up
+        self._waits_for_decision = waits_for_decision
 
     def part_with(self, scene_id: int, job: Job, still_ours: Callable[[], bool]) -> SyncResult | None:
         """Do what is to be done in Plex; return what was written, to be proven and concluded, None if nothing was.
@@ -118,6 +123,9 @@ class Departures:
         Baselines stay: what Plex shows is still our text, and no person's edit to whoever gets the file next. Pins
         stay: they belong to files. Raises what the requests and the store raise.
         """
+        if not _is_meant(job) and self._waits_for_decision(scene_id):
+            log.info("scene is gone with many others, which waits for a decision scene=%d", scene_id)
+            return None  # and nothing is forgotten: they may come back
         files = self._files_of(scene_id, job)
         successors: set[int] = set()
         if job.get("update_type") != DESTROY:  # it vanished without a word, so it may have been merged
@@ -209,3 +217,8 @@ class Departures:
             return label_edit(item, self._label, baselines)
         pictures = {field: self._baselines.read_image(item.rating_key, field) for field in IMAGE_FIELDS}
         return unlock_edit(item, baselines, {field: ours for field, ours in pictures.items() if ours is not None})
+
+
+def _is_meant(job: Job) -> bool:
+    """Say whether the job is word of the deletion itself, or looks at the scene whatever is known, as decisions do."""
+    return job.get("update_type") == DESTROY or bool(job.get(LOOK))

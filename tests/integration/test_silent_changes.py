@@ -434,6 +434,17 @@ class TestALibraryThatIsGoneAtOnce:
         assert run.run_key == GONE
         assert "6 of 6 scenes are gone" in run.reason
 
+    def test_is_left_alone_by_jobs_that_waited_for_other_reasons(self, emptied: Household) -> None:
+        traces = TraceStore(emptied.installation.database)
+        scenes = traces.ids_between(0, 1000)
+        assert len(scenes) == 6
+        emptied.look()
+        for scene_id in scenes:
+            emptied.hook(scene_id)
+        assert {attempt.error_type for attempt in emptied.work()} == {"SceneGone"}
+        assert emptied.edits() == 0
+        assert traces.ids_between(0, 1000) == scenes, "they may come back"
+
     def test_goes_on_when_the_person_says_so(
         self, emptied: Household, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
