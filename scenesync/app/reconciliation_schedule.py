@@ -1,4 +1,7 @@
-"""When the daemon compares both libraries by itself: at its very first start everything, then as often as is set."""
+"""When the daemon compares both libraries by itself: at its first start everything, then as often as is set.
+
+With another Plex server than before it is a first start again.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +63,7 @@ class Schedule:
                 end.wait(TRY_AGAIN_AFTER_S)
 
     def due(self) -> Demand | None:
-        """Return what is to be done now, if anything. Raises StoreError."""
+        """Return what is to be done now, if anything. Raises StoreError, and PlexServerDown while no Plex answered."""
         database, settings = self._installation.database, self._installation.settings
         if not Memory(database).recall(POLL_CURSOR):
             return Demand(Scope.ALL, AT_THE_START)
@@ -68,7 +71,10 @@ class Schedule:
         if interval_s is None:
             return None
         scope = Scope(settings.reconcile_scope.value)
-        last = last_began_at(database, {scope.value, Scope.ALL.value})
+        began = last_began_at(database, {scope.value, Scope.ALL.value})
+        last = began.get(self._session().identity.machine_identifier)
+        if began and last is None:  # a new Plex server, to which nothing of what is known applies
+            return Demand(Scope.ALL, AT_THE_START)
         # A clock that was set back makes the last one look like the future.
         if last is not None and 0 <= time.time() - last < interval_s:
             return None

@@ -34,9 +34,11 @@ _COLUMNS: Final = (
 # All that are kept, on whatever server, the latest first: few enough to be read without a limit.
 KEPT_RUNS: Final = select(*_COLUMNS).order_by(reconciliation.c.id.desc())
 
-# When the latest of some scopes that came to its end began.
-LAST_BEGAN: Final = select(func.max(reconciliation.c.began_at)).where(
-    reconciliation.c.ended_at.is_not(None), reconciliation.c.scope.in_(bindparam("scopes", expanding=True))
+# When the latest of some scopes that came to its end began, for each server.
+LAST_BEGAN: Final = (
+    select(reconciliation.c.server_id, func.max(reconciliation.c.began_at))
+    .where(reconciliation.c.ended_at.is_not(None), reconciliation.c.scope.in_(bindparam("scopes", expanding=True)))
+    .group_by(reconciliation.c.server_id)
 )
 
 # One that was begun and never ended.
@@ -143,11 +145,11 @@ def latest_reconciliation(database: Database) -> Reconciliation | None:
     return _to_run(rows[0]) if rows else None
 
 
-def last_began_at(database: Database, scopes: Iterable[str]) -> float | None:
-    """Return when the latest comparison of one of these scopes that came to its end began, None if none did."""
+def last_began_at(database: Database, scopes: Iterable[str]) -> Mapping[str, float]:
+    """Return for each server when its latest comparison of one of these scopes that came to its end began."""
     with database.reading() as connection:
-        began_at: float | None = connection.execute(LAST_BEGAN, {"scopes": tuple(scopes)}).scalar_one()
-    return began_at
+        rows = connection.execute(LAST_BEGAN, {"scopes": tuple(scopes)}).all()
+    return {row[0]: row[1] for row in rows}
 
 
 def _to_run(row: Any) -> Reconciliation:  # noqa: ANN401 - a row of _COLUMNS

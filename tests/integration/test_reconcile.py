@@ -317,11 +317,24 @@ def test_it_is_due_when_the_last_of_its_scope_is_long_ago(
         schedule = Schedule(installation, lambda: world.session(installation))
         assert schedule.due() == Demand(Scope.ALL, AT_THE_START)
         Memory(installation.database).note(POLL_CURSOR, '{"at": "2024-01-01T00:00:00Z", "seen": {}}')
-        runs = ReconciliationStore(installation.database, "machine")
+        runs = ReconciliationStore(installation.database, world.plex.machine_identifier)
         runs.end(runs.begin(Reconciliation(0, "24h", "command", time.time())).id, {}, at=time.time())
         runs.begin(Reconciliation(0, "7d", "command", time.time()))  # never ended
         runs.end(runs.begin(Reconciliation(0, "all", "command", time.time() - age_s)).id, {}, at=time.time())
         assert schedule.due() == (Demand(Scope.WEEK, BY_SCHEDULE) if is_due else None)
+
+
+def test_another_plex_server_is_compared_in_full_once(world: SyncWorld) -> None:
+    with world.installed(reconcile_scope="7d") as installation:
+        schedule = Schedule(installation, lambda: world.session(installation))
+        Memory(installation.database).note(POLL_CURSOR, '{"at": "2024-01-01T00:00:00Z", "seen": {}}')
+        before = ReconciliationStore(installation.database, world.plex.machine_identifier)
+        before.end(before.begin(Reconciliation(0, "all", "command", time.time())).id, {}, at=time.time())
+        assert schedule.due() is None
+        world.plex.machine_identifier = "another"
+        assert schedule.due() == Demand(Scope.ALL, AT_THE_START)
+        reconcile(installation, world.session(installation), Demand(Scope.ALL, AT_THE_START), threading.Event())
+        assert schedule.due() is None
 
 
 def test_two_at_once_take_turns(world: SyncWorld) -> None:
