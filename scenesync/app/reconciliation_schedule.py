@@ -80,6 +80,22 @@ class Schedule:
             return None
         return Demand(scope, BY_SCHEDULE)
 
+    def last_and_next(self) -> tuple[float | None, float | None]:
+        """Return when a comparison like the scheduled ones last began, with any server, and when the next is due.
+
+        In epoch seconds, None for never. Raises StoreError.
+        """
+        scope = self._installation.settings.reconcile_scope.value
+        last = max(last_began_at(self._installation.database, {scope, Scope.ALL.value}).values(), default=None)
+        if not self.interval_s:
+            return last, None
+        return last, time.time() if last is None else last + self.interval_s
+
+    @property
+    def interval_s(self) -> float:
+        """How often, in seconds; 0: never by itself."""
+        return _INTERVALS_S.get(self._installation.settings.reconcile_interval, 0.0)
+
     def _never_asked(self) -> bool:
         try:
             self._session()

@@ -233,7 +233,10 @@ def test_a_task_runs_once_at_a_time_tells_how_far_it_is_and_can_be_cancelled(wor
 
 def test_routines_say_when_they_ran_and_begin_when_asked(world: WebWorld) -> None:
     names = [routine["name"] for routine in world.get("/routines")]
-    assert names == ["poll", "housekeeping"]
+    assert names == ["poll", "housekeeping", "reconciliation"]
+    comparison = world.get("/routines")[2]
+    assert comparison["every_s"] == 24 * 3600
+    assert comparison["next_at"] is not None
     world.post("/routines/housekeeping/run", status=204)
     eventually(lambda: world.get("/routines")[1]["last_ended_at"] is not None)
     assert world.get("/routines")[1]["last_error"] is None

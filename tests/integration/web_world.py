@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import socket
 import threading
-import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlencode, urlsplit
@@ -173,7 +172,3 @@ class Browser:
     def csrf_token(self) -> str:
         page = self.open("/").data.decode()
         return page.partition('"X-CSRF-Token": "')[2].partition('"')[0]
-
-
-def wait_s(began: float) -> float:
-    return time.monotonic() - began

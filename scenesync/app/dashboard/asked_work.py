@@ -13,6 +13,7 @@ from scenesync.app.dashboard.plans import moment_meant
 from scenesync.app.dashboard.tasks import Cancelled
 from scenesync.app.dashboard.watching import watch_queue
 from scenesync.app.installation import new_run_id
+from scenesync.app.reconciliation_schedule import Schedule
 from scenesync.app.reconciling import Demand, reconcile
 from scenesync.app.scene_standings import StandingsKeeper, of_finding
 from scenesync.app.undo_run import undo_scenes
@@ -25,6 +26,7 @@ from scenesync.reconciliation.reconciling import Interrupted, Scope
 from scenesync.store.holds import release_held
 from scenesync.store.journal import search_edits
 from scenesync.store.memory import Memory
+from scenesync.store.reconciliations import latest_reconciliation
 from scenesync.store.scene_states import SceneStateStore
 from scenesync.web.models import scenes, work
 from scenesync.web.problems import NotFound
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from scenesync.reconciliation.coverage import Finding
 
 EXAMPLES: Final = 5
+RECONCILIATION: Final = "reconciliation"
 SCENES_TOLD: Final = 200
 """Of a larger undo the journal has the rest."""
 
@@ -98,10 +101,29 @@ class AskedWork:
 
     def routines(self) -> Sequence[work.Routine]:
         """Return what the daemon does by itself."""
-        return [routine_document(routine) for routine in self._routines]
+        return [*(routine_document(routine) for routine in self._routines), self._reconciliation()]
+
+    def _reconciliation(self) -> work.Routine:
+        """Return the scheduled comparison as a routine: it notes itself when it began."""
+        latest = latest_reconciliation(self._desk.installation.database)
+        schedule = Schedule(self._desk.installation, self._desk.round.require_session)
+        began_at, next_at = schedule.last_and_next()
+        return work.Routine(
+            name=RECONCILIATION,
+            title="Compare both libraries and mend gaps",
+            every_s=schedule.interval_s,
+            running=latest is not None and latest.ended_at is None,
+            last_started_at=began_at,
+            last_ended_at=None if latest is None else latest.ended_at,
+            last_error=None,
+            next_at=next_at,
+        )
 
     def run_now(self, name: str) -> None:
-        """Let a routine begin at once. Raises NotFound."""
+        """Let a routine begin at once. Raises NotFound, and Conflict for a comparison while one runs."""
+        if name == RECONCILIATION:
+            self.reconcile(work.Reconcile())
+            return
         routine = next((each for each in self._routines if each.name == name), None)
         if routine is None:
             raise NotFound(f"There is no routine {name!r}.")

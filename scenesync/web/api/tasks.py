@@ -46,7 +46,7 @@ def routines(services: ServicesGiven) -> Sequence[Routine]:
     return services.tasks.routines()
 
 
-@router.post("/routines/{name}/run", status_code=HTTPStatus.NO_CONTENT, responses=documented(404))
+@router.post("/routines/{name}/run", status_code=HTTPStatus.NO_CONTENT, responses=documented(404, 409))
 def run_now(services: ServicesGiven, name: RoutineInPath) -> None:
     """Let a routine begin at once."""
     services.tasks.run_now(name)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from scenesync.app.dashboard.desk import Desk
+from scenesync.app.dashboard.health import STUCK_AFTER_S, DaemonHealth
+from scenesync.app.settings import LoadedSettings, Settings
 from scenesync.web.asking import number_in, time_and_number_in
 from scenesync.web.events import EventRing
 from scenesync.web.guard.attempts import WrongKeys
 from scenesync.web.guard.hosts import Hosts, is_loopback
 from scenesync.web.guard.keys import SESSION_S, Keys, presented_key, same_token
+from scenesync.web.guard.limits import BodyLimit
 from scenesync.web.models.state import Outage
 from scenesync.web.pages.login import own_path
 from scenesync.web.pages.timeline import WIDTH, timeline
@@ -19,6 +25,10 @@ from scenesync.web.problems import Unusable
 from scenesync.web.prometheus import Counter, Histogram, gauges
 from scenesync.web.sentence import sentence
 from scenesync.web.server import Address, OpenDoor, require_shut
+
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+    from pathlib import Path
 
 KEY = "fake-key-0123456789"
 
@@ -259,3 +269,36 @@ def test_what_nobody_reads_is_never_described() -> None:
     for _ in range(100):
         ring.publish("attempt", describe)
     assert ring.latest == 100
+
+
+async def _slow_body() -> dict[str, object]:
+    await asyncio.sleep(30)
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
+def test_a_body_that_does_not_arrive_in_time_is_not_waited_for() -> None:
+    sent: list[MutableMapping[str, Any]] = []
+
+    async def app(*_: object) -> None:
+        raise AssertionError("nobody may work on half a request")
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "headers": [(b"content-length", b"5")], "method": "POST", "path": "/"}
+    began = time.monotonic()
+    asyncio.run(BodyLimit(app, within_s=0.05)(scope, _slow_body, send))
+    assert time.monotonic() - began < 10
+    assert sent[0]["status"] == 408
+
+
+def test_a_loop_that_does_not_go_round_is_not_alive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk(LoadedSettings(Settings(data_dir=tmp_path), {}, (), ()))
+    health = DaemonHealth(desk)
+    assert health.alive().alive  # no round is under way: nothing is stuck
+    assert health.readiness().stores["state"] == "not open"
+    desk.turn()
+    assert health.alive().alive
+    later = time.monotonic() + STUCK_AFTER_S + 1
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    assert not health.alive().alive
