@@ -78,7 +78,7 @@ def _new(folder: Path) -> Path:
 
 BENCHMARK: Final = Benchmark(
     "index",
-    full=partial(run, Sizes((1_000, 10_000, 100_000))),
+    full=partial(run, Sizes((1_000, 100_000))),
     quick=partial(run, Sizes((1_000,), idle_s=1.0)),
     against_servers=True,
 )

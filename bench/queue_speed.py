@@ -226,10 +226,10 @@ BENCHMARK: Final = Benchmark(
     full=partial(
         run,
         Sizes(
-            bulk=queue_bulk.Sizes(rows=100_000, rounds=5, beside_rounds=2),
+            bulk=queue_bulk.Sizes(rows=100_000, rounds=3, beside_rounds=2),
             # Two rounds of upkeep (pruning, checkpoint) fall into each block.
             block=1024,
-            rounds=11,
+            rounds=9,
             stock_rounds=3,
             crowds=_crowds(100_000),
             asleep=100_000,

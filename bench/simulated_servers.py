@@ -206,7 +206,7 @@ class _Served:
 def _serve(pipe: Connection, side: Side) -> None:
     with tempfile.TemporaryDirectory(prefix="scenesync-bench-") as folder, pipe:
         served = _Served(side, Path(folder))
-        with contextlib.suppress(EOFError, KeyboardInterrupt):  # the parent has closed its end, or is gone
+        with contextlib.suppress(EOFError, ConnectionResetError, KeyboardInterrupt):  # the parent ended, or is gone
             while True:
                 name, arguments = pipe.recv()
                 try:

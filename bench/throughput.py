@@ -182,7 +182,7 @@ def _compared(load: Load, products: Sequence[_Run], bares: Sequence[_Run]) -> li
 
 BENCHMARK: Final = Benchmark(
     "throughput",
-    full=partial(run, Sizes((Load(0.005, 600, 5), Load(0.05, 200, 3)), (SerialLoad(0.02, 400), SerialLoad(0.05, 300)))),
+    full=partial(run, Sizes((Load(0.005, 600, 3), Load(0.05, 200, 3)), (SerialLoad(0.02, 400), SerialLoad(0.05, 300)))),
     quick=partial(run, Sizes((Load(0.005, 150, 2),), (SerialLoad(0.02, 150),))),
     against_servers=True,
 )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -33,6 +35,11 @@ def break_down(_folder: Path) -> Sequence[Figure | Curve]:
 def hang(_folder: Path) -> Sequence[Figure | Curve]:
     time.sleep(60)
     return []
+
+
+def leave_a_process_behind(_folder: Path) -> Sequence[Figure | Curve]:
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], stdin=subprocess.DEVNULL)
+    return [Figure("its pid", child.pid)]
 
 
 def only_quick(name: str, run: Run) -> Benchmark:

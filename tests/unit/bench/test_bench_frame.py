@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 import pytest
-from odd_benchmarks import break_down, die, hang, measure, only_quick
+from odd_benchmarks import break_down, die, hang, leave_a_process_behind, measure, only_quick
 
 from bench import frame, plots, publish, report
 from bench.__main__ import BENCHMARKS, main
@@ -65,6 +67,19 @@ def test_a_benchmark_that_does_not_end_is_ended() -> None:
     result = frame.run(only_quick("endless", hang), quick=True, limit_s=0.1)
 
     assert result.error == "It took longer than 0 s."
+
+
+def test_what_a_benchmark_leaves_running_ends_with_it() -> None:
+    result = frame.run(only_quick("untidy", leave_a_process_behind), quick=True)
+
+    pid = round(result.figures[0].value)
+    for _ in range(500):  # its new parent has to take note of its end
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.02)
+    raise AssertionError("it lives on")
 
 
 def test_an_unknown_name_ends_with_the_names_that_exist(capsys: pytest.CaptureFixture[str]) -> None:
