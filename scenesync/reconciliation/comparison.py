@@ -24,7 +24,7 @@ from scenesync.reconciliation.findings import Looked
 from scenesync.reconciliation.planning import PlannedScene, Syncing, Verdict, plan_scene
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from scenesync.domain.desired import DesiredFields
     from scenesync.domain.diff import Baseline
@@ -170,21 +170,22 @@ class Comparison:
     def _compare_pairs(self, paired: Sequence[_Paired]) -> Iterator[Looked]:
         """Compare with the listings, first without what was written: nearly all that is right is plainly so."""
         known = _Known(self._written, [key for pair in paired for key in pair.match.rating_keys])
-        doubtful: list[_Paired] = []
+        doubtful: list[tuple[_Paired, Collection[Field] | None]] = []
         odd: list[tuple[_Paired, Mapping[str, Glimpse]]] = []
         for pair in paired:
             shown = self._glimpses_of(pair)
-            doubts = None if shown is None else self._doubts(pair, shown, None)
-            if shown is None or doubts is None or (doubts and doubts <= CUT_SHORT):
-                doubtful.append(pair)
+            if shown is None:
+                doubtful.append((pair, None))
+            elif (doubts := self._doubts(pair, shown, None)) and doubts <= CUT_SHORT:
+                doubtful.append((pair, doubts))
             elif doubts or not self._plainly:
                 odd.append((pair, shown))
             else:
                 yield self._texts_are_right(pair, known, partial(_picture_in, shown))
         known.load(key for _, shown in odd for key in shown)
         for pair, shown in odd:
-            if self._doubts(pair, shown, known):
-                doubtful.append(pair)
+            if doubts := self._doubts(pair, shown, known):
+                doubtful.append((pair, doubts))
             else:
                 yield self._texts_are_right(pair, known, partial(_picture_in, shown))
         yield from self._in_full(doubtful, known)
@@ -216,24 +217,27 @@ class Comparison:
             pair.wanted[library_key] = self._syncing.wanted(pair.desired, library_key, {})
         return pair.wanted[library_key]
 
-    def _in_full(self, doubtful: Sequence[_Paired], known: _Known) -> Iterator[Looked]:
-        keys = list(dict.fromkeys(key for pair in doubtful for key in pair.match.rating_keys))
+    def _in_full(self, doubtful: Sequence[tuple[_Paired, Collection[Field] | None]], known: _Known) -> Iterator[Looked]:
+        """Read the items of scenes and look at the fields that are in doubt, None for all of them."""
+        keys = list(dict.fromkeys(key for pair, _ in doubtful for key in pair.match.rating_keys))
         reads = ahead(map(self._read, self._server.in_parts(keys, at_once=self._at_once)))
         asked: set[str] = set()
         items: dict[str, Item] = {}
-        for pair in doubtful:
+        for pair, doubts in doubtful:
             while not asked.issuperset(pair.match.rating_keys):
                 part, found = next(reads)
                 asked.update(part)
                 items |= found
-            if all(self._is_right(pair, key, items, known) for key in pair.match.rating_keys):
+            if all(self._is_right(pair, key, items, known, doubts) for key in pair.match.rating_keys):
                 yield self._texts_are_right(pair, known, partial(_picture_of, items))
             else:
                 planned = plan_scene(self._syncing, pair.scene, items, with_pictures=False, include_held=False)
                 yield self._judged(pair, planned, items, known)
 
-    def _is_right(self, pair: _Paired, key: str, items: Mapping[str, Item], known: _Known) -> bool:
-        """Say whether an item of a scene is there, plays its file and shows all that is wanted."""
+    def _is_right(
+        self, pair: _Paired, key: str, items: Mapping[str, Item], known: _Known, doubts: Collection[Field] | None
+    ) -> bool:
+        """Say whether an item of a scene is there, plays its file and shows what is wanted."""
         item = items.get(key)
         if item is None or not plays(item, pair.match):
             return False
@@ -242,6 +246,7 @@ class Comparison:
             (item.value(field) == value and not needs_baseline(field, value))
             or shows(item, field, value, known.written(key).get(field))
             for field, value in wanted.items()
+            if doubts is None or field in doubts
         )
 
     def _read(self, keys: Sequence[str]) -> tuple[Sequence[str], Mapping[str, Item]]:

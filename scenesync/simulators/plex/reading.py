@@ -125,8 +125,9 @@ def full_items(state: PlexState, call: Call, items: list[PlexItem]) -> Response:
     library = state.catalogue.library_of(items[0])
     attributes: dict[str, Attribute] = {"size": len(items), "allowSync": True, "identifier": _IDENTIFIER}
     attributes |= _hoisted(library)
-    children = tuple(describe(item, state.catalogue.library_of(item), FULL) for item in items)
-    return respond(Container(attributes, children), as_json=call.as_json)
+    as_json = call.as_json
+    fragments = tuple(_fragment(state, item, state.catalogue.library_of(item), FULL, as_json=as_json) for item in items)
+    return respond(Container(attributes, (), fragments), as_json=as_json)
 
 
 def collection_children(state: PlexState, call: Call) -> Response:
