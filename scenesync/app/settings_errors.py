@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 _LONGEST_SHOWN: Final = 100
+_LONGEST_PATH: Final = 400
+"""Text may be the path of a file that cannot be found, of which every letter counts."""
 
 
 class SettingsError(Exception):
@@ -64,4 +66,5 @@ def _shown(key: str, value: object) -> str:
     if key in SECRET_KEYS or (key in URL_KEYS and any(mark in str(value) for mark in "@?#")):
         return ""
     text = json.dumps(value, ensure_ascii=False, default=str)
-    return f" = {text if len(text) <= _LONGEST_SHOWN else f'{text[:_LONGEST_SHOWN]}…'}"
+    longest = _LONGEST_PATH if isinstance(value, str) else _LONGEST_SHOWN
+    return f" = {text if len(text) <= longest else f'{text[:longest]}…'}"
