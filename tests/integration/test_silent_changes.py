@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import threading
 import time
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from sync_world import PLEX_ROOT, STASH_ROOT, TOKEN, SyncWorld
@@ -483,3 +485,49 @@ class TestALibraryThatIsGoneAtOnce:
                 world.stash.library.remove_scene(scene_id)
             assert len(household.look_and_work()) == 3
             assert household.edits() == 3
+
+
+class TestTimes:
+    """Stash's zone, its clock and ours: whatever they are, a change is found, and found once."""
+
+    @pytest.mark.parametrize("skew_s", [-7_200.0, 0.0, 7_200.0])
+    @pytest.mark.parametrize("zone", ["America/New_York", "Asia/Kathmandu"])
+    def test_a_stash_of_another_zone_whose_clock_is_wrong(self, household: Household, zone: str, skew_s: float) -> None:
+        household.world.stash.library.zone = ZoneInfo(zone)
+        household.clock.ahead_s = skew_s
+        scene_id, item = film(household, "Harbour")
+        household.begin()
+        household.later()
+        household.world.stash.save(scene_id, title="Harbour at dusk")
+        assert [attempt.scene_id for attempt in household.look_and_work()] == [scene_id]
+        assert household.world.plex.item(item.rating_key).title == "Harbour at dusk"
+        time.sleep(2.1)
+        assert [household.look_and_work() for _ in range(2)] == [[], []]
+
+    def test_the_hour_that_comes_twice_when_summer_time_ends(self, household: Household) -> None:
+        new_york, library = ZoneInfo("America/New_York"), household.world.stash.library
+        library.zone = new_york
+        ends = dt.datetime(2026, 11, 1, 1, 50, tzinfo=new_york)  # summer time: ten minutes before the clocks go back
+        household.clock.ahead_s = ends.timestamp() - time.time()
+        (one, _), (two, _) = film(household, "Harbour"), film(household, "Pier")
+        household.begin()
+        household.clock.ahead_s = ends.timestamp() - time.time()
+        household.world.stash.save(one, title="Harbour in summer time")
+        household.look_and_work()
+        household.later(1_200.0)  # 01:10 for the second time: a text below that of the change before
+        household.world.stash.save(two, title="Pier in winter time")
+        assert library.scene(two).updated_at < library.scene(one).updated_at
+        poll = household.installation.looks(lambda: household.session, household.activity)._poll
+        poll.look()
+        assert two in {attempt.scene_id for attempt in household.work()}
+
+    def test_a_stash_that_was_moved_to_another_zone(self, household: Household) -> None:
+        (one, _), (two, _) = film(household, "Harbour"), film(household, "Pier")
+        household.begin()
+        household.later()
+        household.world.stash.save(one, title="Harbour in Greenwich")
+        household.look_and_work()
+        household.world.stash.library.zone = ZoneInfo("America/New_York")
+        household.later()
+        household.world.stash.save(two, title="Pier in New York")
+        assert two in {attempt.scene_id for attempt in household.look_and_work()}

@@ -11,14 +11,19 @@ import pytest
 from sync_world import SyncWorld, eventually
 
 from scenesync.app.background import Routine, beside
+from scenesync.app.check import Verdict
 from scenesync.app.hearing_stash import StashListener, hearing_stash
 from scenesync.app.looked import LISTENING, Listening
+from scenesync.app.overview import read_overview
+from scenesync.app.overview_view import overview_lines
+from scenesync.app.stash_checks import check_stash_looks
 from scenesync.intake.stash_activity import StashActivity
 from scenesync.stash.subscription import Heartbeat
 from scenesync.store.memory import Memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from scenesync.app.installation import Installation
     from scenesync.simulators.stash.jobs import JobControl
@@ -170,3 +175,41 @@ def test_a_look_that_is_asked_for_during_another_follows_it() -> None:
         eventually(lambda: len(looks) == 2)
         time.sleep(0.7)
         assert len(looks) == 2
+
+
+@pytest.mark.parametrize(
+    ("version", "lacks"), [("v0.26.2", "movies that they were called"), ("v0.27.2", "a moved file"), ("v0.30.1", "")]
+)
+def test_doctor_says_what_an_older_stash_lacks(tmp_path: Path, version: str, lacks: str) -> None:
+    with SyncWorld(tmp_path, stash_version=version) as world, world.installed() as installation:
+        checks = list(check_stash_looks(installation))
+    warnings = [check.finding for check in checks if check.verdict is Verdict.WARNING]
+    assert any(lacks in finding for finding in warnings) if lacks else warnings == []
+    assert "looked for every 30 s, never yet" in [check.finding for check in checks]
+
+
+def test_doctor_says_when_news_cannot_be_heard_and_when_nobody_looks(world: SyncWorld) -> None:
+    world.stash.subscriptions.refused_with = 404
+    with world.installed() as installation:
+        (news,) = [check for check in check_stash_looks(installation) if check.name == "stash news"]
+    assert (news.verdict, "proxy" in news.finding) == (Verdict.WARNING, True)
+    with world.installed(poll_interval=0) as installation:
+        (looks,) = check_stash_looks(installation)
+    assert (looks.verdict, "poll_interval = 0" in looks.finding) == (Verdict.WARNING, True)
+
+
+def test_status_says_when_stash_was_looked_at_and_whether_its_news_are_heard(world: SyncWorld) -> None:
+    with world.installed() as installation:
+        assert read_overview(world.data_dir).stash_looked_at is None
+        session = world.session(installation)
+        installation.looks(lambda: session, StashActivity()).look()
+        with listening(installation) as ears:
+            eventually(ears.hears)
+            overview = read_overview(world.data_dir)
+    assert overview.stash_looked_at is not None
+    assert abs(time.time() - overview.stash_looked_at) < 30
+    assert overview.stash_news is not None
+    assert overview.stash_news.is_up
+    document = overview.as_document()
+    assert document["stash_news"] == {"is_up": True, "since": overview.stash_news.since, "reason": ""}
+    assert any("looked at for changes" in line for line in overview_lines(overview))
