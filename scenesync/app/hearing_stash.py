@@ -15,6 +15,7 @@ from scenesync.app.background import beside
 from scenesync.app.looked import LISTENING, Listening
 from scenesync.domain.errors import PermanentError, TransientError
 from scenesync.stash.subscription import open_news
+from scenesync.store.errors import StoreError
 from scenesync.store.memory import Memory
 from scenesync.worker.backoff import calculate_delay
 
@@ -66,7 +67,7 @@ class StashListener:
             began = time.monotonic()
             try:
                 self._listen(end)
-            except (TransientError, PermanentError) as error:
+            except (TransientError, PermanentError, StoreError) as error:
                 if time.monotonic() - began >= LASTED_S:
                     self._failures = 0
                 self._note(Listening(is_up=False, since=time.time(), reason=str(error)))
@@ -95,11 +96,15 @@ class StashListener:
         return max(BACKOFF_BASE_S / 2, delay_s)
 
     def _note(self, now: Listening) -> None:
-        before = Listening.from_text(self._memory.recall(LISTENING))
-        if before is not None and (before.is_up, before.reason) == (now.is_up, now.reason):
-            return
-        log.debug("news of Stash: %s", "heard" if now.is_up else now.reason)
-        self._memory.note(LISTENING, now.to_text())
+        """Leave word for ``status``; to listen goes on where that cannot be."""
+        try:
+            before = Listening.from_text(self._memory.recall(LISTENING))
+            if before is not None and (before.is_up, before.reason) == (now.is_up, now.reason):
+                return
+            log.debug("news of Stash: %s", "heard" if now.is_up else now.reason)
+            self._memory.note(LISTENING, now.to_text())
+        except StoreError as error:
+            log.debug("not noted whether Stash's news are heard: %s", error)
 
 
 @contextmanager

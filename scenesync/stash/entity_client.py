@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Fetch = Callable[[Query, Mapping[str, Any] | None], Mapping[str, Any]]
 
-PAGE_SIZE: Final = 500
+PAGE_SIZE: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
