@@ -65,6 +65,14 @@ class Reconciliation(Document):
     ended_at: EpochS | None
 
 
+class Listening(Document):
+    """Whether a server's news are heard, since when, and if not, why."""
+
+    is_up: bool
+    since: EpochS
+    reason: str
+
+
 class Status(Document):
     """How things stand, like ``scenesync status --json``."""
 
@@ -89,6 +97,8 @@ class Status(Document):
     stopped_runs: list[StoppedRun]
     held: int
     reconciliation: Reconciliation | None = Field(description="The latest comparison of both libraries.")
+    stash_looked_at: EpochS | None = Field(description="When Stash was last looked at for changes.")
+    stash_news: Listening | None = Field(description="Whether Stash's news are heard; null: not known.")
     reliability: dict[str, Reliability]
 
 
