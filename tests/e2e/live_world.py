@@ -212,7 +212,7 @@ class LiveWorld:
             "http_enabled": "false",
             **settings,
         }
-        # The rest is inherited: coverage measures child processes by a variable.
+        # The rest is inherited, as from a shell.
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("SCENESYNC_")}  # noqa: TID251
         ours = {f"SCENESYNC_{key.upper()}": value for key, value in wanted.items() if value is not None}
         return {**inherited, "TMPDIR": str(self.temporary), "COLUMNS": "200", **ours}
