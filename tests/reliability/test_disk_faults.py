@@ -364,7 +364,7 @@ def test_a_drain_on_a_failing_disk_ends_with_a_message_and_the_next_one_finishes
         pytest.skip("needs strace, to let writes fail")
     world.data_dir.mkdir()
     with_jobs(world, bounds.pick(30, 300))
-    inject = ["-P", str(world.data_dir / file), "-e", f"inject=pwrite64:error={errno.errorcode[errno.EIO]}:when=60+"]
+    inject = ["-P", str(world.data_dir / file), "-e", f"inject=pwrite64:error={errno.errorcode[errno.EIO]}:when=10+"]
     drain = world.start(["strace", "-f", "-o", str(world.folder / "strace.log"), *inject, *DRAIN])
     assert drain.wait() == 1, drain.log
     assert_said_once(drain.log, "The disk failed", "SQLITE_IOERR")
