@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final
 
 from scenesync.app.settings import SettingsError, require_plex
 from scenesync.app.version import VERSION
+from scenesync.network.tls import tls_context
 from scenesync.plex.client import PlexClient
 from scenesync.plex.http import identity_headers
 from scenesync.plex.notifications import PlexNotifications
-from scenesync.plex.tls import tls_context
 from scenesync.stash.client import StashClient
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def plex_notifications(
         return PlexNotifications(
             connection.url,
             headers=identity_headers(connection.token.get_secret_value(), client_identifier, VERSION),
-            tls=tls_context(settings.plex_ca_file, verify=settings.plex_verify_tls),
+            tls=tls_context(settings.plex_ca_file, verify=settings.plex_verify_tls, name="plex_ca_file"),
             connect_timeout_s=settings.connect_timeout,
             heartbeat=heartbeat,
         )

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Final
 import urllib3
 from urllib3.exceptions import HTTPError, LocationParseError
 
+from scenesync.network.tls import tls_context
 from scenesync.plex.connections import Connections, begin_request
 from scenesync.plex.http_errors import EXCEPTION_CAUSES, Cause, NoAnswer
 from scenesync.plex.request import RawAnswer
-from scenesync.plex.tls import tls_context
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -133,7 +133,7 @@ def _path_prefix(url: str) -> str:
 
 
 def _tls_options(ca_file: Path | None, *, verify: bool) -> dict[str, object]:
-    context = tls_context(ca_file, verify=verify)
+    context = tls_context(ca_file, verify=verify, name="plex_ca_file")
     if not verify:
         logger.warning("plex_verify_tls is off: anybody on the way to Plex can read the token")
     return {"ssl_context": context, "cert_reqs": "CERT_REQUIRED" if verify else "CERT_NONE"}

@@ -7,18 +7,15 @@ travels in a header, never in the address.
 from __future__ import annotations
 
 import http.client
-import logging
-import socket
 import ssl
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit, urlunsplit
 
-from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
-from websockets.sync.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from scenesync.domain.certificates import cure
+from scenesync.network.websocket import UNOPENED, open_websocket, why_closed
 from scenesync.plex.announcements import announcements
 from scenesync.plex.exceptions import PlexServerDown, PlexTemporaryError, PlexUnauthorized
 
@@ -58,7 +55,7 @@ class NotificationStream:
         except TimeoutError:
             return ()
         except ConnectionClosed as error:
-            raise PlexServerDown(f"Plex's notifications ended: {_why_closed(error)}") from error
+            raise PlexServerDown(f"Plex's notifications ended: {why_closed(error)}") from error
 
 
 class PlexNotifications:
@@ -77,12 +74,7 @@ class PlexNotifications:
         connect_timeout_s: float = 5.0,
         heartbeat: Heartbeat | None = None,
     ) -> None:
-        parts = urlsplit(url)
-        self._host = parts.hostname or ""
-        self._port = parts.port or (443 if parts.scheme == "https" else 80)
-        self._is_secure = parts.scheme == "https"
-        prefix = parts.path.rstrip("/")
-        self._address = urlunsplit(("wss" if self._is_secure else "ws", parts.netloc, prefix, "", "")) + _PATH
+        self._url = url
         self._headers = dict(headers)
         self._tls = tls
         self._connect_timeout_s = connect_timeout_s
@@ -96,30 +88,19 @@ class PlexNotifications:
 
     def _connected(self) -> ClientConnection:
         try:
-            # A socket of our own: the library would follow a redirect to anywhere with one that it makes itself.
-            raw = socket.create_connection((self._host, self._port), timeout=self._connect_timeout_s)
-            raw.settimeout(None)
-            return connect(
-                self._address,
-                sock=raw,
-                ssl=self._tls if self._is_secure else None,
-                server_hostname=self._host if self._is_secure else None,
-                compression=None,
-                additional_headers=self._headers,
-                user_agent_header=None,
-                proxy=None,
-                open_timeout=self._connect_timeout_s,
+            return open_websocket(
+                self._url,
+                _PATH,
+                headers=self._headers,
+                tls=self._tls,
+                connect_timeout_s=self._connect_timeout_s,
                 ping_interval=self._heartbeat.every_s,
                 ping_timeout=self._heartbeat.answer_within_s,
-                close_timeout=1.0,
                 max_size=_LONGEST_MESSAGE_BYTES,
                 max_queue=_MESSAGES_AHEAD,
-                logger=_silent(),
             )
-        except (OSError, WebSocketException, ValueError) as error:
-            # A redirect is refused with an error of its own, made of the answer that asked for it.
-            cause = error.__cause__ or error.__context__
-            raise _meaning(cause if isinstance(cause, InvalidStatus) else error) from error
+        except UNOPENED as error:
+            raise _meaning(error) from error
 
 
 def _meaning(error: Exception) -> PlexError:
@@ -149,15 +130,3 @@ def _refusal(status: int) -> PlexError:
     if status in {http.client.BAD_GATEWAY, http.client.SERVICE_UNAVAILABLE, http.client.GATEWAY_TIMEOUT}:
         return PlexServerDown(words, status=status)
     return PlexTemporaryError(f"{words}: does a proxy in front of Plex pass websockets on?", status=status)
-
-
-def _why_closed(error: ConnectionClosed) -> str:
-    close = error.rcvd or error.sent
-    return f"closed with {close.code}" if close is not None else "the connection broke"
-
-
-def _silent() -> logging.Logger:
-    """Return a logger that says nothing: the library would write the token to a debug log."""
-    logger = logging.Logger("websockets")  # noqa: LOG001 - outside the tree, where no configuration reaches it
-    logger.disabled = True
-    return logger

@@ -8,20 +8,17 @@ address (facts/stash.md 3.4).
 from __future__ import annotations
 
 import json
-import logging
-import socket
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit, urlunsplit
 
-from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
-from websockets.sync.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
 from scenesync.domain.errors import StashRefused, StashUnavailable
+from scenesync.network.websocket import UNOPENED, open_websocket, why_closed
 from scenesync.stash import queries
 from scenesync.stash.http_errors import judge_status, shorten
 from scenesync.stash.jobs import Job, to_job
@@ -129,9 +126,7 @@ class NewsStream:
             self._pinged_at = now
 
     def _ended(self, error: Exception) -> StashUnavailable:
-        close = (error.rcvd or error.sent) if isinstance(error, ConnectionClosed) else None
-        why = f"closed with {close.code}" if close is not None else "the connection broke"
-        return StashUnavailable(f"The news of Stash at {self._server} ended: {why}.")
+        return StashUnavailable(f"The news of Stash at {self._server} ended: {why_closed(error)}.")
 
 
 @contextmanager
@@ -160,34 +155,19 @@ def news_of(payload: object) -> News | None:
 
 
 def _connected(door: Door) -> ClientConnection:
-    parts = urlsplit(door.url)
-    is_secure = parts.scheme == "https"
-    address = urlunsplit(("wss" if is_secure else "ws", parts.netloc, f"{parts.path}/graphql", "", ""))
     try:
-        # A socket of our own: the library would follow a redirect to anywhere with one that it makes itself.
-        host, port = parts.hostname or "", parts.port or (443 if is_secure else 80)
-        raw = socket.create_connection((host, port), timeout=door.connect_timeout_s)
-        raw.settimeout(None)
-        return connect(
-            address,
-            sock=raw,
-            ssl=door.tls if is_secure else None,
-            server_hostname=host if is_secure else None,
+        return open_websocket(
+            door.url,
+            "/graphql",
+            headers=door.headers,
+            tls=door.tls,
+            connect_timeout_s=door.connect_timeout_s,
             subprotocols=[PROTOCOL],
-            additional_headers=dict(door.headers),
-            user_agent_header=None,
-            compression=None,
-            proxy=None,
-            open_timeout=door.connect_timeout_s,
             ping_interval=None,
-            close_timeout=1.0,
             max_size=_LONGEST_MESSAGE_BYTES,
-            logger=_silent(),
         )
-    except (OSError, WebSocketException, ValueError) as error:
-        # A redirect is refused with an error of its own, made of the answer that asked for it.
-        cause = error.__cause__ or error.__context__
-        raise _meaning(cause if isinstance(cause, InvalidStatus) else error, door.login) from error
+    except UNOPENED as error:
+        raise _meaning(error, door.login) from error
 
 
 def _meaning(error: Exception, login: Login) -> Exception:
@@ -201,10 +181,3 @@ def _meaning(error: Exception, login: Login) -> Exception:
     if isinstance(error, OSError):
         return StashUnavailable(f"Stash at {login.server} opens no websocket: {error.strerror or type(error).__name__}")
     return StashRefused(f"What answers at {login.server} speaks no websocket: does a proxy in front pass it on?")
-
-
-def _silent() -> logging.Logger:
-    """Return a logger that says nothing: the library would write the key to a debug log."""
-    logger = logging.Logger("websockets")  # noqa: LOG001 - outside the tree, where no configuration reaches it
-    logger.disabled = True
-    return logger

@@ -7,7 +7,6 @@ proxy of the environment. One instance serves any number of threads.
 from __future__ import annotations
 
 import json
-import ssl
 import time
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
@@ -18,6 +17,7 @@ from urllib.parse import urlsplit
 import urllib3
 
 from scenesync.domain.errors import StashRefused
+from scenesync.network.tls import tls_context
 from scenesync.stash.http_errors import (
     TRANSPORT_ERRORS,
     Login,
@@ -31,6 +31,7 @@ from scenesync.stash.http_errors import (
 )
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
@@ -309,18 +310,10 @@ def _checked_secret(secret: str, name: str) -> str:
 
 
 def _tls_context(*, verify: bool, ca_file: str | None) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    if ca_file is not None:
-        try:
-            context.load_verify_locations(cafile=ca_file)
-        except (OSError, ssl.SSLError) as error:
-            raise ValueError(f"stash_ca_file {ca_file!r} cannot be used: {error.strerror or error}") from error
     if not verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
         # Whoever switched the check off knows; a warning on stderr would be an error line in Stash's log.
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-    return context
+    return tls_context(ca_file, verify=verify, name="stash_ca_file")
 
 
 def _date(header: str) -> datetime | None:

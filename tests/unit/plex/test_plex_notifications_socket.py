@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import pytest
 import trustme
 
+from scenesync.network.tls import tls_context
 from scenesync.plex.announcements import ItemAnnounced
 from scenesync.plex.exceptions import PlexServerDown, PlexTemporaryError, PlexUnauthorized
 from scenesync.plex.http import identity_headers
 from scenesync.plex.notifications import Heartbeat, PlexNotifications
-from scenesync.plex.tls import tls_context
 from scenesync.simulators.http_server import Answer, HttpServer, Request, Response
 from scenesync.simulators.plex.server import PlexSimulator
 
@@ -151,7 +151,7 @@ class Secure:
 def opened(secure: Secure, *, ca_file: Path | None, verify: bool = True) -> Iterator[NotificationStream]:
     with PlexSimulator(token=TOKEN, tls=secure.tls) as plex:
         assert plex.url.startswith("https:")
-        with notifications(plex.url, tls=tls_context(ca_file, verify=verify)).open() as stream:
+        with notifications(plex.url, tls=tls_context(ca_file, verify=verify, name="plex_ca_file")).open() as stream:
             yield stream
 
 
