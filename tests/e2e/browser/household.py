@@ -1,0 +1,63 @@
+"""A small household with something of everything that pages show, and a daemon that serves them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from live_world import PLEX_ROOT, LiveWorld, eventually
+
+if TYPE_CHECKING:
+    from live_world import Daemon
+
+    from scenesync.simulators.plex.model import PlexItem
+    from scenesync.simulators.stash.records import Scene
+
+KEY: Final = "fake-http-key-0123456789"
+SERVED: Final = {"http_enabled": "true", "http_port": "0", "http_api_key": KEY}
+_ADDRESS: Final = re.compile(r"dashboard and API at (http://\S+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Household:
+    """Scenes by where they stand; ``rivals`` are the two items that could each be ``twice`` or ``again``."""
+
+    world: LiveWorld
+    daemon: Daemon
+    url: str
+    dawn: Scene
+    noon: Scene
+    twice: Scene
+    again: Scene
+    rivals: dict[int, tuple[PlexItem, PlexItem]]
+    lost: Scene
+
+
+def furnish(world: LiveWorld) -> Household:
+    """Fill Stash and Plex, start the daemon, and return when it has looked at every scene."""
+    pier = world.stash.add_studio("Pier Records")
+    ada, ben = world.stash.add_performer("Ada Quay"), world.stash.add_performer("Ben Shore")
+    tags = [world.stash.add_tag(name) for name in ("Harbour", "Morning", "Travel")]
+    shared = {"studio": pier, "performers": [ada, ben], "tags": tags, "date": "2024-05-17"}
+    dawn = world.add_scene("Harbour at dawn", details="Boats leave before the town wakes.", **shared)
+    noon = world.add_scene("Market at noon", details="A walk between stalls.", **shared)
+    twice, again = (world.add_scene(title, in_plex=False) for title in ("Northern lights", "Lighthouse walk"))
+    rivals = {scene.id: _rivals(world, scene) for scene in (twice, again)}
+    lost = world.add_scene("Night train", in_plex=False)
+    daemon = world.daemon(**SERVED)
+    daemon.wait_for_log("dashboard and API at ")
+    found = _ADDRESS.search(daemon.log)
+    assert found is not None
+    eventually(lambda: world.queue().dead_letters == len(rivals), "a dead letter for each that Plex has twice")
+    eventually(lambda: world.queue().pending == 1, "all done but what Plex lacks")
+    return Household(world, daemon, found[1], dawn, noon, twice, again, rivals, lost)
+
+
+def _rivals(world: LiveWorld, scene: Scene) -> tuple[PlexItem, PlexItem]:
+    """Let Plex have the scene's file twice, at other paths than the mapped one."""
+    first, second = (
+        world.plex.add_item(world.library, file=f"{PLEX_ROOT}/{folder}/{scene.title}.mp4", size_bytes=1_000_000)
+        for folder in ("Attic", "Cellar")
+    )
+    return first, second
