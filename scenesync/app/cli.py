@@ -43,6 +43,7 @@ IN_MODULES_OF_THEIR_NAME: Final = (
     "holds",
     "pin",
     "coverage",
+    "setup",
     "doctor",
     "health",
     "demo",
@@ -76,7 +77,7 @@ def cli(context: click.Context, data_dir: Path | None, log_level: str | None) ->
     """Carry every change from Stash to Plex.
 
     Settings come from scenesync.toml in the data directory, from SCENESYNC_... variables and from Stash's plugin
-    settings; docs/SETTINGS.md lists them. Start with `scenesync doctor`, or see it work with `scenesync demo`.
+    settings; docs/SETTINGS.md lists them. Start with `scenesync setup`, or see it work with `scenesync demo`.
 
     Exit status: 0 done, 1 failed, 2 wrong usage or settings, 3 done but dead letters or waiting jobs are left.
     """

@@ -253,5 +253,5 @@ def _how_to_set(key: str, example: str, data_dir: Path) -> str:
     return (
         f'{key} is not set. Write {key} = "{example}" in {data_dir / CONFIG_FILE_NAME} (or the file that '
         f"{CONFIG_VARIABLE} names), or set {ENV_PREFIX}{key.upper()} in the environment{secret_file}, "
-        f"or {key} in Stash's plugin settings."
+        f"or {key} in Stash's plugin settings. Or let `scenesync setup` ask for it."
     )

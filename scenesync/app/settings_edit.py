@@ -1,4 +1,4 @@
-"""Change one key of ``scenesync.toml`` and nothing else in it: comments, order, line ends and file mode stay."""
+"""Change some keys of ``scenesync.toml`` and nothing else in it: comments, order and line ends stay."""
 
 from __future__ import annotations
 
@@ -13,13 +13,17 @@ from typing import TYPE_CHECKING, Any, Final
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
+from scenesync.app.settings_model import SECRET_KEYS
+from scenesync.disk.ownership import hand_over
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from tomlkit.items import Array, String
 
 NEW_FILE_MODE: Final = 0o600
 """The file may come to hold a token."""
+_MARK: Final = b"\xef\xbb\xbf"
 
 
 class SettingsFileRefused(Exception):
@@ -27,16 +31,29 @@ class SettingsFileRefused(Exception):
 
 
 def write_path_map(path: Path, rules: Sequence[str]) -> Path:
-    """Set ``path_map`` in the settings file, which is made if it is missing; return the file that was written.
+    """Set ``path_map`` as ``write_settings`` does, and return the file that was written. Raises alike."""
+    return write_settings(path, {"path_map": rules})
+
+
+def write_settings(path: Path, values: Mapping[str, str | Sequence[str]]) -> Path:
+    """Set these keys in the settings file, which is made if it is missing; return the file that was written.
 
     A link is followed, so that it stays one. The new content takes the old one's place in one step, and only if it
-    reads back as the old settings with just this key changed. Raises SettingsFileRefused.
+    reads back as the old settings with just these keys changed. A file that is given a secret can be read by its owner
+    alone afterwards. A secret for which the settings name a file (``plex_token_file``) goes into that one, before.
+    Raises SettingsFileRefused.
     """
     try:
         target = path.resolve()
         before = target.read_bytes() if target.exists() else b""
-        content = _with_path_map(target, before, rules)
-        _replace(target, before, content)
+        files = _secret_files(target, before, values)
+        for key, file in files.items():
+            _write_secret(file, str(values[key]), key)
+        here = {key: value for key, value in values.items() if key not in files}
+        if here:
+            content = _with_values(target, before, here)
+            _replace(target, before, content, NEW_FILE_MODE if SECRET_KEYS & here.keys() else None, _listed(here))
+            hand_over(str(target))
     except OSError as error:
         raise SettingsFileRefused(f"{path} cannot be written ({error.strerror or type(error).__name__}).") from error
     return target
@@ -47,23 +64,55 @@ def toml_string(text: str) -> String:
     return tomlkit.string(text, literal="\\" in text and "'" not in text and text.isprintable())
 
 
-def _with_path_map(path: Path, before: bytes, rules: Sequence[str]) -> bytes:
-    mark = b"\xef\xbb\xbf" if before.startswith(b"\xef\xbb\xbf") else b""
+def _secret_files(path: Path, before: bytes, values: Mapping[str, str | Sequence[str]]) -> dict[str, Path]:
+    """Return the files that the settings name for the secrets among ``values``; relative ones lie beside them."""
+    named = _read(path, before)[1]
+    files = {key: named.get(f"{key}_file") for key in SECRET_KEYS & values.keys()}
+    return {
+        key: path.parent / Path(file.strip()).expanduser()
+        for key, file in files.items()
+        if isinstance(file, str) and file.strip()
+    }
+
+
+def _write_secret(path: Path, secret: str, key: str) -> None:
+    target = path.resolve()
+    _replace(target, target.read_bytes() if target.exists() else b"", f"{secret}\n".encode(), NEW_FILE_MODE, key)
+    hand_over(str(target))
+
+
+def _read(path: Path, before: bytes) -> tuple[str, dict[str, Any]]:
+    """Return the text and the settings of the file as it is. Raises SettingsFileRefused."""
     try:
-        text = before.removeprefix(mark).decode("utf-8")
-        values = tomllib.loads(text)
-        document = tomlkit.parse(text)
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, TOMLKitError) as error:
+        text = before.removeprefix(_MARK).decode("utf-8")
+        return text, tomllib.loads(text)
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsFileRefused(f"{path} cannot be changed, since it cannot be read: {error}.") from error
-    document["path_map"] = _array(rules)
+
+
+def _with_values(path: Path, before: bytes, values: Mapping[str, str | Sequence[str]]) -> bytes:
+    mark = _MARK if before.startswith(_MARK) else b""
+    text, settings = _read(path, before)
+    try:
+        document = tomlkit.parse(text)
+    except TOMLKitError as error:
+        raise SettingsFileRefused(f"{path} cannot be changed, since it cannot be read: {error}.") from error
+    for key, value in values.items():
+        document[key] = toml_string(value) if isinstance(value, str) else _array(value)
     changed = tomlkit.dumps(document)
     if "\r\n" in text and "\n" not in text.replace("\r\n", ""):
         changed = changed.replace("\r\n", "\n").replace("\n", "\r\n")
-    if _settings_in(changed) != {**values, "path_map": list(rules)}:
+    wanted = {key: value if isinstance(value, str) else list(value) for key, value in values.items()}
+    if _settings_in(changed) != {**settings, **wanted}:
         raise SettingsFileRefused(
-            f"{path} cannot be changed safely: its other settings would not stay as they are. Set path_map by hand."
+            f"{path} cannot be changed safely: its other settings would not stay as they are. "
+            f"Set {_listed(values)} by hand."
         )
     return mark + changed.encode("utf-8")
+
+
+def _listed(keys: Iterable[str]) -> str:
+    return ", ".join(sorted(keys))
 
 
 def _array(rules: Sequence[str]) -> Array:
@@ -80,10 +129,12 @@ def _settings_in(text: str) -> dict[str, Any] | None:
         return None
 
 
-def _replace(target: Path, before: bytes, content: bytes) -> None:
-    mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else NEW_FILE_MODE
+def _replace(target: Path, before: bytes, content: bytes, mode: int | None, keys: str) -> None:
+    """Put ``content`` in the place of ``before``; the mode stays if None is asked for, or is that of a new file."""
+    if mode is None:
+        mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else NEW_FILE_MODE
     if target.exists() and not os.access(target, os.W_OK):
-        raise SettingsFileRefused(f"{target} is write-protected. Set path_map by hand, or make it writable.")
+        raise SettingsFileRefused(f"{target} is write-protected. Set {keys} by hand, or make it writable.")
     descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:

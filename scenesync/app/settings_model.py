@@ -32,6 +32,7 @@ from scenesync.app.settings_values import (
     PathMap,
     Patterns,
     Percent,
+    PlexTvUrl,
     PlexUrl,
     Port,
     RampS,
@@ -88,6 +89,10 @@ class Settings(BaseSettings):
     )
     plex_token: Secret = Field(
         default=None, description="The Plex server's access token. Required by commands that talk to Plex."
+    )
+    plex_tv_url: PlexTvUrl = Field(
+        default="https://plex.tv",
+        description="Where `scenesync setup` lets a person sign in to Plex. Nothing else ever asks there.",
     )
     plex_libraries: Names = Field(
         default=(), description="The Plex libraries to keep in sync, by name. None given: all movie libraries."
@@ -421,7 +426,7 @@ class Settings(BaseSettings):
 KEYS: Final = tuple(Settings.model_fields)
 SECRET_KEYS: Final = frozenset({"stash_api_key", "plex_token", "http_api_key", "database_url"})
 SECRET_FILE_KEYS: Final = frozenset(f"{key}_file" for key in SECRET_KEYS)
-URL_KEYS: Final = frozenset({"stash_url", "plex_url", "stash_url_for_plex"})
+URL_KEYS: Final = frozenset({"stash_url", "plex_url", "plex_tv_url", "stash_url_for_plex"})
 PATH_KEYS: Final = frozenset({"data_dir", "plex_ca_file", "stash_ca_file"}) | SECRET_FILE_KEYS
 LIST_SEPARATORS: Final = {
     "path_map": ";",

@@ -341,6 +341,7 @@ OptionalStashUrl = Annotated[
 PlexUrl = Annotated[
     str | None, BeforeValidator(_optional_plex_url), Allowed("an address such as http://192.0.2.7:32400")
 ]
+PlexTvUrl = Annotated[str, AfterValidator(service_url(frozenset())), Allowed("an address such as https://plex.tv")]
 Secret = Annotated[SecretStr | None, BeforeValidator(secret), Allowed("text without blanks")]
 DatabaseUrl = Annotated[
     SecretStr | None,

@@ -95,7 +95,7 @@ class PlexClient:
         cls,
         url: str,
         *,
-        token: str,
+        token: str | None,
         client_identifier: str,
         version: str,
         connect_timeout_s: float = 5.0,
@@ -108,7 +108,7 @@ class PlexClient:
         dialect: Dialect | None = None,
         on_request: Callable[[RequestRecord], None] | None = None,
     ) -> Self:
-        """Return a client for the server at ``url``; sends nothing yet.
+        """Return a client for the server at ``url``; sends nothing yet. Without a token only its identity can be had.
 
         ``client_identifier`` is made once per installation and kept. ``write_timeout_s`` is by default twice
         ``read_timeout_s``. ``pool_size`` is the number of requests that can be under way, identity questions apart.

@@ -28,7 +28,7 @@ _LARGEST_ANSWER_BYTES: Final = 256 * 1024 * 1024
 
 
 class PlexHttp:
-    """A thread-safe pool of connections to one Plex server.
+    """A thread-safe pool of connections to one Plex server; without a ``token`` it asks as nobody.
 
     No redirects, no retries, no proxies from the environment, no cookies. Raises ValueError for an address, a token
     or a CA file that cannot be used, without quoting the token.
@@ -38,7 +38,7 @@ class PlexHttp:
         self,
         url: str,
         *,
-        token: str,
+        token: str | None,
         client_identifier: str,
         version: str,
         connect_timeout_s: float = 5.0,
@@ -104,7 +104,7 @@ def _whole_body(response: urllib3.BaseHTTPResponse) -> bytes:
     return b"".join(pieces)
 
 
-def identity_headers(token: str, client_identifier: str, version: str) -> dict[str, str]:
+def identity_headers(token: str | None, client_identifier: str, version: str) -> dict[str, str]:
     """Return the headers of every request (facts/plex.md 1); no API version: only then ``include…`` means *also*."""
     headers = {
         "Accept": "application/json",
@@ -112,7 +112,7 @@ def identity_headers(token: str, client_identifier: str, version: str) -> dict[s
         "X-Plex-Product": "SceneSync",
         "X-Plex-Version": version,
         "X-Plex-Client-Identifier": client_identifier,
-        "X-Plex-Token": token,
+        **({} if token is None else {"X-Plex-Token": token}),
     }
     for name, value in headers.items():
         # Checked here, because http.client would quote the whole value in its exception.

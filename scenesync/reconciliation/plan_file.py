@@ -77,6 +77,14 @@ def read(path: Path) -> tuple[PlanHeader, list[PlannedScene]]:
         raise PlanFileError(f"{path} is no plan (scenesync plan --out FILE writes one): {error!r}") from error
 
 
+def scenes_in(path: Path) -> Iterator[PlannedScene]:
+    """Yield the scenes of a plan that this version has just written, one by one. Raises OSError."""
+    with path.open(encoding="utf-8") as file:
+        next(file)  # the line about the plan itself
+        for line in file:
+            yield from_document(json.loads(line))
+
+
 def to_document(planned: PlannedScene) -> dict[str, Any]:
     """Return a planned scene as JSON."""
     return {

@@ -55,7 +55,7 @@ def coverage(app: AppContext, *, as_json: bool, as_csv: bool, examples: int) -> 
     if as_json:
         print_json(report.as_document())
     else:
-        _print(report)
+        print_report(report)
     return DONE
 
 
@@ -81,14 +81,15 @@ def _cell(text: str) -> str:
     return f"'{text}" if text.startswith(_FORMULAS) else text
 
 
-def _print(report: CoverageReport) -> None:
-    console = Console(highlight=False, soft_wrap=True)
+def print_report(report: CoverageReport, *, stderr: bool = False) -> None:
+    """Print the classes with examples of those that want something done."""
+    console = Console(highlight=False, soft_wrap=True, stderr=stderr)
     console.print(f"{report.scenes} scenes in Stash, {report.items} items in Plex")
     table = Table("", "class", "what to do", box=None, pad_edge=False)
     table.columns[0].justify = "right"
     for each in report.classes:
         table.add_row(str(each.count), _name(each), each.what_to_do)
-    Console(highlight=False).print(table)
+    Console(highlight=False, stderr=stderr).print(table)
     for each in report.classes:
         if each.examples and each.what_to_do:
             console.print(f"\n[bold]{_name(each)}[/]")

@@ -32,6 +32,7 @@ DEFAULTS = {
     "stash_api_key": None,
     "plex_url": None,
     "plex_token": None,
+    "plex_tv_url": "https://plex.tv",
     "plex_libraries": (),
     "data_dir": user_data_path("scenesync", appauthor=False),
     "network_share": False,
@@ -436,11 +437,12 @@ def test_missing_plex_settings_are_explained_with_every_way_to_set_them(data_dir
         "2 settings need attention:\n"
         f'  - plex_url is not set. Write plex_url = "http://192.0.2.7:32400" in {data_dir / "scenesync.toml"} (or the '
         "file that SCENESYNC_CONFIG names), "
-        "or set SCENESYNC_PLEX_URL in the environment, or plex_url in Stash's plugin settings.\n"
+        "or set SCENESYNC_PLEX_URL in the environment, or plex_url in Stash's plugin settings. "
+        "Or let `scenesync setup` ask for it.\n"
         f'  - plex_token is not set. Write plex_token = "your-token" in {data_dir / "scenesync.toml"} (or the '
         "file that SCENESYNC_CONFIG names), "
         "or set SCENESYNC_PLEX_TOKEN in the environment, SCENESYNC_PLEX_TOKEN_FILE naming a file that holds it, "
-        "or plex_token in Stash's plugin settings."
+        "or plex_token in Stash's plugin settings. Or let `scenesync setup` ask for it."
     )
 
 
