@@ -23,6 +23,7 @@ NOT_ON_THE_PAGE: Final = {
     "stash_api_key": "the plugin asks Stash for it",
     "stash_ca_file": "belongs to stash_url",
     "stash_verify_tls": "belongs to stash_url",
+    "plex_tv_url": "belongs to `scenesync setup`, which Stash does not run",
     "plex_notifications": "does no harm where it cannot work: scenesync.toml",
     "data_dir": "the hook, which reads no page, has to know it too: SCENESYNC_DATA_DIR",
     "network_share": "belongs to data_dir",
