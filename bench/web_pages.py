@@ -112,6 +112,10 @@ def _paths(library: int) -> Mapping[str, str]:
         "a plan, what is left out": f"/plan/{PLAN}?verdict=left_out",
         "a plan, its refused ones (none)": f"/plan/{PLAN}?verdict=refused",
         "coverage": "/coverage",
+        "tasks": "/tasks",
+        "log": "/log",
+        "log of one scene": "/log?scene_id=1",
+        "settings": "/settings",
     }
 
 

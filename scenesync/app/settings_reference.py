@@ -11,6 +11,8 @@ from scenesync.app.settings_sources import CONFIG_VARIABLE
 from scenesync.app.settings_values import allowed_text
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from pydantic.fields import FieldInfo
 
 _DEFAULTS: Final = {
@@ -91,14 +93,21 @@ What to know about them:
 def reference() -> str:
     """Return the text of docs/SETTINGS.md."""
     lines = [_INTRODUCTION]
-    for key in KEYS:
-        if key in _SECTIONS:
-            lines += [
-                f"\n## {_SECTIONS[key]}\n\n| key | environment | default | allowed | meaning |\n|---|---|---|---|---|\n"
-            ]
-        lines.append(_row(key, Settings.model_fields[key]))
+    for section, keys in sections().items():
+        lines.append(f"\n## {section}\n\n| key | environment | default | allowed | meaning |\n|---|---|---|---|---|\n")
+        lines += [_row(key, Settings.model_fields[key]) for key in keys]
     lines.append(f"\n## An example `scenesync.toml`\n\n```toml\n{EXAMPLE}```\n")
     return "".join(lines)
+
+
+def sections() -> Mapping[str, Sequence[str]]:
+    """Return all keys under their headings, in the order of the settings."""
+    found: dict[str, list[str]] = {}
+    section = ""
+    for key in KEYS:
+        section = _SECTIONS.get(key, section)
+        found.setdefault(section, []).append(key)
+    return found
 
 
 def _row(key: str, field: FieldInfo) -> str:

@@ -30,9 +30,12 @@ from scenesync.web.guard.keys import Keys
 from scenesync.web.guard.limits import BodyLimit, Frame
 from scenesync.web.models.common import Problem
 from scenesync.web.pages import assets, coverage, login, overview, progress
+from scenesync.web.pages import log as log_page
 from scenesync.web.pages import plans as plan_pages
 from scenesync.web.pages import scene as scene_page
 from scenesync.web.pages import scenes as scene_pages
+from scenesync.web.pages import settings as settings_page
+from scenesync.web.pages import tasks as tasks_page
 from scenesync.web.pages.frame import Pages
 
 if TYPE_CHECKING:
@@ -66,6 +69,9 @@ PAGE_ROUTES: Final = (
     scene_page.router,
     plan_pages.router,
     coverage.router,
+    tasks_page.router,
+    log_page.router,
+    settings_page.router,
     progress.router,
 )
 

@@ -277,6 +277,10 @@ class SettingsView(Protocol):
         """Return every setting."""
         ...
 
+    def file(self) -> str:
+        """Return where the settings file is, or would be."""
+        ...
+
     def test_connection(self, service: str) -> scenes.Connection:
         """Ask a server whether it accepts us."""
         ...

@@ -5,9 +5,9 @@ from __future__ import annotations
 import html
 import re
 from typing import TYPE_CHECKING
-from urllib.parse import urlencode
 
 import pytest
+from page_reading import SCRIPT, led_to, page, send, words_of
 from sync_world import eventually
 from web_world import Browser, WebWorld
 
@@ -16,11 +16,7 @@ from scenesync.web.pages import scenes as scene_pages
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from urllib3 import BaseHTTPResponse
-
 pytestmark = pytest.mark.integration
-
-SCRIPT = "<script>alert('harbour')</script>"
 
 
 @pytest.fixture(scope="module")
@@ -32,37 +28,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebWorld]:
 @pytest.fixture(scope="module")
 def browser(world: WebWorld) -> Browser:
     return world.log_in()
-
-
-def page(browser: Browser, path: str) -> str:
-    answer = browser.open(path)
-    text = answer.data.decode()
-    assert answer.status == 200, text
-    assert SCRIPT not in text
-    assert " style=" not in text
-    assert not re.search(r"<script(?! src=)", text), "a script that the policy forbids"
-    return text
-
-
-def words_of(text: str) -> str:
-    """What can be read on a page, in one line."""
-    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", text)).split())
-
-
-def send(browser: Browser, path: str, **form: str) -> BaseHTTPResponse:
-    """Press a button: the form, with the page's token."""
-    headers = {
-        "Cookie": browser.cookie,
-        "X-CSRF-Token": browser.csrf_token,
-        "Content-Type": "application/x-www-form-urlencoded",
-        "HX-Request": "true",
-    }
-    return browser.world.ask("POST", path, key=None, body=urlencode(form), headers=headers)
-
-
-def led_to(answer: BaseHTTPResponse) -> str:
-    assert answer.status == 204, answer.data
-    return answer.headers["HX-Redirect"]
 
 
 def ended(world: WebWorld, path: str) -> str:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 KEPT: Final = 2_000
 LONGEST: Final = 2_000
+LONGEST_TRACEBACK: Final = 10_000
+"""A line that is longer is cut when it comes in: what is kept has a limit, whatever is logged."""
+CUT: Final = " … "
 _SCENE: Final = re.compile(r"\bscene=(\d{1,18})\b")
 _LEVELS: Final = {
     "debug": logging.DEBUG,
@@ -51,7 +54,7 @@ class _Line:
             at=self.at,
             level=logging.getLevelName(self.level).lower(),
             logger=self.logger,
-            message=self.message[:LONGEST],
+            message=self.message,
             scene_id=self.scene_id,
             traceback=self.traceback,
         )
@@ -80,13 +83,14 @@ class RecentLines(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Remember a record; it is looked at when somebody asks."""
+        message = _beginning(record.getMessage())
+        traceback = _end(record.exc_text) if record.exc_text else None
         with self._guard:
             self._number += 1
-            line = _Line(
-                self._number, record.levelno, record.created, record.name, record.getMessage(), record.exc_text
-            )
+            line = _Line(self._number, record.levelno, record.created, record.name, message, traceback)
             self._lines.append(line)
-        self._events.publish("log", lambda: line.as_entry().model_dump())
+            # Inside, so that lines are told in the order of their numbers: a listener sees a gap where one is missing.
+            self._events.publish("log", lambda: line.as_entry().model_dump())
 
     def entries(
         self, *, level: str | None, scene_id: int | None, before: int | None, limit: int
@@ -107,3 +111,12 @@ class RecentLines(logging.Handler):
             items=[line.as_entry() for line in shown],
             next_cursor=str(shown[-1].number) if len(found) > limit else None,
         )
+
+
+def _beginning(text: str, longest: int = LONGEST) -> str:
+    return text if len(text) <= longest else text[: longest - len(CUT)] + CUT
+
+
+def _end(text: str, longest: int = LONGEST_TRACEBACK) -> str:
+    """Return the end of a traceback, which says what happened."""
+    return text if len(text) <= longest else CUT + text[len(CUT) - longest :]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from scenesync.app.settings import masked
-from scenesync.app.settings_model import KEYS, LATER_KEYS, SECRET_KEYS, Settings
+from scenesync.app.settings import CONFIG_FILE_NAME, masked
+from scenesync.app.settings_model import ENV_PREFIX, LATER_KEYS, SECRET_KEYS, Settings
+from scenesync.app.settings_reference import sections
 from scenesync.app.settings_values import allowed_text
 from scenesync.domain.errors import PermanentError, TransientError
 from scenesync.web.models import scenes
@@ -31,6 +32,8 @@ class EffectiveSettings:
         return [
             scenes.Setting(
                 key=key,
+                section=section,
+                variable=f"{ENV_PREFIX}{key.upper()}",
                 value=values[key],
                 origin=loaded.origins[key],
                 default=defaults[key],
@@ -39,8 +42,14 @@ class EffectiveSettings:
                 is_secret=key in SECRET_KEYS,
                 is_effective=key not in LATER_KEYS,
             )
-            for key in KEYS
+            for section, keys in sections().items()
+            for key in keys
         ]
+
+    def file(self) -> str:
+        """Return where the settings file is, or would be."""
+        settings, files = self._desk.loaded.settings, self._desk.loaded.files
+        return str(files[0] if files else settings.data_dir / CONFIG_FILE_NAME)
 
     def test_connection(self, service: str) -> scenes.Connection:
         """Ask a server whether it accepts us."""

@@ -142,6 +142,7 @@ class TaskRunner:
         if task.state != "running":
             raise Conflict("This task has ended already.", code="task-ended")
         task.stop.set()
+        self._tell(task)
         return task.as_document()
 
     def stop_all(self, within_s: float) -> None:

@@ -181,9 +181,14 @@ class LogEntry(Document):
 
 
 class Setting(Document):
-    """One setting: its value (of a secret, only whether it is set), where that came from, and what it means."""
+    """One setting: its value (of a secret, only whether it is set), where that came from, and what it means.
+
+    ``section`` is the heading under which it stands in docs/SETTINGS.md, ``variable`` its name in the environment.
+    """
 
     key: str
+    section: str
+    variable: str
     value: Any
     origin: str
     default: Any

@@ -43,6 +43,9 @@ NAVIGATION: Final = (
     Place("/scenes", "Scenes"),
     Place("/plan", "Plan"),
     Place("/coverage", "Coverage"),
+    Place("/tasks", "Tasks"),
+    Place("/log", "Log"),
+    Place("/settings", "Settings"),
 )
 
 
@@ -70,14 +73,19 @@ class Pages:
             counted=counted,
             pieces=pieces,
             class_name=scene_words.class_name,
+            utc_offset_s=words.utc_offset_s,
         )
         self._templates.filters.update(
             moment=words.moment,
+            clock=words.clock,
             iso=words.iso,
             ago=words.ago,
+            ahead=words.ahead,
+            every=words.every,
             span=span,
             grouped=words.grouped,
             ticked=words.ticked,
+            setting_lines=words.setting_lines,
             state_name=scene_words.state_name,
             rule_name=scene_words.rule_name,
             field_name=scene_words.field_name,

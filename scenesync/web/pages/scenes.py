@@ -1,5 +1,6 @@
 """All scenes: where each stands, found by state, title or path. It was found out before; no server is asked."""
 
+from collections.abc import Mapping
 from typing import Annotated, Final
 from urllib.parse import urlencode
 
@@ -65,7 +66,7 @@ def shares(counts: SceneCounts) -> list[Share]:
     ]
 
 
-def query(parameters: dict[str, str | None]) -> str:
+def query(parameters: Mapping[str, str | None]) -> str:
     """Return what stands behind the path in an address."""
     there = {name: value for name, value in parameters.items() if value}
     return f"?{urlencode(there)}" if there else ""

@@ -9,6 +9,8 @@ from typing import Final
 
 from markupsafe import Markup, escape
 
+from scenesync.domain.quantities import span
+
 MANY: Final = 2
 """A unit is used from two of it on: 90 minutes say more than 2 hours."""
 _CODE: Final = re.compile("`([^`]+)`")
@@ -19,6 +21,19 @@ def moment(epoch_s: float | None) -> str:
     if epoch_s is None:
         return ""
     return datetime.fromtimestamp(epoch_s, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def clock(epoch_s: float) -> str:
+    """Return a time of today as this machine's clocks show it, one of another day with its date."""
+    then = datetime.fromtimestamp(epoch_s, UTC).astimezone()
+    is_today = then.date() == datetime.fromtimestamp(time.time(), UTC).astimezone().date()
+    return then.strftime("%H:%M:%S" if is_today else "%Y-%m-%d %H:%M:%S")
+
+
+def utc_offset_s() -> int:
+    """Return how far this machine's clocks are ahead of UTC now."""
+    offset = datetime.fromtimestamp(time.time(), UTC).astimezone().utcoffset()
+    return 0 if offset is None else int(offset.total_seconds())
 
 
 def iso(epoch_s: float | None) -> str:
@@ -37,6 +52,20 @@ def ago(epoch_s: float | None) -> str:
     return f"{seconds:.0f} s ago"
 
 
+def ahead(epoch_s: float | None) -> str:
+    """Return in how long something is to be, roughly, "" for None."""
+    if epoch_s is None:
+        return ""
+    seconds = epoch_s - time.time()
+    return f"in {span(seconds)}" if seconds >= 1.0 else "now"
+
+
+def every(interval_s: float) -> str:
+    """Return how often something is done."""
+    known = {3600.0: "every hour", 86_400.0: "every day", 604_800.0: "every week"}
+    return known.get(interval_s) or f"every {span(interval_s).replace('.0 ', ' ')}"
+
+
 def ticked(text: str) -> Markup:
     """Return a text in which what stands between backticks is shown as code."""
     return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped in this very line
@@ -45,3 +74,18 @@ def ticked(text: str) -> Markup:
 def grouped(number: float) -> str:
     """Return a number with its thousands apart."""
     return f"{number:,.0f}".replace(",", "\u202f")
+
+
+def setting_lines(value: object) -> list[str]:
+    """Return the value of a setting as the lines in which it is shown, none for one that is empty."""
+    match value:
+        case bool():
+            return [str(value).lower()]
+        case None | "":
+            return []
+        case list():
+            return [str(each) for each in value]
+        case float() if value.is_integer():
+            return [str(int(value))]
+        case _:
+            return [str(value)]
