@@ -43,11 +43,19 @@ def beside(name: str, action: Callable[[threading.Event], object], end: threadin
 class Routine:
     """Something that is done now and then: an action for ``beside`` that can be asked about, and begun at once.
 
-    It runs when ``beside`` begins and every ``interval_s`` seconds, also after it failed; never by itself if that is 0.
-    Times are in epoch seconds.
+    It runs ``first_after_s`` seconds after ``beside`` begins and every ``interval_s`` seconds, also after it failed;
+    never by itself if that is 0. Times are in epoch seconds.
     """
 
-    def __init__(self, name: str, title: str, interval_s: float, action: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        name: str,
+        title: str,
+        interval_s: float,
+        action: Callable[[], object],
+        *,
+        first_after_s: Callable[[], float] = lambda: 0.0,
+    ) -> None:
         self.name = name
         self.title = title
         self.interval_s = interval_s
@@ -56,6 +64,7 @@ class Routine:
         self.last_error = ""
         self.next_at: float | None = None
         self._action = action
+        self._first_after_s = first_after_s
         self._turn = threading.Lock()
         self._end = threading.Event()
         self._soon = threading.Event()
@@ -63,13 +72,16 @@ class Routine:
     def __call__(self, end: threading.Event) -> None:
         """Repeat the action until ``end``."""
         self._end = end
-        while self.interval_s and not end.is_set():
+        if not self.interval_s:
+            return
+        self._wait(end, self._first_after_s())
+        while not end.is_set():
             self.run()
-            self.next_at = time.time() + self.interval_s
-            self._wait(end)
+            self._wait(end, self.interval_s)
 
-    def _wait(self, end: threading.Event) -> None:
-        due_at = time.monotonic() + self.interval_s
+    def _wait(self, end: threading.Event, wait_s: float) -> None:
+        self.next_at = time.time() + wait_s
+        due_at = time.monotonic() + wait_s
         while not end.is_set() and not self._soon.is_set() and (left_s := due_at - time.monotonic()) > 0:
             self._soon.wait(min(left_s, NAP_S))
         self._soon.clear()

@@ -46,11 +46,13 @@ IN_MODULES_OF_THEIR_NAME: Final = (
     "setup",
     "doctor",
     "health",
+    "backup",
     "demo",
 )
 COMMANDS: Final = {
     **{name: f"scenesync.app.commands.{name}" for name in IN_MODULES_OF_THEIR_NAME},
     "apply": "scenesync.app.commands.plan",
+    "restore": "scenesync.app.commands.backup",
     "unpin": "scenesync.app.commands.pin",
     "import": "scenesync.app.commands.import_",
     "stash-task": "scenesync.app.commands.stash_task",

@@ -16,6 +16,7 @@ import click
 
 from scenesync.app import daemon_switch
 from scenesync.app.background import Routine, beside
+from scenesync.app.backup.schedule import backup_routine
 from scenesync.app.data_directory import make_data_dir, worker_lock
 from scenesync.app.exit_codes import DONE, FAILED
 from scenesync.app.hearing_stash import hearing_stash
@@ -274,6 +275,7 @@ def routines_of(
     return (
         Routine("poll", "Look at Stash for changes", interval_s, looks.look_if_possible),
         Routine("housekeeping", "Drop what is too old to be kept", TIDY_EVERY_S, lambda: tidy(installation)),
+        backup_routine(installation.settings),
     )
 
 

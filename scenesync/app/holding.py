@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from scenesync.app.data_directory import database_file
-from scenesync.app.opening import journal_of
+from scenesync.app.opening import open_state
 from scenesync.store.database import open_database
 from scenesync.store.holds import list_held, release_held
 
@@ -19,10 +19,9 @@ if TYPE_CHECKING:
 
 def release_holds(settings: Settings, scene_ids: Sequence[int] | None) -> int:
     """Let these scenes be synced again, None: all of them; return how many were held. Raises StoreError."""
-    file = database_file(settings.data_dir)
-    if not file.exists():
+    if not database_file(settings.data_dir).exists():
         return 0
-    with open_database(file, journal=journal_of(settings)) as database:
+    with open_state(settings) as database:
         return release_held(database, scene_ids)
 
 

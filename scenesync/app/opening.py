@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
+from scenesync.app.backup.making import back_up_before_migration
 from scenesync.app.data_directory import database_file, make_data_dir, queue_folder
 from scenesync.disk.ownership import hand_over_all
 from scenesync.queue.embedded import EmbeddedQueue
@@ -68,9 +70,14 @@ def open_queue(settings: Settings, *, repairs: bool = False) -> Iterator[Embedde
 def open_state(settings: Settings, *, repairs: bool = False) -> Database:
     """Open everything but the queue, to be closed by the caller; ``repairs`` as for ``open_installation``.
 
-    Raises StoreError, OSError.
+    What an older SceneSync left is backed up before it is migrated. Raises StoreError, OSError.
     """
     make_data_dir(settings.data_dir)
-    database = open_database(database_file(settings.data_dir), journal=journal_of(settings), repair=repairs)
+    database = open_database(
+        database_file(settings.data_dir),
+        journal=journal_of(settings),
+        repair=repairs,
+        before_migration=partial(back_up_before_migration, settings),
+    )
     hand_over_all(str(settings.data_dir))
     return database

@@ -10,9 +10,11 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from scenesync.app.settings_values import (
     Amount,
+    BackupInterval,
     BasePath,
     CollectionSources,
     ContentRatings,
+    Copies,
     DatabaseUrl,
     DataDir,
     Days,
@@ -28,6 +30,7 @@ from scenesync.app.settings_values import (
     Maximum,
     Names,
     OptionalFile,
+    OptionalFolder,
     OptionalStashUrl,
     PathMap,
     Patterns,
@@ -181,6 +184,20 @@ class Settings(BaseSettings):
             "At most so many edits (one per field) are remembered, the latest ones; a million takes some 500 MB. "
             "0: no limit."
         ),
+    )
+    backup_interval: Annotated[BackupInterval, _CHOICE] = Field(
+        default=BackupInterval.WEEKLY, description="How often the daemon backs up state and queue by itself."
+    )
+    backup_keep: Copies = Field(
+        default=4,
+        description=(
+            "How many backups are kept; the oldest go. Of those made before a newer SceneSync changes the state store, "
+            "as many again."
+        ),
+    )
+    backup_dir: OptionalFolder = Field(
+        default=None,
+        description="Where backups are kept, best on another disk. None given: the folder backups in data_dir.",
     )
     skip_not_found: bool = Field(
         default=False, description="Drop scenes whose file Plex does not have, instead of keeping them as dead letters."
@@ -427,7 +444,7 @@ KEYS: Final = tuple(Settings.model_fields)
 SECRET_KEYS: Final = frozenset({"stash_api_key", "plex_token", "http_api_key", "database_url"})
 SECRET_FILE_KEYS: Final = frozenset(f"{key}_file" for key in SECRET_KEYS)
 URL_KEYS: Final = frozenset({"stash_url", "plex_url", "plex_tv_url", "stash_url_for_plex"})
-PATH_KEYS: Final = frozenset({"data_dir", "plex_ca_file", "stash_ca_file"}) | SECRET_FILE_KEYS
+PATH_KEYS: Final = frozenset({"data_dir", "backup_dir", "plex_ca_file", "stash_ca_file"}) | SECRET_FILE_KEYS
 LIST_SEPARATORS: Final = {
     "path_map": ";",
     "http_trusted_hosts": ",",

@@ -52,6 +52,14 @@ class ReconcileInterval(StrEnum):
     WEEKLY = "weekly"
 
 
+class BackupInterval(StrEnum):
+    """How often a backup is made."""
+
+    NEVER = "never"
+    DAILY = "daily"
+    WEEKLY = "weekly"
+
+
 class ReconcileScope(StrEnum):
     """How far back a scheduled reconciliation looks."""
 
@@ -390,6 +398,7 @@ DataDir = Annotated[Path, BeforeValidator(local_path), Allowed("the path of a fo
 OptionalFile = Annotated[
     Path | None, BeforeValidator(_optional_path), AfterValidator(existing_file), Allowed("the path of an existing file")
 ]
+OptionalFolder = Annotated[Path | None, BeforeValidator(_optional_path), Allowed("the path of a folder")]
 HostName = Annotated[
     str, Field(pattern=r"^[\w.:%\-]+$", max_length=253), Allowed("a host name or IP address, without port")
 ]
@@ -403,6 +412,7 @@ Port = Annotated[int, _NUMBER, Field(ge=0, le=65_535)]
 Workers = Annotated[int, _NUMBER, Field(ge=1, le=64)]
 Retries = Annotated[int, _NUMBER, Field(ge=1, le=20)]
 Days = Annotated[int, _NUMBER, Field(ge=0, le=3650)]
+Copies = Annotated[int, _NUMBER, Field(ge=1, le=1000)]
 Entries = Annotated[int, _NUMBER, Field(ge=0, le=1_000_000_000)]
 IntervalS = Annotated[float, _NUMBER, Field(ge=0, le=_DAY_S)]
 TimeoutS = Annotated[float, _NUMBER, Field(gt=0, le=600)]

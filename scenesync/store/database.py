@@ -168,7 +168,12 @@ class Database:
 
 @overload
 def open_database(
-    path: Path, *, read_only: Literal[False] = False, journal: sqlite_file.Journal = "wal", repair: bool = True
+    path: Path,
+    *,
+    read_only: Literal[False] = False,
+    journal: sqlite_file.Journal = "wal",
+    repair: bool = True,
+    before_migration: Callable[[int], None] | None = None,
 ) -> Database: ...
 
 
@@ -177,11 +182,17 @@ def open_database(path: Path, *, read_only: Literal[True]) -> Database | None: .
 
 
 def open_database(
-    path: Path, *, read_only: bool = False, journal: sqlite_file.Journal = "wal", repair: bool = True
+    path: Path,
+    *,
+    read_only: bool = False,
+    journal: sqlite_file.Journal = "wal",
+    repair: bool = True,
+    before_migration: Callable[[int], None] | None = None,
 ) -> Database | None:
     """Open the state store; without ``read_only`` it is created, healed and migrated first.
 
-    ``journal`` is "truncate" on a network share.
+    ``journal`` is "truncate" on a network share. ``before_migration`` is called with the version of a store of an older
+    SceneSync, which nobody else opens meanwhile, before it is changed; what it raises is raised, and nothing changes.
     A damaged file is moved aside with a warning and a fresh one begun, if ``repair``. With ``read_only`` nothing is
     created or changed, and the answer is None when there is nothing to read: no file, or one that today's code has yet
     to migrate. Raises StoreUnavailable, StoreTooNew, StoreForeign, and StoreDamaged for what it may not repair.
@@ -194,6 +205,9 @@ def open_database(
         readers, writer = _readers(lambda: sqlite_file.connect(path), _begin), _writer(path, journal)
         database = Database(readers, writer, path=path, journal=journal)
         with _closing_on_error(database):
+            version = migrations.version_to_migrate(database)
+            if version is not None and before_migration is not None:
+                before_migration(version)
             migrations.migrate(database, time.time)
     return database
 

@@ -336,6 +336,16 @@ def migrate(
     return tuple(migration.version for migration in applied)
 
 
+def version_to_migrate(database: Database) -> int | None:
+    """Return the version of a store that an older SceneSync made, None for one of today or a new one.
+
+    Raises StoreTooNew, StoreForeign.
+    """
+    with database.reading() as connection:
+        version = refuse_unknown(connection, database)
+    return None if version == MIGRATIONS[-1].version else version
+
+
 def version_of(connection: Connection) -> int | None:
     """Return the schema version, None for a database without any note of one."""
     if not inspect(connection).has_table(schema_version.name):

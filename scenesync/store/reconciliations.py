@@ -64,6 +64,9 @@ END: Final = (
     .values(ended_at=bindparam("at"), found=bindparam("so_far"))
 )
 
+# Drops those that never came to their end.
+FORGET_UNFINISHED: Final = delete(reconciliation).where(reconciliation.c.ended_at.is_(None))
+
 # Drops those of long ago.
 FORGET_OLD: Final = delete(reconciliation).where(
     reconciliation.c.id <= select(func.max(reconciliation.c.id)).scalar_subquery() - KEPT
@@ -143,6 +146,12 @@ def latest_reconciliation(database: Database) -> Reconciliation | None:
     """Return the latest comparison with any server, ended or not; None if there was none."""
     rows = database.look_up(KEPT_RUNS, {})
     return _to_run(rows[0]) if rows else None
+
+
+def forget_unfinished(database: Database) -> None:
+    """Let no comparison be gone on with: the next one begins anew. Raises StoreError."""
+    with database.transaction() as connection:
+        connection.execute(FORGET_UNFINISHED)
 
 
 def last_began_at(database: Database, scopes: Iterable[str]) -> Mapping[str, float]:

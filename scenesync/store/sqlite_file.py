@@ -44,7 +44,8 @@ _PRIVATE_FILE: Final = 0o600
 _PRIVATE_FOLDER: Final = 0o700
 _HEADER: Final = b"SQLite format 3\x00"
 _JOURNAL_HEADER: Final = b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7"  # sqlite.org/fileformat2.html#the_rollback_journal
-_SIDE_FILES: Final = ("-wal", "-shm", "-journal")
+SIDE_FILES: Final = ("-wal", "-shm", "-journal")
+"""What SQLite keeps beside a database while it is in use."""
 
 
 @contextmanager
@@ -123,7 +124,7 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
 def damaged_files(path: Path) -> tuple[str, ...]:
     """Return the paths of files that stood at ``path`` and were moved aside, oldest first."""
     found = (str(kept) for kept in path.parent.glob(f"{path.name}.damaged-*"))
-    return tuple(sorted(kept for kept in found if not kept.endswith(_SIDE_FILES)))
+    return tuple(sorted(kept for kept in found if not kept.endswith(SIDE_FILES)))
 
 
 def _create_private(path: Path) -> None:
@@ -166,10 +167,10 @@ def _has_journal(path: Path) -> bool:
 
 
 def _move_aside(path: Path, *, reason: StoreDamaged) -> None:
-    target = _free_name(path)
+    target = free_name(path, "damaged")
     try:
         # The log goes first: next to a fresh database, SQLite would replay it into that one.
-        for suffix in _SIDE_FILES:
+        for suffix in SIDE_FILES:
             side = path.with_name(path.name + suffix)
             if side.exists():
                 side.rename(target.with_name(target.name + suffix))
@@ -186,8 +187,9 @@ def _move_aside(path: Path, *, reason: StoreDamaged) -> None:
     )
 
 
-def _free_name(path: Path) -> Path:
-    stem = f"{path.name}.damaged-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(time.time()))}"
+def free_name(path: Path, mark: str) -> Path:
+    """Return a path beside ``path`` at which nothing is, named after it, ``mark`` and the time (UTC)."""
+    stem = f"{path.name}.{mark}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(time.time()))}"
     candidate, number = path.with_name(stem), 1
     while candidate.exists():
         number += 1

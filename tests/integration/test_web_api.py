@@ -204,7 +204,7 @@ def test_a_pin_is_put_and_taken_off(world: WebWorld, scene: int) -> None:
 
 
 def test_the_doctor_and_the_comparison_are_tasks_whose_last_answer_is_kept(world: WebWorld, scene: int) -> None:
-    for kind in ("doctor", "coverage"):
+    for kind in ("doctor", "coverage", "backup"):
         task = world.finished(world.post("/tasks", {"kind": kind}, 202))
         assert task["state"] == "done", task
     checks = {check["name"]: check["verdict"] for check in world.get("/checks")["checks"]}
@@ -234,13 +234,14 @@ def test_a_task_runs_once_at_a_time_tells_how_far_it_is_and_can_be_cancelled(wor
 
 def test_routines_say_when_they_ran_and_begin_when_asked(world: WebWorld) -> None:
     names = [routine["name"] for routine in world.get("/routines")]
-    assert names == ["poll", "housekeeping", "reconciliation"]
-    comparison = world.get("/routines")[2]
+    assert names == ["poll", "housekeeping", "backup", "reconciliation"]
+    comparison = world.get("/routines")[-1]
     assert comparison["every_s"] == 24 * 3600
     assert comparison["next_at"] is not None
     world.post("/routines/housekeeping/run", status=204)
     eventually(lambda: world.get("/routines")[1]["last_ended_at"] is not None)
     assert world.get("/routines")[1]["last_error"] is None
+    assert world.get("/routines")[2]["next_at"] > time.time(), "a new installation has nothing to lose yet"
     assert world.ask("POST", "/api/v1/routines/nothing/run").status == 404
 
 

@@ -12,7 +12,7 @@ from scenesync.app.commands import options
 from scenesync.app.context import AppContext, print_json
 from scenesync.app.data_directory import database_file
 from scenesync.app.exit_codes import DONE
-from scenesync.app.opening import journal_of
+from scenesync.app.opening import open_state
 from scenesync.app.times import moment
 from scenesync.domain.circuit import Circuit, CircuitState
 from scenesync.store.database import open_database
@@ -70,7 +70,7 @@ def reset(app: AppContext, *, services: Sequence[str], as_json: bool) -> int:
     path = database_file(settings.data_dir)
     before = _read(path.parent, services or SERVICES)
     if path.is_file():
-        with open_database(path, journal=journal_of(settings), repair=False) as database:
+        with open_state(settings) as database:
             close_circuits(database, list(before))
     if as_json:
         print_json({service: closed_document(kept) for service, kept in before.items()})

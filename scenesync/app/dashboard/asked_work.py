@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from scenesync.app.backup.making import back_up
 from scenesync.app.checks import run_checks
 from scenesync.app.coverage_report import gather, summarize
 from scenesync.app.dashboard.plans import moment_meant
@@ -76,6 +77,7 @@ class AskedWork:
         self._simple: Mapping[str, tuple[str, Callable[[Running], Mapping[str, Any]]]] = {
             "doctor": ("Check everything", self._check),
             "coverage": ("Compare both libraries", self._compare),
+            "backup": ("Back up state and queue", self._back_up),
         }
 
     @contextmanager
@@ -211,6 +213,9 @@ class AskedWork:
             list(task.walk(run_checks(self._desk.loaded, self._desk.installation.stash)))
         )
         return report.model_dump()
+
+    def _back_up(self, task: Running) -> Mapping[str, Any]:
+        return back_up(self._desk.installation.settings, go_on=task.go_on).as_document()
 
     def _compare(self, task: Running) -> Mapping[str, Any]:
         installation = self._desk.installation

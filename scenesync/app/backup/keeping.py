@@ -1,0 +1,88 @@
+"""The folder of backups: what they are called, which there are, and which are too many."""
+
+from __future__ import annotations
+
+import calendar
+import re
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from scenesync.app.settings import Settings
+
+FOLDER: Final = "backups"
+_STAMP: Final = "%Y%m%dT%H%M%SZ"
+_NAME: Final = re.compile(
+    r"scenesync-(?P<stamp>\d{8}T\d{6}Z)-v(?P<version>\d+)(?P<kind>-before-migration)?(?:-(?P<number>\d+))?\.zip"
+)
+
+
+class Kind(StrEnum):
+    """Why a backup was made; of each kind some are kept."""
+
+    ORDINARY = "ordinary"
+    BEFORE_MIGRATION = "before-migration"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A backup in the folder; ``made_at`` in epoch seconds, as its name says."""
+
+    path: Path
+    made_at: float
+    kind: Kind
+    number: int
+
+
+def backup_folder(settings: Settings) -> Path:
+    """Return where backups are kept."""
+    return settings.backup_dir or settings.data_dir / FOLDER
+
+
+def name_for(folder: Path, made_at: float, store_version: int, kind: Kind) -> Path:
+    """Return a path in ``folder`` that is free, named after the time (UTC) and the version of the state store."""
+    suffix = "" if kind is Kind.ORDINARY else f"-{kind.value}"
+    stem = f"scenesync-{time.strftime(_STAMP, time.gmtime(made_at))}-v{store_version}{suffix}"
+    candidate, number = folder / f"{stem}.zip", 1
+    while candidate.exists():
+        number += 1
+        candidate = folder / f"{stem}-{number}.zip"
+    return candidate
+
+
+def kept_in(folder: Path) -> Sequence[Kept]:
+    """Return the backups in ``folder``, newest first; what has another name is none of ours. Raises OSError."""
+    if not folder.is_dir():
+        return ()
+    found = [_as_kept(path) for path in folder.iterdir()]
+    return sorted((each for each in found if each), key=lambda each: (each.made_at, each.number), reverse=True)
+
+
+def _as_kept(path: Path) -> Kept | None:
+    parts = _NAME.fullmatch(path.name)
+    if parts is None:
+        return None
+    try:
+        made_at = calendar.timegm(time.strptime(parts["stamp"], _STAMP))
+    except ValueError:
+        return None
+    kind = Kind.BEFORE_MIGRATION if parts["kind"] else Kind.ORDINARY
+    return Kept(path, float(made_at), kind, int(parts["number"] or 1))
+
+
+def too_many(kept: Sequence[Kept], keep: int) -> Sequence[Kept]:
+    """Return those that go when ``keep`` of each kind stay; ``kept`` is newest first."""
+    return [each for kind in Kind for each in [one for one in kept if one.kind is kind][keep:]]
+
+
+def drop_too_many(folder: Path, keep: int) -> Sequence[Path]:
+    """Delete the oldest backups beyond ``keep`` of each kind; return which. Raises OSError."""
+    dropped = [each.path for each in too_many(kept_in(folder), keep)]
+    for path in dropped:
+        path.unlink(missing_ok=True)
+    return dropped

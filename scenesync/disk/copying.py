@@ -1,0 +1,73 @@
+"""Copy a SQLite database that others are writing to, as it is at one moment, into a file that is complete in itself."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING, Final
+
+from scenesync.disk import reading
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+PAGES_AT_ONCE: Final = 2_000
+PRIVATE: Final = 0o600
+_TIMEOUT_S: Final = 10.0
+
+
+class Unsound(Exception):
+    """A database does not pass SQLite's full check; the text is what the check said."""
+
+
+def copy_database(source: Path, target: Path, go_on: Callable[[], None]) -> None:
+    """Make ``target``, a new file for its owner alone, a checked copy of the database ``source``.
+
+    Nobody has to stop writing: the copy is of the moment at which it began, and with a write-ahead log writers do not
+    even wait. ``go_on`` is called every few megabytes and may raise to give up; then, and after any error, ``target``
+    is of no use. Raises Unsound, sqlite3.Error, OSError.
+    """
+    os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE))
+    with closing(_open(source)) as origin, closing(sqlite3.connect(target, isolation_level=None)) as copy:
+        # In a transaction of its own the view stays; otherwise each write of others would begin the copy anew
+        # (sqlite.org/c3ref/backup_finish.html, on sqlite3_backup_step).
+        reading.begin(origin)
+        origin.backup(copy, pages=PAGES_AT_ONCE, progress=lambda *_: go_on(), sleep=0)
+        # The source's mode came along with its first page; a file that travels must need no log beside it.
+        copy.execute("PRAGMA journal_mode=DELETE").fetchone()
+        go_on()
+        require_sound(copy)
+
+
+def require_sound(connection: sqlite3.Connection) -> None:
+    """Check the whole database, which reads it once. Raises Unsound, sqlite3.Error."""
+    finding = str(connection.execute("PRAGMA integrity_check(1)").fetchone()[0])
+    if finding != "ok":
+        raise Unsound(finding.splitlines()[-1])
+
+
+def sync_file(path: Path) -> None:
+    """See to it that what was written to ``path`` outlives a power cut. Raises OSError."""
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_folder(folder: Path) -> None:
+    """See to it that names made or changed in ``folder`` outlive a power cut, where a system can do that."""
+    if os.name == "nt":  # a folder cannot be opened there, and NTFS keeps its own journal of names
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _open(source: Path) -> sqlite3.Connection:
+    # Not as a file that nobody writes, which ``reading.connect`` may take it for: somebody may begin to at any moment.
+    return sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True, timeout=_TIMEOUT_S, isolation_level=None)
