@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Final
 
 from platformdirs import user_data_path
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from scenesync.app.settings_operation import CHOICE, OperationSettings
 from scenesync.app.settings_values import (
     Amount,
-    BackupInterval,
     BasePath,
     CollectionSources,
     ContentRatings,
-    Copies,
     DatabaseUrl,
     DataDir,
     Days,
@@ -30,7 +29,6 @@ from scenesync.app.settings_values import (
     Maximum,
     Names,
     OptionalFile,
-    OptionalFolder,
     OptionalStashUrl,
     PathMap,
     Patterns,
@@ -49,7 +47,6 @@ from scenesync.app.settings_values import (
     Template,
     TimeoutS,
     Workers,
-    lower_case,
 )
 from scenesync.domain.departure import OnDestroy
 from scenesync.domain.diff import ConflictPolicy
@@ -68,7 +65,6 @@ if TYPE_CHECKING:
     from pydantic_settings import PydanticBaseSettingsSource
 
 ENV_PREFIX: Final = "SCENESYNC_"
-_CHOICE: Final = BeforeValidator(lower_case)
 
 
 def default_data_dir() -> Path:
@@ -76,8 +72,11 @@ def default_data_dir() -> Path:
     return user_data_path("scenesync", appauthor=False)
 
 
-class Settings(BaseSettings):
-    """Everything a person can decide, checked. Read a few values from it and pass those on, not the whole."""
+class Settings(OperationSettings):
+    """Everything a person can decide, checked. Read a few values from it and pass those on, not the whole.
+
+    What is about looking after SceneSync stands in ``settings_operation``.
+    """
 
     model_config = SettingsConfigDict(
         env_prefix=ENV_PREFIX, frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True
@@ -146,10 +145,10 @@ class Settings(BaseSettings):
             "not looked at, Plex every five minutes."
         ),
     )
-    reconcile_interval: Annotated[ReconcileInterval, _CHOICE] = Field(
+    reconcile_interval: Annotated[ReconcileInterval, CHOICE] = Field(
         default=ReconcileInterval.DAILY, description="How often both libraries are compared by themselves."
     )
-    reconcile_scope: Annotated[ReconcileScope, _CHOICE] = Field(
+    reconcile_scope: Annotated[ReconcileScope, CHOICE] = Field(
         default=ReconcileScope.WEEK,
         description=(
             "Which scenes that comparison looks at: those that Stash changed within this time and those whose items "
@@ -185,24 +184,10 @@ class Settings(BaseSettings):
             "0: no limit."
         ),
     )
-    backup_interval: Annotated[BackupInterval, _CHOICE] = Field(
-        default=BackupInterval.WEEKLY, description="How often the daemon backs up state and queue by itself."
-    )
-    backup_keep: Copies = Field(
-        default=4,
-        description=(
-            "How many backups are kept; the oldest go. Of those made before a newer SceneSync changes the state store, "
-            "as many again."
-        ),
-    )
-    backup_dir: OptionalFolder = Field(
-        default=None,
-        description="Where backups are kept, best on another disk. None given: the folder backups in data_dir.",
-    )
     skip_not_found: bool = Field(
         default=False, description="Drop scenes whose file Plex does not have, instead of keeping them as dead letters."
     )
-    conflict_policy: Annotated[ConflictPolicy, _CHOICE] = Field(
+    conflict_policy: Annotated[ConflictPolicy, CHOICE] = Field(
         default=ConflictPolicy.STASH,
         description=(
             "What happens to a field that somebody edited in Plex: stash overwrites it, plex leaves it, fill writes "
@@ -219,7 +204,7 @@ class Settings(BaseSettings):
             "is locked, and no lock is taken off."
         ),
     )
-    on_destroy: Annotated[OnDestroy, _CHOICE] = Field(
+    on_destroy: Annotated[OnDestroy, CHOICE] = Field(
         default=OnDestroy.KEEP,
         description=(
             "What happens in Plex when a scene is deleted in Stash and its file still plays there: keep changes "
@@ -252,7 +237,7 @@ class Settings(BaseSettings):
     sync_director: bool = Field(default=True, description="Write the director.")
     sync_poster: bool = Field(default=True, description="Upload the cover as poster.")
     sync_background: bool = Field(default=True, description="Upload the cover as background art.")
-    poster_fit: Annotated[PosterFit, _CHOICE] = Field(
+    poster_fit: Annotated[PosterFit, CHOICE] = Field(
         default=PosterFit.NONE,
         description=(
             "How a landscape cover becomes a portrait poster: crop shows its middle, blur and letterbox all of it, "
@@ -296,11 +281,11 @@ class Settings(BaseSettings):
             "with the text before it, or with its brackets."
         ),
     )
-    partial_dates: Annotated[PartialDates, _CHOICE] = Field(
+    partial_dates: Annotated[PartialDates, CHOICE] = Field(
         default=PartialDates.COMPLETE,
         description="A date without day or month: complete makes it the first one, drop leaves the date alone.",
     )
-    studio_name: Annotated[StudioName, _CHOICE] = Field(
+    studio_name: Annotated[StudioName, CHOICE] = Field(
         default=StudioName.OWN,
         description=(
             "The studio that is shown: the scene's own, its parent, the root of its parents, or the whole path "
@@ -328,14 +313,14 @@ class Settings(BaseSettings):
     skip_performer_genders: Genders = Field(
         default=(), description="Performers of these genders do not become actors; one of unknown gender does."
     )
-    performer_disambiguation: Annotated[Disambiguation, _CHOICE] = Field(
+    performer_disambiguation: Annotated[Disambiguation, CHOICE] = Field(
         default=Disambiguation.NEEDED,
         description=(
             "When a performer's name has the disambiguation behind it: needed where a scene has two of that name, "
             "always, or never."
         ),
     )
-    performer_order: Annotated[PerformerOrder, _CHOICE] = Field(
+    performer_order: Annotated[PerformerOrder, CHOICE] = Field(
         default=PerformerOrder.STASH,
         description="The order of the actors: stash (by age of the entry there), favorites first, or by name.",
     )
@@ -419,11 +404,11 @@ class Settings(BaseSettings):
         default=None,
         description="A PostgreSQL database for the state of several machines. None given: files in data_dir.",
     )
-    log_format: Annotated[LogFormat, _CHOICE] = Field(
+    log_format: Annotated[LogFormat, CHOICE] = Field(
         default=LogFormat.AUTO,
         description="How log lines look; auto: Stash's own form in its tasks, else text.",
     )
-    log_level: Annotated[LogLevel, _CHOICE] = Field(
+    log_level: Annotated[LogLevel, CHOICE] = Field(
         default=LogLevel.INFO, description="The least important level logged."
     )
 
@@ -440,7 +425,11 @@ class Settings(BaseSettings):
         return (init_settings,)
 
 
-KEYS: Final = tuple(Settings.model_fields)
+KEYS: Final = (
+    *(key for key in Settings.model_fields if key not in OperationSettings.model_fields),
+    *OperationSettings.model_fields,
+)
+"""All keys, in the order in which they are shown."""
 SECRET_KEYS: Final = frozenset({"stash_api_key", "plex_token", "http_api_key", "database_url"})
 SECRET_FILE_KEYS: Final = frozenset(f"{key}_file" for key in SECRET_KEYS)
 URL_KEYS: Final = frozenset({"stash_url", "plex_url", "plex_tv_url", "stash_url_for_plex"})

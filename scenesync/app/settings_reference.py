@@ -33,6 +33,7 @@ _SECTIONS: Final = {
     "sync_title": "Which fields are written",
     "title_template": "What the fields say",
     "connect_timeout": "Connections and output",
+    "backup_interval": "Looking after it",
 }
 """The heading before each key that begins a section."""
 
