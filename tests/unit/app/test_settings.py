@@ -122,6 +122,9 @@ DEFAULTS = {
     "database_url": None,
     "log_format": "auto",
     "log_level": "info",
+    "backup_interval": "weekly",
+    "backup_keep": 4,
+    "backup_dir": None,
 }
 
 
