@@ -73,10 +73,7 @@ def default_data_dir() -> Path:
 
 
 class Settings(OperationSettings):
-    """Everything a person can decide, checked. Read a few values from it and pass those on, not the whole.
-
-    What is about looking after SceneSync stands in ``settings_operation``.
-    """
+    """Everything a person can decide, checked. Read a few values from it and pass those on, not the whole."""
 
     model_config = SettingsConfigDict(
         env_prefix=ENV_PREFIX, frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True

@@ -53,7 +53,9 @@ class Layer:
     unknown: tuple[Unknown, ...] = ()
 
 
-ZERO_IS_UNSET: Final = frozenset({"workers", "max_retries", "connect_timeout", "read_timeout", "http_port"})
+ZERO_IS_UNSET: Final = frozenset(
+    {"workers", "max_retries", "connect_timeout", "read_timeout", "http_port", "backup_keep"}
+)
 
 
 def from_environment(environ: Mapping[str, str]) -> Layer:
