@@ -176,9 +176,7 @@ class EntityPoll:
         assert since is not None  # noqa: S101 - a constant is a time
         hints = self._entities.updated_since(entity, since, overlap_s=OVERLAP_S, zone_slack_s=zone_slack_s)
         if known is None:
-            latest = next(hints, None)
-            first = Place(latest.updated_at if latest is not None else _BEGINNING, count=count)
-            self._facts.note(name, first.to_text())
+            self._facts.note(name, _first_place(hints, count).to_text())
             return 0
         found = list(hints)
         shown = self._shown.entities_shown(entity) if found or thoroughly or count < place.count else set()
@@ -216,6 +214,21 @@ class EntityPoll:
         while page:
             yield from page
             page = self._shown.scenes_showing(change.entity, change.ids, page[-1], SCENES_AT_ONCE)
+
+
+def _first_place(hints: Iterator[EntityHint], count: int) -> Place:
+    """Return where to begin: what changed so shortly before the latest that the next look sees it again is old, too."""
+    latest = next(hints, None)
+    newest = to_time(latest.updated_at) if latest is not None else None
+    if latest is None or newest is None:
+        return Place(_BEGINNING, count=count)
+    seen = {latest.id: latest.updated_at}
+    for hint in hints:
+        moment = to_time(hint.updated_at)
+        if moment is None or (newest - moment).total_seconds() > OVERLAP_S:
+            break
+        seen[hint.id] = hint.updated_at
+    return Place(latest.updated_at, seen, count)
 
 
 def _moved_on(place: Place, hints: Sequence[EntityHint]) -> tuple[str, Mapping[int, str]]:

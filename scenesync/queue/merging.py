@@ -27,7 +27,15 @@ def merge(waiting: Mapping[str, Any], event: Mapping[str, Any], *, event_is_newe
         merged.pop(field, None)
         if field in waiting and not (by_person and event_is_newest):
             merged[field] = waiting[field]
-    return _with_all_sources(merged, waiting, event)
+    return _with_all_sources(_with_file_kept(merged, waiting), waiting, event)
+
+
+def _with_file_kept(merged: Job, waiting: Mapping[str, Any]) -> Job:
+    """Keep the file that a failed job waits for, by whose name it is woken, where the event names none."""
+    data, known = merged.get("data"), waiting.get("data")
+    if "last_error_type" not in merged or not isinstance(data, dict) or not isinstance(known, dict):
+        return merged
+    return {**merged, "data": {**data, "path": known["path"]}} if "path" in known and "path" not in data else merged
 
 
 def _with_all_sources(merged: Job, waiting: Mapping[str, Any], event: Mapping[str, Any]) -> Job:

@@ -366,6 +366,20 @@ class TestPerformersStudiosTagsAndGroups:
         assert len([attempt for attempt in household.work() if attempt.scene_id]) == 1
         assert household.look_and_work() == []
 
+    def test_that_are_as_new_as_the_first_look_are_no_change(self, household: Household) -> None:
+        stash = household.world.stash
+        ada, live = stash.add_performer("Ada"), stash.add_tag("Live")
+        scene_id, _ = film(household, "Harbour", performers=[ada], tags=[live])
+        household.look()
+        household.hook(scene_id)
+        household.work()  # from here on it is known what the scene shows
+        household.look()
+        assert household.installation.queue.list_pending() == ()
+        household.later(1.0)
+        stash.save_performer(ada, name="Bea Sample")
+        household.look()
+        assert len(household.installation.queue.list_pending()) == 1
+
     def test_that_no_scene_shows_are_nobodys_business(self, household: Household) -> None:
         stash = household.world.stash
         ada = stash.add_performer("Ada")

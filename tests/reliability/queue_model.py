@@ -120,11 +120,15 @@ class QueueModel:
         was_due_at = row.due_at
         is_newest = not late or happened >= row.event_at
         earliest = min(job["enqueued_at"] for job in (row.job, event))
+        before = row.job
         state = {name: row.job[name] for name in RETRY_STATE if name in row.job}
         content = {**row.job, **event} if is_newest else {**event, **row.job}
         row.job = {name: value for name, value in content.items() if name not in RETRY_STATE}
         row.job["enqueued_at"] = earliest
         if not (lane != BULK and is_newest):
+            waits_for = before.get("data", {}).get("path")
+            if "last_error_type" in state and waits_for and isinstance(row.job.get("data"), dict):
+                row.job["data"] = {"path": waits_for, **row.job["data"]}
             row.job |= state
         row.event_at = max(happened, row.event_at) if late else now
         row.lane = min(row.lane, lane)

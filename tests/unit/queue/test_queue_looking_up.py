@@ -63,6 +63,15 @@ def test_what_a_job_waits_for_follows_its_content(queue: EmbeddedQueue, make_job
     assert queue.wake_for_files(["a.mp4"]) == 0, "a person's change is due at once"
 
 
+def test_an_event_that_names_no_file_leaves_a_job_waiting_for_its_own(queue: EmbeddedQueue, make_job: MakeJob) -> None:
+    queue.put_job(not_found(make_job, 1, time.time() + 300, path="/a.mp4"))
+    queue.put_job(make_job(1, data={}, look=True), priority=PRIORITY_BULK)
+    queue.put_many([make_job(1, data={"title": "Dawn"})], priority=PRIORITY_BULK)
+    assert queue.wake_for_files(["a.mp4"]) == 1
+    [claimed] = queue.claim()
+    assert (claimed.job["data"], claimed.job["look"]) == ({"path": "/a.mp4", "title": "Dawn"}, True)
+
+
 def test_looking_up_costs_nothing_for_all_the_others(queue: EmbeddedQueue, make_job: MakeJob) -> None:
     def find() -> object:
         return queue.find("scene_1")
