@@ -80,20 +80,25 @@ def mishaps(jobs: int) -> tuple[Mishap, ...]:
 class FaultMix:
     """Deals mishaps to a share of all requests: the n-th request of a kind about an item meets the same for one seed.
 
-    No item is dealt more than ``most_per_item`` that cost a retry, so that by the error table no job has to end as a
-    dead letter, whatever the seed. A read of many items costs one of their scenes a retry, the one that came for it;
-    there are few of these, so they go wrong more often.
+    No item is dealt more than ``most_per_item`` of its own that cost a retry, nor more than ``most_together`` in reads
+    of many items. These cost the scene that came for them a retry, or all of them where edits were to be proven. So by
+    the error table no job has to end as a dead letter, whatever the seed. There are few such reads, so they go wrong
+    more often.
     """
 
-    def __init__(self, rows: Sequence[Mishap], *, share: float, seed: int, most_per_item: int = 3) -> None:
+    def __init__(
+        self, rows: Sequence[Mishap], *, share: float, seed: int, most_per_item: int = 2, most_together: int = 2
+    ) -> None:
         self.dealt: Counter[str] = Counter()
         self._rows = tuple(rows)
         self._share = share
         self._seed = seed
         self._most_per_item = most_per_item
+        self._most_together = most_together
         self._lock = threading.Lock()
         self._seen: Counter[tuple[str, str]] = Counter()
         self._charged: Counter[str] = Counter()
+        self._charged_together: Counter[str] = Counter()
         self._of_item: Counter[tuple[str, str]] = Counter()
 
     def pick(self, request: Request, kind: str) -> Fault | None:
@@ -115,11 +120,16 @@ class FaultMix:
             return False
         if any(self._of_item[row.name, key] >= row.most_per_item for key in keys):
             return False
-        return not row.costs_retry or all(self._charged[key] < self._most_per_item for key in keys)
+        if not row.costs_retry:
+            return True
+        if len(keys) > 1:
+            return all(self._charged_together[key] < self._most_together for key in keys)
+        return all(self._charged[key] < self._most_per_item for key in keys)
 
     def _note(self, row: Mishap, keys: Sequence[str]) -> None:
         self.dealt[row.name] += 1
         if len(keys) > 1:
+            self._charged_together.update(dict.fromkeys(keys, int(row.costs_retry)))
             return
         for key in keys:
             self._of_item[row.name, key] += 1

@@ -65,8 +65,8 @@ def test_whatever_plex_does_it_shows_what_stash_says_and_nothing_is_written_twic
             remarks=", ".join(f"{count} {name}" for name, count in met.most_common()),
         )
         print(f"seed {seed}: {dict(mix.dealt)}", *wrong, *doubled, sep="\n")  # noqa: T201 - shown when the test fails
-        assert wrong == [], f"seed {seed}"
         assert [(attempt.scene_id, attempt.error_type, attempt.message) for attempt in dead] == []
+        assert wrong == [], f"seed {seed}"
         assert (left.waiting, left.in_progress, left.dead_letters) == (0, 0, 0), f"seed {seed}"
         assert doubled == [], f"seed {seed}"
         assert repeated == 0
