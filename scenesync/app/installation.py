@@ -21,7 +21,7 @@ from scenesync.app.clients import (
 from scenesync.app.collection_parts import keepers_of_collections
 from scenesync.app.data_directory import PLANS_FOLDER, make_data_dir
 from scenesync.app.field_settings import conflict_policies, enabled_fields, field_rules, photo_policy
-from scenesync.app.guarded_runs import GuardedScenes, PolledScenes
+from scenesync.app.guarded_runs import GoneScenes, GuardedScenes, PolledScenes
 from scenesync.app.opening import open_state, queue_at
 from scenesync.app.photo_settings import photo_address, why_photos_cannot_work
 from scenesync.app.settings import participation, require_plex
@@ -38,9 +38,8 @@ from scenesync.intake.polling import Poll
 from scenesync.pictures.posters import PictureMaker
 from scenesync.plex import dialect
 from scenesync.queue.dead_letters import DeadLetterStore
-from scenesync.queue.listing import waiting_scenes
+from scenesync.queue.listing import departing_scenes, waiting_scenes
 from scenesync.reconciliation.automatic_run import Judge
-from scenesync.reconciliation.gone_run import GONE, part_with
 from scenesync.stash.queries import Extras
 from scenesync.store.attempts import AttemptStore
 from scenesync.store.automatic_runs import AutomaticRunStore
@@ -203,7 +202,6 @@ class Installation:
         )
         proofs_of_undo = ProofDesk(self.plex, baselines, journal, images, upkeep, writing)
         undoing = Undoing(self.plex, journal, baselines, holds, locator.match, proofs_of_undo, writing)
-        runs = AutomaticRunStore(self.database)
         departures = Departures(
             settings.on_destroy,
             settings.destroyed_label,
@@ -216,7 +214,7 @@ class Installation:
             scene_sync=scene_sync,
             restorer=undoing,
             pick_up=lambda scene_ids: self.queue.put_many(scene_job(each, time.time()) for each in scene_ids),
-            waits_for_decision=lambda scene_id: bool(runs.stopped_scenes(GONE, [scene_id])),
+            mass_deletions=self._gone_scenes(),
         )
         proofs = ProofDesk(self.plex, baselines, journal, images, upkeep, writing, photos, reading)
         return PlexSession(identity, index, scene_sync, proofs, departures, undoing, upkeep)
@@ -354,24 +352,26 @@ class Installation:
     def looks(self, session: Callable[[], PlexSession], activity: StashActivity) -> StashLooks:
         """Return what looks for changes that no hook announced; ``session`` is asked when there are many."""
         memory, traces = Memory(self.database), TraceStore(self.database)
-        admission = self._admission(session, traces)
+        admission = PolledScenes(AutomaticRunStore(self.database), lambda: self.judge(session()), self._gone_scenes())
         entities = EntityPoll(
             self.stash.entities, self.stash, traces, showing_of(self.settings), memory, self.queue, admission
         )
         return StashLooks(self.stash, self._poll(admission, traces), entities, activity, memory)
 
     def _poll(self, admission: PolledScenes, traces: TraceStore) -> Poll:
-        waiting = partial(waiting_scenes, self.queue.reading)
-        return Poll(self.stash, self.queue, waiting, Memory(self.database), traces, admission)
+        waiting, departing = partial(waiting_scenes, self.queue.reading), partial(departing_scenes, self.queue.reading)
+        return Poll(self.stash, self.queue, waiting, departing, Memory(self.database), traces, admission)
 
-    def _admission(self, session: Callable[[], PlexSession], traces: TraceStore) -> PolledScenes:
-        """Return what judges changes and deletions that were found by looking."""
-        runs, plans = AutomaticRunStore(self.database), self.settings.data_dir / PLANS_FOLDER
-        limits = blast_limits(self.settings)
-        return PolledScenes(
-            runs,
-            lambda: self.judge(session()),
-            lambda: part_with(runs, self.queue, known=traces.count(), limits=limits, plans=plans),
+    def _gone_scenes(self) -> GoneScenes:
+        return GoneScenes(
+            AutomaticRunStore(self.database),
+            self.queue,
+            self.stash,
+            TraceStore(self.database),
+            Memory(self.database),
+            partial(departing_scenes, self.queue.reading),
+            limits=blast_limits(self.settings),
+            plans=self.settings.data_dir / PLANS_FOLDER,
         )
 
     def _pacing(self) -> Pacing:

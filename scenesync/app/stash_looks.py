@@ -52,7 +52,12 @@ class StashLooks:
         now = time.monotonic()
         is_due = self._looked_thoroughly_at is None or now - self._looked_thoroughly_at >= THOROUGHLY_EVERY_S
         self._activity.asked(self._stash.jobs())
-        self._poll.look(thoroughly=is_due, holds_bulk=self._activity.holds_bulk(), is_busy=self._activity.is_busy())
+        self._poll.look(
+            thoroughly=is_due,
+            holds_bulk=self._activity.holds_bulk(),
+            is_busy=self._activity.is_busy(),
+            tells_tasks=self._stash.tells_jobs(),
+        )
         self._entity_poll.look(zone_slack_s=ANY_ZONE_SLACK_S if is_due else DST_SLACK_S, thoroughly=is_due)
         if is_due:
             self._looked_thoroughly_at = now

@@ -84,19 +84,24 @@ FEW_GONE: Final = 20
 """So many scenes may be gone at once without a question, unless these were all of them."""
 
 
-def why_too_many_gone(gone: int, known: int, limits: BlastLimits) -> str:
+def why_too_many_gone(gone: int, known: int, limits: BlastLimits, *, lately: int = 0) -> str:
     """Return in words why so many scenes gone from Stash at once are not believed; "" if they are.
 
-    ``known`` counts all that were ever synced, these included. Stricter than what is said of edits: a Stash whose
-    database was lost or restored says of every scene that there is none, however small the library is.
+    ``known`` counts all that were ever synced, these included; ``lately`` those that were parted with within the last
+    hour, which are not known any more: a few at a time must not add up to a library. Stricter than what is said of
+    edits: a Stash whose database was lost or restored says of every scene that there is none, however small the
+    library is.
     """
-    if gone <= FEW_GONE and not 1 < gone == known:
-        return ""
+    if not 1 < gone == known:
+        gone, known = gone + lately, known + lately
+        if gone <= FEW_GONE:
+            return ""
     percent = gone * 100 / max(1, known)
     if percent > limits.percent or (gone > limits.items and limits.percent < _ALL_PERCENT):
         return (
-            f"{gone:,} of {known:,} scenes are gone from Stash at once ({percent:.0f} %), more than max_change_percent "
-            f"= {limits.percent} or max_change_items = {limits.items:,}: is its database the right one?"
+            f"{gone:,} of {known:,} scenes are gone from Stash {'within an hour' if lately else 'at once'} "
+            f"({percent:.0f} %), more than max_change_percent = {limits.percent} or max_change_items = "
+            f"{limits.items:,}: is its database the right one?"
         )
     return ""
 

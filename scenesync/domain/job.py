@@ -51,17 +51,28 @@ LOOK: Final = "look"
 """The field of a job of the bulk that says: look at the scene in Plex, whatever is known of it."""
 
 
+DECIDED: Final = "decided"
+"""The field of a job that a person let go on who was asked: a scene that is gone is parted with, however many are."""
+
+
 def scene_key(scene_id: int) -> str:
     """Return the ``job_key`` under which all events of a scene merge."""
     return f"scene_{scene_id}"
 
 
 def scene_job(
-    scene_id: int, now: float, *, update_type: str = METADATA, data: dict[str, Any] | None = None, look: bool = False
+    scene_id: int,
+    now: float,
+    *,
+    update_type: str = METADATA,
+    data: dict[str, Any] | None = None,
+    look: bool = False,
+    decided: bool = False,
 ) -> Job:
     """Return a new job for a scene; ``now`` is epoch seconds, ``data`` a hint for display (path, title).
 
-    With ``look`` the scene is looked at in Plex also where it is known that nothing has changed since the last look.
+    With ``look`` the scene is looked at in Plex also where it is known that nothing has changed since the last look;
+    ``decided`` says that a person was asked, and wants it.
     """
     job: Job = {
         "scene_id": scene_id,
@@ -70,7 +81,8 @@ def scene_job(
         "enqueued_at": now,
         "job_key": scene_key(scene_id),
     }
-    return {**job, LOOK: True} if look else job
+    marks = {LOOK: look, DECIDED: decided}
+    return {**job, **{mark: True for mark, is_set in marks.items() if is_set}}
 
 
 def may_rely(claim: ClaimedJob) -> bool:

@@ -91,7 +91,7 @@ class Admission(Protocol):
 
 
 WaitingScenes = Callable[[Iterable[int]], set[int]]
-"""Returns those of the scenes for which a job waits in the queue, due or not."""
+"""Returns those of the scenes for which a job waits in the queue, due or not; or only a job of some kind."""
 
 
 class Facts(Protocol):
@@ -107,13 +107,17 @@ class Facts(Protocol):
 
 
 class Poll:
-    """Looks at Stash now and then; not for several threads at once."""
+    """Looks at Stash now and then; not for several threads at once.
+
+    ``departing`` are those of the waiting scenes of which a hook told that they are gone.
+    """
 
     def __init__(
         self,
         stash: PolledStash,
         queue: BulkQueue,
         waiting: WaitingScenes,
+        departing: WaitingScenes,
         facts: Facts,
         read: ReadScenes,
         admission: Admission,
@@ -121,6 +125,7 @@ class Poll:
         self._stash = stash
         self._queue = queue
         self._waiting = waiting
+        self._departing = departing
         self._facts = facts
         self._read = read
         self._admission = admission
@@ -130,13 +135,21 @@ class Poll:
         """Say whether it is known where to begin. Raises StoreError."""
         return bool(self._facts.recall(FACT))
 
-    def look(self, *, thoroughly: bool = False, holds_bulk: bool = False, is_busy: bool = False) -> int:
+    def look(
+        self,
+        *,
+        thoroughly: bool = False,
+        holds_bulk: bool = False,
+        is_busy: bool = False,
+        tells_tasks: bool = True,
+    ) -> int:
         """Enqueue what changed, moved or vanished since the last look; return how many scenes that were.
 
         ``thoroughly`` goes down to what any change of Stash's time zone could have hidden: it orders its times as
         texts, and after it was moved to another zone what changes stands below what changed hours ago. With
         ``holds_bulk`` many changes are left to a later look; while Stash ``is_busy`` scenes that are gone are gathered,
-        and judged when it is through, since a task of its own may be taking away more.
+        and judged when it is through, since a task of its own may be taking away more; where Stash ``tells_tasks`` to
+        nobody, they are gathered until a look finds no more.
         The first look of all only notes where to begin. Raises what Stash, the queue, the store and the admission
         raise; the next look then finds the same again.
         """
@@ -148,7 +161,8 @@ class Poll:
         changed = self._look_for_changes(cursor, ANY_ZONE_SLACK_S if thoroughly else DST_SLACK_S, holds_bulk=holds_bulk)
         if changed is None:
             return 0
-        return len(changed) + self._walk_on({hint.id for hint in changed}, zone_of=cursor.at, is_busy=is_busy)
+        done = {hint.id for hint in changed}
+        return len(changed) + self._walk_on(done, zone_of=cursor.at, is_busy=is_busy, tells_tasks=tells_tasks)
 
     def _look_for_changes(self, cursor: Cursor, zone_slack_s: float, *, holds_bulk: bool) -> Sequence[SceneHint] | None:
         """Enqueue and return what was edited, None if that is for a later look, or if all has to be looked at."""
@@ -194,7 +208,7 @@ class Poll:
         before, self._held = self._held, versions
         return not is_all or len(changed) > URGENT_AT_MOST or not versions <= before
 
-    def _walk_on(self, done: Collection[int], *, zone_of: str, is_busy: bool) -> int:
+    def _walk_on(self, done: Collection[int], *, zone_of: str, is_busy: bool, tells_tasks: bool) -> int:
         """Enqueue what the walk finds beside what this look is ``done`` with."""
         place = walking.Place.from_text(self._facts.recall(walking.FACT))
         found = walking.step(place, self._stash, self._read)
@@ -203,11 +217,13 @@ class Poll:
         hints = {hint.id: hint for hint in (*found.changed, *moved) if hint.id not in done}
         changed = self._unannounced(hints.values())
         self._enqueue(changed)
-        gone = sorted(set(found.gone) - self._waiting(found.gone))
+        # Of what a hook told the worker asks by itself; a job that waits for another reason is no word of a deletion.
+        gone = sorted(set(found.gone) - self._departing(found.gone))
         if gone:
             log.info("scenes are gone from Stash without a word scenes=%d", len(gone))
-        if gone or not is_busy:
-            self._admission.gone(gone, is_all=not is_busy)
+        is_all = not is_busy and (tells_tasks or not gone)
+        if gone or is_all:
+            self._admission.gone(gone, is_all=is_all)
         after = walking.with_told(found.place, found.gone)
         after = replace(after, clock=clock.isoformat() if clock is not None else "")
         if after != place:

@@ -107,7 +107,7 @@ def step(place: Place, stash: WalkedStash, known: KnownScenes) -> Found:
     missing = known_files.keys() - {hint.id for hint in page}
     is_whole = count < place.count or not missing.issubset(place.told)
     if is_whole:
-        missing = set(_all_missing(stash, known))
+        missing = set(all_missing(stash, known))
     changed = tuple(hint for hint in page if _is_changed(hint, known_files, place))
     told = _still_gone(place, missing, through, is_whole=is_whole)
     gone = tuple(sorted(missing.difference(place.told)))
@@ -120,14 +120,7 @@ def with_told(place: Place, gone: Collection[int]) -> Place:
     return replace(place, told=tuple(sorted({*place.told, *gone})))
 
 
-def _is_changed(hint: SceneHint, known: Mapping[int, tuple[SceneFile, ...]], place: Place) -> bool:
-    if hint.id in known:
-        return known[hint.id] != hint.files
-    # Imported scenes keep the times that they had elsewhere (facts/stash.md 2.3): only their ids are new.
-    return 0 < place.highest < hint.id
-
-
-def _all_missing(stash: WalkedStash, known: KnownScenes) -> Iterator[int]:
+def all_missing(stash: WalkedStash, known: KnownScenes) -> Iterator[int]:
     """Yield all scenes that are known and that Stash does not have."""
     after, is_last = 0, False
     while not is_last:
@@ -136,6 +129,13 @@ def _all_missing(stash: WalkedStash, known: KnownScenes) -> Iterator[int]:
         through = _END if is_last else ids[-1]
         yield from sorted(set(known.ids_between(after, through)).difference(ids))
         after = through
+
+
+def _is_changed(hint: SceneHint, known: Mapping[int, tuple[SceneFile, ...]], place: Place) -> bool:
+    if hint.id in known:
+        return known[hint.id] != hint.files
+    # Imported scenes keep the times that they had elsewhere (facts/stash.md 2.3): only their ids are new.
+    return 0 < place.highest < hint.id
 
 
 def _still_gone(place: Place, missing: Collection[int], through: int, *, is_whole: bool) -> set[int]:

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from typing import Final
 
 from scenesync.domain.batches import batched
-from scenesync.domain.job import scene_key
+from scenesync.domain.job import DESTROY, scene_key
 from scenesync.queue import merging
 from scenesync.queue.records import FoundJobs, PendingJob
 
@@ -17,6 +17,9 @@ PENDING: Final = f"SELECT {_COLUMNS} FROM ack_queue_default WHERE _id > ? AND st
 UNDER_KEY: Final = f"SELECT {_COLUMNS}, status FROM ack_queue_default WHERE job_key = ? AND status <= 2 ORDER BY _id"
 WAITING_UNDER: Final = "SELECT DISTINCT job_key FROM ack_queue_default WHERE job_key IN ({keys}) AND status < 2"
 IS_WAITING: Final = "SELECT 1 FROM ack_queue_default WHERE job_key = ? AND status <= 2 LIMIT 1"
+DEPARTING_UNDER: Final = (
+    "SELECT job_key, data FROM ack_queue_default WHERE job_key IN ({keys}) AND status <= 2 AND instr(data, ?)"
+)
 CLAIMED: Final = 2
 _KEYS_AT_ONCE: Final = 500
 
@@ -48,6 +51,26 @@ def waiting_scenes(reading: Access, scene_ids: Iterable[int]) -> set[int]:
         with reading() as connection:
             found.update(by_key[key] for (key,) in connection.execute(statement, keys))
     return found
+
+
+def departing_scenes(reading: Access, scene_ids: Iterable[int]) -> set[int]:
+    """Return those of the scenes of whose deletion a job tells that waits or is in hand."""
+    by_key = {scene_key(scene_id): scene_id for scene_id in scene_ids}
+    word = merging.encode(DESTROY)  # few rows are decoded: those that hold it at all
+    found: set[int] = set()
+    for keys in batched(by_key, _KEYS_AT_ONCE):
+        statement = DEPARTING_UNDER.format(keys=", ".join("?" * len(keys)))
+        with reading() as connection:
+            rows = connection.execute(statement, (*keys, word)).fetchall()
+        found.update(by_key[key] for key, data in rows if _tells_of_a_deletion(data))
+    return found
+
+
+def _tells_of_a_deletion(data: object) -> bool:
+    try:
+        return merging.decode_job(data).get("update_type") == DESTROY
+    except ValueError:
+        return False
 
 
 def is_waiting(connection: sqlite3.Connection, job_key: str) -> bool:

@@ -85,7 +85,7 @@ def let_go_stopped(runs: Runs, queue: Queue, run: int, folder: Path) -> None:
 
     All of them are looked at in Plex, as whatever a person decides.
     """
-    _enqueue(runs, queue, run, look=True)
+    _enqueue(runs, queue, run, look=True, decided=True)
     forget_stopped(runs, run, folder)
 
 
@@ -100,9 +100,9 @@ def forget_stopped(runs: Runs, run: int, folder: Path) -> bool:
     return is_forgotten
 
 
-def _enqueue(runs: Runs, queue: Queue, run: int, *, look: bool) -> None:
-    """Enqueue the scenes of a run; what was enqueued before a crash merges. ``look`` as in ``scene_job``."""
-    jobs = (scene_job(scene_id, time.time(), look=look) for scene_id in runs.scenes(run))
+def _enqueue(runs: Runs, queue: Queue, run: int, *, look: bool, decided: bool = False) -> None:
+    """Enqueue the scenes of a run; what was enqueued before a crash merges. The marks are those of ``scene_job``."""
+    jobs = (scene_job(scene_id, time.time(), look=look, decided=decided) for scene_id in runs.scenes(run))
     queue.put_many(jobs, priority=PRIORITY_BULK)
 
 

@@ -38,17 +38,19 @@ def gather(runs: AutomaticRunStore, scene_ids: Sequence[int]) -> None:
         runs.gather(GONE, GONE, scene_ids, at=time.time())
 
 
-def part_with(runs: AutomaticRunStore, queue: Queue, *, known: int, limits: BlastLimits, plans: Path) -> bool:
+def part_with(
+    runs: AutomaticRunStore, queue: Queue, *, known: int, lately: int, limits: BlastLimits, plans: Path
+) -> bool:
     """Enqueue all that were gathered, or stop them all; say whether they go on. Calling it again is harmless.
 
-    ``known`` is how many scenes were ever synced, these included. Raises what the queue and the store raise; what was
-    not enqueued is then still gathered.
+    ``known`` and ``lately`` are those of ``why_too_many_gone``. Raises what the queue and the store raise; what was not
+    enqueued is then still gathered.
     """
     run = runs.gathering(GONE)
     if run is None:
         return True
     size = runs.size(run)
-    reason = why_too_many_gone(size, known, limits)
+    reason = why_too_many_gone(size, known, limits, lately=lately)
     if reason:
         _keep_empty_plan(plan_path(plans, run))
         runs.stop(run, reason, {**Totals().as_document(), "gone": size})

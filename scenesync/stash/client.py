@@ -149,6 +149,10 @@ class StashClient:
         queue = self._fetch(queries.JOB_QUEUE).get("jobQueue") or []
         return [job for job in map(to_job, queue) if job is not None]
 
+    def tells_jobs(self) -> bool:
+        """Say whether it is known of this Stash which jobs it runs."""
+        return self.schema.has(JOBS)
+
     def door(self) -> Door:
         """Return what another kind of connection to this Stash needs (``stash.subscription``)."""
         return self._transport.door()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from scenesync.domain.departure import OnDestroy, label_edit, unlock_edit, unlocked
 from scenesync.domain.errors import AmbiguousMatch, TransientError
 from scenesync.domain.fields import IMAGE_FIELDS
-from scenesync.domain.job import DESTROY, LOOK
+from scenesync.domain.job import DECIDED, DESTROY
 from scenesync.domain.matching import Rule
 from scenesync.domain.paths import file_name, path_key
 from scenesync.domain.scene import Scene, SceneFile
@@ -82,11 +82,24 @@ class Restorer(Protocol):
         ...
 
 
-class Departures:
-    """Parts with scenes as ``policy`` says; ``pick_up`` enqueues living scenes that are to be looked at.
+class MassDeletions(Protocol):
+    """Knows whether a scene is gone together with so many others that a person has to decide."""
 
-    ``waits_for_decision`` says whether a scene is gone together with so many others that a person has to decide.
-    """
+    def is_stopped(self, scene_id: int) -> bool:
+        """Say whether the scene waits for a person already."""
+        ...
+
+    def stops(self, scene_id: int) -> bool:
+        """Say whether it is one of too many, which then wait for a person."""
+        ...
+
+    def parted_with(self, scene_id: int) -> None:
+        """Take note that its item was changed without a question."""
+        ...
+
+
+class Departures:
+    """Parts with scenes as ``policy`` says; ``pick_up`` enqueues living scenes that are to be looked at."""
 
     def __init__(
         self,
@@ -102,7 +115,7 @@ class Departures:
         scene_sync: SceneSync,
         restorer: Restorer,
         pick_up: Callable[[Sequence[int]], object],
-        waits_for_decision: Callable[[int], bool],
+        mass_deletions: MassDeletions,
     ) -> None:
         self._policy = policy
         self._label = label
@@ -115,7 +128,7 @@ class Departures:
         self._scene_sync = scene_sync
         self._restorer = restorer
         self._pick_up = pick_up
-        self._waits_for_decision = waits_for_decision
+        self._mass_deletions = mass_deletions
 
     def part_with(self, scene_id: int, job: Job, still_ours: Callable[[], bool]) -> SyncResult | None:
         """Do what is to be done in Plex; return what was written, to be proven and concluded, None if nothing was.
@@ -123,22 +136,30 @@ class Departures:
         Baselines stay: what Plex shows is still our text, and no person's edit to whoever gets the file next. Pins
         stay: they belong to files. Raises what the requests and the store raise.
         """
-        if not _is_meant(job) and self._waits_for_decision(scene_id):
+        files = self._files_of(scene_id, job)
+        may_change = self._policy is not OnDestroy.KEEP and bool(files and self._baselines.items_of(scene_id))
+        if self._waits_for_a_person(scene_id, job, may_change=may_change):
             log.info("scene is gone with many others, which waits for a decision scene=%d", scene_id)
             return None  # and nothing is forgotten: they may come back
-        files = self._files_of(scene_id, job)
         successors: set[int] = set()
         if job.get("update_type") != DESTROY:  # it vanished without a word, so it may have been merged
             successors.update(self._heirs(scene_id, files))
         result = None
-        if self._policy is not OnDestroy.KEEP and files and self._baselines.items_of(scene_id):
+        if may_change:
             result = self._change_items(Scene(scene_id, files=files), successors, still_ours)
         if successors:
             log.info("scene is gone, looking at who has its files scene=%d successors=%s", scene_id, successors)
             self._pick_up(sorted(successors))
+        elif may_change and not job.get(DECIDED):
+            self._mass_deletions.parted_with(scene_id)
         if result is None:
             self._forget(scene_id)
         return result
+
+    def _waits_for_a_person(self, scene_id: int, job: Job, *, may_change: bool) -> bool:
+        if job.get(DECIDED) or (job.get("update_type") == DESTROY and not may_change):
+            return False
+        return self._mass_deletions.is_stopped(scene_id) or (may_change and self._mass_deletions.stops(scene_id))
 
     def conclude(self, scene_id: int, result: SyncResult) -> None:
         """Remember what is proven: locks that are off are no longer ours. Raises StoreError."""
@@ -217,8 +238,3 @@ class Departures:
             return label_edit(item, self._label, baselines)
         pictures = {field: self._baselines.read_image(item.rating_key, field) for field in IMAGE_FIELDS}
         return unlock_edit(item, baselines, {field: ours for field, ours in pictures.items() if ours is not None})
-
-
-def _is_meant(job: Job) -> bool:
-    """Say whether the job is word of the deletion itself, or looks at the scene whatever is known, as decisions do."""
-    return job.get("update_type") == DESTROY or bool(job.get(LOOK))

@@ -18,6 +18,7 @@ from scenesync.domain.outcome import Outcome
 from scenesync.intake.fan_out import ask_for
 from scenesync.intake.polling import enqueue_everything
 from scenesync.intake.stash_activity import StashActivity
+from scenesync.reconciliation.automatic_run import forget_stopped, let_go_stopped
 from scenesync.reconciliation.gone_run import GONE
 from scenesync.simulators.sample_world import png
 from scenesync.simulators.stash import scene_mutations
@@ -28,7 +29,7 @@ from scenesync.store.traces import TraceStore
 from scenesync.worker.loop import LoopLimits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from scenesync.app.installation import Installation
@@ -499,6 +500,104 @@ class TestALibraryThatIsGoneAtOnce:
                 world.stash.library.remove_scene(scene_id)
             assert len(household.look_and_work()) == 3
             assert household.edits() == 3
+
+
+class TestALibraryThatGoesSceneByScene:
+    """A clean whose disk is not mounted tells of each deletion by its hook; so may a person who deletes them all."""
+
+    @pytest.fixture
+    def films(self, household: Household) -> list[int]:
+        made = [film(household, f"Film {number}")[0] for number in range(30)]
+        household.begin()
+        return made
+
+    def destroy(self, household: Household, scene_ids: Iterable[int]) -> None:
+        for scene_id in scene_ids:
+            path = household.world.stash.scene(scene_id).path
+            household.world.stash.library.remove_scene(scene_id)
+            household.hook(scene_id, DESTROY, path=path)
+
+    def labelled(self, household: Household) -> int:
+        return sum(LABEL in item.labels for item in household.world.plex.items())
+
+    def test_stops_before_its_first_write_though_every_deletion_was_told_by_a_hook(
+        self, household: Household, films: list[int]
+    ) -> None:
+        self.destroy(household, films[:22])
+        assert {attempt.error_type for attempt in household.work()} == {"SceneGone"}
+        assert (household.edits(), self.labelled(household)) == (0, 0)
+        (run,) = AutomaticRunStore(household.installation.database).stopped()
+        assert "22 of 30 scenes are gone from Stash at once (73 %)" in run.reason
+        household.look()
+        assert household.work() == []
+        assert [each.totals["gone"] for each in AutomaticRunStore(household.installation.database).stopped()] == [22]
+
+    def test_stops_when_a_few_at_a_time_have_become_too_many(self, household: Household, films: list[int]) -> None:
+        for begin in range(0, 30, 5):
+            self.destroy(household, films[begin : begin + 5])
+            household.work()
+            household.look_and_work()
+        assert self.labelled(household) == 20, "so few are never asked about"
+        (run,) = AutomaticRunStore(household.installation.database).stopped()
+        assert "scenes are gone from Stash within an hour" in run.reason
+
+    def test_goes_on_as_told_where_it_is_few_and_where_nothing_in_plex_would_change(
+        self, household: Household, films: list[int], tmp_path: Path
+    ) -> None:
+        self.destroy(household, films[:12])
+        assert len(household.work()) == 12
+        assert self.labelled(household) == 12
+        with SyncWorld(tmp_path / "keep") as world, world.installed(on_destroy="keep") as installation:
+            keeping = Household(world, installation)
+            made = [film(keeping, f"Film {number}")[0] for number in range(3)]
+            keeping.begin()
+            self.destroy(keeping, made)
+            assert len(keeping.work()) == 3
+            assert AutomaticRunStore(installation.database).stopped() == ()
+            assert TraceStore(installation.database).count() == 0
+
+    def test_goes_on_when_the_person_says_so_and_is_not_stopped_again(
+        self, household: Household, films: list[int]
+    ) -> None:
+        self.destroy(household, films[:22])
+        household.work()
+        runs = AutomaticRunStore(household.installation.database)
+        (run,) = runs.stopped()
+        let_go_stopped(runs, household.installation.queue, run.id, household.installation.settings.data_dir / "plans")
+        assert len(household.work()) == 22
+        assert self.labelled(household) == 22
+        self.destroy(household, films[22:24])
+        household.work()
+        assert self.labelled(household) == 24
+        assert runs.stopped() == ()
+
+    def test_that_a_person_dropped_counts_no_more(self, household: Household, films: list[int]) -> None:
+        self.destroy(household, films[:22])
+        household.look_and_work()
+        runs = AutomaticRunStore(household.installation.database)
+        (run,) = runs.stopped()
+        household.look()
+        assert forget_stopped(runs, run.id, household.installation.settings.data_dir / "plans")
+        self.destroy(household, films[22:23])
+        household.work()
+        assert self.labelled(household) == 1
+
+    def test_stops_though_jobs_wait_for_them_that_tell_of_something_else(
+        self, household: Household, films: list[int]
+    ) -> None:
+        for scene_id in films[:22]:
+            household.hook(scene_id)
+            household.world.stash.library.remove_scene(scene_id)
+        household.look_and_work()
+        assert household.edits() == 0
+        assert len(AutomaticRunStore(household.installation.database).stopped()) == 1
+
+    def test_stops_without_any_look_too(self, household: Household, films: list[int]) -> None:
+        for scene_id in films[:22]:
+            household.world.stash.library.remove_scene(scene_id)
+            household.hook(scene_id)
+        household.work()
+        assert household.edits() == 0
 
 
 class TestTimes:

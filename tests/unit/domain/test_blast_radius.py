@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from scenesync.domain.blast_radius import BlastLimits, Reach, may_exceed, reach_of, why_too_far
+from scenesync.domain.blast_radius import BlastLimits, Reach, may_exceed, reach_of, why_too_far, why_too_many_gone
 from scenesync.domain.diff import Baseline, Edit, FieldChange
 from scenesync.domain.fields import Field
 
@@ -78,3 +78,23 @@ def test_a_run_that_cannot_exceed_a_limit_needs_no_closer_look(scenes: int) -> N
 def test_a_run_that_might_is_looked_at() -> None:
     assert may_exceed(63, 8, LIMITS)
     assert may_exceed(1001, 0, LIMITS)
+
+
+@pytest.mark.parametrize(
+    ("gone", "known", "lately", "stops"),
+    [
+        (20, 30, 0, False),  # few
+        (21, 30, 0, True),
+        (3, 3, 0, True),  # all there were
+        (1, 1, 0, False),  # the only one
+        (1, 10, 19, False),  # few, a few at a time
+        (1, 10, 20, True),
+        (1, 100, 40, False),
+        (1001, 100_000, 0, True),
+        (1, 100_000, 1000, True),
+    ],
+)
+def test_how_many_may_be_gone(gone: int, known: int, lately: int, *, stops: bool) -> None:
+    reason = why_too_many_gone(gone, known, LIMITS, lately=lately)
+    assert bool(reason) is stops
+    assert ("within an hour" in reason) is (stops and lately > 0)

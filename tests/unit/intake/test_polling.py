@@ -85,6 +85,7 @@ class Stash:
 class Queue:
     put: list[tuple[list[int], int]] = field(default_factory=list)
     waiting: set[int] = field(default_factory=set)
+    departing: set[int] = field(default_factory=set)
 
     def put_many(self, jobs: Iterable[dict[str, Any]], priority: int = 10) -> BulkResult:
         ids = [job["scene_id"] for job in jobs]
@@ -131,7 +132,8 @@ class World:
 
     def poll(self) -> Poll:
         queue = self.queue
-        return Poll(self.stash, queue, queue.waiting.intersection, self.facts, self.traces, self)
+        waiting, departing = queue.waiting.intersection, queue.departing.intersection
+        return Poll(self.stash, queue, waiting, departing, self.facts, self.traces, self)
 
     def look(self, at: float) -> list[int]:
         """Look at a second after noon; return the scenes that were enqueued for a person."""
@@ -349,6 +351,24 @@ class TestWhileStashRunsATask:
         poll.look()
         assert told == [([2], False), ([], True)]
 
+    def test_where_stash_tells_its_tasks_to_nobody_until_a_look_finds_no_more(self, world: World) -> None:
+        world.stash.changes = dict.fromkeys(range(1, 6), -1000.0)
+        world.look(0)
+        for scene_id in range(1, 6):
+            world.worker_reads(scene_id, at=0)
+        told: list[tuple[list[int], bool]] = []
+
+        class Watched(World):
+            def gone(self, scene_ids: Sequence[int], *, is_all: bool) -> None:
+                told.append((list(scene_ids), is_all))
+
+        poll = Watched(world.stash, world.queue, world.facts, world.traces).poll()
+        for scene_id in (2, 4):
+            del world.stash.changes[scene_id]
+            poll.look(tells_tasks=False)
+        poll.look(tells_tasks=False)
+        assert told == [([2], False), ([4], False), ([], True)]
+
 
 class TestScenesThatAreGone:
     def test_are_said_to_be_gone_once(self, world: World) -> None:
@@ -361,14 +381,16 @@ class TestScenesThatAreGone:
             world.look(at)
         assert world.departed == [[3]]
 
-    def test_are_not_said_to_be_gone_when_a_job_waits_for_them(self, world: World) -> None:
+    @pytest.mark.parametrize("is_told", [True, False], ids=["of the deletion", "of something else"])
+    def test_are_left_to_a_job_that_waits_for_them_only_if_it_tells(self, world: World, is_told: bool) -> None:  # noqa: FBT001 - a column
         world.stash.changes = {1: -1000, 2: -1000}
         world.look(0)
         world.worker_reads(2, at=0)
         del world.stash.changes[2]
-        world.queue.waiting = {2}  # with the path that its deletion named
+        world.queue.waiting = {2}
+        world.queue.departing = {2} if is_told else set()  # with the path that its deletion named
         world.look(30)
-        assert world.departed == []
+        assert world.departed == ([] if is_told else [[2]])
 
     def test_are_told_of_again_after_they_came_back(self, world: World) -> None:
         world.stash.changes = {1: -1000, 2: -1000}

@@ -3,8 +3,10 @@ from collections.abc import Callable
 
 from test_queue_plans import vm_steps
 
+from scenesync.domain.job import DESTROY
 from scenesync.domain.paths import name_key
 from scenesync.queue.embedded import EmbeddedQueue
+from scenesync.queue.listing import departing_scenes
 from scenesync.queue.records import PRIORITY_BULK, FoundJobs
 
 MakeJob = Callable[..., dict[str, object]]
@@ -27,6 +29,21 @@ def test_find_shows_what_waits_and_what_is_in_hand_under_a_key(queue: EmbeddedQu
     queue.complete(claimed)
     assert queue.find("scene_1").running == ()
     assert queue.find("scene_7") == FoundJobs()
+
+
+def test_of_the_jobs_that_wait_or_are_in_hand_those_are_known_that_tell_of_a_deletion(
+    queue: EmbeddedQueue, make_job: MakeJob
+) -> None:
+    queue.put_job(make_job(1, update_type=DESTROY))
+    assert len(queue.claim()) == 1
+    queue.put_job(make_job(2, update_type=DESTROY))
+    queue.put_job(make_job(3, data={"title": f'to "{DESTROY}"', "path": DESTROY}))
+    queue.put_job(make_job(4, update_type=DESTROY))
+    queue.put_job(make_job(4))  # it was saved again since
+    queue.put_job(make_job(5, update_type=DESTROY))
+    scenes = [1, 2, 3, 4, *range(100, 1200)]
+    assert departing_scenes(queue.reading, scenes) == {1, 2}
+    assert departing_scenes(queue.reading, []) == set()
 
 
 def test_jobs_wake_whose_file_has_appeared_and_no_others(queue: EmbeddedQueue, make_job: MakeJob) -> None:
