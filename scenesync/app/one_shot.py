@@ -70,6 +70,8 @@ class Report:
     counts: Counter[Outcome]
     left: QueueSnapshot
     worked_by_daemon: bool = False
+    enqueued: int | None = None
+    """How many jobs the command had put into the queue before, None if that is not known."""
 
     @property
     def exit_code(self) -> int:
@@ -88,7 +90,9 @@ class Report:
         }
 
     def _of_the_daemon(self) -> str:
-        return "the daemon is at work" if _left(self.left) else "the daemon has worked them off"
+        if _left(self.left):
+            return "the daemon is at work"
+        return "nothing was to be done" if self.enqueued == 0 else "the daemon has worked them off"
 
     def as_line(self) -> str:
         """Return the report as one line for people."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -80,6 +80,27 @@ class Silent:
         """Do nothing."""
 
 
+class Trial:
+    """Passes on how far a comparison is, and knows since when it gets no further."""
+
+    def __init__(self, watch: Watch, patience_s: float) -> None:
+        self._watch = watch
+        self._patience_s = patience_s
+        self._failing_since: float | None = None
+
+    def show(self, done: int, left: int) -> None:
+        """Pass progress on, which ends whatever was in the way before."""
+        self._failing_since = None
+        self._watch.show(done, left)
+
+    def failed(self) -> bool:
+        """Take note of a failure; say whether there have been nothing but failures for too long."""
+        now = time.monotonic()
+        if self._failing_since is None:
+            self._failing_since = now
+        return now - self._failing_since >= self._patience_s
+
+
 def reconcile(
     installation: Installation,
     session: PlexSession,
@@ -134,21 +155,21 @@ def reconcile_at_once(
         found = _patiently(installation, demand, stop, shown, unreachable_for_s)
     if demand.dry_run or not then_work:
         return found, None
-    return found, work_off(settings, view("syncing"), unreachable_for_s=unreachable_for_s, stash=stash)
+    report = work_off(settings, view("syncing"), unreachable_for_s=unreachable_for_s, stash=stash)
+    return found, replace(report, enqueued=found.enqueued)
 
 
 def _patiently(
     installation: Installation, demand: Demand, stop: threading.Event, shown: ProgressView, unreachable_for_s: float
 ) -> Findings:
     """Compare, and go on after a server was away for a while."""
-    failing_since: float | None = None
+    trial = Trial(shown, unreachable_for_s)
     while True:
         try:
             session = installation.session(installation.plex.identity())
-            return reconcile(installation, session, demand, stop, shown)
+            return reconcile(installation, session, demand, stop, trial)
         except TransientError:
-            failing_since = failing_since or time.monotonic()
-            if time.monotonic() - failing_since >= unreachable_for_s:
+            if trial.failed():
                 raise
         if stop.wait(TRY_AGAIN_AFTER_S):
             raise Interrupted

@@ -19,6 +19,7 @@ class Brake:
         self._times = times
         self._within_s = within_s
         self._passed: dict[Hashable, deque[float]] = {}
+        self._refused: set[Hashable] = set()
         self._forgot_at = 0.0
 
     def lets_through(self, thing: Hashable, now: float) -> bool:
@@ -32,8 +33,16 @@ class Brake:
         if len(passed) >= self._times:
             return False
         passed.append(now)
+        self._refused.discard(thing)
         return True
+
+    def refused_anew(self, thing: Hashable) -> bool:
+        """Say whether ``thing`` was refused for the first time since it last passed, and remember that it was."""
+        is_first = thing not in self._refused
+        self._refused.add(thing)
+        return is_first
 
     def _forget_before(self, then: float) -> None:
         for thing in [thing for thing, passed in self._passed.items() if not passed or passed[-1] <= then]:
             del self._passed[thing]
+        self._refused &= self._passed.keys()

@@ -110,7 +110,6 @@ class PlexChanges:
         self._written = written
         self._queue = queue
         self._brake = Brake(PUT_BACK_TIMES, PUT_BACK_WITHIN_S)
-        self._braked: set[str] = set()
         self._due: set[int] = set()
         """Scenes that the queue has yet to take: the brake has counted them and may not let them through again."""
         self._homeless: OrderedDict[str, frozenset[int]] = OrderedDict()
@@ -191,11 +190,9 @@ class PlexChanges:
             return frozenset()
         names = ",".join(field.value for field in fields)
         if self._brake.lets_through(item.rating_key, time.monotonic()):
-            self._braked.discard(item.rating_key)
             log.info("changed in plex item=%s fields=%s", item.rating_key, names)
             return self._written.scenes_of(item.rating_key)
-        if item.rating_key not in self._braked:
-            self._braked.add(item.rating_key)
+        if self._brake.refused_anew(item.rating_key):
             log.warning(
                 "changed in plex again and again, left alone for now; another tool at work? item=%s fields=%s",
                 *(item.rating_key, names),

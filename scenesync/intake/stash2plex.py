@@ -18,7 +18,7 @@ from scenesync.disk import reading
 from scenesync.intake.plain_pickle import NotPlain, read_plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 QUEUE_FILE: Final = "data.db"
@@ -113,6 +113,8 @@ def _data_folder(folder: Path) -> Path:
 def _waiting(path: Path, left: list[LeftThere]) -> Iterator[WaitingScene]:
     for row_id, data in _rows(path, "ack_queue_default", _JOBS):
         where = f"queue/{QUEUE_FILE} row {row_id}"
+        if _is_undecodable([data], where, left):
+            continue
         job = _job(data, where, left)
         if job is None:
             continue
@@ -126,6 +128,8 @@ def _waiting(path: Path, left: list[LeftThere]) -> Iterator[WaitingScene]:
 def _given_up(path: Path, left: list[LeftThere]) -> Iterator[GivenUp]:
     for row_id, scene, data, error_type, message, trace, retries, failed_at in _rows(path, "dead_letters", _LETTERS):
         where = f"{LETTERS_FILE} letter {row_id}"
+        if _is_undecodable([scene, data, error_type, message, trace, retries, failed_at], where, left):
+            continue
         job = _job(data, where, left)
         if job is None:
             continue
@@ -150,10 +154,30 @@ def _rows(path: Path, table: str, statement: str) -> Iterator[tuple[Any, ...]]:
         return
     try:
         with closing(reading.connect(path, timeout_s=_TIMEOUT_S)) as connection:
+            connection.text_factory = _decoded
             if connection.execute(_HAS_TABLE, (table,)).fetchone() == (1,):
                 yield from connection.execute(statement)
     except (sqlite3.Error, OSError) as error:
         raise FolderUnusable(f"{path} cannot be read ({error}). Is the other tool still running? Stop it.") from error
+
+
+class _Undecodable:
+    """Stands for a text that is not UTF-8: SQLite stores whatever it is given."""
+
+
+def _decoded(text: bytes) -> str | _Undecodable:
+    try:
+        return text.decode("utf-8")
+    except UnicodeDecodeError:
+        return _Undecodable()
+
+
+def _is_undecodable(values: Sequence[object], where: str, left: list[LeftThere]) -> bool:
+    """Say whether a text of an entry cannot be read, and note in ``left`` that it is not taken over."""
+    is_damaged = any(isinstance(value, _Undecodable) for value in values)
+    if is_damaged:
+        left.append(LeftThere(where, "a text in it is no UTF-8"))
+    return is_damaged
 
 
 def _job(data: object, where: str, left: list[LeftThere]) -> Mapping[str, Any] | None:

@@ -69,12 +69,21 @@ def read(path: Path) -> tuple[PlanHeader, list[PlannedScene]]:
     """Return what a plan file says. Raises PlanFileError, OSError."""
     try:
         lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
-        head, *scenes = lines
-        if head["scenesync_plan"] != FORMAT:
-            raise PlanFileError(f"{path} was written by another version of SceneSync. Make the plan again.")
+    except ValueError as error:
+        raise _no_plan(path) from error
+    if not lines or not isinstance(lines[0], dict) or "scenesync_plan" not in lines[0]:
+        raise _no_plan(path)
+    head, *scenes = lines
+    if head["scenesync_plan"] != FORMAT:
+        raise PlanFileError(f"{path} was written by another version of SceneSync. Make the plan again.")
+    try:
         return PlanHeader(head["server_id"], head["made_at"]), [from_document(scene) for scene in scenes]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise PlanFileError(f"{path} is no plan (scenesync plan --out FILE writes one): {error!r}") from error
+        raise PlanFileError(f"The plan {path} is damaged. Make it again: `scenesync plan --out FILE`.") from error
+
+
+def _no_plan(path: Path) -> PlanFileError:
+    return PlanFileError(f"{path} is no plan of SceneSync. `scenesync plan --out FILE` writes one.")
 
 
 def scenes_in(path: Path) -> Iterator[PlannedScene]:

@@ -71,7 +71,8 @@ class NewsStream:
     def next(self, timeout_s: float) -> News | None:
         """Return what Stash says next, None if that is nothing of interest, or nothing in time.
 
-        Raises StashUnavailable at the end of the connection, StashRefused if Stash does not know what was asked for.
+        Raises StashUnavailable at the end of the connection or of what was subscribed to, StashRefused if Stash does
+        not know what was asked for.
         """
         try:
             message = self._receive(timeout_s)
@@ -84,6 +85,8 @@ class NewsStream:
                 return news_of(message.get("payload"))
             case "ping":
                 self.send({"type": "pong"})
+            case "complete":  # nothing more will be said of it, while the connection and its pongs live on
+                raise StashUnavailable(f"Stash at {self._server} ended what it was to tell.")
             case "error":
                 raise StashRefused(f"Stash at {self._server} does not tell its news: {shorten(str(message))}")
         return None

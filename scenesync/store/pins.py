@@ -14,6 +14,8 @@ from scenesync.store.tables import pin
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from sqlalchemy import Connection
+
     from scenesync.store.database import Database
 
 _PIN: Final = (pin.c.scene_key, pin.c.rating_key, pin.c.files, pin.c.scene_id)
@@ -57,19 +59,21 @@ class PinStore:
 
     def put(self, pins: Sequence[Pin]) -> None:
         """Keep pins, each in place of an earlier one of its file."""
-        rows = [
-            {
-                "server_id": self._server_id,
-                "scene_key": each.scene_key,
-                "rating_key": each.rating_key,
-                "files": json.dumps([[file.path, file.size_bytes] for file in each.files], ensure_ascii=False),
-                "scene_id": each.scene_id,
-            }
-            for each in pins
-        ]
-        if rows:
+        if pins:
             with self._database.transaction() as connection:
-                connection.execute(insert_or_update(connection, pin), rows)
+                self._put(connection, pins)
+
+    def follow(self, pins: Sequence[Pin], *, known: Sequence[Pin]) -> None:
+        """Keep pins in place of those that were ``known`` of these files, unless a person said something else since."""
+        keys = {each.scene_key for each in (*known, *pins)}
+        with self._database.transaction() as connection:
+            now = {
+                _to_pin(*row)
+                for key in keys
+                for row in connection.execute(PIN_OF_FILE, {"server": self._server_id, "scene_file": key})
+            }
+            if now == set(known):
+                self._put(connection, pins)
 
     def remove(self, scene_keys: Iterable[str], *, scene_id: int | None = None) -> int:
         """Take the pins off these files, and off ``scene_id`` if given; return how many there were."""
@@ -81,6 +85,19 @@ class PinStore:
             if scene_id is not None:
                 removed += connection.execute(UNPIN_SCENE, {"server": self._server_id, "scene": scene_id}).rowcount
         return removed
+
+    def _put(self, connection: Connection, pins: Sequence[Pin]) -> None:
+        rows = [
+            {
+                "server_id": self._server_id,
+                "scene_key": each.scene_key,
+                "rating_key": each.rating_key,
+                "files": json.dumps([[file.path, file.size_bytes] for file in each.files], ensure_ascii=False),
+                "scene_id": each.scene_id,
+            }
+            for each in pins
+        ]
+        connection.execute(insert_or_update(connection, pin), rows)
 
 
 def _to_pin(scene_key: str, rating_key: str, files: str, scene_id: int) -> Pin:

@@ -39,12 +39,13 @@ class UnprovenJob(Unproven):
 
 
 class Attempting:
-    """Attempts jobs about scenes, in whichever thread. ``desks`` are those where edits wait for their proof."""
+    """Attempts jobs about scenes, in whichever thread; edits wait for their proof at the desks of their sessions."""
 
     def __init__(
         self, worker: SyncWorker, settling: Settling, holdings: Holdings, preparing: Preparing, work: HandOut
     ) -> None:
-        self.desks: list[ProofDesk] = []
+        self._desks: list[ProofDesk] = []
+        self._desks_lock = threading.Lock()
         self._worker = worker
         self._settling = settling
         self._holdings = holdings
@@ -73,7 +74,7 @@ class Attempting:
 
     def prove(self, *, in_a_hurry: bool) -> None:
         """Read edits back, those that waited long enough or, ``in_a_hurry``, all: no others will come to join them."""
-        for desk in list(self.desks):
+        for desk in self._desks_in_use():
             due_in_s = desk.due_in_s()
             if due_in_s is not None and (due_in_s <= 0 or in_a_hurry):
                 only_whole = desk.has_whole_batch() and not in_a_hurry
@@ -104,18 +105,27 @@ class Attempting:
         if result.is_done:
             self._settling.settle(job, result.picture_error)
             return
-        if job.session.proofs not in self.desks:
-            self.desks.append(job.session.proofs)
         self._holdings.wait_for_proof(job.claim)
-        job.session.proofs.add(
-            UnprovenJob(
-                job.claim.scene_id,
-                result,
-                on_settled=lambda error: self._proven(job, error or result.picture_error),
-                still_ours=lambda: self._still_ours(job.claim),
-                job=job,
-            )
+        unproven = UnprovenJob(
+            job.claim.scene_id,
+            result,
+            on_settled=lambda error: self._proven(job, error or result.picture_error),
+            still_ours=lambda: self._still_ours(job.claim),
+            job=job,
         )
+        self._hand_in(job.session.proofs, unproven)
+
+    def _hand_in(self, desk: ProofDesk, unproven: UnprovenJob) -> None:
+        with self._desks_lock:
+            if desk not in self._desks:
+                self._desks.append(desk)
+            desk.add(unproven)
+
+    def _desks_in_use(self) -> Sequence[ProofDesk]:
+        """Return the desks where something waits; those of sessions that are over have had their last."""
+        with self._desks_lock:
+            self._desks = [desk for desk in self._desks if desk.due_in_s() is not None]
+            return list(self._desks)
 
     def _sync(self, job: Running) -> SyncResult:
         """Make Plex show the scene, or part with it; raises SceneGone where that leaves nothing to be proven."""

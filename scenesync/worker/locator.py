@@ -34,8 +34,8 @@ class Pins(Protocol):
         """Return the pins of a scene's files."""
         ...
 
-    def put(self, pins: Sequence[Pin]) -> None:
-        """Keep pins, each in place of an earlier one of its file."""
+    def follow(self, pins: Sequence[Pin], *, known: Sequence[Pin]) -> None:
+        """Keep pins in place of those that were ``known`` of these files, unless a person said something else since."""
         ...
 
 
@@ -45,10 +45,14 @@ MOST_READS: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What the index said of a scene, and when (monotonic): what it learned later may say otherwise."""
+    """What the index said of a scene, and when (monotonic): what it learned later may say otherwise.
+
+    ``pins`` are those of the scene's files at that time.
+    """
 
     result: MatchResult
     at: float
+    pins: tuple[Pin, ...] = ()
 
 
 class Locator:
@@ -73,7 +77,7 @@ class Locator:
 
     def match(self, scene: Scene) -> MatchResult:
         """Ask the index alone; no request is made."""
-        return match_files(scene.files, self._index, self._path_map, strict=self._strict, pins=self._pins_of(scene))
+        return self.look(scene).result
 
     def read_ahead(self, scenes: Iterable[Scene]) -> Mapping[str, Item]:
         """Read the items of many scenes in as few requests as possible, for ``locate`` to use at once."""
@@ -81,8 +85,8 @@ class Locator:
 
     def look(self, scene: Scene) -> Looked:
         """Ask the index alone, for ``locate`` to use at once."""
-        at = time.monotonic()
-        return Looked(self.match(scene), at)
+        at, pins = time.monotonic(), self._pins_of(scene)
+        return Looked(match_files(scene.files, self._index, self._path_map, strict=self._strict, pins=pins), at, pins)
 
     def read_found(self, matches: Iterable[MatchResult]) -> Mapping[str, Item]:
         """Read the items that ``match`` found, in as few requests as possible."""
@@ -105,17 +109,16 @@ class Locator:
                 f"Scene {scene.id} has no file, so there is nothing in Plex to show it on.", reason=Reason.NO_FILE
             )
         looked = looked or self.look(scene)
-        result = looked.result
-        found = self._read(result, items)
+        found = self._read(looked.result, items)
         # An item that is gone may have moved to another library while its twin stayed, so one missing is enough.
         if (found is None or len(found[1]) < len(found[0].rating_keys)) and self._index.refresh_after_miss(looked.at):
-            result = self.match(scene)
-            found = self._read(result, {})
-        if isinstance(result, Ambiguous):
-            raise _ambiguous(scene, result)
+            looked = self.look(scene)
+            found = self._read(looked.result, {})
+        if isinstance(looked.result, Ambiguous):
+            raise _ambiguous(scene, looked.result)
         if found is None:
-            raise _not_found(scene, result)
-        self._follow_pins(scene, *found)
+            raise _not_found(scene, looked.result)
+        self._follow_pins(scene, looked.pins, *found)
         return found
 
     def _read(self, result: MatchResult, known: Mapping[str, Item]) -> tuple[Match, Sequence[Item]] | None:
@@ -138,15 +141,16 @@ class Locator:
         with self._reading.slot():
             return self._server.read_items(rating_keys)
 
-    def _pins_of(self, scene: Scene) -> Sequence[Pin]:
+    def _pins_of(self, scene: Scene) -> tuple[Pin, ...]:
         return self._pins.of_files(scene_keys(scene.files)) if self._pins is not None else ()
 
-    def _follow_pins(self, scene: Scene, match: Match, items: Sequence[Item]) -> None:
+    def _follow_pins(self, scene: Scene, known: Sequence[Pin], match: Match, items: Sequence[Item]) -> None:
         """Note what a pinned item is called now, so that it is known again after its next change."""
         if self._pins is None or match.rule is not Rule.PIN or len(items) != 1:
             return
-        known = self._pins_of(scene)
-        self._pins.put([pin for pin in pins_to(items[0], scene) if pin not in known])
+        changed = [pin for pin in pins_to(items[0], scene) if pin not in known]
+        if changed:
+            self._pins.follow(changed, known=known)
 
 
 def pins_to(item: Item, scene: Scene) -> Sequence[Pin]:

@@ -131,7 +131,7 @@ class WorkLoop:
         ]
         # One of their own: a run of thousands is planned for a minute, and scenes must not wait for that.
         threads.append(threading.Thread(target=self._work_off, args=(self._fan_outs,), name="fan-out", daemon=True))
-        threads.append(threading.Thread(target=self._preparing.run, args=(stop,), name="prepare", daemon=True))
+        threads.append(threading.Thread(target=self._prepare, args=(stop,), name="prepare", daemon=True))
         threads.append(threading.Thread(target=self._prove, args=(proven,), name="prove", daemon=True))
         for thread in threads:
             thread.start()
@@ -326,6 +326,13 @@ class WorkLoop:
         else:
             self._settling.go_on_later(job, rest)
 
+    def _prepare(self, stop: threading.Event) -> None:
+        """Decide for many until there is nothing left to, and only then let those go who write what was decided."""
+        try:
+            self._preparing.run(stop)
+        finally:
+            self._work.close()
+
     def _prove(self, ended: threading.Event) -> None:
         """Read edits back in batches until the loop has ended."""
         while not ended.wait(SHORT_WAIT_S):
@@ -341,11 +348,11 @@ class WorkLoop:
     def _wind_down(self, threads: Sequence[threading.Thread], proven: threading.Event) -> None:
         """Let jobs in hand finish for a while, then give the rest back."""
         self._undecided.close()
-        self._work.close()
         self._fan_outs.close()
         deadline = time.monotonic() + self._limits.hand_back_after_s
         while not self._holdings.is_empty() and time.monotonic() < deadline:
             self._holdings.wait(SHORT_WAIT_S)
+        self._work.close()
         self._give_the_rest_back()
         proven.set()
         for thread in threads:

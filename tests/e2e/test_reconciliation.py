@@ -194,6 +194,8 @@ def test_beside_a_daemon_the_command_enqueues_and_watches(world: LiveWorld) -> N
     found = reconcile(world)
     assert (gaps(found), found["work"]["worked_by_daemon"]) == ({"drifted": 3}, True)
     assert differences(world, there) == []
+    again = world.scenesync("reconcile", "--scope", "all")
+    assert (again.exit_code, again.stdout.splitlines()[-1]) == (0, "nothing was to be done")
 
 
 def test_a_signal_ends_it_and_the_next_one_goes_on(world: LiveWorld) -> None:

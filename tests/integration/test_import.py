@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -162,6 +164,28 @@ def test_files_that_are_no_databases_are_told(tool: OtherTool, run: Callable[...
     result = run()
     assert result.return_value == 1
     assert "cannot be read" in result.stderr
+
+
+def test_a_text_that_is_no_utf_8_costs_its_own_record_alone(
+    tool: OtherTool, data_dir: Path, run: Callable[..., Result]
+) -> None:
+    tool.enqueue(1, 2, 3)
+    for scene_id in (7, 8, 9):
+        tool.give_up(scene_id, "invented")
+    for file, statement in (
+        ("queue/data.db", "UPDATE ack_queue_default SET data = CAST(x'7bff' AS TEXT) WHERE _id = 2"),
+        ("dlq.db", "UPDATE dead_letters SET error_message = CAST(x'68e9' AS TEXT) WHERE scene_id = 8"),
+    ):
+        with closing(sqlite3.connect(tool.folder / file)) as connection:
+            assert connection.execute(statement).rowcount == 1
+            connection.commit()
+    found = document(run("--json"))
+    assert (found["jobs"], found["dead_letters"]) == (2, 2)
+    assert sorted((each["where"], each["reason"]) for each in found["left_there"]) == [
+        ("dlq.db letter 2", "a text in it is no UTF-8"),
+        ("queue/data.db row 2", "a text in it is no UTF-8"),
+    ]
+    assert {letter.job["scene_id"] for letter in letters(data_dir)} == {7, 9}
 
 
 def test_damaged_times_are_left_and_the_rest_is_taken(tool: OtherTool, run: Callable[..., Result]) -> None:

@@ -8,8 +8,10 @@ import pytest
 from sync_world import PLEX_ROOT, STASH_ROOT
 
 from scenesync.app.pinning import PinRefused, pin_scene, unpin_scene
+from scenesync.domain.matching import Rule
 from scenesync.domain.outcome import Outcome
 from scenesync.queue.dead_letters import LetterFilter
+from scenesync.store.pins import PinStore
 
 if TYPE_CHECKING:
     from sync_world import SyncWorld
@@ -101,6 +103,32 @@ class TestPins:
         assert "pinned to the Plex item" in attempt.message
         assert "scenesync unpin" in attempt.message
         assert item.title == "A stranger"
+
+    @pytest.mark.parametrize("repinned", [False, True], ids=["taken off", "moved to another item"])
+    def test_what_a_person_says_of_a_pin_while_its_scene_is_worked_on_stays(
+        self,
+        world: SyncWorld,
+        repinned: bool,  # noqa: FBT001 - a column
+    ) -> None:
+        scene_id, _, _ = world.scene(title="Harbour")
+        first, other = elsewhere(world, "other name"), elsewhere(world, "another", size=6)
+        pin(world, scene_id, first)
+        world.drain()
+        world.plex.remove_item(first.rating_key)
+        elsewhere(world, "other name")  # by another key, which the worker is to note
+        with world.installed() as installation:
+            session = world.session(installation)
+            session.index.refresh()
+            scene = installation.stash.scenes([scene_id])[scene_id]
+            looked = session.scene_sync.look(scene)
+            assert unpin_scene(installation, scene_id)
+            if repinned:
+                pin_scene(installation, scene_id, other.rating_key)
+            said = PinStore(installation.database, session.identity.machine_identifier).all()
+            match, _ = session.scene_sync._locator.locate(scene, looked=looked)
+            assert match.rule is Rule.PIN
+            assert PinStore(installation.database, session.identity.machine_identifier).all() == said
+            assert len(said) == repinned
 
     def test_unpin_gives_the_word_back_to_the_rules(self, world: SyncWorld) -> None:
         scene_id, by_path = world.pair(title="Harbour")

@@ -186,14 +186,28 @@ def test_a_plan_that_no_longer_holds_is_refused_whole(
     assert world.plex.field_writes == []
 
 
-@pytest.mark.parametrize("text", ["", "shopping list", "[]", '{"scenesync_plan": 9, "server_id": "x", "made_at": 1}'])
-def test_what_is_no_plan_is_refused(
-    environment: SyncWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "is no plan of SceneSync"),
+        (b"shopping list", "is no plan of SceneSync"),
+        (b"\xff\xfe\x00", "is no plan of SceneSync"),
+        (b"[]", "is no plan of SceneSync"),
+        (b'{"version": 2}', "is no plan of SceneSync"),
+        (b'{"scenesync_plan": 9, "server_id": "x", "made_at": 1}', "another version"),
+        (b'{"scenesync_plan": 1, "server_id": "x", "made_at": 1}\n{"scene_id": 1}', "damaged. Make it again"),
+        (b'{"scenesync_plan": 1}', "damaged. Make it again"),
+    ],
+)
+def test_what_is_no_plan_is_refused_in_words(
+    environment: SyncWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes, said: str
 ) -> None:
     file = tmp_path / "plan.jsonl"
-    file.write_text(text)
+    file.write_bytes(content)
     assert run_cli(["apply", str(file)]) == 2
-    assert "plan" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert said in told
+    assert "Error(" not in told
     assert environment.plex.field_writes == []
 
 

@@ -14,7 +14,7 @@ from sync_world import TOKEN, SyncWorld
 
 from scenesync.app.cli import run_cli
 from scenesync.app.reconciliation_schedule import Schedule
-from scenesync.app.reconciling import AT_THE_START, BY_SCHEDULE, LOCK_FILE, Demand, reconcile
+from scenesync.app.reconciling import AT_THE_START, BY_SCHEDULE, LOCK_FILE, Demand, Silent, Trial, reconcile
 from scenesync.domain.dead_letter import DeadLetter
 from scenesync.domain.gaps import GapKind
 from scenesync.domain.job import scene_job
@@ -367,3 +367,14 @@ def test_it_goes_on_after_plex_was_away_for_a_moment(world: SyncWorld, command: 
     assert run_cli(["reconcile", "--scope", "all", "--wait", "0"]) == 1
     world.plex.up()
     back.join()
+
+
+def test_failures_between_which_it_gets_on_are_not_one_outage() -> None:
+    trial = Trial(Silent(), patience_s=0.05)
+    for done in range(4):
+        assert not trial.failed()
+        time.sleep(0.03)
+        trial.show(done, 4 - done)
+    assert not trial.failed()
+    time.sleep(0.06)
+    assert trial.failed()

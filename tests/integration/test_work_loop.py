@@ -264,6 +264,25 @@ class TestStorms:
             assert all("retry_count" not in pending.job for pending in installation.queue.list_pending())
             world.plex.stop()
 
+    def test_a_stop_while_many_are_being_decided_ends_at_once(self, world: SyncWorld) -> None:
+        scene_ids = [world.pair(title=f"Film {number}")[0] for number in range(20)]
+        with world.installed() as installation:
+            world.session(installation).index.refresh()
+            enqueue(installation, *scene_ids)
+            world.plex.latency_s = 0.6
+            stop = threading.Event()
+            loop = installation.work_loop(LoopLimits(hand_back_after_s=5.0))
+            thread = threading.Thread(target=loop.run, args=(stop,))
+            thread.start()
+            eventually(lambda: installation.queue.total == 0)  # all are in hand, and their items are being read
+            time.sleep(0.2)
+            stop.set()
+            begun = time.monotonic()
+            thread.join()
+            assert time.monotonic() - begun < 3
+            assert installation.queue.total == 20
+            assert not world.attempts
+
 
 class TestDeadLetters:
     def test_a_scene_that_fails_in_the_same_way_again_has_one_letter_and_one_that_fails_otherwise_two(

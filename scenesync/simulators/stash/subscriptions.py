@@ -87,6 +87,16 @@ class Subscriptions:
 
         self._on_loop(abort_all)
 
+    def end_one(self) -> None:
+        """End one subscription of each open websocket, which stays open."""
+
+        def complete_one_each() -> None:
+            for listener in self._listeners:
+                key, _ = listener.wanted.popitem()
+                _send(listener, {"id": key, "type": "complete"})
+
+        self._on_loop(complete_one_each)
+
     def fall_silent(self) -> None:
         """Leave them open, but answer nothing any more."""
 

@@ -126,3 +126,13 @@ def test_the_end_of_a_scan_is_told_where_jobs_are_not(stash: StashSimulator, cli
         done.start()
         assert hear(stream, "scan") == [News(scan_is_over=True)]
         done.join()
+
+
+def test_a_subscription_that_stash_ends_ends_the_connection_so_that_another_is_opened(
+    stash: StashSimulator, client: StashClient
+) -> None:
+    with open_news(client.door(), ASSUMED) as stream:
+        subscribed(stash)
+        stash.subscriptions.end_one()
+        with pytest.raises(StashUnavailable, match="ended what it was to tell"):
+            hear(stream, "scan")
