@@ -335,11 +335,17 @@ def file_times(files: Sequence[Path]) -> tuple[tuple[int, int] | None, ...]:
 
 
 def write_hook_file(settings: Settings) -> None:
-    """Leave the hook the one setting that it cannot find out by itself; never a secret."""
+    """Leave the hook and the pages in Stash what they cannot find out by themselves; never a secret."""
     path = settings.data_dir / HOOK_FILE
     draft = path.with_suffix(".new")
     wanted = settings.autostart and not daemon_switch.is_kept_off(settings.data_dir)
-    draft.write_text(json.dumps({"autostart": wanted}), encoding="utf-8")
+    dashboard = {"host": settings.http_host, "port": settings.http_port, "path": settings.http_base_path}
+    left = {
+        "autostart": wanted,
+        "plex_url": settings.plex_url,
+        "dashboard": dashboard if settings.http_enabled and settings.http_port else None,
+    }
+    draft.write_text(json.dumps(left), encoding="utf-8")
     draft.chmod(0o600)
     draft.replace(path)
 

@@ -1,7 +1,7 @@
 """What ``hook.py`` may start.
 
 Two tasks are done by Stash's own Python: installing the dependencies, without which no other can run, and starting the
-daemon, which is to outlive the task. Standard library only.
+daemon, which is to outlive the task. It also answers what the pages inside Stash ask. Standard library only.
 """
 
 from __future__ import annotations  # Stash may bring a Python older than ours
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 STARTS_WITHIN_S: Final = 60.0
+QUESTIONS: Final = frozenset({"ui-scene", "ui-status"})
+"""What pages ask (``plugin_ui.answers``)."""
+OWN_PYTHON: Final = (3, 11)
+"""The Python that SceneSync needs; with an older one, the questions are answered as the other tasks are done."""
 _LOOK_EVERY_S: Final = 0.1
 _GIVEN_UP_AFTER_S: Final = 3.0
 """A daemon that could not begin has said so and is gone by then."""
@@ -46,7 +50,11 @@ class Started:
 
 def become_task(plugin_dir: str, data_dir: str, document: str, environ: Mapping[str, str]) -> str | None:
     """Do the task that ``document`` names, or hand it on; return only what kept it from being begun."""
-    task = TASKS.get(_mode(document))
+    arguments = _arguments(document)
+    mode = str(arguments.get("mode", ""))
+    if mode in QUESTIONS and sys.version_info >= OWN_PYTHON:
+        return _answer(Path(data_dir), arguments)
+    task = TASKS.get(mode)
     if task is None:
         return plugin_start.become_task(plugin_dir, data_dir, document, environ)
     channel = PluginChannel(sys.stdout.buffer, sys.stderr.buffer)
@@ -119,9 +127,20 @@ def _tail(log: Path, seen_bytes: int) -> str:
         return " ".join(file.read().decode("utf-8", "replace").split())
 
 
-def _mode(document: str) -> str:
+def _answer(data_dir: Path, arguments: Mapping[str, object]) -> str | None:
+    from scenesync.app.plugin_ui import answers  # noqa: PLC0415 (an older Python could not, and no task needs it)
+
+    channel = PluginChannel(sys.stdout.buffer, sys.stderr.buffer)
+    try:
+        channel.finish(answers.answer(data_dir, arguments))
+    except answers.Unanswerable as error:
+        channel.finish(error=str(error))
+    return None
+
+
+def _arguments(document: str) -> Mapping[str, object]:
     arguments = json.loads(document).get("args")
-    return str(arguments.get("mode", "")) if isinstance(arguments, dict) else ""
+    return arguments if isinstance(arguments, dict) else {}
 
 
 TASKS: Final[Mapping[str, Callable[[Started, PluginChannel], str]]] = {

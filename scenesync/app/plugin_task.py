@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from scenesync.app.settings import LoadedSettings, Settings
@@ -22,6 +23,8 @@ class Task:
     channel: PluginChannel
     plugin_dir: Path | None = None
     """Where the plugin lies, None if Stash did not say."""
+    arguments: Mapping[str, object] = field(default_factory=dict)
+    """What it was asked with, ``mode`` included."""
 
     @property
     def settings(self) -> Settings:

@@ -18,6 +18,7 @@ from scenesync.app.opening import open_queue, open_state
 from scenesync.app.plugin_reconcile import reconcile
 from scenesync.app.plugin_reports import list_letters, report_health, report_outages, report_plan, report_status
 from scenesync.app.plugin_task import Task
+from scenesync.app.plugin_ui.asked import OPERATIONS
 from scenesync.app.progress import FractionView
 from scenesync.app.settings import SettingsError, require_plex
 from scenesync.disk.room import explained
@@ -75,14 +76,16 @@ def run_task(app: AppContext, document: Mapping[str, Any], stdout: BinaryIO, std
         channel.finish(error=explained(error))
         return FAILED
     channel.progress(1)
-    channel.log("i", result)  # Stash itself shows what a task returns in its debug log only (facts/stash.md 1.4)
+    if isinstance(result, str):
+        channel.log("i", result)  # Stash itself shows what a task returns in its debug log only (facts/stash.md 1.4)
     channel.finish(result)
     return DONE
 
 
-def _run(app: AppContext, document: Mapping[str, Any], channel: PluginChannel) -> str:
-    mode = str((document.get("args") or {}).get("mode", ""))
-    task = TASKS.get(mode)
+def _run(app: AppContext, document: Mapping[str, Any], channel: PluginChannel) -> object:
+    arguments = document.get("args") or {}
+    mode = str(arguments.get("mode", ""))
+    task = TASKS.get(mode) or OPERATIONS.get(mode)
     if task is None:
         raise UnknownTask(f"SceneSync has no task {mode!r}. It has: {', '.join(TASKS)}.")
     connection = PluginConnection.from_document(document.get("server_connection"))
@@ -92,7 +95,8 @@ def _run(app: AppContext, document: Mapping[str, Any], channel: PluginChannel) -
     write_hook_file(loaded.settings)
     stash = source.stash()
     assert stash is not None  # noqa: S101 - a task always has Stash's connection
-    return task(Task(loaded, stash, channel, Path(connection.plugin_dir) if connection.plugin_dir else None))
+    plugin_dir = Path(connection.plugin_dir) if connection.plugin_dir else None
+    return task(Task(loaded, stash, channel, plugin_dir, arguments))
 
 
 def _sync_all(task: Task) -> str:

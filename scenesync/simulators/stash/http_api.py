@@ -33,6 +33,7 @@ _HTML: Final = ("Content-Type", "text/html; charset=utf-8")
 # The UI answers every path that nothing else knows, so a wrong URL gives 200 and a page.
 _PAGE: Final = b"<!DOCTYPE html><html><head><title>Stash</title></head><body><div id='root'></div></body></html>"
 _LOGIN_PAGE: Final = b"<!DOCTYPE html><html><head><title>Login</title></head><body><form></form></body></html>"
+_UI_TYPES: Final = {"javascript": "text/javascript", "css": "text/css"}
 _OPEN_PATHS: Final = ("/healthz", "/login")
 _SMALLEST_GZIPPED_BYTES: Final = 1400
 _MOST_MUTATIONS_AT_ONCE: Final = 64
@@ -181,7 +182,21 @@ class HttpApi:
             return Response(200, b".", (("Content-Type", "text/plain; charset=utf-8"),))
         if request.path == "/login":
             return self._log_in(request)
+        if request.path.startswith("/plugin/"):
+            return self._plugin_file(request.path)
         return Response(200, _PAGE, (_HTML,))
+
+    def _plugin_file(self, path: str) -> Response:
+        """All scripts or all styles of a plugin in one (internal/api/routes_plugin.go); nothing else is under here."""
+        plugin_id, _, kind = path.removeprefix("/plugin/").partition("/")
+        files = self._engine.host.ui_files(plugin_id, kind) if kind in _UI_TYPES else None
+        if files is None:
+            return Response(404)
+        try:
+            body = b"".join(file.read_bytes() + b"\n" for file in files)
+        except OSError:
+            return Response(500)
+        return Response(200, body, (("Content-Type", _UI_TYPES[kind]),))
 
     def _log_in(self, request: Request) -> Response:
         if request.method != "POST":

@@ -70,6 +70,8 @@ class Plugin:
     tasks: tuple[Task, ...]
     hooks: tuple[Hook, ...]
     settings: tuple[Setting, ...]
+    javascript: tuple[str, ...]
+    css: tuple[str, ...]
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -110,7 +112,6 @@ def read_manifest(path: Path) -> Plugin:
     if interface != "raw":
         raise ManifestError(f"the simulated Stash runs raw plugins only, not {interface}")
     ui = _mapping(top.get("ui"), _UI, "UIConfig")
-    _texts(ui.get("javascript"), "javascript")
     return Plugin(
         id=path.stem,
         directory=path.parent,
@@ -123,6 +124,8 @@ def read_manifest(path: Path) -> Plugin:
         tasks=tuple(_task(each) for each in _list(top.get("tasks"), "tasks")),
         hooks=tuple(_hook(each) for each in _list(top.get("hooks"), "hooks")),
         settings=_settings(top.get("settings")),
+        javascript=_texts(ui.get("javascript"), "javascript"),
+        css=_texts(ui.get("css"), "css"),
     )
 
 

@@ -162,6 +162,14 @@ class PluginHost:
             raise ResolverError(result.error)
         return result.output
 
+    def ui_files(self, plugin_id: str, kind: str) -> tuple[Path, ...] | None:
+        """Return the files that pages load of a plugin, ``javascript`` or ``css``; None if it is not there, or off."""
+        plugin = self._find(plugin_id)
+        if plugin is None or plugin_id in self.disabled:
+            return None
+        names = {"javascript": plugin.javascript, "css": plugin.css}[kind]
+        return tuple(plugin.directory / name for name in names)
+
     def stop(self, timeout_s: float) -> None:
         """Wait for what killed processes leave behind; a detached child that holds a pipe is left alone."""
         with self._lock:

@@ -87,6 +87,7 @@ class Pages:
             ticked=words.ticked,
             setting_lines=words.setting_lines,
             state_name=scene_words.state_name,
+            outcome_name=scene_words.outcome_name,
             rule_name=scene_words.rule_name,
             field_name=scene_words.field_name,
             verdict_words=scene_words.verdict_words,

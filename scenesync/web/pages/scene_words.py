@@ -23,6 +23,7 @@ STATES_EXPLAINED: Final = {
     "left_out": "A filter, a missing file or an undo keeps SceneSync away from it.",
     "failed": "It could not be synced and is not tried again by itself: see its dead letter.",
 }
+OUTCOMES: Final = {"dead": "given up", "retry": "tried again later", "deferred": "waits for a server"}
 VERDICTS: Final = {
     "change": "to change",
     "unchanged": "unchanged",
@@ -70,6 +71,11 @@ CLASSES: Final = {
 }
 
 DIFFERS: Final = "differs in "
+
+
+def outcome_name(outcome: str) -> str:
+    """Return how an attempt ended."""
+    return OUTCOMES.get(outcome, outcome)
 
 
 def state_name(state: str) -> str:
