@@ -55,6 +55,7 @@ COMMANDS: Final = {
     "restore": "scenesync.app.commands.backup",
     "unpin": "scenesync.app.commands.pin",
     "import": "scenesync.app.commands.import_",
+    "support-bundle": "scenesync.app.commands.support_bundle",
     "stash-task": "scenesync.app.commands.stash_task",
 }
 """In which module each command is found."""

@@ -20,6 +20,7 @@ from scenesync.web.api import (
     settings,
     status,
     stopped_runs,
+    support,
     tasks,
 )
 from scenesync.web.event_stream import Audience
@@ -60,6 +61,7 @@ API_ROUTES: Final = (
     tasks.router,
     log.router,
     settings.router,
+    support.router,
 )
 PAGE_ROUTES: Final = (
     assets.router,

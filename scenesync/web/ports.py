@@ -188,6 +188,14 @@ class StoppedRuns(Protocol):
         ...
 
 
+class SupportBundles(Protocol):
+    """What helps to help."""
+
+    def make(self, *, with_names: bool) -> bytes:
+        """Return a zip of readable text without secrets, and without titles, names and hosts unless ``with_names``."""
+        ...
+
+
 class Tasks(Protocol):
     """Long work: what runs, what ran, and what the daemon does by itself."""
 
@@ -312,5 +320,6 @@ class Services:
     coverage: CoverageReports
     log: LogBook
     settings: SettingsView
+    support: SupportBundles
     metrics: Metrics
     events: EventRing

@@ -22,6 +22,7 @@ from scenesync.app.dashboard.scene_page import SceneKnowledge
 from scenesync.app.dashboard.scenes import KnownScenes
 from scenesync.app.dashboard.settings_view import EffectiveSettings
 from scenesync.app.dashboard.standing import DaemonStanding, attempt_document
+from scenesync.app.dashboard.support import SupportBundles
 from scenesync.app.dashboard.tasks import TaskRunner
 from scenesync.app.version import VERSION
 from scenesync.web.application import build
@@ -76,6 +77,7 @@ class Dashboard:
             coverage=self._coverage,
             log=self._lines,
             settings=EffectiveSettings(self.desk),
+            support=SupportBundles(self.desk, self.standing, self._lines),
             metrics=self.measures,
             events=self.events,
         )
