@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 def edit_document(entry: JournalEntry) -> dict[str, Any]:
     """Return one field of an edit for ``--json``."""
     return {
+        "number": entry.number,
         "at": entry.at,
         "run": entry.run_id,
         "cause": entry.cause,

@@ -58,15 +58,19 @@ class JournalEntry:
 
 @dataclass(frozen=True, slots=True)
 class JournalFilter:
-    """Which entries are meant: those for any of the scenes (none named: all), not older, of the run, if given."""
+    """Which entries are meant: those for any of the scenes (none named: all), not older, of the run, if given.
+
+    ``numbers`` name single entries; none named: all.
+    """
 
     scene_ids: tuple[int, ...] = ()
     since: float | None = None
     run_id: str = ""
+    numbers: tuple[int, ...] = ()
 
     def __bool__(self) -> bool:
         """Say whether anything is chosen at all."""
-        return bool(self.scene_ids or self.since is not None or self.run_id)
+        return bool(self.scene_ids or self.since is not None or self.run_id or self.numbers)
 
     def takes(self, entry: JournalEntry) -> bool:
         """Say whether the entry is meant."""
@@ -74,6 +78,7 @@ class JournalFilter:
             (not self.scene_ids or entry.scene_id in self.scene_ids)
             and (self.since is None or entry.at >= self.since)
             and (not self.run_id or entry.run_id == self.run_id)
+            and (not self.numbers or entry.number in self.numbers)
         )
 
 

@@ -21,15 +21,15 @@ _INSERT: Final = """
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
         (SELECT COALESCE(event_at, timestamp) FROM ack_queue_default WHERE _id = ?1))"""
 _SCENES_GIVEN_UP: Final = "SELECT DISTINCT scene_id FROM dead_letters WHERE error_type = ? AND scene_id IS NOT NULL"
-# Each condition is off while its value is NULL; `text` is looked for in message, class and job, without case. That of
-# the scene is told apart beforehand: a scene's letters are asked for at each new one, and found by their index.
+# Each condition is off while its value is NULL; `text` is looked for in message, class and job, without case. Those of
+# scene and error are told apart beforehand, since letters are found by an index of either; of both, by the scene's.
 _MATCHING: Final = """
     FROM dead_letters
-    WHERE {scene} AND (:error IS NULL OR error_type = :error)
+    WHERE {scene} AND {error}
       AND (:older_than IS NULL OR failed_at < :older_than)
       AND (:text IS NULL OR instr(lower(message || ' ' || error_type || ' ' || CAST(job AS TEXT)), lower(:text)) > 0)"""
 
-_GROUPS: Final = """
+GROUPS: Final = """
     SELECT error_type, COUNT(*), MIN(failed_at), MAX(failed_at) FROM dead_letters
     GROUP BY error_type ORDER BY COUNT(*) DESC, error_type"""
 _LATEST_OF_GROUP: Final = """
@@ -63,7 +63,10 @@ class LetterFilter:
 
     def condition(self) -> str:
         """Return the FROM and WHERE of a statement that takes ``as_values``."""
-        return _MATCHING.format(scene=":scene_id IS NULL" if self.scene_id is None else "scene_id = :scene_id")
+        if self.scene_id is not None:
+            return _MATCHING.format(scene="scene_id = :scene_id", error="(:error IS NULL OR error_type = :error)")
+        error = ":error IS NULL" if self.error is None else "error_type = :error"
+        return _MATCHING.format(scene=":scene_id IS NULL", error=error)
 
 
 ALL: Final = LetterFilter()
@@ -147,7 +150,7 @@ class DeadLetterReader:
         with self._file.reading() as connection:
             return tuple(
                 LetterGroup(*row, *connection.execute(_LATEST_OF_GROUP, (row[0],)).fetchone())
-                for row in connection.execute(_GROUPS).fetchall()
+                for row in connection.execute(GROUPS).fetchall()
             )
 
     def get(self, letter_id: int) -> DeadLetter | None:
@@ -174,19 +177,27 @@ class DeadLetterStore(DeadLetterReader):
 
         A job that waits already under the same key absorbs the letter's: there is never a second one.
         """
-        return self._end(which, replay=True)
+        return sum(self.replaying(which))
 
     def discard(self, which: Sequence[int] | LetterFilter) -> int:
         """Delete these letters for good; return how many."""
-        return self._end(which, replay=False)
+        return sum(self.discarding(which))
 
     def purge(self, older_than: float) -> int:
         """Delete the letters that failed before ``older_than`` (epoch seconds); return how many."""
         return self.discard(LetterFilter(older_than=older_than))
 
-    def _end(self, which: Sequence[int] | LetterFilter, *, replay: bool) -> int:
-        ended = 0
+    def replaying(self, which: Sequence[int] | LetterFilter = ALL) -> Iterator[int]:
+        """Do as ``replay``, a short transaction at a time; yield after each how many letters it replayed."""
+        return self._end(which, replay=True)
+
+    def discarding(self, which: Sequence[int] | LetterFilter) -> Iterator[int]:
+        """Do as ``discard``, a short transaction at a time; yield after each how many letters it deleted."""
+        return self._end(which, replay=False)
+
+    def _end(self, which: Sequence[int] | LetterFilter, *, replay: bool) -> Iterator[int]:
         for batch in self._batches(which):
+            ended = 0
             with self._queue.writing() as connection:
                 for letter_id in batch:
                     row = connection.execute(f"SELECT job, event_at {_BY_ID}", (letter_id,)).fetchone()
@@ -196,7 +207,7 @@ class DeadLetterStore(DeadLetterReader):
                         _replay(connection, merging.decode_job(row[0]), row[1])
                     connection.execute("DELETE FROM dead_letters WHERE id = ?", (letter_id,))
                     ended += 1
-        return ended
+            yield ended
 
     def _batches(self, which: Sequence[int] | LetterFilter) -> Iterator[Sequence[int]]:
         if isinstance(which, LetterFilter):

@@ -20,7 +20,7 @@ Journal = Literal["wal", "truncate"]
 FILE_NAME: Final = "data.db"
 TABLE: Final = "ack_queue_default"
 READY, CLAIMED, COMPLETED, FAILED = 1, 2, 5, 9  # persistqueue.sqlackqueue.AckStatus; 0 (new) and 1 are both waiting
-SCHEMA_VERSION: Final = 4
+SCHEMA_VERSION: Final = 5
 # RETURNING and DROP COLUMN came with 3.35, the latter without faults with 3.35.5.
 MINIMUM_SQLITE: Final = (3, 35, 5)
 PAUSE_S: Final = 0.002  # between transactions in a row: a hook that waits for the write lock looks every millisecond
@@ -139,7 +139,9 @@ TAKEN: Final = "claimed_at IS NOT NULL"  # since version 3
 # When the newest event in the letter's job arrived (the job itself says when the first did): after a replay, an event
 # that comes late is compared with it. NULL if not known: letters of earlier versions, or saved from damage.
 _TO_VERSION_4: Final = ("ALTER TABLE dead_letters ADD COLUMN event_at REAL",)
-MIGRATIONS: Final = (_TO_VERSION_1, _TO_VERSION_2, _TO_VERSION_3, _TO_VERSION_4)
+# People look at dead letters by their errors, and a wrong path map makes as many of them as there are scenes.
+_TO_VERSION_5: Final = ("CREATE INDEX dead_letters_by_error ON dead_letters (error_type, failed_at)",)
+MIGRATIONS: Final = (_TO_VERSION_1, _TO_VERSION_2, _TO_VERSION_3, _TO_VERSION_4, _TO_VERSION_5)
 
 
 def open_queue_file(

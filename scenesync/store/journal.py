@@ -184,6 +184,13 @@ def search_edits(
         return tuple(_to_entry(row) for row in connection.execute(statement))
 
 
+def count_scenes(database: Database, chosen: JournalFilter) -> int:
+    """Return for how many scenes any of the chosen edits was made, on all servers. Raises StoreError."""
+    statement = select(func.count(journal.c.scene_id.distinct())).where(*_conditions(chosen))
+    with database.reading() as connection:
+        return int(connection.execute(statement).scalar_one())
+
+
 def search_runs(database: Database, chosen: JournalFilter, *, limit: int) -> tuple[Run, ...]:
     """Return the latest runs that made any of the chosen edits, and how many, newest first. Raises StoreError."""
     statement = (
@@ -226,6 +233,8 @@ def _conditions(chosen: JournalFilter) -> list[ColumnElement[bool]]:
         conditions.append(journal.c.at >= chosen.since)
     if chosen.run_id:
         conditions.append(journal.c.run_id == chosen.run_id)
+    if chosen.numbers:
+        conditions.append(journal.c.id.in_(chosen.numbers))
     return conditions
 
 

@@ -314,6 +314,12 @@ MIGRATIONS: Final = (
         "where scenes stand",
         SCENE_STATE_TABLES,
     ),
+    Migration(
+        16,
+        "journal by run",
+        # Finds the runs without a walk through all that they wrote, and counts the scenes of one from the index alone.
+        ("CREATE INDEX journal_by_run ON journal (run_id, id, scene_id)",),
+    ),
 )
 
 

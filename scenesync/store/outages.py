@@ -25,8 +25,8 @@ _COLUMNS: Final = (
     outage.c.jobs_waiting_at_end,
 )
 
-# The latest outages, of all services.
-LATEST: Final = select(*_COLUMNS).order_by(outage.c.id.desc()).limit(bindparam("most"))
+# The latest outages, of all services, without the newest few.
+LATEST: Final = select(*_COLUMNS).order_by(outage.c.id.desc()).limit(bindparam("most")).offset(bindparam("skip"))
 
 # The outages of a service that had not ended at a time.
 OF_SERVICE_SINCE: Final = (
@@ -92,10 +92,10 @@ class OutageStore:
             ended = connection.execute(END, {"whose": service, "at": at, "waiting": jobs_waiting})
             return ended.rowcount > 0
 
-    def latest(self, limit: int) -> tuple[Outage, ...]:
-        """Return the latest outages, newest first."""
+    def latest(self, limit: int, skip: int = 0) -> tuple[Outage, ...]:
+        """Return the latest outages, newest first, without the ``skip`` newest."""
         with self._database.reading() as connection:
-            return tuple(Outage(*row) for row in connection.execute(LATEST, {"most": limit}))
+            return tuple(Outage(*row) for row in connection.execute(LATEST, {"most": limit, "skip": skip}))
 
     def of_service(self, service: str, *, since: float) -> tuple[Outage, ...]:
         """Return the outages of a service that still lasted at ``since`` (epoch seconds) or began later."""

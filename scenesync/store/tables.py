@@ -131,6 +131,7 @@ journal: Final = Table(
     Index("journal_by_scene", "scene_id", "id"),
     Index("journal_by_time", "at"),
     Index("journal_by_item", "rating_key", "id"),
+    Index("journal_by_run", "run_id", "id", "scene_id"),
 )
 
 # Scenes that were undone, with the fingerprint of their metadata at that time.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from scenesync.web.events import EventRing
     from scenesync.web.models import scene_page, scenes, state, work
@@ -35,8 +35,8 @@ class Standing(Protocol):
         """Return the state, at most a second old."""
         ...
 
-    def outages(self, limit: int) -> Sequence[state.Outage]:
-        """Return the latest outages, newest first."""
+    def outages(self, limit: int, skip: int = 0) -> Sequence[state.Outage]:
+        """Return the latest outages, newest first, without the ``skip`` newest."""
         ...
 
     def attempts(self, limit: int) -> Sequence[state.Attempt]:
@@ -93,6 +93,14 @@ class Letters(Protocol):
         """Delete them; return how many."""
         ...
 
+    def begin_replay(self, which: work.ChosenLetters) -> work.Task:
+        """Begin to let their jobs wait again, however many they are."""
+        ...
+
+    def begin_discard(self, which: work.ChosenLetters) -> work.Task:
+        """Begin to delete them, however many they are."""
+        ...
+
     def purge(self, older_than: float) -> int:
         """Delete those that failed before then; return how many."""
         ...
@@ -107,6 +115,10 @@ class Scenes(Protocol):
 
     def counts(self) -> scenes.SceneCounts:
         """Return how many are in which state."""
+        ...
+
+    def titles(self, scene_ids: Collection[int]) -> Mapping[int, str]:
+        """Return what those of them that are known are called, by their files where they have no title."""
         ...
 
     def show(self, scene_id: int) -> scenes.Scene:
@@ -165,6 +177,10 @@ class Journal(Protocol):
 
     def runs(self, *, since: str | None, limit: int) -> Sequence[scenes.Run]:
         """Return the runs that made them, newest first."""
+        ...
+
+    def latest_runs(self, *, before: int | None, limit: int) -> Sequence[scenes.LatestRun]:
+        """Return the runs whose last edit has a number below ``before``, newest first, each counted up to a limit."""
         ...
 
 

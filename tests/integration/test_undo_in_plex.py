@@ -195,6 +195,19 @@ def test_edits_are_undone_by_time_and_by_run(environment: SyncWorld, capsys: pyt
     }
 
 
+def test_one_edit_is_undone_by_its_number(environment: SyncWorld, capsys: pytest.CaptureFixture[str]) -> None:
+    world = environment
+    scene_id, item = world.pair("pier", title="Pier one", details="A quiet pier.")
+    assert run_cli(["sync", str(scene_id), "--json"]) == 0
+    edits = ran(capsys, "journal", str(scene_id))
+    (number,) = (edit["number"] for edit in edits if edit["field"] == "summary")
+    ran(capsys, "undo", "--edit", str(number))
+    assert (item.title, item.summary) == ("Pier one", "")
+    assert run_cli(["journal", str(scene_id)]) == 0
+    assert f" {number} " in capsys.readouterr().out.replace("\n", " \n")
+    assert run_cli(["undo", "--edit", "4711"]) == 2
+
+
 def test_an_undone_scene_is_left_alone_by_events_and_restarts_until_stash_or_a_person_says_otherwise(
     environment: SyncWorld, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -87,10 +87,12 @@ def _show_edits(entries: Sequence[JournalEntry], *, as_json: bool) -> int:
         return DONE
     console = Console(highlight=False, soft_wrap=True)
     for run_id, at, scene_id, key, cause in dict.fromkeys(_edit_of(entry) for entry in entries):
-        console.print(Text(f"{moment(at)}  scene {scene_id}  item {key}  {cause}  run {run_id or '-'}", style="dim"))
-        for entry in reversed(entries):
-            if _edit_of(entry) == (run_id, at, scene_id, key, cause):
-                console.print(value_change(entry.field, entry.before, entry.after))
+        fields = [entry for entry in reversed(entries) if _edit_of(entry) == (run_id, at, scene_id, key, cause)]
+        numbers = " ".join(str(entry.number) for entry in fields)
+        about = f"{moment(at)}  scene {scene_id}  item {key}  {cause}  run {run_id or '-'}  edit {numbers}"
+        console.print(Text(about, style="dim"))
+        for entry in fields:
+            console.print(value_change(entry.field, entry.before, entry.after))
     if not entries:
         click.echo("No edits.")
     return DONE

@@ -32,6 +32,14 @@ if TYPE_CHECKING:
     help="Edits made since then: an age (90s, 24h, 7d, 1w) or an ISO time.",
 )
 @click.option("--run", "run_id", metavar="ID", default="", help="Edits made by this run (`scenesync journal --runs`).")
+@click.option(
+    "--edit",
+    "numbers",
+    type=options.ROW,
+    multiple=True,
+    metavar="NUMBER",
+    help="This edit, by its number in `scenesync journal`; may be given several times.",
+)
 @click.option("--dry-run", is_flag=True, help="Only show what would be put back, and what not.")
 @click.option("--force", is_flag=True, help="Also over edits that were made since, by a person or a later run.")
 @click.argument("scene_ids", type=SCENE_ID, nargs=-1)
@@ -42,6 +50,7 @@ def undo(
     *,
     since: datetime | None,
     run_id: str,
+    numbers: Sequence[int],
     dry_run: bool,
     force: bool,
     scene_ids: Sequence[int],
@@ -49,19 +58,21 @@ def undo(
 ) -> int:
     """Put back what Plex showed before SceneSync's edits: texts, lists, locks and selected pictures.
 
-    Choose edits by scene, time or run, or by several of them together; each field goes back to what it showed before
-    the first chosen edit. What somebody edited in Plex since is left alone, and said. An undone scene is held: it is
-    not synced again until its metadata changes in Stash, or you sync it by its id. An undo is a run itself, and can be
-    undone. Exits 3 when something was left alone.
+    Choose edits by scene, time, run or number, or by several of them together; each field goes back to what it showed
+    before the first chosen edit. What somebody edited in Plex since is left alone, and said. An undone scene is held:
+    it is not synced again until its metadata changes in Stash, or you sync it by its id. An undo is a run itself, and
+    can be undone. Exits 3 when something was left alone.
     """
-    chosen = JournalFilter(tuple(scene_ids), since.timestamp() if since else None, run_id)
+    chosen = JournalFilter(tuple(scene_ids), since.timestamp() if since else None, run_id, tuple(numbers))
     if not chosen:
-        raise click.UsageError("Say what to undo: scenes by id, --since TIME or --run ID.")
+        raise click.UsageError("Say what to undo: scenes by id, --since TIME, --run ID or --edit NUMBER.")
     console = Console(highlight=False, soft_wrap=True)
     totals, documents = UndoTotals(), []
     with open_installation(app.load().settings) as installation, stopping_on_signals() as stop:
         if run_id and not search_edits(installation.database, JournalFilter(run_id=run_id), limit=1):
             raise click.UsageError(f"No edit of a run {run_id} is known; `scenesync journal --runs` lists the runs.")
+        if numbers and not search_edits(installation.database, JournalFilter(numbers=chosen.numbers), limit=1):
+            raise click.UsageError("The journal has no such edits; `scenesync journal` shows their numbers.")
         for scene, title in undo_scenes(installation, chosen, stop, force=force, dry_run=dry_run):
             totals.count(scene)
             if as_json:

@@ -25,7 +25,7 @@ from scenesync.intake.polling import enqueue_everything
 from scenesync.intake.selection import enqueue_ids, enqueue_since
 from scenesync.reconciliation.reconciling import Interrupted, Scope
 from scenesync.store.holds import release_held
-from scenesync.store.journal import search_edits
+from scenesync.store.journal import count_scenes, search_edits
 from scenesync.store.memory import Memory
 from scenesync.store.reconciliations import latest_reconciliation
 from scenesync.store.scene_states import SceneStateStore
@@ -179,17 +179,22 @@ class AskedWork:
         return self._runner.start("reconcile", "Compare both libraries and mend gaps", compare)
 
     def undo(self, what: work.UndoWhat) -> work.Task:
-        """Begin to take edits back. Raises NotFound for an unknown run, Conflict, Unusable."""
+        """Begin to take edits back. Raises NotFound for a run or edits that are unknown, Conflict, Unusable."""
         since = moment_meant(what.since)
-        chosen = JournalFilter(tuple(what.scene_ids), since.timestamp() if since else None, what.run or "")
+        chosen = JournalFilter(
+            tuple(what.scene_ids), since.timestamp() if since else None, what.run or "", tuple(what.edits)
+        )
         # A run of its own, so that it can be undone without the syncs of this round.
         installation = replace(self._desk.installation, run_id=new_run_id())
         if what.run and not search_edits(installation.database, JournalFilter(run_id=what.run), limit=1):
             raise NotFound(f"No edit of a run {what.run} is known.")
+        if what.edits and not search_edits(installation.database, JournalFilter(numbers=chosen.numbers), limit=1):
+            raise NotFound("The journal has no such edits any more.")
 
         def undo(task: Running) -> Mapping[str, Any]:
             totals = UndoTotals()
             told: list[Mapping[str, Any]] = []
+            task.progress(total=count_scenes(installation.database, chosen), text="asking Stash and Plex")
             for scene, title in undo_scenes(installation, chosen, task.stop, force=what.force, dry_run=what.dry_run):
                 totals.count(scene)
                 if len(told) < SCENES_TOLD:
@@ -201,12 +206,14 @@ class AskedWork:
             return {
                 "run": run,
                 "dry_run": what.dry_run,
+                "chosen": what.model_dump(mode="json"),
                 "sentence": totals.as_sentence(),
                 "totals": totals.as_document(),
                 "scenes": told,
             }
 
-        return self._runner.start("undo", "Take edits back", undo)
+        title = "Look what would be taken back" if what.dry_run else "Take edits back"
+        return self._runner.start("undo", title, undo)
 
     def _check(self, task: Running) -> Mapping[str, Any]:
         report = self._standing.note_checks(

@@ -1,4 +1,4 @@
-"""Implements ``web.ports.Jobs`` and ``web.ports.Letters``: the queue and its dead letters."""
+"""Implements ``web.ports.Jobs``: the queue."""
 
 from __future__ import annotations
 
@@ -7,23 +7,15 @@ from typing import TYPE_CHECKING, Final
 
 from scenesync.app.data_directory import queue_folder
 from scenesync.app.job_view import every_pending, lane, pending_of_scene
-from scenesync.domain.job import retry_count, scene_key, subject
-from scenesync.queue.dead_letters import DeadLetterReader, LetterFilter
+from scenesync.domain.job import retry_count, scene_key
 from scenesync.queue.read_only import read_queue
 from scenesync.web.models import work
 from scenesync.web.models.common import Page
-from scenesync.web.problems import NotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from typing import TypeVar
-
     from scenesync.app.dashboard.desk import Desk
-    from scenesync.queue.dead_letters import DeadLetter
     from scenesync.queue.read_only import QueueReader
     from scenesync.queue.records import PendingJob
-
-    Answer = TypeVar("Answer")
 
 LOOKED_AT: Final = 5_000
 """A page that hardly any job is for is returned with fewer, lest one request read the whole queue."""
@@ -44,83 +36,6 @@ class QueuedJobs:
         """Drop jobs that wait; return how many."""
         job_key = None if which.scene_id is None else scene_key(which.scene_id)
         return self._desk.installation.queue.drop_pending(job_key=job_key, older_than=which.older_than)
-
-
-class GivenUp:
-    """The dead letters."""
-
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-
-    def page(
-        self, *, error: str | None, scene_id: int | None, text: str | None, before: tuple[float, int] | None, limit: int
-    ) -> Page[work.DeadLetter]:
-        """Return letters, newest first, those that failed ``before`` (time and id)."""
-        which = LetterFilter(error, scene_id, None, text)
-        letters = self._read(lambda found: found.list(which, limit=limit, behind=before))
-        last = letters[-1] if len(letters) == limit else None
-        cursor = None if last is None else f"{last.failed_at!r}:{last.id}"
-        return Page(items=[letter_document(letter) for letter in letters], next_cursor=cursor)
-
-    def groups(self) -> Sequence[work.LetterGroup]:
-        """Return how many there are of each error."""
-        return [
-            work.LetterGroup(
-                error_type=group.error_type,
-                count=group.count,
-                first_failed_at=group.first_failed_at,
-                last_failed_at=group.last_failed_at,
-                example=group.message,
-                advice=group.advice,
-            )
-            for group in self._read(DeadLetterReader.groups)
-        ]
-
-    def show(self, letter_id: int) -> work.DeadLetter:
-        """Return one letter. Raises NotFound."""
-        letter = self._read(lambda found: found.get(letter_id))
-        if letter is None:
-            raise NotFound(f"There is no dead letter {letter_id}.")
-        return letter_document(letter)
-
-    def replay(self, which: work.ChosenLetters) -> int:
-        """Let their jobs wait again; return how many."""
-        return self._desk.installation.dead_letters.replay(_chosen(which))
-
-    def discard(self, which: work.ChosenLetters) -> int:
-        """Delete them; return how many."""
-        return self._desk.installation.dead_letters.discard(_chosen(which))
-
-    def purge(self, older_than: float) -> int:
-        """Delete those that failed before then; return how many."""
-        return self._desk.installation.dead_letters.purge(older_than)
-
-    def _read(self, question: Callable[[DeadLetterReader], Answer]) -> Answer:
-        folder = queue_folder(self._desk.loaded.settings.data_dir)
-        return read_queue(folder, lambda queue: question(DeadLetterReader(queue)), checked=False)
-
-
-def letter_document(letter: DeadLetter) -> work.DeadLetter:
-    """Return a letter as the API shows it."""
-    scene_id = letter.job.get("scene_id")
-    return work.DeadLetter(
-        id=letter.id,
-        row_id=letter.row_id,
-        scene_id=scene_id if isinstance(scene_id, int) else None,
-        subject=subject(letter.job),
-        job=dict(letter.job),
-        error_type=letter.error_type,
-        message=letter.message,
-        advice=letter.advice,
-        traceback=letter.traceback,
-        attempts=letter.attempts,
-        details=dict(letter.details),
-        failed_at=letter.failed_at,
-    )
-
-
-def _chosen(which: work.ChosenLetters) -> Sequence[int] | LetterFilter:
-    return which.ids or LetterFilter(which.error, which.scene_id, which.older_than, which.text)
 
 
 def _page(queue: QueueReader, scene_id: int | None, error: str | None, after: int, limit: int) -> Page[work.Job]:

@@ -12,6 +12,7 @@ from scenesync.domain.journal import JournalFilter
 from scenesync.reconciliation.automatic_run import forget_stopped, let_go_stopped, plan_path
 from scenesync.store.automatic_runs import AutomaticRunStore
 from scenesync.store.journal import search_edits, search_runs
+from scenesync.store.journal_runs import BEHIND_ALL, latest_runs
 from scenesync.web.models import scenes, state
 from scenesync.web.models.common import Page
 from scenesync.web.problems import Conflict, NotFound, Unusable
@@ -37,9 +38,7 @@ class WrittenEdits:
         found = search_edits(self._desk.installation.database, chosen, limit=limit, before=before)
         cursor = str(found[-1].number) if len(found) == limit else None
         return Page(
-            items=[
-                scenes.JournalEntry.model_validate({**edit_document(entry), "number": entry.number}) for entry in found
-            ],
+            items=[scenes.JournalEntry.model_validate(edit_document(entry)) for entry in found],
             next_cursor=cursor,
         )
 
@@ -48,6 +47,23 @@ class WrittenEdits:
         chosen = JournalFilter(since=epoch_meant(since))
         found = search_runs(self._desk.installation.database, chosen, limit=limit)
         return [scenes.Run.model_validate(run_document(run)) for run in found]
+
+    def latest_runs(self, *, before: int | None, limit: int) -> Sequence[scenes.LatestRun]:
+        """Return the runs whose last edit has a number below ``before``, newest first, each counted up to a limit."""
+        found = latest_runs(self._desk.installation.database, limit=limit, before=before or BEHIND_ALL)
+        return [
+            scenes.LatestRun(
+                run=run.run_id,
+                cause=run.cause,
+                began_at=run.began_at,
+                ended_at=run.ended_at,
+                last_number=run.last_number,
+                scenes=run.scenes,
+                fields=run.fields,
+                is_counted=run.is_counted,
+            )
+            for run in found
+        ]
 
 
 class RunsThatWait:

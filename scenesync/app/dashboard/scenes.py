@@ -21,7 +21,7 @@ from scenesync.web.models.common import Page
 from scenesync.web.problems import NotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from scenesync.app.dashboard.desk import Desk
     from scenesync.app.explanation import Explanation
@@ -60,6 +60,11 @@ class KnownScenes:
         snapshot = read_snapshot(queue_folder(self._desk.loaded.settings.data_dir))
         states[SceneState.WAITING.value] = snapshot.pending + snapshot.in_progress
         return scenes.SceneCounts(total=sum(counts.values()), states=states)
+
+    def titles(self, scene_ids: Collection[int]) -> Mapping[int, str]:
+        """Return what those of them that are known are called, by their files where they have no title."""
+        known = self._states.of_scenes(self._desk.server_id, scene_ids)
+        return {scene_id: each.title or each.path.rpartition("/")[2] for scene_id, each in known.items()}
 
     def _waiting(self, search: str, after: int, limit: int) -> Page[scenes.SceneSummary]:
         """Return scenes for which jobs wait, in the order of the queue; the cursor is the row of the last one."""

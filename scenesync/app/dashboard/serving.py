@@ -10,9 +10,10 @@ from scenesync.app.clients import RequestListeners
 from scenesync.app.context import secrets_of
 from scenesync.app.dashboard.api_key import api_key
 from scenesync.app.dashboard.asked_work import AskedWork, CoverageKept
+from scenesync.app.dashboard.dead_letters import GivenUp
 from scenesync.app.dashboard.desk import Desk, Round
 from scenesync.app.dashboard.health import DaemonHealth
-from scenesync.app.dashboard.jobs import GivenUp, QueuedJobs
+from scenesync.app.dashboard.jobs import QueuedJobs
 from scenesync.app.dashboard.journal import RunsThatWait, WrittenEdits
 from scenesync.app.dashboard.log_book import RecentLines
 from scenesync.app.dashboard.measures import Measures
@@ -66,7 +67,7 @@ class Dashboard:
             health=DaemonHealth(self.desk),
             standing=self.standing,
             jobs=QueuedJobs(self.desk),
-            letters=GivenUp(self.desk),
+            letters=GivenUp(self.desk, self.runner),
             scenes=KnownScenes(self.desk),
             one_scene=SceneKnowledge(self.desk),
             rate=RecentAttempts(self.desk),

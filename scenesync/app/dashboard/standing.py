@@ -43,9 +43,9 @@ class DaemonStanding:
                 self._read_at = time.monotonic()
             return self._status
 
-    def outages(self, limit: int) -> Sequence[state.Outage]:
-        """Return the latest outages, newest first."""
-        found = OutageStore(self._desk.installation.database).latest(limit)
+    def outages(self, limit: int, skip: int = 0) -> Sequence[state.Outage]:
+        """Return the latest outages, newest first, without the ``skip`` newest."""
+        found = OutageStore(self._desk.installation.database).latest(limit, skip)
         return [state.Outage(**asdict(outage), duration_s=outage.duration_s) for outage in found]
 
     def attempts(self, limit: int) -> Sequence[state.Attempt]:

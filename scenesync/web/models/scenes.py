@@ -139,6 +139,22 @@ class Run(Document):
     fields: int
 
 
+class LatestRun(Document):
+    """A run as a list of the latest ones shows it; ``is_counted`` is false if it wrote more fields than were counted.
+
+    ``last_number`` is that of its last entry in the journal.
+    """
+
+    run: str
+    cause: str
+    began_at: EpochS
+    ended_at: EpochS
+    last_number: int
+    scenes: int
+    fields: int
+    is_counted: bool
+
+
 class CoverageExample(Document):
     """One scene or item of a class."""
 

@@ -250,16 +250,20 @@ class PlannedScene(Document):
 
 
 class UndoWhat(Wish):
-    """Which edits to take back: of scenes, since a time (an age or an ISO time), of a run, or any of these together."""
+    """Which edits to take back: of scenes, since a time (an age or an ISO time), of a run, or any of these together.
+
+    ``edits`` names single ones.
+    """
 
     scene_ids: list[SceneId] = Field(default=[], max_length=10_000)
     since: ShortText | None = None
     run: ShortText | None = None
+    edits: list[RowId] = Field(default=[], max_length=1_000, description="Entries of the journal, by their number.")
     dry_run: bool = False
     force: bool = Field(default=False, description="Also over edits made since, by a person or a later run.")
 
     @model_validator(mode="after")
     def _something(self) -> Self:
-        if not (self.scene_ids or self.since or self.run):
-            raise ValueError("say what to undo: scene_ids, since or run")
+        if not (self.scene_ids or self.since or self.run or self.edits):
+            raise ValueError("say what to undo: scene_ids, since, run or edits")
         return self

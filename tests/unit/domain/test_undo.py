@@ -82,6 +82,8 @@ def test_a_field_goes_back_to_before_the_first_chosen_edit(
         (JournalFilter(since=3.0), "C"),
         (JournalFilter(run_id="run 3"), "C"),
         (JournalFilter(scene_ids=(7,), since=2.0), "B"),
+        (JournalFilter(numbers=(3,)), "C"),
+        (JournalFilter(numbers=(2, 3)), "B"),
     ],
 )
 def test_how_far_it_goes_back_is_a_matter_of_choice(chosen: JournalFilter, target: str) -> None:

@@ -135,6 +135,19 @@ def test_replay_discard_and_purge_take_a_filter(
     assert letters.count() == 0
 
 
+def test_many_are_replayed_in_steps_of_which_each_is_on_disk(
+    queue: EmbeddedQueue, letters: DeadLetterStore, make_job: MakeJob
+) -> None:
+    for number in range(1, 1202):
+        letters.add(DeadLetter(make_job(number), "PlexNotFound", "no such file", failed_at=1.0))
+    steps = letters.replaying(LetterFilter(error="PlexNotFound"))
+    assert next(steps) == 500
+    assert (letters.count(), queue.size) == (701, 500)
+    steps.close()
+    assert list(letters.discarding(LetterFilter(error="PlexNotFound"))) == [500, 201]
+    assert (letters.count(), queue.size) == (0, 500)
+
+
 def test_letter_for_a_job_of_another_queue_is_made_from_its_error(letters: DeadLetterStore, make_job: MakeJob) -> None:
     with pytest.raises(LookupError) as caught:
         {}["no such library"]

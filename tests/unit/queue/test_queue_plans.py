@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from scenesync.queue import awaited_files, listing, transitions
-from scenesync.queue.dead_letters import LetterFilter
+from scenesync.queue.dead_letters import GROUPS, LetterFilter
 from scenesync.queue.embedded import EmbeddedQueue
 from scenesync.queue.inbox import _FIND, _INSERT, _MERGE
 
@@ -50,6 +50,15 @@ def test_the_letters_of_a_scene_are_found_by_their_index(queue: EmbeddedQueue) -
         statement = f"EXPLAIN QUERY PLAN SELECT id {which.condition()} ORDER BY failed_at DESC"
         plan = [row[3] for row in connection.execute(statement, which.as_values())]
     assert "dead_letters_by_scene" in plan[0], plan
+
+
+def test_the_letters_of_an_error_are_found_and_counted_by_their_index(queue: EmbeddedQueue) -> None:
+    which = LetterFilter(error="AmbiguousMatch")
+    with queue.reading() as connection:
+        for statement in (f"SELECT id {which.condition()} ORDER BY failed_at DESC, id DESC", GROUPS):
+            plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", which.as_values())]
+            assert "dead_letters_by_error" in plan[0], plan
+            assert "TEMP B-TREE FOR ORDER BY" not in plan[-1] or statement == GROUPS, plan
 
 
 def vm_steps(queue: EmbeddedQueue, work: Callable[[], object]) -> int:

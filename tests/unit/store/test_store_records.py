@@ -15,12 +15,14 @@ from scenesync.domain.holds import Hold
 from scenesync.domain.journal import JournalEntry, JournalFilter, Lock
 from scenesync.domain.outcome import Attempt, Outcome
 from scenesync.domain.photos import PhotoBaseline
+from scenesync.store import journal_runs
 from scenesync.store.attempts import KEPT_PER_SCENE, AttemptStore
 from scenesync.store.baselines import BaselineStore
 from scenesync.store.circuits import CircuitStore
 from scenesync.store.database import Database, open_database
 from scenesync.store.holds import HoldStore, count_held, list_held, release_held
-from scenesync.store.journal import JournalStore, forget_edits, search_edits, search_runs
+from scenesync.store.journal import JournalStore, count_scenes, forget_edits, search_edits, search_runs
+from scenesync.store.journal_runs import COUNTED_TO, LatestRun, latest_runs
 from scenesync.store.memory import Memory
 from scenesync.store.outages import KEPT, KEPT_FOR_S, Outage, OutageStore
 from scenesync.store.pauses import Pause, PauseStore
@@ -111,12 +113,41 @@ def test_the_journal_is_searched_by_scene_time_and_run(database: Database) -> No
     assert found(JournalFilter(scene_ids=(7,))) == ["second", "first"]
     assert found(JournalFilter(since=2.0)) == ["second", "other"]
     assert found(JournalFilter(scene_ids=(7,), run_id="one")) == ["first"]
+    assert found(JournalFilter(numbers=(1, 3))) == ["second", "first"]
+    assert found(JournalFilter(scene_ids=(8,), numbers=(1,))) == []
+    assert [count_scenes(database, each) for each in (JournalFilter(), JournalFilter(run_id="two"))] == [2, 1]
     assert journal.scenes(JournalFilter(since=2.0)) == (7, 8)
     assert journal.items_of(7) == ("101",)
     assert [(run.run_id, run.scenes, run.fields) for run in search_runs(database, JournalFilter(), limit=5)] == [
         ("two", 1, 1),
         ("one", 2, 2),
     ]
+
+
+def test_the_latest_runs_come_newest_first_and_large_ones_are_not_counted_to_the_end(database: Database) -> None:
+    long, short = (JournalStore(database, SERVER, run_id=run) for run in ("a long run", "short"))
+    long.append([entry(1.0, 7, "first")])
+    short.append([entry(2.0, 7, "second"), entry(3.0, 8, "third")])
+    long.append([entry(4.0 + number, number, "many") for number in range(COUNTED_TO)])
+    large, small = latest_runs(database, limit=5)
+    assert (large.run_id, large.began_at, large.ended_at) == ("a long run", 1.0, 3.0 + COUNTED_TO)
+    assert (large.fields, large.is_counted) == (COUNTED_TO, False)
+    assert small == LatestRun("short", "sync", 2.0, 3.0, 3, scenes=2, fields=2, is_counted=True)
+    assert latest_runs(database, limit=1) == (large,)
+    assert latest_runs(database, limit=5, before=large.last_number) == (small,)
+    assert latest_runs(database, limit=5, before=small.last_number) == ()
+
+
+def test_runs_and_their_edits_are_found_by_the_index(database: Database) -> None:
+    JournalStore(database, SERVER, run_id="one").append([entry(1.0, 7, "first")])
+    for statement in (journal_runs.LATEST, journal_runs.BEGINNING, journal_runs.COUNTS):
+        values = {"run": "one", "before": 9, "most": 9}
+        with database.reading() as connection:
+            ready = statement.compile(dialect=connection.dialect)
+            bound = tuple(values.get(name, 0) for name in ready.positiontup or ())
+            plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {ready}", bound)]
+        assert not [step for step in plan if step.startswith("SCAN journal")], plan
+        assert any("journal_by_run" in step for step in plan), plan
 
 
 def test_how_the_server_shows_an_edit_is_noted_with_the_latest_one_of_the_field(database: Database) -> None:
@@ -177,6 +208,7 @@ def test_an_outage_that_begins_twice_is_one(database: Database) -> None:
     assert outages.end("plex", at=70.0, jobs_waiting=9)
     assert not outages.end("plex", at=80.0)
     outages.begin("plex", "again", at=90.0, jobs_waiting=0)
+    assert [outage.cause for outage in outages.latest(1, 1)] == ["refused"]
     assert outages.latest(10) == (
         Outage("plex", "again", 90.0, None, 0),
         Outage("stash", "refused", 12.0, None, 5),
