@@ -30,9 +30,12 @@ from scenesync.web.guard.hosts import Hosts
 from scenesync.web.guard.keys import Keys
 from scenesync.web.guard.limits import BodyLimit, Frame
 from scenesync.web.models.common import Problem
-from scenesync.web.pages import assets, coverage, login, overview, progress
+from scenesync.web.pages import assets, coverage, login, outages, overview, progress, undo
+from scenesync.web.pages import dead_letters as dead_letter_pages
+from scenesync.web.pages import journal as journal_page
 from scenesync.web.pages import log as log_page
 from scenesync.web.pages import plans as plan_pages
+from scenesync.web.pages import queue as queue_page
 from scenesync.web.pages import scene as scene_page
 from scenesync.web.pages import scenes as scene_pages
 from scenesync.web.pages import settings as settings_page
@@ -69,8 +72,13 @@ PAGE_ROUTES: Final = (
     overview.router,
     scene_pages.router,
     scene_page.router,
+    queue_page.router,
+    dead_letter_pages.router,
+    journal_page.router,
+    undo.router,
     plan_pages.router,
     coverage.router,
+    outages.router,
     tasks_page.router,
     log_page.router,
     settings_page.router,

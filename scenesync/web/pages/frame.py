@@ -17,7 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
 from scenesync.domain.quantities import counted, span
-from scenesync.web.pages import scene_words, words
+from scenesync.web.pages import error_words, scene_words, words
 from scenesync.web.pages.assets import Assets
 from scenesync.web.pages.differences import pieces
 
@@ -41,8 +41,12 @@ class Place:
 NAVIGATION: Final = (
     Place("/", "Overview"),
     Place("/scenes", "Scenes"),
+    Place("/queue", "Queue"),
+    Place("/dead-letters", "Dead letters"),
+    Place("/journal", "Journal"),
     Place("/plan", "Plan"),
     Place("/coverage", "Coverage"),
+    Place("/outages", "Outages"),
     Place("/tasks", "Tasks"),
     Place("/log", "Log"),
     Place("/settings", "Settings"),
@@ -86,6 +90,7 @@ class Pages:
             grouped=words.grouped,
             ticked=words.ticked,
             setting_lines=words.setting_lines,
+            error_name=error_words.error_name,
             state_name=scene_words.state_name,
             outcome_name=scene_words.outcome_name,
             rule_name=scene_words.rule_name,
@@ -122,6 +127,11 @@ class Pages:
             if made is None or time.monotonic() - made[0] >= fresh_s:
                 made = self._made[key] = time.monotonic(), bytes(make().body)
         return HTMLResponse(made[1])
+
+    def forget(self, key: str) -> None:
+        """Have a part that is shared made anew when it is next asked for: somebody changed what it shows."""
+        with self._making:
+            self._made.pop(key, None)
 
     def problem(self, request: Request, status: int, title: str, detail: str) -> HTMLResponse:
         """Return a page that tells a problem."""

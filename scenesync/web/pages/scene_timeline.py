@@ -67,14 +67,19 @@ def _of_attempt(attempt: Attempt) -> Moment:
 
 
 def _of_edits(entries: Sequence[JournalEntry]) -> Iterator[Moment]:
+    return (_of_edit(together) for together in edits_together(entries))
+
+
+def edits_together(entries: Sequence[JournalEntry]) -> Iterator[list[JournalEntry]]:
+    """Yield the entries, which come newest first, by the edits that they are parts of."""
     together: list[JournalEntry] = []
     for entry in entries:
         if together and not _belongs(entry, together[-1]):
-            yield _of_edit(together)
+            yield together
             together = []
         together.append(entry)
     if together:
-        yield _of_edit(together)
+        yield together
 
 
 def _belongs(entry: JournalEntry, to: JournalEntry) -> bool:
