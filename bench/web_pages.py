@@ -32,6 +32,7 @@ from scenesync.domain.journal import SYNC, JournalEntry
 from scenesync.domain.outcome import Attempt, Outcome
 from scenesync.domain.scene_state import SceneStanding, SceneState
 from scenesync.plex.exceptions import PlexServerDown
+from scenesync.queue import dead_letters
 from scenesync.queue.dead_letters import DeadLetter
 from scenesync.reconciliation import plan_file
 from scenesync.reconciliation.planning import ItemChanges, PlannedScene, Totals, Verdict
@@ -56,7 +57,7 @@ GROWTH_MIB: Final = 20
 ROUNDS: Final = 9
 AT_ONCE: Final = 5_000
 OUTAGES: Final = 200
-LETTERS: Final = 200
+RUNS: Final = 200
 _ODD_ONES: Final = (
     SceneState.DIFFERS,
     SceneState.UNMATCHED,
@@ -107,6 +108,23 @@ def _paths(library: int) -> Mapping[str, str]:
         "scenes, searched in vain": "/scenes?q=no+such+words",
         "ambiguous scenes, searched in vain": "/scenes?state=ambiguous&q=no+such+words",
         "a scene": f"/scenes/{library // 2}",
+        "queue": "/queue",
+        "queue, what changes": "/parts/queue",
+        "queue, from the middle on": f"/queue?cursor={library // 2}",
+        "queue, after an error that none waits after": "/queue?error=PlexBusy",
+        "queue, one scene": f"/queue?scene={library // 2}",
+        "dead letters": "/dead-letters",
+        "dead letters of the most frequent error": "/dead-letters?error=PlexNotFound",
+        "dead letters of a rare error": "/dead-letters?error=PlexPermanentError",
+        "dead letters of a scene": f"/dead-letters?scene={library // 2}",
+        "a dead letter": "/dead-letters/1",
+        "journal": "/journal",
+        "journal, from the middle on": f"/journal?cursor={library // 2}",
+        "journal, the oldest run": f"/journal?run={_run_id(0)}",
+        "journal, one scene": f"/journal?scene={library // 2}",
+        "journal, its runs": "/journal/runs",
+        "what is to be undone": f"/journal/undo?run={_run_id(0)}",
+        "outages": "/outages",
         "plans": "/plan",
         "a plan": f"/plan/{PLAN}",
         "a plan, what is left out": f"/plan/{PLAN}?verdict=left_out",
@@ -171,16 +189,16 @@ def _fill(answer: Any, folder: str, library: int) -> None:  # noqa: ANN401
         _fill_stores(installation, library)
         now = time.time()
         installation.queue.put_many(scene_job(number, now) for number in range(1, library + 1))
-        for number in range(1, LETTERS + 1):
-            job = scene_job(number, now)
-            installation.dead_letters.add(DeadLetter(job, "AmbiguousMatch", "two items fit", failed_at=now))
+        for numbers in _batches(library):
+            with installation.queue.writing() as connection:
+                for number in numbers:
+                    dead_letters.insert(connection, _letter(number, now - library + number))
     _write_plan(settings.data_dir / PLANS_FOLDER / "asked", library)
     answer.send(None)
 
 
 def _fill_stores(installation: Installation, library: int) -> None:
     states = SceneStateStore(installation.database)
-    journal = JournalStore(installation.database, SERVER)
     outages = OutageStore(installation.database)
     items = (
         ListedItem(str(number), "1", (MediaPart(_path(number), 1_000_000 + number, 60_000),), updated_at=number)
@@ -189,8 +207,13 @@ def _fill_stores(installation: Installation, library: int) -> None:
     PathIndexStore(installation.database, SERVER).replace_library("1", items, started_at=time.time())
     for numbers in _batches(library):
         states.keep(SERVER, map(_standing, numbers))
-        journal.append([_edit(number) for number in numbers])
         installation.attempts.add_all([_attempt(number, library) for number in numbers])
+    for run in range(RUNS):  # the last is a daemon that has run for long, and wrote half of all
+        written = range(run * library // RUNS // 2 + 1, (run + 1) * library // RUNS // 2 + 1)
+        journal = JournalStore(installation.database, SERVER, run_id=_run_id(run))
+        journal.append([_edit(number) for number in written])
+    for numbers in _batches(library // 2):
+        journal.append([_edit(number + library // 2) for number in numbers])
     for number in range(OUTAGES):
         began_at = time.time() - (OUTAGES - number) * 10_000.0
         outages.begin("plex", "connection refused", at=began_at, jobs_waiting=number)
@@ -213,7 +236,29 @@ def _standing(number: int) -> SceneStanding:
 
 
 def _edit(number: int) -> JournalEntry:
-    return JournalEntry(time.time(), number, str(number), Field.TITLE, "before", f"evening {number}", SYNC)
+    before = " ".join(words.SENTENCES)
+    after = before.replace("evening", f"morning {number}")
+    return JournalEntry(time.time(), number, str(number), Field.SUMMARY, before, after, SYNC)
+
+
+def _run_id(number: int) -> str:
+    return f"{20_240_101 + number}T000000-beef"
+
+
+def _letter(number: int, failed_at: float) -> DeadLetter:
+    """Return what a wrong path map leaves of each scene, and now and then something else."""
+    error = "PlexPermanentError" if number % 1_000 == 0 else "PlexNotFound"
+    made = [{"at": failed_at, "outcome": "retry", "error": f"{error}: no item has this file"}] * 12
+    return DeadLetter(
+        scene_job(number, failed_at),
+        error,
+        f"No item of Plex has the file {_path(number)}.",
+        traceback="Traceback (most recent call last):\n" + '  File "locator.py", line 12, in locate\n' * 12,
+        attempts=12,
+        failed_at=failed_at,
+        advice="Check the path map, then replay.",
+        details={"attempts": made},
+    )
 
 
 def _attempt(number: int, library: int) -> Attempt:

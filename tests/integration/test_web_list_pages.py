@@ -1,4 +1,4 @@
-"""The pages of queue, dead letters, journal and outages over real HTTP, on real stores, before both simulated servers."""
+"""Queue, dead letters, journal and outages on pages: over real HTTP, on real stores, before both simulated servers."""
 
 from __future__ import annotations
 
