@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import ValidationError
@@ -44,7 +44,7 @@ def dead_letters(
 ) -> Response:
     """Show what was given up, by error; or the letters of one error, or of one scene."""
     groups = services.letters.groups()
-    facts = {"groups": groups, "count": sum(group.count for group in groups), "seen_at": time.time()}
+    facts: dict[str, Any] = {"groups": groups, "count": sum(group.count for group in groups), "seen_at": time.time()}
     shown = _task(services, task)
     if not error and scene is None:
         return pages_of(request).render(request, "dead_letters.html", **facts, scene="", task=shown)
