@@ -10,7 +10,7 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import click
 
@@ -123,6 +123,16 @@ class SettingsSource:
         return Path(self._connection.plugin_dir) / PLUGIN_DATA_FOLDER
 
 
+class FirstRun(Protocol):
+    """What is done while nobody has said where Plex is."""
+
+    def __call__(
+        self, loaded: LoadedSettings, reload: Callable[[], LoadedSettings | None], stop: threading.Event
+    ) -> LoadedSettings | None:
+        """Return settings that can be worked with, None at a stop; ``reload`` returns new ones, None without any."""
+        ...
+
+
 @dataclass(slots=True)
 class Daemon:
     """One run of ``scenesync run``; ``dashboard`` is what people look at meanwhile."""
@@ -130,6 +140,8 @@ class Daemon:
     source: SettingsSource
     dashboard: Dashboard
     quiet_second: bool = False
+    first_run: FirstRun | None = None
+    """None: end with what is missing."""
     damaged_at: list[float] = field(default_factory=list)
     trouble: DiskTrouble = field(default_factory=lambda: DiskTrouble("data directory"))
 
@@ -156,11 +168,28 @@ class Daemon:
                 with beside(
                     "stop request", lambda end: self._heed_requests(data_dir, stop, leave, end), threading.Event()
                 ):
-                    self._work(loaded, end_of_round, stop)
+                    usable = self._set_up(loaded, stop)
+                    if usable is not None:
+                        self._work(usable, end_of_round, stop)
             finally:
                 self.dashboard.close()
                 lock.release()
         return DONE
+
+    def _set_up(self, loaded: LoadedSettings, stop: threading.Event) -> LoadedSettings | None:
+        """Return settings that can be worked with, None at a signal. Raises SettingsError where nobody can be asked."""
+        settings = loaded.settings
+        knows_plex = settings.plex_url is not None and settings.plex_token is not None
+        if knows_plex or self.first_run is None or not settings.http_enabled:
+            return loaded
+        watch = SettingsWatch(self.source, loaded)
+        heartbeat = Heartbeat(settings.data_dir)
+
+        def reload() -> LoadedSettings | None:
+            heartbeat()
+            return watch.latest if watch.look() else None
+
+        return self.first_run(loaded, reload, stop)
 
     @staticmethod
     def _heed_requests(data_dir: Path, stop: threading.Event, leave: Callable[[], None], end: threading.Event) -> None:
@@ -291,8 +320,12 @@ class SettingsWatch:
     def run(self, end_of_round: threading.Event) -> None:
         """Look until the round ends, or until there is something new, which ends it."""
         while not end_of_round.wait(LOOK_AT_FILES_EVERY_S):
-            if self._changed() and self._reload():
+            if self.look():
                 end_of_round.set()
+
+    def look(self) -> bool:
+        """Look once, and return whether there is something new in ``latest``."""
+        return self._changed() and self._reload()
 
     def _changed(self) -> bool:
         now_seen = file_times(self.latest.files)

@@ -22,7 +22,7 @@ from scenesync.web.pages.assets import Assets
 from scenesync.web.pages.differences import pieces
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -56,7 +56,7 @@ NAVIGATION: Final = (
 class Pages:
     """Renders templates; every text is escaped, and a name that a template misspells is an error."""
 
-    def __init__(self, base_path: str, version: str) -> None:
+    def __init__(self, base_path: str, version: str, navigation: Sequence[Place] = NAVIGATION) -> None:
         self.base_path = base_path
         self.assets = Assets()
         self._making = threading.Lock()
@@ -72,7 +72,7 @@ class Pages:
         self._templates.globals.update(
             url=self.url,
             asset=self._asset,
-            navigation=NAVIGATION,
+            navigation=navigation,
             version=version,
             counted=counted,
             pieces=pieces,

@@ -36,7 +36,7 @@ def login_page(request: Request, next_path: Annotated[str, Query(alias="next")] 
     """Show where the key is asked for."""
     if getattr(request.state, "session", None) is not None:
         return RedirectResponse(pages_of(request).url(own_path(next_path)), HTTPStatus.SEE_OTHER)
-    return pages_of(request).render(request, "login.html", next_path=own_path(next_path), message="")
+    return _asked(request, own_path(next_path))
 
 
 @router.post(LOGIN)
@@ -50,16 +50,13 @@ def log_in(request: Request, form: Form) -> Response:
     wait_s = tries.wait_s(address)
     if wait_s > 0:
         message = f"Too many wrong keys. Try again in {math.ceil(wait_s)} s."
-        answer: Response = pages.render(
-            request, "login.html", http_status=HTTPStatus.TOO_MANY_REQUESTS, next_path=next_path, message=message
-        )
+        answer = _asked(request, next_path, message, HTTPStatus.TOO_MANY_REQUESTS)
         answer.headers["Retry-After"] = str(math.ceil(wait_s))
         return answer
-    if not keys.fits(form.get("key", "").strip()):
+    if not keys.lets_in(form.get("key", "").strip()):
         tries.failed(address)
-        return pages.render(
-            request, "login.html", http_status=HTTPStatus.FORBIDDEN, next_path=next_path, message="That is not the key."
-        )
+        message = "That is not the code." if keys.asks_for_code else "That is not the key."
+        return _asked(request, next_path, message, HTTPStatus.FORBIDDEN)
     tries.forget(address)
     answer = RedirectResponse(pages.url(next_path), HTTPStatus.SEE_OTHER)
     answer.set_cookie(
@@ -84,6 +81,17 @@ def log_out(request: Request) -> Response:
     answer = Response(status_code=HTTPStatus.NO_CONTENT, headers={"HX-Redirect": pages.url(LOGIN)})
     answer.delete_cookie(COOKIE, path=pages.base_path or "/", httponly=True, samesite="strict")
     return answer
+
+
+def _asked(request: Request, next_path: str, message: str = "", http_status: int = HTTPStatus.OK) -> Response:
+    return pages_of(request).render(
+        request,
+        "login.html",
+        http_status=http_status,
+        next_path=next_path,
+        message=message,
+        asks_for_code=request.app.state.keys.asks_for_code,
+    )
 
 
 def own_path(path: str) -> str:

@@ -1,0 +1,106 @@
+"""What the daemon does without the settings that Plex needs: serve the first-run page until they are there.
+
+No work is begun meanwhile, and the page is the only thing that listens. It is behind the dashboard's own door: the host
+check, the API key or a session, CSRF tokens. Whoever starts SceneSync on this machine gets in by a code that is printed
+once and good for one session, since nobody has told them a key yet.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+from scenesync.app.context import secrets_of
+from scenesync.app.dashboard.api_key import FILE as KEY_FILE
+from scenesync.app.dashboard.serving import address_of
+from scenesync.app.logs import set_up_logging
+from scenesync.app.settings import SettingsError, require_plex
+from scenesync.app.setup.first_run_desk import FirstRunDesk
+from scenesync.app.setup.setting_up import SetUp
+from scenesync.app.version import VERSION
+from scenesync.web.first_run.application import build_first_run
+from scenesync.web.guard.hosts import is_loopback
+from scenesync.web.guard.keys import new_code
+from scenesync.web.server import OpenDoor, WebServer
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Iterable
+
+    from scenesync.app.context import AppContext
+    from scenesync.app.settings import LoadedSettings
+    from scenesync.web.server import Address
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_S: Final = 0.5
+LAST_PAGE_WITHIN_S: Final = 1.5
+"""The page that says that all is done is asked for once more before the dashboard takes over."""
+
+
+def serve_until_set_up(
+    app: AppContext,
+    loaded: LoadedSettings,
+    reload: Callable[[], LoadedSettings | None],
+    stop: threading.Event,
+) -> LoadedSettings | None:
+    """Serve the page until ``reload`` returns settings that Plex can be reached with, and return those; None at a stop.
+
+    ``reload`` returns None while nothing has changed. Raises SettingsError, with the hint at the terminal form, where
+    no page can be had.
+    """
+    address = _address(loaded)
+    # Others could reach the page: then only who knows the key, never who guesses at a code.
+    has_code = loaded.settings.http_api_key is None and is_loopback(address.host)
+    code = new_code() if has_code else ""
+
+    def protect(secrets: Iterable[str]) -> None:
+        every = [*secrets_of(loaded.settings), address.api_key, *secrets]
+        set_up_logging(loaded.settings.log_format, loaded.settings.log_level, every)
+
+    desk = FirstRunDesk(SetUp(app, loaded, protect))
+    try:
+        server = WebServer(build_first_run(desk, address, version=VERSION, code=code), address, on_stop=lambda: None)
+        server.start()
+    except (OpenDoor, OSError) as error:
+        raise SettingsError([*_missing(loaded), f"The page for setting up cannot be served: {error}"]) from error
+    log.warning(
+        "not set up yet, so nothing is synced. Set it up at %s/setup %s, or with `scenesync setup`",
+        server.url,
+        _how_to_get_in(loaded, code),
+    )
+    try:
+        while not stop.wait(LOOK_EVERY_S):
+            found = reload()
+            if found is not None and not _missing(found):
+                if desk.is_done:
+                    stop.wait(LAST_PAGE_WITHIN_S)
+                log.info("set up, beginning")
+                return found
+        return None
+    finally:
+        desk.stop()
+        server.stop()
+
+
+def _address(loaded: LoadedSettings) -> Address:
+    try:
+        return address_of(loaded)
+    except OSError as error:
+        raise SettingsError([*_missing(loaded), f"No key for the page can be kept: {error}"]) from error
+
+
+def _missing(loaded: LoadedSettings) -> tuple[str, ...]:
+    try:
+        require_plex(loaded.settings)
+    except SettingsError as error:
+        return error.problems
+    return ()
+
+
+def _how_to_get_in(loaded: LoadedSettings, code: str) -> str:
+    if code:
+        return f"with the one-time code {code}"
+    if loaded.settings.http_api_key is not None:
+        return "with your http_api_key"
+    return f"with the key in {loaded.settings.data_dir / KEY_FILE}"

@@ -1,0 +1,285 @@
+"""The first-run page over real HTTP: who gets in, every step, and nothing written before the plan was seen."""
+
+from __future__ import annotations
+
+import logging
+import re
+import stat
+import threading
+import tomllib
+from typing import TYPE_CHECKING
+
+import pytest
+import urllib3
+from page_browser import FORM, PageBrowser, words_of
+from setup_world import SetUpWorld
+from sync_world import PLEX_ROOT, STASH_ROOT, TOKEN, eventually
+
+from scenesync.app.context import AppContext
+from scenesync.app.settings import LoadedSettings, SettingsError
+from scenesync.app.setup.first_run import serve_until_set_up
+from scenesync.simulators.plex import faults
+from scenesync.simulators.plex_tv import connection
+from scenesync.web.guard.keys import Keys, new_code
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.integration
+
+
+class FirstRunWorld(SetUpWorld):
+    """What `run` does without settings, in a thread."""
+
+    def __enter__(self) -> FirstRunWorld:
+        super().__enter__()
+        self.environment(HTTP_ENABLED="true", HTTP_PORT="0")
+        self.result: LoadedSettings | None = None
+        self._stop = threading.Event()
+        self._lines = _Lines()
+        self._thread = threading.Thread(target=self._serve)
+        return self
+
+    def begin(self) -> PageBrowser:
+        logger = logging.getLogger("scenesync.app.setup.first_run")
+        logger.addHandler(self._lines)
+        try:
+            self._thread.start()
+            eventually(lambda: bool(self._lines.found(r"Set it up at")))
+        finally:
+            logger.removeHandler(self._lines)
+        return PageBrowser(self._lines.found(r"at (http://\S+)/setup"))
+
+    @property
+    def code(self) -> str:
+        return self._lines.found(r"one-time code (\S+?),")
+
+    def __exit__(self, *exc: object) -> None:
+        self._stop.set()
+        if self._thread.ident is not None:
+            self._thread.join(20)
+        super().__exit__(*exc)
+
+    def is_over(self) -> bool:
+        return not self._thread.is_alive()
+
+    def _serve(self) -> None:
+        app = AppContext()
+
+        def reload() -> LoadedSettings | None:
+            return app.load() if self.toml.exists() else None
+
+        self.result = serve_until_set_up(app, app.load(), reload, self._stop)
+
+
+class _Lines(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+
+    def found(self, pattern: str) -> str:
+        found = re.search(pattern, "\n".join(self.lines))
+        return "" if found is None else found[found.lastindex or 0]
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FirstRunWorld]:
+    with FirstRunWorld(tmp_path / "data", monkeypatch) as built:
+        yield built
+
+
+@pytest.fixture
+def browser(home: FirstRunWorld) -> PageBrowser:
+    found = home.begin()
+    assert found.log_in(home.code).status == 303
+    return found
+
+
+def to_the_plan(home: FirstRunWorld, browser: PageBrowser) -> None:
+    assert browser.send("stash", url=home.stash.url, key="").status == 200
+    assert browser.send("plex", url=home.plex.url, token=TOKEN).status == 200
+    assert browser.send("libraries", which="all").status == 200
+    eventually(lambda: browser.step() == "Paths" and "Take them" in browser.words())
+    assert f"{STASH_ROOT} => {PLEX_ROOT}" in browser.words()
+    assert browser.send("paths", take="yes").status == 200
+    eventually(lambda: "What would happen" in browser.words())
+
+
+def test_step_by_step_to_the_plan_and_only_then_a_write(home: FirstRunWorld, browser: PageBrowser) -> None:
+    assert browser.ask("GET", "/").headers["Location"] == "/setup"
+    assert browser.step() == "Stash"
+    to_the_plan(home, browser)
+
+    shown = browser.words()
+    assert "2 scenes to change" in shown
+    assert "1 not in Plex" in shown
+    assert "Harbour at dawn" in shown
+    assert not home.toml.exists()
+    assert home.writes() == []
+    assert not home.is_over()
+
+    started = browser.send("start")
+    assert (started.status, started.headers["HX-Redirect"]) == (204, "/setup")
+    assert browser.ask("GET", "/setup").headers["Refresh"] == "4; url=/"
+    eventually(home.is_over)
+    assert home.result is not None
+    assert home.result.settings.plex_url == home.plex.url
+    written = tomllib.loads(home.toml.read_text())
+    assert written["path_map"] == [f"{STASH_ROOT} => {PLEX_ROOT}"]
+    assert written["plex_token"] == TOKEN
+    assert stat.S_IMODE(home.toml.stat().st_mode) == 0o600
+    assert home.writes() == []  # that is the daemon's, which begins now
+
+
+def test_start_is_refused_before_the_plan(home: FirstRunWorld, browser: PageBrowser) -> None:
+    assert browser.send("start").status == 409
+    assert browser.send("paths", take="yes").status == 409
+    assert browser.send("back", step="done").status == 422
+    assert not home.toml.exists()
+
+
+def test_no_secret_is_ever_shown_and_no_script_runs_but_ours(home: FirstRunWorld, browser: PageBrowser) -> None:
+    script = "<script>alert('harbour')</script>"
+    home.pair(title=script)
+    pages = [browser.text()]
+    to_the_plan(home, browser)
+    browser.send("back", step="plex")
+    pages += [browser.text(), browser.send("plex", url=home.plex.url, token="fake-other-token").data.decode()]
+    for text in pages:
+        assert TOKEN not in text
+        assert "fake-other-token" not in text
+        assert script not in text
+        assert " style=" not in text
+        assert not re.search(r"<script(?! src=)", text)
+    assert "Plex does not accept this token" in words_of(pages[-1])
+
+
+def test_what_does_not_answer_is_said_in_clear_words_and_asked_again(home: FirstRunWorld, browser: PageBrowser) -> None:
+    said = words_of(browser.send("stash", url="http://127.0.0.1:9", key="").data.decode())
+    assert "takes no connections. Is Stash running" in said
+    assert browser.step() == "Stash"
+    said = words_of(browser.send("stash", url="harbour", key="").data.decode())
+    assert "does not begin with http://" in said
+    assert "command line" not in said
+    browser.send("stash", url=home.stash.url, key="")
+    said = words_of(browser.send("plex", url="http://127.0.0.1:9", token=TOKEN).data.decode())
+    assert "cannot be reached" in said
+    assert browser.step() == "Plex"
+
+
+def test_signing_in_goes_on_by_itself_and_finds_the_server(home: FirstRunWorld, browser: PageBrowser) -> None:
+    home.offer(connections=(connection("http://127.0.0.1:9"), connection(home.plex.url)))
+    browser.send("stash", url=home.stash.url, key="")
+    browser.send("sign-in")
+    eventually(lambda: "Sign in at plex.tv" in browser.text())
+    [pin] = home.plex_tv.pins.values()
+    link = re.search(r'href="(https://app\.plex\.tv/[^"]+)"', browser.text())
+    assert link is not None
+    assert pin.code in link[1]
+    assert browser.send("stash", url=home.stash.url).status == 409  # one thing at a time
+    home.plex_tv.sign_in(pin.code)
+    eventually(lambda: browser.step() == "Libraries")
+    assert "Cellar" in browser.words()
+    assert home.plex_tv.account_token not in browser.text()
+
+
+def test_several_servers_are_there_to_choose_from_and_signing_in_can_be_cancelled(
+    home: FirstRunWorld, browser: PageBrowser
+) -> None:
+    home.offer()
+    home.offer("Attic", machine_identifier="attic", connections=(connection("http://127.0.0.1:9"),))
+    browser.send("stash", url=home.stash.url, key="")
+    browser.send("sign-in")
+    eventually(lambda: "Sign in at plex.tv" in browser.text())
+    assert "Begin to sign in" in words_of(browser.send("stop").data.decode())
+
+    home.plex_tv.confirms_next = True
+    browser.send("sign-in")
+    eventually(lambda: "Which server?" in browser.words())
+    said = words_of(browser.send("server", server="attic").data.decode())
+    assert "Attic does not answer at any address" in said
+    browser.send("server", server=home.plex.machine_identifier)
+    assert browser.step() == "Libraries"
+
+
+def test_a_plan_that_fails_can_be_made_again(home: FirstRunWorld, browser: PageBrowser) -> None:
+    browser.send("stash", url=home.stash.url, key="")
+    browser.send("plex", url=home.plex.url, token=TOKEN)
+    home.plex.fail_next(1, faults.status(500), only="listing")
+    browser.send("libraries", which="some", library_1="Scenes")
+    eventually(lambda: "Plex answered 500" in browser.words())
+    browser.send("again")
+    eventually(lambda: "Take them" in browser.words())
+    browser.send("paths", take="no")
+    eventually(lambda: "What would happen" in browser.words())
+    assert "the same on both sides" in browser.words()
+
+
+def test_nobody_gets_in_without_the_code_and_it_is_good_for_one_session(home: FirstRunWorld) -> None:
+    stranger = home.begin()
+    assert stranger.ask("GET", "/setup").headers["Location"].startswith("/login")
+    assert "One-time code" in words_of(stranger.ask("GET", "/login").data.decode())
+    assert stranger.ask("GET", "/setup/now").status == 303
+    assert stranger.ask("POST", "/setup/start").status == 401
+    assert stranger.ask("GET", "/setup", **{"X-Api-Key": home.code}).status == 401  # it is no key
+    assert stranger.ask("GET", "/health/live").status == 200
+    assert stranger.ask("GET", "/health/ready").status == 503
+    assert stranger.ask("GET", "/login", Host="evil.example").status == 421
+    assert stranger.log_in("AAAA-BBBB-CCCC").status == 403
+
+    person = PageBrowser(stranger.url)
+    assert person.log_in(home.code.lower().replace("-", " ")).status == 303
+    assert stranger.log_in(home.code).status == 403
+    assert person.send("stash", csrf="wrong", url=home.stash.url).status == 403
+    cross_site = {"Sec-Fetch-Site": "cross-site", "Content-Type": FORM}
+    assert person.ask("POST", "/setup/start", "", **cross_site).status == 403
+    # Whoever has the key that was made meanwhile gets in as well: it is the dashboard's.
+    key = (home.data_dir / "http-api-key").read_text().strip()
+    assert PageBrowser(stranger.url).log_in(key).status == 303
+    for _ in range(5):
+        stranger.log_in("AAAA-BBBB-CCCC")
+    assert stranger.log_in("AAAA-BBBB-CCCC").status == 429
+
+
+def test_with_a_key_of_ones_own_no_code_is_made(home: FirstRunWorld) -> None:
+    home.environment(HTTP_API_KEY="fake-http-key-0123456789")
+    browser = home.begin()
+    assert home.code == ""
+    assert "API key" in words_of(browser.ask("GET", "/login").data.decode())
+    assert browser.log_in("fake-http-key-0123456789").status == 303
+    assert browser.step() == "Stash"
+
+
+def test_settings_written_by_hand_end_the_page_too(home: FirstRunWorld) -> None:
+    browser = home.begin()
+    home.toml.write_text(f'plex_url = "{home.plex.url}"\nplex_token = "{TOKEN}"\n', encoding="utf-8")
+    eventually(home.is_over)
+    assert home.result is not None
+    with pytest.raises(urllib3.exceptions.HTTPError):
+        browser.ask("GET", "/login")
+
+
+@pytest.mark.parametrize("problem", ["open", "busy"])
+def test_where_no_page_can_be_had_the_missing_settings_are_named(home: FirstRunWorld, problem: str) -> None:
+    if problem == "open":
+        home.environment(HTTP_HOST="0.0.0.0", HTTP_API_KEY="short")  # noqa: S104
+    else:
+        home.environment(HTTP_PORT=str(home.plex.port))
+    app = AppContext()
+    with pytest.raises(SettingsError, match=r"scenesync setup(.|\n)*cannot be served"):
+        serve_until_set_up(app, app.load(), lambda: None, threading.Event())
+
+
+def test_a_code_is_spent_once_however_it_is_written() -> None:
+    code = new_code()
+    assert re.fullmatch(r"[2-9A-HJ-NP-Z]{4}(-[2-9A-HJ-NP-Z]{4}){2}", code)
+    keys = Keys("fake-http-key", code)
+    assert not keys.lets_in(code[:-1])
+    assert not keys.fits(code)
+    assert keys.lets_in(code.lower())
+    assert not keys.lets_in(code)
+    assert keys.lets_in("fake-http-key")
