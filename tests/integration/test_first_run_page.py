@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import json
 import logging
 import re
 import stat
 import threading
 import tomllib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import pytest
 import urllib3
@@ -15,6 +17,7 @@ from page_browser import FORM, PageBrowser, words_of
 from setup_world import SetUpWorld
 from sync_world import PLEX_ROOT, STASH_ROOT, TOKEN, eventually
 
+from scenesync.app.cli import run_cli
 from scenesync.app.context import AppContext
 from scenesync.app.settings import LoadedSettings, SettingsError
 from scenesync.app.setup.first_run import serve_until_set_up
@@ -32,7 +35,7 @@ pytestmark = pytest.mark.integration
 class FirstRunWorld(SetUpWorld):
     """What `run` does without settings, in a thread."""
 
-    def __enter__(self) -> FirstRunWorld:
+    def __enter__(self) -> Self:
         super().__enter__()
         self.environment(HTTP_ENABLED="true", HTTP_PORT="0")
         self.result: LoadedSettings | None = None
@@ -209,7 +212,7 @@ def test_several_servers_are_there_to_choose_from_and_signing_in_can_be_cancelle
 def test_a_plan_that_fails_can_be_made_again(home: FirstRunWorld, browser: PageBrowser) -> None:
     browser.send("stash", url=home.stash.url, key="")
     browser.send("plex", url=home.plex.url, token=TOKEN)
-    home.plex.fail_next(1, faults.status(500), only="listing")
+    home.plex.fail_next(1, faults.status(500), only="list")
     browser.send("libraries", which="some", library_1="Scenes")
     eventually(lambda: "Plex answered 500" in browser.words())
     browser.send("again")
@@ -272,6 +275,23 @@ def test_where_no_page_can_be_had_the_missing_settings_are_named(home: FirstRunW
     app = AppContext()
     with pytest.raises(SettingsError, match=r"scenesync setup(.|\n)*cannot be served"):
         serve_until_set_up(app, app.load(), lambda: None, threading.Event())
+
+
+@pytest.mark.parametrize("by", ["no dashboard", "Stash"])
+def test_where_no_page_is_wanted_it_ends_with_the_hint(
+    home: FirstRunWorld, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    options = []
+    if by == "Stash":
+        document = {"server_connection": {"Scheme": "http", "Host": "127.0.0.1", "Port": home.stash.port}}
+        monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(document)))
+        options = ["--from-stash"]
+    else:
+        home.environment(HTTP_ENABLED="false")
+    assert run_cli(["run", *options]) == 2
+    said = capsys.readouterr().err
+    assert "plex_url is not set" in said
+    assert "`scenesync setup`" in said
 
 
 def test_a_code_is_spent_once_however_it_is_written() -> None:

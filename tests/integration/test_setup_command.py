@@ -55,6 +55,7 @@ def test_without_yes_the_plan_is_shown_and_nothing_written_anywhere(
     assert shown["libraries"] == ["Scenes"]
     assert not home.toml.exists()
     assert home.writes() == []
+    assert list((home.data_dir / "queue").glob("*damaged*")) == []  # what is made on the way is whole
 
 
 def test_with_yes_the_settings_are_written_once_for_their_owner_alone(
@@ -299,13 +300,14 @@ class _Terminal:
     def types(self, line: str) -> None:
         os.write(self._ours, line.encode() + b"\n")
 
-    def is_interrupted(self) -> int | None:
-        """Press Ctrl-C until the command has ended: one that falls between two instructions of readline is lost."""
-        for _ in range(20):
+    def is_interrupted(self) -> int:
+        """Press Ctrl-C until it is heard: one that falls between two instructions of readline is lost."""
+        for _ in range(10):
             self.child.send_signal(signal.SIGINT)
-            with suppress(subprocess.TimeoutExpired):
-                return self.child.wait(0.5)
-        return None
+            with suppress(AssertionError):
+                self.reads("Interrupted.", within_s=3.0)
+                break
+        return self.child.wait(30)
 
     def close(self) -> None:
         if self.child.poll() is None:

@@ -102,6 +102,7 @@ class FirstRunDesk:
 
     def again(self) -> None:
         """Do once more what failed."""
+        self._problem = ""
         self._go_on()
 
     def stop(self) -> None:

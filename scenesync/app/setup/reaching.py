@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
 from scenesync.app.clients import plex_client, stash_client
-from scenesync.app.opening import open_state
+from scenesync.app.opening import open_queue, open_state
 from scenesync.app.setup.state import FoundPlex, FoundStash
 from scenesync.app.version import VERSION
 from scenesync.domain.errors import PermanentError, StashUnavailable, TransientError
@@ -44,8 +44,9 @@ def try_plex(settings: Settings, *, name: str = "") -> FoundPlex:
 
 
 def client_identifier(settings: Settings) -> str:
-    """Return the name under which Plex lists this installation. Raises StoreError, OSError."""
-    with open_state(settings) as database:
+    """Return the name under which Plex lists this installation. Raises StoreError, QueueError, OSError."""
+    # The queue is made first: state without a queue looks like an installation that has lost one.
+    with open_queue(settings), open_state(settings) as database:
         return Memory(database).client_identifier()
 
 
