@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import select
 import signal
 import stat
@@ -279,7 +278,7 @@ class _Terminal:
 
     def __init__(self, home: SetUpWorld) -> None:
         self.shown = ""
-        self._ours, theirs = pty.openpty()
+        self._ours, theirs = os.openpty()
         self.child = subprocess.Popen(
             [sys.executable, "-m", "scenesync", "setup"],
             stdin=theirs,

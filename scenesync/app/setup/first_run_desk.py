@@ -116,6 +116,8 @@ class FirstRunDesk:
         if step not in ASKS_AGAIN:
             raise Unusable("There is no such step.", code="invalid-request")
         self._answer(lambda: self._setup.back(Step(step)))
+        if step == Step.PLAN:  # needs no answer
+            self._go_on()
 
     def start(self) -> None:
         """Write the settings, now that the plan was seen."""
@@ -210,7 +212,7 @@ class FirstRunDesk:
                 found[key] = ", ".join(map(str, value)) if key == "plex_libraries" else ""
             else:
                 found[key] = value or ""
-        return found
+        return {**found, **self._setup.tried}
 
     def _paths_shown(self, paths: FoundPaths) -> Paths:
         return Paths(paths.finding, paths.cure, paths.proposed, self._setup.path_map())

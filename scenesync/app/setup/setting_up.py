@@ -62,6 +62,8 @@ class SetUp:
         self._protect = protect
         self._answers: dict[str, Answer] = {}
         self._secrets: list[str] = []
+        self.tried: dict[str, str] = {}
+        """The addresses that were tried last, whether they were good or not."""
 
     @property
     def file(self) -> Path:
@@ -86,6 +88,7 @@ class SetUp:
 
     def try_stash(self, url: str | None = None, api_key: str | None = None) -> None:
         """Find Stash there; None leaves what is known."""
+        self._note_tried("stash_url", url)
         answers = _given(stash_url=url, stash_api_key=api_key)
         found = reaching.try_stash(self.settings(**answers))
         self._keep(answers, replace(back_to(self.state, Step.STASH), stash=found))
@@ -122,6 +125,7 @@ class SetUp:
 
     def try_plex(self, url: str | None = None, token: str | None = None) -> None:
         """Find Plex there; None leaves what is known."""
+        self._note_tried("plex_url", url)
         answers = _given(plex_url=url, plex_token=token)
         settings = self.settings(**answers)
         require_plex(settings)
@@ -179,7 +183,12 @@ class SetUp:
 
     def path_map(self) -> tuple[str, ...]:
         """Return the path map that the answers lead to, as it is written in settings."""
-        return tuple(map(as_text, self.settings().path_map))
+        answered = self._answers.get("path_map")
+        return tuple(answered or map(as_text, self.loaded.settings.path_map))
+
+    def _note_tried(self, key: str, url: str | None) -> None:
+        if url:
+            self.tried[key] = url
 
     def _server(self, machine_identifier: str) -> OfferedServer:
         for server in self.state.servers:

@@ -116,6 +116,8 @@ def back_to(state: State, step: Step) -> State:
             return replace(forgotten, libraries=None)
         case Step.PATHS:
             return replace(state, are_paths_decided=False, plan=None)
+        case Step.PLAN:
+            return replace(state, plan=None)
         case _:
             return state
 
