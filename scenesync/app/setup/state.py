@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -102,24 +102,21 @@ def next_step(state: State) -> Step:
     return next((step for step, is_answered in answered.items() if not is_answered), Step.DONE)
 
 
+_NO_PLAN: Final[Mapping[str, Any]] = {"are_paths_decided": False, "plan": None}
+_NOT_LOOKED: Final[Mapping[str, Any]] = {**_NO_PLAN, "paths": None}
+_FORGOTTEN: Final[Mapping[Step, Mapping[str, Any]]] = {
+    Step.STASH: {**_NOT_LOOKED, "stash": None},
+    Step.PLEX: {**_NOT_LOOKED, "libraries": None, "plex": None, "servers": ()},
+    Step.SERVER: {**_NOT_LOOKED, "libraries": None, "plex": None},
+    Step.LIBRARIES: {**_NOT_LOOKED, "libraries": None},
+    Step.PATHS: _NO_PLAN,
+    Step.PLAN: {"plan": None},
+}
+
+
 def back_to(state: State, step: Step) -> State:
     """Return the state in which ``step`` is to be answered again: what was learned from it is forgotten with it."""
-    forgotten = replace(state, paths=None, are_paths_decided=False, plan=None)
-    match step:
-        case Step.STASH:
-            return replace(forgotten, stash=None)
-        case Step.PLEX:
-            return replace(forgotten, servers=(), plex=None, libraries=None)
-        case Step.SERVER:
-            return replace(forgotten, plex=None, libraries=None)
-        case Step.LIBRARIES:
-            return replace(forgotten, libraries=None)
-        case Step.PATHS:
-            return replace(state, are_paths_decided=False, plan=None)
-        case Step.PLAN:
-            return replace(state, plan=None)
-        case _:
-            return state
+    return replace(state, **_FORGOTTEN.get(step, {}))
 
 
 def wins_over_the_file(origins: Mapping[str, str]) -> dict[str, str]:
