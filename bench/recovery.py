@@ -53,7 +53,7 @@ def run(sizes: Sizes, folder: Path) -> list[Figure | Curve]:
                 time.sleep(sizes.before_s)
                 plex.go_away()
                 time.sleep(sizes.outage_s)
-                waiting = product.installation.queue.size
+                waiting = product.installation.queue.total
                 if waiting < sizes.waiting:
                     raise RuntimeError(f"Only {waiting:,} jobs waited when Plex came back.")
                 back_at = plex.come_back()

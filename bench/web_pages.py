@@ -22,6 +22,7 @@ from bench.figures import Benchmark, Figure, at_most
 from scenesync.app.dashboard.serving import Dashboard
 from scenesync.app.data_directory import PLANS_FOLDER
 from scenesync.app.installation import Installation, open_installation
+from scenesync.app.opening import open_queue
 from scenesync.app.settings import LoadedSettings, Settings
 from scenesync.app.settings_model import KEYS
 from scenesync.domain.diff import FieldChange
@@ -187,10 +188,11 @@ def _fill(answer: Any, folder: str, library: int) -> None:  # noqa: ANN401
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     with open_installation(settings, repairs=True) as installation:
         _fill_stores(installation, library)
+    with open_queue(settings) as queue:
         now = time.time()
-        installation.queue.put_many(scene_job(number, now) for number in range(1, library + 1))
+        queue.put_many(scene_job(number, now) for number in range(1, library + 1))
         for numbers in _batches(library):
-            with installation.queue.writing() as connection:
+            with queue.writing() as connection:
                 for number in numbers:
                     dead_letters.insert(connection, _letter(number, now - library + number))
     _write_plan(settings.data_dir / PLANS_FOLDER / "asked", library)

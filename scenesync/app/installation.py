@@ -37,8 +37,6 @@ from scenesync.intake.fan_out import FanOut
 from scenesync.intake.polling import Poll
 from scenesync.pictures.posters import PictureMaker
 from scenesync.plex import dialect
-from scenesync.queue.dead_letters import DeadLetterStore
-from scenesync.queue.listing import departing_scenes, waiting_scenes
 from scenesync.reconciliation.automatic_run import Judge
 from scenesync.stash.queries import Extras
 from scenesync.store.attempts import AttemptStore
@@ -89,7 +87,7 @@ if TYPE_CHECKING:
     from scenesync.domain.outcome import Attempt
     from scenesync.intake.stash_activity import StashActivity
     from scenesync.plex.client import PlexClient
-    from scenesync.queue.embedded import EmbeddedQueue
+    from scenesync.queue.port import Letters, Queue
     from scenesync.stash.client import StashClient
     from scenesync.store.database import Database
     from scenesync.worker.images import PictureJournal
@@ -139,11 +137,11 @@ class Installation:
     """The open parts: stores, clients, and the settings that joined them; ``run_id`` names this run in the journal."""
 
     settings: Settings
-    queue: EmbeddedQueue
+    queue: Queue
     database: Database
     stash: StashClient
     plex: PlexClient
-    dead_letters: DeadLetterStore
+    dead_letters: Letters
     attempts: AttemptStore
     outages: OutageStore
     services: ServiceStateStore
@@ -359,7 +357,7 @@ class Installation:
         return StashLooks(self.stash, self._poll(admission, traces), entities, activity, memory)
 
     def _poll(self, admission: PolledScenes, traces: TraceStore) -> Poll:
-        waiting, departing = partial(waiting_scenes, self.queue.reading), partial(departing_scenes, self.queue.reading)
+        waiting, departing = self.queue.waiting_scenes, self.queue.departing_scenes
         return Poll(self.stash, self.queue, waiting, departing, Memory(self.database), traces, admission)
 
     def _gone_scenes(self) -> GoneScenes:
@@ -369,7 +367,7 @@ class Installation:
             self.stash,
             TraceStore(self.database),
             Memory(self.database),
-            partial(departing_scenes, self.queue.reading),
+            self.queue.departing_scenes,
             limits=blast_limits(self.settings),
             plans=self.settings.data_dir / PLANS_FOLDER,
         )
@@ -427,7 +425,7 @@ def open_installation(
             database=database,
             stash=source,
             plex=stack.enter_context(plex_client(settings, memory.client_identifier(), on_request=listeners.plex)),
-            dead_letters=DeadLetterStore(queue),
+            dead_letters=queue.dead_letters,
             attempts=AttemptStore(database),
             outages=OutageStore(database),
             services=ServiceStateStore(database),

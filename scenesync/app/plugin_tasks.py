@@ -25,7 +25,7 @@ from scenesync.disk.room import explained
 from scenesync.domain.errors import NeedsPerson, PermanentError, TransientError
 from scenesync.intake.polling import enqueue_everything
 from scenesync.intake.selection import enqueue_since
-from scenesync.queue.dead_letters import ALL, DeadLetterStore
+from scenesync.queue.dead_letters import ALL
 from scenesync.queue.errors import QueueError
 from scenesync.reconciliation.reconciling import Scope
 from scenesync.stash.connection import PluginConnection
@@ -121,13 +121,13 @@ def _process(task: Task) -> str:
 
 def _replay_letters(task: Task) -> str:
     with open_queue(task.settings) as queue:
-        count = DeadLetterStore(queue).replay(ALL)
+        count = queue.dead_letters.replay(ALL)
     return f"{counted(count, 'dead letter')} replayed; the task Process queue, or the daemon, tries again"
 
 
 def _purge_letters(task: Task) -> str:
     with open_queue(task.settings) as queue:
-        count = DeadLetterStore(queue).discard(ALL)
+        count = queue.dead_letters.discard(ALL)
     return f"{counted(count, 'dead letter')} deleted"
 
 

@@ -13,6 +13,7 @@ from scenesync.queue.batch_size import BatchSize
 from scenesync.queue.errors import LeaseLost, QueueError, QueueUnwritable, primary_code, translated
 from scenesync.queue.lease import LEASE_S, LeaseOwner
 from scenesync.queue.open_file import OpenFile, Reading
+from scenesync.queue.port import Ours
 from scenesync.queue.records import (
     PRIORITY_BULK,
     PRIORITY_PERSON,
@@ -47,7 +48,7 @@ _DROP: Final = """
         LIMIT 500)"""
 
 
-class QueueCore:
+class QueueCore(Ours):
     """The operations of the queue; each is one transaction, and any thread may call any of them.
 
     There are two connections. What is acknowledged to somebody outside (puts, replays) is on disk before the call

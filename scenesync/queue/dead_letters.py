@@ -2,13 +2,14 @@ import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from scenesync.domain.dead_letter import DeadLetter
 from scenesync.domain.job import lane_of_event
 from scenesync.queue import merging, transitions
-from scenesync.queue.records import Job
+from scenesync.queue.port import EVERY_LETTER as ALL
+from scenesync.queue.port import Ours
+from scenesync.queue.records import Job, LetterFilter, LetterGroup
 
 __all__ = ["ALL", "DeadLetter", "DeadLetterStore", "LetterFilter", "LetterGroup", "insert", "of_crash"]
 
@@ -36,40 +37,22 @@ _LATEST_OF_GROUP: Final = """
     SELECT message, advice FROM dead_letters WHERE error_type = ? ORDER BY failed_at DESC LIMIT 1"""
 
 
-@dataclass(frozen=True, slots=True)
-class LetterGroup:
-    """All letters of one error; times in epoch seconds, message and advice are those of the latest."""
-
-    error_type: str
-    count: int
-    first_failed_at: float
-    last_failed_at: float
-    message: str
-    advice: str
+def condition(letters: LetterFilter) -> str:
+    """Return the FROM and WHERE of a statement that takes ``values_of`` the same filter."""
+    if letters.scene_id is not None:
+        return _MATCHING.format(scene="scene_id = :scene_id", error="(:error IS NULL OR error_type = :error)")
+    error = ":error IS NULL" if letters.error is None else "error_type = :error"
+    return _MATCHING.format(scene=":scene_id IS NULL", error=error)
 
 
-@dataclass(frozen=True, slots=True)
-class LetterFilter:
-    """Which dead letters are meant; an empty filter means all. ``older_than`` is an epoch time in seconds."""
-
-    error: str | None = None
-    scene_id: int | None = None
-    older_than: float | None = None
-    text: str | None = None
-
-    def as_values(self) -> dict[str, Any]:
-        """Return the filter as parameters of the statements of this module."""
-        return {"error": self.error, "scene_id": self.scene_id, "older_than": self.older_than, "text": self.text}
-
-    def condition(self) -> str:
-        """Return the FROM and WHERE of a statement that takes ``as_values``."""
-        if self.scene_id is not None:
-            return _MATCHING.format(scene="scene_id = :scene_id", error="(:error IS NULL OR error_type = :error)")
-        error = ":error IS NULL" if self.error is None else "error_type = :error"
-        return _MATCHING.format(scene=":scene_id IS NULL", error=error)
-
-
-ALL: Final = LetterFilter()
+def values_of(letters: LetterFilter) -> dict[str, Any]:
+    """Return the filter as parameters of the statements of this module."""
+    return {
+        "error": letters.error,
+        "scene_id": letters.scene_id,
+        "older_than": letters.older_than,
+        "text": letters.text,
+    }
 
 
 def insert(connection: sqlite3.Connection, letter: DeadLetter, row_id: int | None = None) -> int:
@@ -128,9 +111,9 @@ class DeadLetterReader:
         """Return the letters that match, up to ``limit``, those that come ``behind`` a time and an id."""
         order, beyond = ("DESC", "<") if newest_first else ("ASC", ">")
         rest = "" if behind is None else f" AND (failed_at, id) {beyond} (:behind_at, :behind_id)"
-        statement = f"SELECT {_COLUMNS} {letters.condition()}{rest} ORDER BY failed_at {order}, id {order} LIMIT :limit"
+        statement = f"SELECT {_COLUMNS} {condition(letters)}{rest} ORDER BY failed_at {order}, id {order} LIMIT :limit"
         at, letter_id = behind or (0.0, 0)
-        values = {**letters.as_values(), "limit": limit, "behind_at": at, "behind_id": letter_id}
+        values = {**values_of(letters), "limit": limit, "behind_at": at, "behind_id": letter_id}
         with self._file.reading() as connection:
             rows = connection.execute(statement, values).fetchall()
         return tuple(_from_row(row) for row in rows)
@@ -160,7 +143,7 @@ class DeadLetterReader:
         return None if row is None else _from_row(row)
 
 
-class DeadLetterStore(DeadLetterReader):
+class DeadLetterStore(DeadLetterReader, Ours):
     """The dead letters of a queue, with what can be done about them."""
 
     def __init__(self, queue: QueueFile) -> None:
@@ -212,7 +195,7 @@ class DeadLetterStore(DeadLetterReader):
     def _batches(self, which: Sequence[int] | LetterFilter) -> Iterator[Sequence[int]]:
         if isinstance(which, LetterFilter):
             with self._queue.reading() as connection:
-                rows = connection.execute(f"SELECT id {which.condition()} ORDER BY id", which.as_values()).fetchall()
+                rows = connection.execute(f"SELECT id {condition(which)} ORDER BY id", values_of(which)).fetchall()
             which = [letter_id for (letter_id,) in rows]
         for start in range(0, len(which), _BATCH):
             yield which[start : start + _BATCH]

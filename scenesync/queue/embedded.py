@@ -2,19 +2,21 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from persistqueue.exceptions import Empty
 from persistqueue.serializers import json as json_serializer
 from persistqueue.sqlackqueue import SQLiteAckQueue
 
-from scenesync.queue import history, merging, transitions
+from scenesync.queue import history, listing, merging, transitions
 from scenesync.queue.core import Liveness, QueueCore
+from scenesync.queue.dead_letters import DeadLetterStore
 from scenesync.queue.errors import LeaseLost
 from scenesync.queue.lease import LEASE_S
-from scenesync.queue.records import PRIORITY_BULK, ClaimedJob
+from scenesync.queue.records import PRIORITY_BULK, ClaimedJob, QueueSnapshot
 from scenesync.queue.schema import COMPLETED, FAILED, Journal
+from scenesync.queue.snapshot import read_snapshot
 
 _log = logging.getLogger(__name__)
 
@@ -82,6 +84,25 @@ class EmbeddedQueue(QueueCore, SQLiteAckQueue):
         self._take_connections()
         self.tran_lock = self.action_lock = self._lock  # type: ignore[assignment]
         self.put_event = threading.Event()
+
+    # -- for who looks
+
+    @property
+    def dead_letters(self) -> DeadLetterStore:
+        """The jobs that were given up, in the same file."""
+        return DeadLetterStore(self)
+
+    def waiting_scenes(self, scene_ids: Iterable[int]) -> set[int]:
+        """Return those of the scenes for which a job waits, due or not."""
+        return listing.waiting_scenes(self.reading, scene_ids)
+
+    def departing_scenes(self, scene_ids: Iterable[int]) -> set[int]:
+        """Return those of the scenes of whose deletion a job tells that waits or is in hand."""
+        return listing.departing_scenes(self.reading, scene_ids)
+
+    def snapshot(self, now: float | None = None) -> QueueSnapshot:
+        """Return the queue in figures at ``now`` (epoch seconds), events beside it included."""
+        return read_snapshot(self.folder, now)
 
     # -- persist-queue's methods
 

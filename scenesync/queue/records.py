@@ -11,6 +11,8 @@ __all__ = [
     "EnqueueResult",
     "FoundJobs",
     "Job",
+    "LetterFilter",
+    "LetterGroup",
     "PendingJob",
     "QueueSnapshot",
 ]
@@ -53,6 +55,28 @@ class FoundJobs:
 
     waiting: tuple[PendingJob, ...] = ()
     running: tuple[PendingJob, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LetterGroup:
+    """All letters of one error; times in epoch seconds, message and advice are those of the latest."""
+
+    error_type: str
+    count: int
+    first_failed_at: float
+    last_failed_at: float
+    message: str
+    advice: str
+
+
+@dataclass(frozen=True, slots=True)
+class LetterFilter:
+    """Which dead letters are meant; an empty filter means all. ``older_than`` is an epoch time in seconds."""
+
+    error: str | None = None
+    scene_id: int | None = None
+    older_than: float | None = None
+    text: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from scenesync.domain.errors import AmbiguousMatch, PermanentError, TransientErr
 from scenesync.domain.job import ClaimedJob, Job, retry_count
 from scenesync.domain.outcome import Outcome
 from scenesync.plex.exceptions import PlexNotFound
-from scenesync.queue.dead_letters import DeadLetterStore, LetterFilter
-from scenesync.queue.embedded import EmbeddedQueue
+from scenesync.queue.port import are_our_letters, is_our_queue
+from scenesync.queue.records import LetterFilter
 from scenesync.store.errors import StoreError
 from scenesync.worker.circuit_breaker import CircuitBreaker
 from scenesync.worker.decision import (
@@ -74,7 +74,7 @@ class SyncWorker:
         self._attempts_of = attempts_of
         self.circuit_breaker = circuit_breaker or CircuitBreaker()
         # By class, never by attribute: a mock has every attribute.
-        self.jobs: JobQueue = queue if isinstance(queue, EmbeddedQueue) else StockQueue(queue, dlq)
+        self.jobs: JobQueue = queue if is_our_queue(queue) else StockQueue(queue, dlq)
 
     def settle(self, claimed: ClaimedJob, error: Exception | None) -> Decision:
         """Carry out what follows from an attempt that ended with ``error`` (None: it worked), and return it.
@@ -105,7 +105,7 @@ class SyncWorker:
 
         Scenes are looked at again and again; one that can only be settled by a person must not fill the list.
         """
-        if not (isinstance(self.dlq, DeadLetterStore) and isinstance(self.queue, EmbeddedQueue)):
+        if not (are_our_letters(self.dlq) and is_our_queue(self.queue)):
             self.jobs.bury(claimed, letter)
             return
         scene_id = letter.job.get("scene_id")
@@ -125,7 +125,7 @@ class SyncWorker:
 
     def _requeue_with_metadata(self, job: Job) -> None:
         """Put the job back with every field that it has, in one step where the queue can do that."""
-        if isinstance(self.queue, EmbeddedQueue):
+        if is_our_queue(self.queue):
             held = self.queue.held(job)
             if held is None:
                 self.queue.put_job(job)

@@ -18,7 +18,7 @@ from scenesync.app.exit_codes import DONE, FAILED, LEFTOVERS
 from scenesync.app.opening import open_queue
 from scenesync.app.times import moment, parse_age
 from scenesync.domain.job import subject
-from scenesync.queue.dead_letters import DeadLetterReader, DeadLetterStore, LetterFilter
+from scenesync.queue.dead_letters import DeadLetterReader, LetterFilter
 from scenesync.queue.read_only import read_queue
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def replay(
     """Put jobs back into the queue, as if they had never failed."""
     which = _chosen(letter_ids, LetterFilter(error, scene_id, older_than, text), every=every)
     with open_queue(app.load().settings) as queue:
-        count = DeadLetterStore(queue).replay(which)
+        count = queue.dead_letters.replay(which)
     _say_count("replayed", count, as_json=as_json)
     return _status_of(letter_ids, count)
 
@@ -151,7 +151,7 @@ def discard(
     which = _chosen(letter_ids, LetterFilter(error, scene_id, older_than, text), every=every)
     options.confirm("Delete these dead letters for good?", yes=yes or len(letter_ids) == 1)
     with open_queue(app.load().settings) as queue:
-        count = DeadLetterStore(queue).discard(which)
+        count = queue.dead_letters.discard(which)
     _say_count("discarded", count, as_json=as_json)
     return _status_of(letter_ids, count)
 
@@ -175,7 +175,7 @@ def purge(app: AppContext, *, older_than: float, yes: bool, as_json: bool) -> in
     settings = app.load().settings
     options.confirm(f"Delete all dead letters from before {moment(older_than)} for good?", yes=yes)
     with open_queue(settings) as queue:
-        count = DeadLetterStore(queue).purge(older_than)
+        count = queue.dead_letters.purge(older_than)
     _say_count("purged", count, as_json=as_json)
     return DONE
 

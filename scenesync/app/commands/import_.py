@@ -19,7 +19,6 @@ from scenesync.app.opening import open_queue, open_state
 from scenesync.intake.foreign_links import Cleaned, remove_links, scenes_with_links
 from scenesync.intake.stash2plex import FolderUnusable, OtherTool, read_folder
 from scenesync.intake.taking_over import TOOL, Marks, News, fact_of, news, take_over
-from scenesync.queue.dead_letters import DeadLetterStore
 from scenesync.store.attempts import AttemptStore
 from scenesync.store.database import open_database
 from scenesync.store.memory import Memory
@@ -92,7 +91,7 @@ def _taken_over(settings: Settings, found: OtherTool) -> News:
     with open_queue(settings) as queue, open_state(settings) as database:
         facts = Memory(database)
         new = news(found, Marks.from_text(facts.recall(fact_of(found))))
-        take_over(found, new, queue, DeadLetterStore(queue), AttemptStore(database), facts)
+        take_over(found, new, queue, queue.dead_letters, AttemptStore(database), facts)
     return new
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from scenesync.queue import awaited_files, listing, transitions
-from scenesync.queue.dead_letters import GROUPS, LetterFilter
+from scenesync.queue.dead_letters import GROUPS, LetterFilter, condition, values_of
 from scenesync.queue.embedded import EmbeddedQueue
 from scenesync.queue.inbox import _FIND, _INSERT, _MERGE
 
@@ -47,16 +47,16 @@ def test_statement_seeks_and_never_walks_the_table(queue: EmbeddedQueue, make_jo
 def test_the_letters_of_a_scene_are_found_by_their_index(queue: EmbeddedQueue) -> None:
     which = LetterFilter(scene_id=7, error="AmbiguousMatch")
     with queue.reading() as connection:
-        statement = f"EXPLAIN QUERY PLAN SELECT id {which.condition()} ORDER BY failed_at DESC"
-        plan = [row[3] for row in connection.execute(statement, which.as_values())]
+        statement = f"EXPLAIN QUERY PLAN SELECT id {condition(which)} ORDER BY failed_at DESC"
+        plan = [row[3] for row in connection.execute(statement, values_of(which))]
     assert "dead_letters_by_scene" in plan[0], plan
 
 
 def test_the_letters_of_an_error_are_found_and_counted_by_their_index(queue: EmbeddedQueue) -> None:
     which = LetterFilter(error="AmbiguousMatch")
     with queue.reading() as connection:
-        for statement in (f"SELECT id {which.condition()} ORDER BY failed_at DESC, id DESC", GROUPS):
-            plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", which.as_values())]
+        for statement in (f"SELECT id {condition(which)} ORDER BY failed_at DESC, id DESC", GROUPS):
+            plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", values_of(which))]
             assert "dead_letters_by_error" in plan[0], plan
             assert "TEMP B-TREE FOR ORDER BY" not in plan[-1] or statement == GROUPS, plan
 
