@@ -1,31 +1,42 @@
 """Connections to one server, kept for the requests to come.
 
-The connections are urllib3's, its pool is not: that one encodes each request line anew, character by character, and
-ours, which hold whole edits, are encoded already.
+Connecting, with all of TLS, is urllib3's; its pool is not, since that one encodes each request line anew, character by
+character, and ours, which hold whole edits, are encoded already. A request is put on the wire in one piece.
 """
 
 from __future__ import annotations
 
 import contextlib
-import http.client
 import queue
+import re
 import ssl
 import weakref
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import urllib3
-from urllib3.exceptions import ClosedPoolError, EmptyPoolError, ProtocolError, ReadTimeoutError, SSLError
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import (
+    ClosedPoolError,
+    EmptyPoolError,
+    HTTPError,
+    LocationValueError,
+    ProtocolError,
+    ReadTimeoutError,
+    SSLError,
+)
 
-from scenesync.plex.deadline import TimedConnection, TimedTlsConnection
+from scenesync.plex.answer import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from io import BytesIO
-
-    from urllib3.connection import HTTPConnection
+    from socket import socket
 
 _PORTS: Final = {"http": 80, "https": 443}
+_UNSENDABLE: Final = re.compile(r"[^!-~]")
+_WITH_BODY: Final = frozenset({"PUT", "POST"})
+"""A server may wait for the body of these unless it is told that there is none."""
+_PIECE_BYTES: Final = 64 * 1024
 
 
 class Connections:
@@ -41,9 +52,9 @@ class Connections:
         port = parts.port or _PORTS[parts.scheme or "http"]
         self.address = f"{parts.scheme}://{host}:{port}"
         self._connect = (
-            partial(TimedTlsConnection, host, port, **tls)  # type: ignore[arg-type]  # options by name, of any type
+            partial(HTTPSConnection, host, port, **tls)  # type: ignore[arg-type]  # options by name, of any type
             if parts.scheme == "https"
-            else partial(TimedConnection, host, port)
+            else partial(HTTPConnection, host, port)
         )
         self._may_exceed = may_exceed
         self._is_closed = False
@@ -110,27 +121,64 @@ def begin_request(
     target: str,
     *,
     headers: Mapping[str, str],
-    body: BytesIO | None,
+    body: bytes | None,
     connect_timeout_s: float,
     read_timeout_s: float,
-) -> urllib3.HTTPResponse:
+) -> Answer:
     """Send a request and return its answer as soon as that begins; ``target`` goes out as it is.
 
-    Raises the exceptions of urllib3 as its pool would: what the system, the TLS library or `http.client` raises
-    becomes one of them.
+    Raises the exceptions of urllib3 as its pool would: what the system or the TLS library raises becomes one of them.
     """
-    connection.timeout = connect_timeout_s
+    if _UNSENDABLE.search(target):
+        raise LocationValueError("a request line has characters that none may have")
+    lines = [f"{method} {target} HTTP/1.1", f"Host: {_host_of(connection)}", "Accept-Encoding: identity"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    if body is None and method in _WITH_BODY:
+        lines.append("Content-Length: 0")
+    head = "\r\n".join([*lines, "", ""]).encode("latin-1")
     try:
-        if connection.is_closed:
-            connection.connect()
+        sock = _socket_of(connection, connect_timeout_s)
         # A server may answer, and close, before it has read all of a body: the answer says why.
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            connection.request(method, target, body=body, headers=headers, preload_content=False)
-        connection.timeout = read_timeout_s
-        return connection.getresponse()
-    except TimeoutError as error:
-        raise ReadTimeoutError(None, "", "the server did not answer in time") from error  # type: ignore[arg-type]
-    except ssl.SSLError as error:
-        raise SSLError(error) from error
-    except (OSError, http.client.HTTPException) as error:
-        raise ProtocolError("the connection broke", error) from error
+            sock.sendall(head)
+            # In pieces, each with its own time-out: at once a picture might need too long.
+            for start in range(0, len(body or b""), _PIECE_BYTES):
+                sock.sendall(memoryview(body or b"")[start : start + _PIECE_BYTES])
+        sock.settimeout(read_timeout_s)
+        return Answer(sock, read_timeout_s)
+    except OSError as error:
+        raise _as_urllib3_says(error) from error
+
+
+def finish(connection: HTTPConnection, answer: Answer) -> bytes:
+    """Return the body of an answer, and close the connection if it cannot be used any more.
+
+    Raises as ``begin_request``.
+    """
+    try:
+        body = answer.read()
+    except OSError as error:
+        raise _as_urllib3_says(error) from error
+    if not answer.leaves_connection_open:
+        connection.close()
+    return body
+
+
+def _socket_of(connection: HTTPConnection, connect_timeout_s: float) -> socket:
+    if connection.sock is None:
+        connection.timeout = connect_timeout_s
+        connection.connect()
+    sock: socket = connection.sock
+    sock.settimeout(connect_timeout_s)
+    return sock
+
+
+def _host_of(connection: HTTPConnection) -> str:
+    host = f"[{connection.host}]" if ":" in connection.host else connection.host
+    return host if connection.port == connection.default_port else f"{host}:{connection.port}"
+
+
+def _as_urllib3_says(error: OSError) -> HTTPError:
+    if isinstance(error, TimeoutError):
+        return ReadTimeoutError(None, "", "the server did not answer in time")  # type: ignore[arg-type]  # no pool
+    return SSLError(error) if isinstance(error, ssl.SSLError) else ProtocolError("the connection broke", error)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import ssl
 from typing import TYPE_CHECKING, Final
@@ -11,7 +10,7 @@ import urllib3
 from urllib3.exceptions import HTTPError, LocationParseError
 
 from scenesync.network.tls import tls_context
-from scenesync.plex.connections import Connections, begin_request
+from scenesync.plex.connections import Connections, begin_request, finish
 from scenesync.plex.http_errors import EXCEPTION_CAUSES, Cause, NoAnswer
 from scenesync.plex.request import RawAnswer
 
@@ -22,9 +21,6 @@ if TYPE_CHECKING:
     from scenesync.plex.request import Request
 
 logger: Final = logging.getLogger(__name__)
-
-_CHUNK_BYTES: Final = 64 * 1024
-_LARGEST_ANSWER_BYTES: Final = 256 * 1024 * 1024
 
 
 class PlexHttp:
@@ -60,24 +56,23 @@ class PlexHttp:
         answering = False
         try:
             with (self._probes if probe else self._pool).lent(wait_s=2 * read_timeout_s) as connection:
-                response = begin_request(
+                answer = begin_request(
                     connection,
                     request.method,
                     self._prefix + request.target,
                     headers=self._headers_for(request),
-                    # As a file it is sent in pieces, each with its own time-out; at once a picture might need too long.
-                    body=None if request.body is None else io.BytesIO(request.body),
+                    body=request.body,
                     connect_timeout_s=connect_timeout_s,
                     read_timeout_s=read_timeout_s,
                 )
                 answering = True
-                body = _whole_body(response)
+                body = finish(connection, answer)
         except HTTPError as error:
             cause = EXCEPTION_CAUSES.get(type(error), Cause.GARBLED)
             raise NoAnswer(
                 cause, detail=_system_reason(error), answering=answering, verify_code=_verify_code(error)
             ) from error
-        return RawAnswer(response.status, response.headers, body)
+        return RawAnswer(answer.status, answer.headers, body)
 
     def close(self) -> None:
         """Close the idle connections; requests under way end by themselves, later ones are refused."""
@@ -92,16 +87,6 @@ class PlexHttp:
             return self._headers
         headers = {**self._headers, "Content-Length": str(len(request.body))}
         return {**headers, "Content-Type": request.content_type} if request.content_type else headers
-
-
-def _whole_body(response: urllib3.BaseHTTPResponse) -> bytes:
-    pieces, size_bytes = [], 0
-    while piece := response.read1(_CHUNK_BYTES):
-        pieces.append(piece)
-        size_bytes += len(piece)
-        if size_bytes > _LARGEST_ANSWER_BYTES:
-            raise NoAnswer(Cause.GARBLED, detail="the answer is too large", answering=True)
-    return b"".join(pieces)
 
 
 def identity_headers(token: str | None, client_identifier: str, version: str) -> dict[str, str]:

@@ -8,7 +8,7 @@ import pytest
 from plex_stub import PlexStub, Reply
 from urllib3.exceptions import ClosedPoolError, EmptyPoolError, ProtocolError
 
-from scenesync.plex.connections import Connections, begin_request
+from scenesync.plex.connections import Connections, begin_request, finish
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,7 @@ def ask(connections: Connections, target: str = "/x") -> int:
         answer = begin_request(
             connection, "GET", target, headers={}, body=None, connect_timeout_s=1.0, read_timeout_s=1.0
         )
-        answer.read()
+        finish(connection, answer)
     return answer.status
 
 
