@@ -160,6 +160,11 @@ def match_files(
     return NoMatch(_refused(named, (), None))
 
 
+def keys_asked(files: Iterable[SceneFile], path_map: Sequence[PathRule] = ()) -> list[str]:
+    """Return the keys under which ``match_files`` asks first where these files are."""
+    return [_place_key(map_path(file.path, path_map)) for file in files]
+
+
 def beside(match: Match, files: Sequence[SceneFile], index: PathIndex) -> tuple[Refused, ...]:
     """Return the files of the same name that a match leaves out, also for the rules that need not look at them."""
     if grade(match.rule) == 0:
@@ -204,7 +209,7 @@ def _files_of_pin(pin: Pin, index: PathIndex) -> tuple[IndexedFile, ...]:
     By key only if a file of the pinned size is still there: then Plex followed a rename.
     """
     at_path = _unique_files(
-        file for path in pin.paths for file in index.files_at(path_key(path).casefold()) if same_path(file.path, path)
+        file for path in pin.paths for file in index.files_at(_place_key(path)) if same_path(file.path, path)
     )
     if at_path:
         kept = tuple(file for file in at_path if file.rating_key == pin.rating_key)
@@ -221,7 +226,7 @@ def plays(item: Item, match: Match) -> bool:
 
 def _at_path(file: SceneFile, index: PathIndex, path_map: Sequence[PathRule]) -> list[IndexedFile]:
     wanted = map_path(file.path, path_map)
-    found = [each for each in index.files_at(path_key(wanted).casefold()) if same_path(each.path, wanted)]
+    found = [each for each in index.files_at(_place_key(wanted)) if same_path(each.path, wanted)]
     spelt_alike = [each for each in found if path_key(each.path) == path_key(wanted)]
     # Another spelling may be another file after all: never beside the right one, never with another size, never two.
     spelt_otherwise: dict[str, list[IndexedFile]] = {each.library_key: [] for each in found if each not in spelt_alike}
@@ -236,6 +241,10 @@ def _at_path(file: SceneFile, index: PathIndex, path_map: Sequence[PathRule]) ->
         if library_key not in right and len(_keys(files)) == 1
     )
     return [*spelt_alike, *only_ones]
+
+
+def _place_key(path: str) -> str:
+    return path_key(path).casefold()
 
 
 _GUARDED_RULES: Final[tuple[tuple[Rule, Callable[[SceneFile, IndexedFile], bool]], ...]] = (

@@ -189,6 +189,12 @@ class BaselineStore:
         """Make all that this thread writes in the block, to any store of the database, one transaction."""
         return self._database.transaction()
 
+    def foresee(self, rating_keys: Iterable[str]) -> None:
+        """Look up all at once what a block of ``looking_up`` asks of these items from now on."""
+        items = [self._item(key) for key in rating_keys]
+        self._database.foresee(BASELINES_OF_ITEM, items)
+        self._database.foresee(SCENES_OF_ITEM, items)
+
     def looking_up(self) -> AbstractContextManager[object]:
         """Let what this thread reads in the block, from any store of the database, cost less."""
         return self._database.looking_up()

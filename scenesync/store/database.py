@@ -12,6 +12,7 @@ import sqlite3
 import threading
 import time
 from contextlib import contextmanager
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, overload
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -20,12 +21,13 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import QueuePool
 
 from scenesync.disk import reading
+from scenesync.domain.batches import batched
 from scenesync.store import migrations, sqlite_file
-from scenesync.store.compiled import compiled
+from scenesync.store.compiled import compiled, for_each
 from scenesync.store.errors import translated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from sqlalchemy import ClauseElement
@@ -38,6 +40,7 @@ _BEGIN_READING: Final = ("BEGIN",)
 _BEGIN_DURABLE: Final = ("PRAGMA synchronous=FULL", "BEGIN IMMEDIATE")
 _BEGIN_RELAXED: Final = ("PRAGMA synchronous=NORMAL", "BEGIN IMMEDIATE")
 
+_LOOKED_UP_AT_ONCE: Final = 50
 _READERS_KEPT: Final = 4
 _READERS_MOST: Final = 32
 _READER_TIMEOUT_S: Final = 30.0
@@ -106,6 +109,11 @@ class Database:
         The columns must need no conversion. Raises StoreUnavailable or StoreDamaged.
         """
         ready = compiled(statement, self._readers.dialect)
+        foreseen = getattr(self._joined, "foreseen", None)
+        if foreseen and ready.order is not None:
+            rows: list[tuple[Any, ...]] | None = foreseen.pop((ready.sql, ready.bound(parameters)), None)
+            if rows is not None:
+                return rows
         if self._is_read_only:  # there each look begins with care (disk.reading.begin)
             with self.reading() as connection:
                 return [tuple(row) for row in connection.exec_driver_sql(ready.sql, ready.bound(parameters))]
@@ -125,19 +133,39 @@ class Database:
     def looking_up(self) -> Iterator[None]:
         """Let the look-ups of the block share one connection: to fetch one is most of what each costs.
 
-        Each sees what was committed before it, as without. Raises StoreUnavailable or StoreDamaged.
+        Each sees what was committed before it, as without, but for those that were foreseen (``foresee``).
+        Raises StoreUnavailable or StoreDamaged.
         """
         if self._is_read_only or getattr(self._joined, "reader", None) is not None:
             yield
             return
         with self._translating():
             raw = self._readers.raw_connection()
-        self._joined.reader = raw
+        self._joined.reader, self._joined.foreseen = raw, {}
         try:
             yield
         finally:
-            self._joined.reader = None
+            self._joined.reader = self._joined.foreseen = None
             raw.close()
+
+    def foresee(self, statement: ClauseElement, all_parameters: Iterable[Mapping[str, Any]]) -> None:
+        """Look up now, all at once, what the rest of a block of ``looking_up`` is going to ask with this statement.
+
+        The first time that it is asked it is answered as it was now. Outside of such a block this does nothing.
+        Raises StoreUnavailable or StoreDamaged.
+        """
+        ready = compiled(statement, self._readers.dialect)
+        foreseen, raw = getattr(self._joined, "foreseen", None), getattr(self._joined, "reader", None)
+        if foreseen is None or raw is None or ready.order is None or self._outer() is not None:
+            return
+        wanted = dict.fromkeys(ready.bound(parameters) for parameters in all_parameters)
+        with self._translating():
+            for batch in batched(wanted, _LOOKED_UP_AT_ONCE):
+                found: list[list[tuple[Any, ...]]] = [[] for _ in batch]
+                values = tuple(chain.from_iterable(batch))
+                for place, *row in raw.cursor().execute(for_each(ready.sql, len(batch)), values):
+                    found[place].append(tuple(row))
+                foreseen.update(zip([(ready.sql, bound) for bound in batch], found, strict=True))
 
     def close(self) -> None:
         """Close all connections; the last one to leave the file folds its log into it."""

@@ -49,6 +49,10 @@ class HoldStore:
         self._database = database
         self._server_id = server_id
 
+    def foresee(self, scene_ids: Iterable[int]) -> None:
+        """Look up all at once what a block of ``looking_up`` (``store.database``) asks of these scenes from now on."""
+        self._database.foresee(HOLD_OF_SCENE, ({"server": self._server_id, "scene": each} for each in scene_ids))
+
     def of_scene(self, scene_id: int) -> Hold | None:
         """Return the scene's hold, None if it is not held."""
         rows = self._database.look_up(HOLD_OF_SCENE, {"server": self._server_id, "scene": scene_id})

@@ -225,6 +225,10 @@ class PathIndexStore:
         """Return the files whose path has this case-folded ``path_key``."""
         return self._files(FILES_AT, key)
 
+    def foresee(self, keys: Iterable[str]) -> None:
+        """Look up all at once what a block of ``looking_up`` asks of the files at these keys from now on."""
+        self._database.foresee(FILES_AT, ({"server": self._server_id, "key": key} for key in keys))
+
     def files_named(self, key: str) -> Sequence[IndexedFile]:
         """Return the files with this ``name_key``."""
         return self._files(FILES_NAMED, key)

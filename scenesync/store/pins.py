@@ -53,6 +53,10 @@ class PinStore:
         )
         return tuple(_to_pin(*row) for row in found)
 
+    def foresee(self, scene_keys: Iterable[str]) -> None:
+        """Look up all at once what a block of ``looking_up`` (``store.database``) asks of these files from now on."""
+        self._database.foresee(PIN_OF_FILE, ({"server": self._server_id, "scene_file": key} for key in scene_keys))
+
     def all(self) -> tuple[Pin, ...]:
         """Return every pin, in the order of the scenes' ids."""
         return tuple(_to_pin(*row) for row in self._database.look_up(PINS, {"server": self._server_id}))

@@ -96,7 +96,9 @@ class TraceStore:
 
     def keep(self, traces: Iterable[SceneTrace]) -> int:
         """Remember the traces, each in place of its scene's earlier one; return how many were news."""
+        traces = list(traces)
         with self._database.looking_up():
+            self._database.foresee(TRACE_OF_SCENE, ({"scene": trace.scene_id} for trace in traces))
             news = [(trace, known) for trace in traces if (known := self.read(trace.scene_id)) != trace]
         if not news:
             return 0

@@ -82,6 +82,10 @@ class LibraryIndex:
         """Return the files with this case-folded path key."""
         return self._store.files_at(key)
 
+    def foresee(self, keys: Iterable[str]) -> None:
+        """Look up all at once the files at these keys, for the block that looks them up one by one."""
+        self._store.foresee(keys)
+
     def files_named(self, key: str) -> Sequence[IndexedFile]:
         """Return the files with this name key."""
         return self._store.files_named(key)

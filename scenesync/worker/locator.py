@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from scenesync.domain.batches import batched
 from scenesync.domain.errors import AmbiguousMatch, SceneSkipped
-from scenesync.domain.matching import Ambiguous, Match, MatchResult, NoMatch, Rule, as_document, match_files, plays
+from scenesync.domain.matching import (
+    Ambiguous,
+    Match,
+    MatchResult,
+    NoMatch,
+    Rule,
+    as_document,
+    keys_asked,
+    match_files,
+    plays,
+)
 from scenesync.domain.participation import Reason
 from scenesync.domain.pins import Pin, PinnedFile, scene_keys
 from scenesync.plex.exceptions import PlexNotFound
@@ -29,6 +39,10 @@ NAMED_IN_MESSAGES = 10
 
 class Pins(Protocol):
     """Where persons' words about scenes' files are kept."""
+
+    def foresee(self, scene_keys: Iterable[str]) -> None:
+        """Look up all at once what is asked of these files in the block."""
+        ...
 
     def of_files(self, scene_keys: Iterable[str]) -> tuple[Pin, ...]:
         """Return the pins of a scene's files."""
@@ -87,6 +101,13 @@ class Locator:
         """Ask the index alone, for ``locate`` to use at once."""
         at, pins = time.monotonic(), self._pins_of(scene)
         return Looked(match_files(scene.files, self._index, self._path_map, strict=self._strict, pins=pins), at, pins)
+
+    def foresee(self, scenes: Iterable[Scene]) -> None:
+        """Look up in the store, all at once, what ``look`` asks of each scene."""
+        files = [file for scene in scenes for file in scene.files]
+        self._index.foresee(keys_asked(files, self._path_map))
+        if self._pins is not None:
+            self._pins.foresee(scene_keys(files))
 
     def read_found(self, matches: Iterable[MatchResult]) -> Mapping[str, Item]:
         """Read the items that ``match`` found, in as few requests as possible."""

@@ -168,8 +168,8 @@ def decide_together(scene_sync: SceneSync, scenes: Sequence[Scene]) -> Sequence[
     """
     found: list[Decided | Exception | None] = []
     with scene_sync.looking_up():
-        looks = [scene_sync.look(scene) for scene in scenes]
-        items = scene_sync.read_found(looks)
+        looks = scene_sync.look_at_all(scenes)
+        items = scene_sync.read_found(scenes, looks)
         taken: set[str] = set()
         for scene, looked in zip(scenes, looks, strict=True):
             keys = set(looked.result.rating_keys) if isinstance(looked.result, Match) else set()

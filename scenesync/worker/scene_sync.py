@@ -69,6 +69,10 @@ class Baselines(Protocol):
         """Let the reads of the block cost less."""
         ...
 
+    def foresee(self, rating_keys: Iterable[str]) -> None:
+        """Read all at once what the block is going to ask of these items."""
+        ...
+
     def together(self) -> AbstractContextManager[object]:
         """Make all that is written in the block one step: baselines and journal wait for the disk once."""
         ...
@@ -91,6 +95,10 @@ class Holds(Protocol):
 
     def of_scene(self, scene_id: int) -> Hold | None:
         """Return the scene's hold, None if it is not held."""
+        ...
+
+    def foresee(self, scene_ids: Iterable[int]) -> None:
+        """Look up all at once what a block of ``Baselines.looking_up`` is going to ask of these scenes."""
         ...
 
     def release(self, scene_ids: Iterable[int]) -> None:
@@ -152,13 +160,17 @@ class SceneSync:
         """Read the items of many scenes together, for ``plan`` and ``sync``."""
         return self._locator.read_ahead(scenes)
 
-    def look(self, scene: Scene) -> Looked:
-        """Ask the path index, for ``decide_ahead``."""
-        return self._locator.look(scene)
+    def look_at_all(self, scenes: Sequence[Scene]) -> Sequence[Looked]:
+        """Ask the path index about each scene, for ``decide_ahead``."""
+        self._locator.foresee(scenes)
+        return [self._locator.look(scene) for scene in scenes]
 
-    def read_found(self, looks: Sequence[Looked]) -> Mapping[str, Item]:
-        """Read the items that the index knows for many scenes."""
-        return self._locator.read_found([looked.result for looked in looks])
+    def read_found(self, scenes: Sequence[Scene], looks: Sequence[Looked]) -> Mapping[str, Item]:
+        """Read the items that the index knows for many scenes, and then what the store knows of them."""
+        items = self._locator.read_found([looked.result for looked in looks])
+        self._holds.foresee([scene.id for scene in scenes])
+        self._baselines.foresee(items)
+        return items
 
     def looking_up(self) -> AbstractContextManager[object]:
         """Let what is looked up in the store in the block cost less."""
@@ -225,25 +237,34 @@ class SceneSync:
         """
         return self.carry_out(self.decide(scene, items), still_ours)
 
-    def decide(self, scene: Scene, items: Mapping[str, Item] = _NOTHING, looked: Looked | None = None) -> Decided:
+    def decide(
+        self,
+        scene: Scene,
+        items: Mapping[str, Item] = _NOTHING,
+        looked: Looked | None = None,
+        *,
+        unrivalled: Match | None = None,
+    ) -> Decided:
         """Return what is to be done, changing nothing; ``items`` were read after the index was ``looked`` into.
+
+        ``unrivalled`` is a match of which it is known that no other scene has to do with its items.
 
         Raises what ``sync`` raises before its first write.
         """
         at = time.monotonic() if looked is None else looked.at
         held = self._require_not_held(scene)
         desired = self.desired(scene)
-        match, planned = self._plan(scene, desired, items, looked)
+        match, planned = self._plan(scene, desired, items, looked, unrivalled)
         return Decided(scene, desired, match, planned, at, held)
 
     def decide_ahead(self, scene: Scene, items: Mapping[str, Item], looked: Looked) -> Decided | None:
         """Do what ``decide`` does, or return None if that would ask Stash for other scenes, one by one."""
         match = looked.result
-        if isinstance(match, Match) and not all(
-            self._rivals.are_unlikely(scene, match, items[key]) for key in match.rating_keys
-        ):
+        if not isinstance(match, Match):
+            return self.decide(scene, items, looked)
+        if not all(self._rivals.are_unlikely(scene, match, items[key]) for key in match.rating_keys):
             return None
-        return self.decide(scene, items, looked)
+        return self.decide(scene, items, looked, unrivalled=match)
 
     def carry_out(self, decided: Decided, still_ours: Callable[[], bool]) -> SyncResult:
         """Do what was decided a moment ago; as ``sync``."""
@@ -331,13 +352,19 @@ class SceneSync:
         return self._wanted.fields(scene)
 
     def _plan(
-        self, scene: Scene, desired: DesiredFields, known: Mapping[str, Item], looked: Looked | None = None
+        self,
+        scene: Scene,
+        desired: DesiredFields,
+        known: Mapping[str, Item],
+        looked: Looked | None = None,
+        unrivalled: Match | None = None,
     ) -> tuple[Match, Sequence[PlannedItem]]:
         left_out = self._options.participation.left_out(scene)
         if left_out is not None:
             raise SceneSkipped(left_out.text, reason=left_out.reason)
         match, items = self._locator.locate(scene, known, looked)
-        items = self._rivals.settle(scene, match, items)
+        if match is not unrivalled:
+            items = self._rivals.settle(scene, match, items)
         return match, [self._plan_item(item, desired) for item in items]
 
     def wanted(
