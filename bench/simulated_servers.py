@@ -7,7 +7,9 @@ the pipe to its parent does, however the parent ended.
 from __future__ import annotations
 
 import contextlib
+import gc
 import multiprocessing
+import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +32,8 @@ Side = Literal["plex", "stash"]
 _SPAWN: Final = multiprocessing.get_context("spawn")
 _ENDING_S: Final = 10.0
 _SCANNED_EVERY_S: Final = 60
+_SWITCH_INTERVAL_S: Final = 0.0005
+"""A real server answers an edit while it renders a page for somebody else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +142,7 @@ class _Served:
 
     def begin(self, scenes: int, with_covers: bool, latency_s: float) -> Address:  # noqa: FBT001 - called by name only
         self.end()
+        gc.unfreeze()
         self._stash, self._plex = self._empty()
         self._world = build_world(self._stash, self._plex, scenes, with_covers=with_covers)
         for number, rating_key in enumerate(self._world.scene_of):
@@ -147,6 +152,7 @@ class _Served:
         self._running = self._plex if self._side == "plex" else self._stash
         self._running.latency_s = latency_s
         self._running.start()
+        gc.freeze()  # a collection that looks through the whole world is a pause that no real server makes
         token = self._plex.token if self._side == "plex" else ""
         keys = tuple(self._world.rating_key_of.values())
         return Address(self._running.url, token, self._world.scene_ids, self._world.path_map, keys)
@@ -204,6 +210,7 @@ class _Served:
 
 
 def _serve(pipe: Connection, side: Side) -> None:
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
     with tempfile.TemporaryDirectory(prefix="scenesync-bench-") as folder, pipe:
         served = _Served(side, Path(folder))
         with contextlib.suppress(EOFError, ConnectionResetError, KeyboardInterrupt):  # the parent ended, or is gone

@@ -24,6 +24,7 @@ from scenesync.worker.attempts import Running
 from scenesync.worker.circuit_breaker import CircuitState
 from scenesync.worker.hand_out import HandOut
 from scenesync.worker.holdings import Holdings
+from scenesync.worker.interpreter import tuned_for_waiting_threads
 from scenesync.worker.preparing import AT_ONCE_FROM, Preparing
 from scenesync.worker.settling import Settling
 from scenesync.worker.unchanged import settle_unchanged
@@ -133,12 +134,13 @@ class WorkLoop:
         threads.append(threading.Thread(target=self._work_off, args=(self._fan_outs,), name="fan-out", daemon=True))
         threads.append(threading.Thread(target=self._prepare, args=(stop,), name="prepare", daemon=True))
         threads.append(threading.Thread(target=self._prove, args=(proven,), name="prove", daemon=True))
-        for thread in threads:
-            thread.start()
-        try:
-            self._feed(stop)
-        finally:
-            self._wind_down(threads, proven)
+        with tuned_for_waiting_threads():
+            for thread in threads:
+                thread.start()
+            try:
+                self._feed(stop)
+            finally:
+                self._wind_down(threads, proven)
 
     def require_session(self) -> PlexSession:
         """Return what belongs to the Plex server that answered last. Raises PlexServerDown if none ever did."""
