@@ -221,7 +221,7 @@ class QueueCore(Ours):
     def confirm_owned(self, claimed: ClaimedJob) -> bool:
         """Return whether the job is still ours: to be asked right before a write to Plex, which knows no fences."""
         with self._file.looking as connection:  # it must not wait for claims and completions
-            return transitions.is_held(connection, claimed.row_id, self._owner.name, claimed.claim_no) is not None
+            return not transitions.is_lost(connection, claimed.row_id, self._owner.name, claimed.claim_no)
 
     def take_over_dead_owners(self) -> int:
         """Let the jobs of processes that died wait again; return how many.

@@ -70,6 +70,7 @@ CLAIM_IN_LANE: Final = f"{_MARK_CLAIMED} WHERE _id = ({DUE_IN_LANE}) {_CLAIMED_R
 
 _FENCE: Final = "_id = :row_id AND status = 2 AND owner IS :owner AND claim_no IS :claim_no"
 IS_HELD: Final = f"SELECT data, priority, event_at, timestamp, deliveries FROM ack_queue_default WHERE {_FENCE}"
+IS_LOST: Final = f"SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM ack_queue_default WHERE {_FENCE})"
 FINISH: Final = f"UPDATE ack_queue_default SET status = :status, owner = NULL, claim_no = NULL WHERE {_FENCE}"
 GIVE_BACK: Final = """
     UPDATE ack_queue_default
@@ -197,6 +198,14 @@ def is_due_in_lane(connection: sqlite3.Connection, lane: int, now: float) -> boo
 def is_held(connection: sqlite3.Connection, row_id: int, owner: str | None, claim_no: int | None) -> Row | None:
     """Return the row if it is still claimed by ``owner`` under ``claim_no``."""
     return _one(connection.execute(IS_HELD, {"row_id": row_id, "owner": owner, "claim_no": claim_no}))
+
+
+def is_lost(connection: sqlite3.Connection, row_id: int, owner: str | None, claim_no: int | None) -> bool:
+    """Say whether the row is not any more what ``is_held`` would return.
+
+    Asked so that there is mostly no row: each costs one more turn of the interpreter, right before a write.
+    """
+    return _one(connection.execute(IS_LOST, {"row_id": row_id, "owner": owner, "claim_no": claim_no})) is not None
 
 
 def finish(connection: sqlite3.Connection, row_id: int, owner: str | None, claim_no: int | None, status: int) -> None:
