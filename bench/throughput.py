@@ -44,16 +44,20 @@ class SerialLoad:
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """The loads, each with ``workers`` threads."""
+    """The loads, each with ``workers`` threads.
+
+    ``ramp_edits`` are left out of all rates: the product begins with one writer, and finds out how many Plex bears.
+    """
 
     loads: tuple[Load, ...]
     serial: tuple[SerialLoad, ...] = ()
     workers: int = 4
+    ramp_edits: int = 50
 
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """``seconds`` as the caller sees them, and ``rate``, in scenes per second, as Plex sees it."""
+    """``seconds`` as the caller sees them, and ``rate``, in scenes per second, as Plex sees it after the ramp."""
 
     seconds: float
     rate: float
@@ -63,7 +67,7 @@ def run(sizes: Sizes, folder: Path) -> list[Figure]:
     """Return for each load both rates and their ratio, and what the simulated Plex can do at best."""
     figures: list[Figure] = []
     with ServerProcess("plex") as plex, ServerProcess("stash") as stash:
-        rig = _Rig(plex, stash, sizes.workers, folder)
+        rig = _Rig(plex, stash, sizes, folder)
         for load in sizes.loads:
             prepared = rig.prepare(load)
             products, bares = [], []
@@ -80,10 +84,11 @@ def run(sizes: Sizes, folder: Path) -> list[Figure]:
 class _Rig:
     """Both servers, begun anew for each run, so that every edit changes something."""
 
-    def __init__(self, plex: ServerProcess, stash: ServerProcess, workers: int, folder: Path) -> None:
+    def __init__(self, plex: ServerProcess, stash: ServerProcess, sizes: Sizes, folder: Path) -> None:
         self._plex = plex
         self._stash = stash
-        self._workers = workers
+        self._workers = sizes.workers
+        self._ramp_edits = sizes.ramp_edits
         self._folder = folder
         self._runs = 0
 
@@ -95,14 +100,14 @@ class _Rig:
     def product(self, load: Load) -> _Run:
         """Let the product work off a full queue."""
         seconds, records = self._product(load)
-        return _Run(seconds, _rate(records))
+        return _Run(seconds, rate_of(records, self._ramp_edits))
 
     def bare(self, load: Load, prepared: Sequence[PreparedScene]) -> _Run:
         """Send the same requests without a product."""
         there = self._plex.begin(load.scenes, latency_s=load.latency_s)
         started = time.monotonic()
         send_all(there.url, there.token, prepared, threads=self._workers)
-        return _Run(time.monotonic() - started, _rate(self._plex.take_records()))
+        return _Run(time.monotonic() - started, rate_of(self._plex.take_records(), self._ramp_edits))
 
     def ceiling(self, load: Load, prepared: Sequence[PreparedScene]) -> Figure:
         """Send them as fast as they go, without latency."""
@@ -154,11 +159,10 @@ def waited(arrivals: Sequence[float], write_s: float) -> int:
     return found
 
 
-def _rate(records: Sequence[RequestRecord]) -> float:
-    """Return scenes per second between the first read of an item and the last edit."""
-    first_read = min(record.at_monotonic for record in records if record.kind == "read")
-    edits = [record.at_monotonic for record in records if record.kind == "edit"]
-    return len(edits) / (max(edits) - first_read)
+def rate_of(records: Sequence[RequestRecord], ramp_edits: int) -> float:
+    """Return scenes per second from the end of the ramp to the last edit."""
+    edits = sorted(record.at_monotonic for record in records if record.kind == "edit")[ramp_edits:]
+    return (len(edits) - 1) / (edits[-1] - edits[0])
 
 
 def _compared(load: Load, products: Sequence[_Run], bares: Sequence[_Run]) -> list[Figure]:

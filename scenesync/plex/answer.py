@@ -13,7 +13,7 @@ import zlib
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
-from urllib3.exceptions import DecodeError, InvalidChunkLength, ProtocolError
+from urllib3.exceptions import DecodeError, ProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +38,8 @@ _GZIP_OR_ZLIB: Final = 32 + zlib.MAX_WBITS
 class Answer:
     """An answer whose head is there. ``headers`` are in lower case; of several with one name the values are joined.
 
-    Reading raises TimeoutError, ProtocolError for what is not a complete answer, and what the socket raises.
+    Reading raises TimeoutError, ProtocolError or DecodeError for what is not a complete answer, and what the socket
+    raises.
     """
 
     def __init__(self, sock: socket, read_timeout_s: float) -> None:
@@ -97,7 +98,7 @@ class Answer:
             size_line = self._line()
             size = _CHUNK_SIZE.fullmatch(size_line)
             if size is None:
-                raise InvalidChunkLength(self, size_line[:20])  # type: ignore[arg-type]  # wants urllib3's own answer
+                raise DecodeError("the answer's pieces cannot be told apart")
             size_bytes = int(size[1], 16)
             if not size_bytes:
                 break
@@ -124,11 +125,11 @@ class Answer:
     def _rest(self, limit_bytes: int) -> bytes:
         pieces, size_bytes = [self._came], len(self._came)
         self._came = b""
-        while piece := self._piece():
+        while size_bytes <= limit_bytes and (piece := self._piece()):
             pieces.append(piece)
             size_bytes += len(piece)
-            if size_bytes > limit_bytes:
-                raise ProtocolError("the answer is too large")
+        if size_bytes > limit_bytes:
+            raise ProtocolError("the answer is too large")
         return b"".join(pieces)
 
     def _line(self) -> bytes:

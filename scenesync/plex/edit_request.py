@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
@@ -92,6 +92,8 @@ def rate(rating_key: str, rating: str) -> Request:
 
 def sliced_lists(edit: Edit, requests: Sequence[Request]) -> tuple[FieldChange, ...]:
     """Return the changes of lists so long that no one of the edit's requests has all their names."""
+    if len(requests) == 1:
+        return ()
     return tuple(
         change
         for change in edit.changes
@@ -212,7 +214,7 @@ def _blocks(change: FieldChange, *, lock: bool, dialect: Dialect) -> list[_Block
         if field is Field.TITLE and not after.strip():
             raise PlexPermanentError("refused to write an empty title: what Plex makes of it is unknown")
         text = fitting_summary(after, dialect.item_line_bytes) if field is Field.SUMMARY else after
-        return [_Block(field, (parameter(f"{field.value}.value", text),), locked)]
+        return [_Block(field, (parameter(_value_of(field), text),), locked)]
     if dialect.minus_encoding == "plain" and any("," in name for name in change.removed):
         # Such a name cannot be told apart among those to remove: take all off, then put the wanted ones on.
         clear = _Block(field, (parameter(f"{field.value}[].tag", ""),), locked)
@@ -230,7 +232,17 @@ def _has_all_of(request: Request, field: Field, names: tuple[str, ...]) -> bool:
 
 
 def _indexed(field: Field, place: int, name: str) -> str:
-    return parameter(f"{field.value}[{place}].tag.tag", name)
+    return parameter(_place_in_list(field, place), name)
+
+
+@lru_cache(maxsize=1024)
+def _place_in_list(field: Field, place: int) -> str:
+    return f"{field.value}[{place}].tag.tag"
+
+
+@cache  # one for each field
+def _value_of(field: Field) -> str:
+    return f"{field.value}.value"
 
 
 def _removal_groups(names: Sequence[str], dialect: Dialect) -> list[list[str]]:

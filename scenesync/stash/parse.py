@@ -109,14 +109,14 @@ def to_time(text: str) -> datetime | None:
 
 def to_int(value: Any) -> int | None:  # noqa: ANN401 - JSON
     """Return a whole number that may come as a text (ids do), None for anything else."""
+    if isinstance(value, str):
+        return int(value) if _WHOLE_NUMBER.fullmatch(value) else None
     if isinstance(value, bool):
         return None
     if isinstance(value, int):
         return value
     if isinstance(value, float):
         return int(value) if value.is_integer() else None
-    if isinstance(value, str) and _WHOLE_NUMBER.fullmatch(value):
-        return int(value)
     return None
 
 

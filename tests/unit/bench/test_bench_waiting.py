@@ -1,8 +1,9 @@
-"""Which writes waited behind others is told from when they came and how long each takes."""
+"""Rates, and which writes waited behind others, are told from when the edits came."""
 
 from __future__ import annotations
 
-from bench.throughput import waited
+from bench.throughput import rate_of, waited
+from scenesync.simulators.plex.records import RequestRecord
 
 
 def test_who_comes_after_the_one_ahead_is_done_waits_for_nobody() -> None:
@@ -19,3 +20,13 @@ def test_a_queue_goes_on_as_long_as_somebody_waits() -> None:
 
 def test_who_comes_when_it_is_nearly_done_does_not_count() -> None:
     assert waited([0.0, 0.9], 1.0) == 0
+
+
+def edit(at: float, kind: str = "edit") -> RequestRecord:
+    return RequestRecord("PUT", "/library/sections/1/all", (), 200, at, kind)
+
+
+def test_a_rate_is_that_of_the_edits_after_the_ramp() -> None:
+    slow_then_quick = [edit(0.0), edit(9.0), edit(0.5, "read"), edit(10.0), edit(10.5), edit(11.0), edit(12.0)]
+
+    assert rate_of(slow_then_quick, ramp_edits=2) == 3 / 2

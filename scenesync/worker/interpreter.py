@@ -1,0 +1,32 @@
+"""How the interpreter is to behave while scenes are written: many threads wait for Plex, a few compute beside them."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SWITCH_INTERVAL_S: Final = 0.001
+"""A thread whose answer has come waits at most so long for one that computes. The usual five milliseconds are as long
+as a quick Plex takes for an edit, and an edit waits for its turn several times."""
+
+
+@contextmanager
+def tuned_for_waiting_threads() -> Iterator[None]:
+    """Let threads take turns quickly, and spare the garbage collection what was there before the block.
+
+    Else everything that was ever imported is looked through again and again, each time for some 80 ms in which nothing
+    else happens.
+    """
+    usual_s = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        sys.setswitchinterval(usual_s)
