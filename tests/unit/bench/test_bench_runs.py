@@ -68,7 +68,8 @@ def test_the_queue_is_measured_beside_its_rivals(tmp_path: Path) -> None:
 @pytest.mark.integration
 def test_the_product_and_the_bare_loop_are_measured_against_the_same_servers(tmp_path: Path) -> None:
     serial = throughput.SerialLoad(write_s=0.005, scenes=6)
-    sizes = throughput.Sizes((throughput.Load(latency_s=0.001, scenes=6, rounds=1),), (serial,), workers=2, ramp_edits=2)
+    load = throughput.Load(latency_s=0.001, scenes=6, rounds=1)
+    sizes = throughput.Sizes((load,), (serial,), workers=2, ramp_edits=2)
 
     figures = by_name(throughput.run(sizes, tmp_path))
     values = {name: figure.value for name, figure in figures.items()}

@@ -46,8 +46,7 @@ def one_by_one(wire: bytes) -> list[bytes]:
 
 PLAIN = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nX-One: a\r\nX-One:b\r\nContent-Length: 5\r\n\r\nhello"
 CHUNKED = (
-    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n"
-    b"3;name=value\r\nhel\r\n02\r\nlo\r\n0\r\nX-Trailer: 1\r\n\r\n"
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n3;name=value\r\nhel\r\n02\r\nlo\r\n0\r\nX-Trailer: 1\r\n\r\n"
 )
 
 
