@@ -13,7 +13,7 @@ import zlib
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
-from urllib3.exceptions import DecodeError, ProtocolError
+from urllib3.exceptions import DecodeError, HTTPError, ProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,8 +38,8 @@ _GZIP_OR_ZLIB: Final = 32 + zlib.MAX_WBITS
 class Answer:
     """An answer whose head is there. ``headers`` are in lower case; of several with one name the values are joined.
 
-    Reading raises TimeoutError, ProtocolError or DecodeError for what is not a complete answer, and what the socket
-    raises.
+    Reading raises TimeoutError, ProtocolError for an answer that is cut off, HTTPError for one that cannot be taken, and
+    what the socket raises.
     """
 
     def __init__(self, sock: socket, read_timeout_s: float) -> None:
@@ -53,7 +53,7 @@ class Answer:
             self._read_head()
 
     def read(self, limit_bytes: int = LARGEST_BODY_BYTES) -> bytes:
-        """Return the body. Raises ProtocolError where it is longer than the limit."""
+        """Return the body. Raises HTTPError where it is longer than the limit."""
         body = self._body(limit_bytes)
         return self._decoded(body, limit_bytes) if self.headers.get("content-encoding") else body
 
@@ -98,7 +98,7 @@ class Answer:
             size_line = self._line()
             size = _CHUNK_SIZE.fullmatch(size_line)
             if size is None:
-                raise DecodeError("the answer's pieces cannot be told apart")
+                raise HTTPError("the answer's pieces cannot be told apart")
             size_bytes = int(size[1], 16)
             if not size_bytes:
                 break
@@ -113,7 +113,7 @@ class Answer:
     def _take(self, size_bytes: int, limit_bytes: int) -> bytes:
         """Return the next bytes."""
         if size_bytes > limit_bytes:
-            raise ProtocolError("the answer is too large")
+            raise HTTPError("the answer is too large")
         pieces, missing_bytes = [self._came], size_bytes - len(self._came)
         while missing_bytes > 0:
             pieces.append(self._receive())
@@ -129,7 +129,7 @@ class Answer:
             pieces.append(piece)
             size_bytes += len(piece)
         if size_bytes > limit_bytes:
-            raise ProtocolError("the answer is too large")
+            raise HTTPError("the answer is too large")
         return b"".join(pieces)
 
     def _line(self) -> bytes:
@@ -161,7 +161,7 @@ class Answer:
         except zlib.error as error:
             raise DecodeError("the answer cannot be unpacked") from error
         if not unpacking.eof:
-            raise ProtocolError("the answer is too large, or ends too early")
+            raise HTTPError("the answer is too large, or ends too early")
         return plain
 
 

@@ -10,7 +10,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
-from urllib3.exceptions import DecodeError, ProtocolError
+from urllib3.exceptions import DecodeError, HTTPError, ProtocolError
 
 from scenesync.plex.answer import Answer
 
@@ -154,7 +154,7 @@ def test_another_protocol_is_known_at_once_though_the_connection_stays_open() ->
 
 
 def test_a_piece_without_a_length_is_garbled() -> None:
-    with pytest.raises(DecodeError):
+    with pytest.raises(HTTPError, match="cannot be told apart"):
         answer_to(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfive\r\nhello\r\n0\r\n\r\n")
 
 
@@ -173,5 +173,5 @@ def test_what_cannot_be_unpacked_is_garbled() -> None:
     ],
 )
 def test_no_more_is_read_than_there_is_room_for(wire: bytes) -> None:
-    with pytest.raises(ProtocolError, match="too large"):
+    with pytest.raises(HTTPError, match="too large"):
         answer_to(wire)
