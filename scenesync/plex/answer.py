@@ -38,8 +38,8 @@ _GZIP_OR_ZLIB: Final = 32 + zlib.MAX_WBITS
 class Answer:
     """An answer whose head is there. ``headers`` are in lower case; of several with one name the values are joined.
 
-    Reading raises TimeoutError, ProtocolError for an answer that is cut off, HTTPError for one that cannot be taken, and
-    what the socket raises.
+    Reading raises ProtocolError for an answer that is cut off, HTTPError for one that cannot be taken, TimeoutError,
+    and what the socket raises.
     """
 
     def __init__(self, sock: socket, read_timeout_s: float) -> None:
