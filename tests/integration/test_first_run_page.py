@@ -9,18 +9,19 @@ import re
 import stat
 import threading
 import tomllib
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 import urllib3
 from page_browser import FORM, PageBrowser, words_of
+from pydantic import SecretStr
 from setup_world import SetUpWorld
 from sync_world import PLEX_ROOT, STASH_ROOT, TOKEN, eventually
 
 from scenesync.app.cli import run_cli
 from scenesync.app.context import AppContext
-from scenesync.app.settings import LoadedSettings, SettingsError
-from scenesync.app.setup.first_run import serve_until_set_up
+from scenesync.app.settings import LoadedSettings, Settings, SettingsError
+from scenesync.app.setup.first_run import lets_in_by_code, serve_until_set_up
 from scenesync.simulators.plex import faults
 from scenesync.simulators.plex_tv import connection
 from scenesync.web.guard.keys import Keys, new_code
@@ -258,6 +259,20 @@ def test_with_a_key_of_ones_own_no_code_is_made(home: FirstRunWorld) -> None:
     assert "API key" in words_of(browser.ask("GET", "/login").data.decode())
     assert browser.log_in("fake-http-key-0123456789").status == 303
     assert browser.step() == "Stash"
+
+
+@pytest.mark.parametrize(
+    ("changes", "by_code"),
+    [
+        ({}, True),
+        ({"http_host": "::1"}, True),
+        ({"http_host": "0.0.0.0"}, False),  # noqa: S104
+        ({"http_host": "nas.example"}, False),
+        ({"http_api_key": SecretStr("fake-http-key-0123456789")}, False),
+    ],
+)
+def test_a_code_is_for_who_sits_at_this_machine_and_chose_no_key(changes: dict[str, Any], *, by_code: bool) -> None:
+    assert lets_in_by_code(Settings(**changes)) is by_code
 
 
 def test_settings_written_by_hand_end_the_page_too(home: FirstRunWorld) -> None:

@@ -117,6 +117,28 @@ def test_what_the_environment_says_is_taken_and_stays_there(
     assert again.exit_code == 2  # it would be written and then not count
 
 
+def test_set_up_again_keeps_what_is_not_answered_anew(home: SetUpWorld, capsys: pytest.CaptureFixture[str]) -> None:
+    home.plex.add_library("Concerts", roots=["/mnt/concerts"])
+    home.command(capsys, "--yes", "--library", "Scenes")
+    first = tomllib.loads(home.toml.read_text())
+
+    assert run_command(capsys, "setup", "--yes").exit_code == 0
+    assert tomllib.loads(home.toml.read_text()) == first
+    assert run_command(capsys, "setup", "--yes", "--all-libraries").exit_code == 0
+    assert tomllib.loads(home.toml.read_text())["plex_libraries"] == []
+
+
+def test_a_settings_file_that_cannot_be_written_is_named(
+    home: SetUpWorld, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.data_dir.mkdir()
+    home.toml.write_text("workers = 2\n", encoding="utf-8")
+    # As it is for somebody who is not root.
+    monkeypatch.setattr("scenesync.app.settings_edit.os.access", lambda path, _mode: str(path) != str(home.toml))
+    assert home.command(capsys, "--yes").exit_code == 1
+    assert home.toml.read_text() == "workers = 2\n"
+
+
 @pytest.mark.parametrize(
     ("options", "code"),
     [

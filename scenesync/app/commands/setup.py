@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from scenesync.app.commands import options
-from scenesync.app.context import AppContext, print_json
+from scenesync.app.context import AppContext, print_json, secrets_of
 from scenesync.app.daemon import Daemon, SettingsSource
 from scenesync.app.daemon_switch import is_running
 from scenesync.app.dashboard_switch import DashboardWhenWanted
-from scenesync.app.exit_codes import DONE, LEFTOVERS
+from scenesync.app.exit_codes import DONE, FAILED, LEFTOVERS
 from scenesync.app.logs import set_up_logging
+from scenesync.app.settings import DEFAULT
+from scenesync.app.settings_edit import SettingsFileRefused
+from scenesync.app.settings_values import LogLevel
 from scenesync.app.setup.setting_up import SetUp
 from scenesync.app.setup.terminal import Conversation, Wishes, somebody_is_there
 
@@ -80,13 +83,27 @@ def setup(
     )
     loaded = app.load()
 
-    def protect(secrets: Iterable[str]) -> None:
-        set_up_logging(loaded.settings.log_format, loaded.settings.log_level, secrets)
+    # Between questions and answers only what matters is to be read, unless somebody asked for more.
+    level = loaded.settings.log_level if loaded.origins["log_level"] != DEFAULT else LogLevel.WARNING
 
+    def protect(secrets: Iterable[str]) -> None:
+        set_up_logging(loaded.settings.log_format, level, secrets)
+
+    protect(secrets_of(loaded.settings))
     process = SetUp(app, loaded, protect)
-    talk = Conversation(process, wishes, asks=somebody_is_there() and not as_json, beside_json=as_json)
+    talk = Conversation(
+        process,
+        wishes,
+        asks=somebody_is_there() and not as_json,
+        beside_json=as_json,
+        is_at_work=is_running(loaded.settings.data_dir) and process.is_known("plex_url", "plex_token"),
+    )
     talk.until_the_plan_is_seen()
-    file = process.write() if talk.agrees() else None
+    try:
+        file = process.write() if talk.agrees() else None
+    except SettingsFileRefused as error:
+        click.echo(f"scenesync: not written: {error}", err=True)
+        return FAILED
     runs = is_running(loaded.settings.data_dir)
     if as_json:
         print_json({**_document(process), "written": None if file is None else str(file), "daemon_running": runs})

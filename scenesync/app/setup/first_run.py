@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from scenesync.app.context import AppContext
-    from scenesync.app.settings import LoadedSettings
+    from scenesync.app.settings import LoadedSettings, Settings
     from scenesync.web.server import Address
 
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_S: Final = 0.5
-LAST_PAGE_WITHIN_S: Final = 1.5
-"""The page that says that all is done is asked for once more before the dashboard takes over."""
+LAST_PAGE_WITHIN_S: Final = 5.0
+"""The browser asks for the page that says that all is done before the dashboard takes over."""
 
 
 def serve_until_set_up(
@@ -50,9 +50,7 @@ def serve_until_set_up(
     no page can be had.
     """
     address = _address(loaded)
-    # Others could reach the page: then only who knows the key, never who guesses at a code.
-    has_code = loaded.settings.http_api_key is None and is_loopback(address.host)
-    code = new_code() if has_code else ""
+    code = new_code() if lets_in_by_code(loaded.settings) else ""
 
     def protect(secrets: Iterable[str]) -> None:
         every = [*secrets_of(loaded.settings), address.api_key, *secrets]
@@ -73,14 +71,19 @@ def serve_until_set_up(
         while not stop.wait(LOOK_EVERY_S):
             found = reload()
             if found is not None and not _missing(found):
-                if desk.is_done:
-                    stop.wait(LAST_PAGE_WITHIN_S)
+                if desk.is_done and desk.was_told.wait(LAST_PAGE_WITHIN_S):
+                    stop.wait(LOOK_EVERY_S)  # its answer is on the way
                 log.info("set up, beginning")
                 return found
         return None
     finally:
         desk.stop()
         server.stop()
+
+
+def lets_in_by_code(settings: Settings) -> bool:
+    """Say whether a printed code opens the page: not where somebody chose a key, nor where others could try codes."""
+    return settings.http_api_key is None and is_loopback(settings.http_host)
 
 
 def _address(loaded: LoadedSettings) -> Address:

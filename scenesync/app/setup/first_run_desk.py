@@ -41,6 +41,8 @@ class FirstRunDesk:
     """The only one who touches the set-up, so an answer while something goes on is a Conflict."""
 
     def __init__(self, setup: SetUp) -> None:
+        self.was_told = threading.Event()
+        """The page that says that all is done was shown."""
         self._setup = setup
         self._busy = threading.Lock()
         self._doing: Doing | None = None
@@ -123,6 +125,10 @@ class FirstRunDesk:
         """Write the settings, now that the plan was seen."""
         self._require(Step.START)
         self._answer(self._setup.write)
+
+    def told(self) -> None:
+        """Hear that the last page was shown."""
+        self.was_told.set()
 
     # -- one thing at a time ------------------------------------------------------------------------------------------
 

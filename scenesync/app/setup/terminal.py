@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 SCENES_SHOWN: Final = 3
 SIGN_IN, BY_TOKEN = "sign-in", "token"
+ALL: Final = "all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +50,19 @@ class Wishes:
 
 
 class Conversation:
-    """Leads a set-up to its plan. ``asks``: somebody is there to answer. ``beside_json``: all is said on stderr."""
+    """Leads a set-up to its plan. ``asks``: somebody is there to answer. ``beside_json``: all is said on stderr.
 
-    def __init__(self, setup: SetUp, wishes: Wishes, *, asks: bool, beside_json: bool) -> None:
+    ``is_at_work``: a daemon has settings already that it works with.
+    """
+
+    def __init__(
+        self, setup: SetUp, wishes: Wishes, *, asks: bool, beside_json: bool, is_at_work: bool = False
+    ) -> None:
         self.setup = setup
         self.wishes = wishes
         self.asks = asks
         self._to_stderr = beside_json
+        self._is_at_work = is_at_work
         self.console = Console(highlight=False, soft_wrap=True, stderr=beside_json)
         self._steps: dict[Step, Callable[[], None]] = {
             Step.STASH: self._stash,
@@ -67,10 +74,14 @@ class Conversation:
             Step.PLAN: self._plan,
         }
         self._tried: set[str] = set()
+        self._told_title = ""
 
     def until_the_plan_is_seen(self) -> None:
         """Go through the steps; what fails is said, and asked again if somebody is there. Raises else."""
-        self._say("Nothing is written to Plex, and no setting is changed, before you have seen the plan.")
+        if self._is_at_work:
+            self._say("A daemon works already; it goes on as it is set up now until you have seen the new plan.")
+        else:
+            self._say("Nothing is written to Plex, and no setting is changed, before you have seen the plan.")
         while (step := next_step(self.setup.state)) in self._steps:
             try:
                 self._steps[step]()
@@ -100,7 +111,7 @@ class Conversation:
         setup = self.setup
         url = self._once("stash_url", self.wishes.stash_url)
         if not url and self._may_ask("stash_url"):
-            url = self._ask("Address of Stash", setup.loaded.settings.stash_url)
+            url = self._ask("Address of Stash", setup.tried.get("stash_url", setup.loaded.settings.stash_url))
         key = self._once("stash_api_key", self.wishes.stash_api_key)
         try:
             setup.try_stash(url or None, key or None)
@@ -128,7 +139,8 @@ class Conversation:
         elif self._choose_way() == SIGN_IN:
             self._sign_in()
         else:
-            url = self._ask("Address of Plex", setup.loaded.settings.plex_url or "http://localhost:32400")
+            known = setup.tried.get("plex_url") or setup.loaded.settings.plex_url
+            url = self._ask("Address of Plex", known or "http://localhost:32400")
             setup.try_plex(url, self._secret("Token of the server's owner"))
         self._found_plex()
 
@@ -175,12 +187,13 @@ class Conversation:
         self._title("Libraries")
         plex = self.setup.state.plex
         assert plex is not None  # noqa: S101 - the step before
-        wanted = () if self._was_tried("libraries") else self.wishes.libraries
-        if not wanted and self._may_ask("plex_libraries") and not self.wishes.all_libraries:
+        known = self.setup.loaded.settings.plex_libraries
+        is_wished = not self._was_tried("libraries") and (bool(self.wishes.libraries) or self.wishes.all_libraries)
+        wanted = self.wishes.libraries if is_wished else known
+        if not is_wished and self._may_ask("plex_libraries"):
             self._say(f"Plex has: {', '.join(plex.libraries)}.")
-            known = ", ".join(self.setup.loaded.settings.plex_libraries) or "all"
-            text = self._ask("Libraries to keep in sync, with commas", known)
-            wanted = () if text.strip().casefold() == "all" else tuple(part.strip() for part in text.split(","))
+            text = self._ask("Libraries to keep in sync, with commas", ", ".join(known) or ALL)
+            wanted = () if text.casefold() == ALL else tuple(part.strip() for part in text.split(","))
         self.setup.choose_libraries(wanted)
         self._found(", ".join(self.setup.state.libraries or ()) or "all movie libraries, also those to come")
 
@@ -267,7 +280,10 @@ class Conversation:
         return click.confirm(question, default=default, err=self._to_stderr)
 
     def _title(self, text: str) -> None:
-        self.console.print(f"\n[bold]{text}[/]")
+        """Say what it is about now, once: not again when something is asked again."""
+        if text != self._told_title:
+            self._told_title = text
+            self.console.print(f"\n[bold]{text}[/]")
 
     def _say(self, text: str) -> None:
         self.console.print(text, markup=False)

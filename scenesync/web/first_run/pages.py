@@ -60,6 +60,7 @@ def page(request: Request, desk: DeskGiven) -> Response:
     """Show the whole page; once all is done it leads to the dashboard, which takes our place in a moment."""
     answer = _shown(request, desk, "first_run.html")
     if desk.view().step == DONE:
+        desk.told()
         answer.headers["Refresh"] = f"{ONWARD_AFTER_S}; url={pages_of(request).url('/')}"
     return answer
 

@@ -120,3 +120,7 @@ class SetUpDesk(Protocol):
     def start(self) -> None:
         """Write the settings, now that the plan was seen. Raises Conflict before."""
         ...
+
+    def told(self) -> None:
+        """Hear that a person was told that all is done."""
+        ...
