@@ -216,6 +216,7 @@ def test_several_servers_are_there_to_choose_from_and_signing_in_can_be_cancelle
 def test_a_plan_that_fails_can_be_made_again(home: FirstRunWorld, browser: PageBrowser) -> None:
     browser.send("stash", url=home.stash.url, key="")
     browser.send("plex", url=home.plex.url, token=TOKEN)
+    assert browser.send("libraries", which="some").status == 422
     home.plex.fail_next(1, faults.status(500), only="list")
     browser.send("libraries", which="some", library_1="Scenes")
     eventually(lambda: "Plex answered 500" in browser.words())

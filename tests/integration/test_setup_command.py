@@ -212,6 +212,8 @@ def test_a_no_at_the_end_changes_nothing(home: SetUpWorld) -> None:
     setup.try_stash(home.stash.url)
     setup.try_plex(home.plex.url, TOKEN)
     setup.choose_libraries(())
+    with pytest.raises(RuntimeError, match="before there is a plan"):
+        setup.write()
     talk = Conversation(setup, Wishes(), asks=True, beside_json=False)
     with CliRunner().isolation(input="n\n\n"):  # no path map, and the default at the end
         talk.until_the_plan_is_seen()

@@ -165,8 +165,9 @@ class SetUp:
         self.state = replace(self.state, plan=plan)
 
     def write(self) -> Path:
-        """Write what was answered, now that the plan was seen, and return the file."""
-        assert self.state.plan is not None  # noqa: S101 - what this class promises
+        """Write what was answered, now that the plan was seen, and return the file. Raises RuntimeError before."""
+        if self.state.plan is None:
+            raise RuntimeError("nothing is written before there is a plan")
         values: dict[str, str | Sequence[str]] = {
             key: self._answers[key] for key in ASKED if key in self._answers and key not in self.fixed
         }

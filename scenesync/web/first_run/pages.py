@@ -13,6 +13,7 @@ from scenesync.web.pages.coverage import scene_shares
 from scenesync.web.pages.frame import pages_of
 from scenesync.web.pages.login import Form
 from scenesync.web.pages.progress import led_to
+from scenesync.web.problems import Unusable
 
 PAGE: Final = "/setup"
 DONE: Final = "done"
@@ -97,9 +98,11 @@ def server(request: Request, desk: DeskGiven, form: Form) -> Response:
 
 @router.post(f"{PAGE}/libraries")
 def libraries(request: Request, desk: DeskGiven, form: Form) -> Response:
-    """Take the libraries whose boxes are ticked."""
+    """Take the libraries whose boxes are ticked. Raises Unusable for none."""
     ticked = [value for name, value in form.items() if name.startswith("library_")]
-    names = () if form.get("which") == "all" else ticked
+    if form.get("which") == "some" and not ticked:
+        raise Unusable("Tick at least one library, or choose all.", code="invalid-request")
+    names = ticked if form.get("which") == "some" else ()
     return _after(request, desk, lambda: desk.libraries(names))
 
 
