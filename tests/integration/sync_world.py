@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import SecretStr
 
+from scenesync.app.clients import stash_client
 from scenesync.app.installation import Installation, open_installation
 from scenesync.app.settings import Settings
 from scenesync.domain.job import scene_job
@@ -78,9 +79,12 @@ class SyncWorld:
         return self.plex.add_item(self.library, file=f"{PLEX_ROOT}/{path}", size_bytes=size, duration_ms=60_000)
 
     @contextmanager
-    def installed(self, **changes: Any) -> Iterator[Installation]:
-        with open_installation(self.settings(**changes), repairs=True) as installation:
-            yield installation
+    def installed(self, *, patient_stash: bool = False, **changes: Any) -> Iterator[Installation]:
+        """Open it; with ``patient_stash`` the time-outs among the changes are Plex's alone."""
+        with ExitStack() as stack:
+            patient = self.settings(**{**changes, "read_timeout": 30.0, "connect_timeout": 30.0})
+            stash = stack.enter_context(stash_client(patient)) if patient_stash else None
+            yield stack.enter_context(open_installation(self.settings(**changes), stash=stash, repairs=True))
 
     def drain(self, *scene_ids: int, **changes: Any) -> list[Attempt]:
         """Enqueue the scenes, work until nothing is due, and return the attempts made."""
