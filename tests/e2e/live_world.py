@@ -36,13 +36,15 @@ STASH_ROOT, PLEX_ROOT = "/data/stash", "/mnt/media"
 PATIENCE_S = 30.0
 
 
-def eventually(condition: Callable[[], object], what: str, within_s: float = PATIENCE_S) -> None:
+def eventually(
+    condition: Callable[[], object], what: str, within_s: float = PATIENCE_S, *, every_s: float = 0.02
+) -> None:
     """Wait until ``condition`` holds; ``what`` says what was expected."""
     deadline = time.monotonic() + within_s
     while not condition():
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {within_s:.0f} s: {what}")
-        time.sleep(0.02)
+        time.sleep(every_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +271,11 @@ class LiveWorld:
         queue = self.queue()
         return queue.pending + queue.in_progress + queue.dead_letters
 
-    def settle(self, within_s: float = PATIENCE_S) -> None:
+    def settle(self, within_s: float = PATIENCE_S, *, every_s: float = 0.02) -> None:
         """Wait until no job waits or is in progress."""
-        eventually(lambda: self.queue().pending + self.queue().in_progress == 0, "an empty queue", within_s)
+
+        def is_empty() -> bool:
+            queue = self.queue()
+            return queue.pending + queue.in_progress == 0
+
+        eventually(is_empty, "an empty queue", within_s, every_s=every_s)

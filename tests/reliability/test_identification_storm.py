@@ -26,6 +26,8 @@ pytestmark = [pytest.mark.reliability, pytest.mark.timeout(3600)]
 
 TOUCHES = 3
 """How often the task writes each scene."""
+EVERY_S = 1.0
+"""So often it is looked how far things are: the servers and their thousands of items live in this very process."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +58,22 @@ def household(folder: Path, scenes: int, *, hooks: bool) -> tuple[LiveWorld, lis
     library = world.stash.library
     library._clock = lambda: time.time() - 86_400  # made yesterday, as far as Stash is concerned
     made = [
-        world.add_scene(f"Film {number:05d}", size_bytes=1_000_000 + number, details="Nobody knows what this is.")
+        world.add_scene(
+            f"Film {number:05d}", size_bytes=1_000_000 + number, details="Nobody knows what this is.", cover=None
+        )
         for number in range(scenes)
     ]
     library._clock = None
     return world, made
+
+
+def begin(world: LiveWorld, *, within_s: float, **settings: str) -> None:
+    """Sync everything, and wait until the daemon hears Stash and nothing of that is news any more."""
+    assert world.scenesync("sync", "--all", "--no-wait", **settings).exit_code == 0
+    world.daemon(poll_interval="1", reconcile_interval="never", **settings)
+    world.settle(within_s, every_s=EVERY_S)
+    eventually(lambda: world.stash.subscriptions.active == 2, "the daemon listens")
+    time.sleep(3.0)
 
 
 def storm(world: LiveWorld, scenes: list[Scene], *, lasts_s: float, within_s: float) -> Storm:
@@ -80,8 +93,9 @@ def storm(world: LiveWorld, scenes: list[Scene], *, lasts_s: float, within_s: fl
         lambda: sum(item.summary.startswith(last) for item in world.plex.items()) == len(scenes),
         "the last version in Plex",
         within_s,
+        every_s=EVERY_S,
     )
-    world.settle(within_s)
+    world.settle(within_s, every_s=EVERY_S)
     time.sleep(3.0)  # further looks, which find nothing to do
     counts = world.plex.counts()
     return Storm(
@@ -105,10 +119,7 @@ def test_a_storm_is_one_job_a_scene_and_plex_has_its_peace_while_it_lasts(
     within_s = 60 + scenes * 0.2
     limits = {"max_change_items": "1", "max_change_percent": "100"}
     with world:
-        assert world.scenesync("sync", "--all", **limits).exit_code == 0
-        world.daemon(poll_interval="1", **limits)
-        eventually(lambda: world.stash.subscriptions.active == 2, "the daemon listens")
-        time.sleep(3.0)  # what was synced just now is news no more
+        begin(world, within_s=within_s, **limits)
         found = storm(world, made, lasts_s=60.0 if bounds.is_long else 3.0, within_s=within_s)
     how = "hooks" if hooks else "polling"
     tried = f"{scenes:,} scenes written {TOUCHES} times each by a task, {how}"
@@ -126,10 +137,7 @@ def test_a_storm_that_turns_the_library_over_stops_before_its_first_write(tmp_pa
     world, made = household(tmp_path, 30, hooks=False)
     limits = {"max_change_items": "5"}  # and more than half of all
     with world:
-        assert world.scenesync("sync", "--all", **limits).exit_code == 0
-        world.daemon(poll_interval="1", **limits)
-        eventually(lambda: world.stash.subscriptions.active == 2, "the daemon listens")
-        time.sleep(3.0)
+        begin(world, within_s=60.0, **limits)
         world.plex.clear_records()
         world.stash.bulk_save(made, details="From the wrong box.")
         eventually(
