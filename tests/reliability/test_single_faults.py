@@ -31,7 +31,7 @@ pytestmark = pytest.mark.reliability
 
 HASTY: Final = {"read_timeout": 0.5, "connect_timeout": 10.0, "patient_stash": True}
 """For what Plex never answers in time; elsewhere a busy machine must not look like a silent server."""
-PATIENT: Final = {"read_timeout": 10.0, "connect_timeout": 10.0}
+PATIENT: Final = {"read_timeout": 30.0, "connect_timeout": 30.0}
 DRIP_ENDS_AFTER_S: Final = 4 * 0.5 + 0.5
 PAUSE_S: Final = 0.1
 DEFERRED, RETRY, SYNCED = Outcome.DEFERRED, Outcome.RETRY, Outcome.SYNCED
