@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import enum
 import itertools
+import math
 import threading
+import time
 from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _REMEMBERED: Final = 10
+TOLD_EVERY_S: Final = 0.1
+"""How far a job is, is told no more often (facts/stash.md 3.4)."""
 
 
 class JobStatus(enum.Enum):
@@ -65,6 +69,7 @@ class JobQueue:
         self._condition = threading.Condition()
         self._ids = itertools.count(1)
         self._jobs: dict[int, Job] = {}
+        self._told_at = -math.inf
         self._work: deque[tuple[int, Callable[[JobControl], None], Cancellation]] = deque()
         self._cancellations: dict[int, Cancellation] = {}
         self._finished: deque[Job] = deque(maxlen=_REMEMBERED)
@@ -163,4 +168,8 @@ class JobQueue:
             if job_id not in self._jobs:
                 return
             job = self._jobs[job_id] = replace(self._jobs[job_id], progress=value)
+            now = time.monotonic()
+            if now - self._told_at < TOLD_EVERY_S:
+                return
+            self._told_at = now
         self.on_change("UPDATE", job)

@@ -33,21 +33,23 @@ def start_scan(engine: Engine, base_url: str, files: Sequence[NewFile]) -> int:
 def start_identify(
     engine: Engine, base_url: str, changes: Sequence[tuple[int, Mapping[str, Any]]], *, pause_s: float
 ) -> int:
-    """Queue a task that identifies scenes, with a pause after each; return the job's id.
+    """Queue a task that identifies scenes, one each ``pause_s`` as far as it keeps up; return the job's id.
 
     Each change is a write of its own, with a hook whose input lacks the scene's id (facts/stash.md 2.1).
     """
 
     def work(control: JobControl) -> None:
         context = _context(engine, base_url, control)
+        began = time.monotonic()
         for number, (scene_id, raw) in enumerate(changes, 1):
             with context.library.lock:
                 context.library.put_scene(updated_scene(context, context.library.scene(scene_id), raw))
             whole = full_input(context, "SceneUpdateInput", raw)
             context.fire(SCENE_UPDATED, scene_id, whole, tuple(raw))
             control.set_progress(number / len(changes))
-            if pause_s:
-                time.sleep(pause_s)
+            early_s = began + number * pause_s - time.monotonic()
+            if early_s > 0:
+                time.sleep(early_s)
 
     return engine.jobs.add(IDENTIFYING, work)
 
