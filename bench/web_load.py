@@ -23,7 +23,7 @@ from bench.figures import Benchmark, Figure, at_least, at_most, interleaved, pai
 from bench.product import Product, open_product
 from bench.simulated_servers import ServerProcess
 from scenesync.app.dashboard.serving import Dashboard
-from scenesync.app.settings import LoadedSettings
+from scenesync.app.settings import CONFIG_FILE_NAME, LoadedSettings
 from scenesync.app.settings_model import KEYS
 from scenesync.domain.scene_state import SceneStanding, SceneState
 from scenesync.store.scene_states import SceneStateStore
@@ -131,7 +131,7 @@ def _drain(product: Product, dashboard: Dashboard | None, workers: int) -> float
 @contextlib.contextmanager
 def _served(product: Product) -> Iterator[Dashboard]:
     settings = product.installation.settings.model_copy(update={"http_api_key": SecretStr(KEY), "http_port": 0})
-    loaded = LoadedSettings(settings, dict.fromkeys(KEYS, "default"), (), ())
+    loaded = LoadedSettings(settings, dict.fromkeys(KEYS, "default"), (), (settings.data_dir / CONFIG_FILE_NAME,))
     dashboard = Dashboard(loaded)
     dashboard.serve(loaded)
     try:

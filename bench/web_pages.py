@@ -23,7 +23,7 @@ from scenesync.app.dashboard.serving import Dashboard
 from scenesync.app.data_directory import PLANS_FOLDER
 from scenesync.app.installation import Installation, open_installation
 from scenesync.app.opening import open_queue
-from scenesync.app.settings import LoadedSettings, Settings
+from scenesync.app.settings import CONFIG_FILE_NAME, LoadedSettings, Settings
 from scenesync.app.settings_model import KEYS
 from scenesync.domain.diff import FieldChange
 from scenesync.domain.fields import Field
@@ -180,7 +180,7 @@ def _loaded(folder: str) -> LoadedSettings:
         http_api_key=SecretStr(KEY),
         http_port=0,
     )
-    return LoadedSettings(settings, dict.fromkeys(KEYS, "default"), (), ())
+    return LoadedSettings(settings, dict.fromkeys(KEYS, "default"), (), (settings.data_dir / CONFIG_FILE_NAME,))
 
 
 def _fill(answer: Any, folder: str, library: int) -> None:  # noqa: ANN401

@@ -74,6 +74,11 @@ class LoadedSettings:
     warnings: tuple[str, ...]
     files: tuple[Path, ...]
 
+    @property
+    def file(self) -> Path:
+        """The settings file, even if it is missing."""
+        return self.files[0]
+
 
 @dataclass(frozen=True, slots=True)
 class PlexConnection:

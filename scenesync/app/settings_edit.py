@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
+from scenesync.app.settings import DEFAULT
 from scenesync.app.settings_model import SECRET_KEYS
 from scenesync.disk.ownership import hand_over
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
     from tomlkit.items import Array, String
 
+    from scenesync.app.settings import LoadedSettings
+
 NEW_FILE_MODE: Final = 0o600
 """The file may come to hold a token."""
 _MARK: Final = b"\xef\xbb\xbf"
@@ -28,6 +31,21 @@ _MARK: Final = b"\xef\xbb\xbf"
 
 class SettingsFileRefused(Exception):
     """The settings file cannot be changed safely; the message says why and what to do instead."""
+
+
+def wins_over_file(loaded: LoadedSettings, key: str) -> str:
+    """Return where ``key`` is set so that the settings file's value would not count, "" if it would."""
+    origin = loaded.origins[key]
+    return "" if origin == DEFAULT or origin.startswith("file ") else origin
+
+
+def path_map_in(path: Path) -> tuple[str, ...]:
+    """Return ``path_map`` as the settings file has it, none if it has none. Raises SettingsFileRefused."""
+    try:
+        found = _read(path, path.read_bytes() if path.exists() else b"")[1].get("path_map", [])
+    except OSError as error:
+        raise SettingsFileRefused(f"{path} cannot be read ({error.strerror or type(error).__name__}).") from error
+    return tuple(map(str, found)) if isinstance(found, list) else ()
 
 
 def write_path_map(path: Path, rules: Sequence[str]) -> Path:

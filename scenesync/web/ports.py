@@ -310,6 +310,18 @@ class SettingsView(Protocol):
         ...
 
 
+class PathMaps(Protocol):
+    """The path map in force, the one that is proposed, and the settings file."""
+
+    def show(self) -> scenes.PathMap:
+        """Return them, and what was last written from here."""
+        ...
+
+    def write(self, rules: Sequence[str]) -> scenes.PathMap:
+        """Write rules to the settings file: those that are proposed, or those that stood there before."""
+        ...
+
+
 class Metrics(Protocol):
     """The figures for Prometheus."""
 
@@ -337,5 +349,6 @@ class Services:
     log: LogBook
     settings: SettingsView
     support: SupportBundles
+    path_maps: PathMaps
     metrics: Metrics
     events: EventRing

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import urllib3
-from live_world import eventually
+from live_world import PLEX_ROOT, STASH_ROOT, eventually
 
 if TYPE_CHECKING:
     from live_world import Daemon, LiveWorld
@@ -103,6 +103,33 @@ def test_new_settings_move_the_dashboard(world: LiveWorld) -> None:
     url = re.findall(r"dashboard and API at (http://\S+)", daemon.log)[-1]
     assert get(f"{url}/api/v1/status", "fake-http-key-0123456789").status == 401
     assert get(f"{url}/api/v1/status", "fake-http-key-9876543210").status == 200
+
+
+def test_a_path_map_written_from_the_dashboard_is_in_force_without_a_restart(world: LiveWorld) -> None:
+    world.data_dir.mkdir(mode=0o700)
+    key = "fake-http-key-0123456789"
+    (world.data_dir / "scenesync.toml").write_text(f'http_api_key = "{key}"\n')
+    world.add_scene("Harbour at dawn")
+    daemon = world.daemon(**SERVED, path_map=None)
+    url = url_of(daemon)
+    eventually(lambda: get(f"{url}/health/ready").status == 200, "it works")
+
+    def asked(method: str, path: str, document: object = None) -> Any:
+        answer = urllib3.request(
+            method, f"{url}/api/v1{path}", headers={"X-Api-Key": key}, json=document, retries=False, timeout=10
+        )
+        assert answer.status < 300, answer.data
+        return answer.json()
+
+    task = asked("POST", "/tasks", {"kind": "doctor"})
+    eventually(lambda: asked("GET", f"/tasks/{task['id']}")["state"] != "running", "the doctor has looked")
+    proposed = asked("GET", "/path-map")["proposed"]
+    assert proposed == [f"{STASH_ROOT} => {PLEX_ROOT}"]
+    assert asked("POST", "/path-map", {"rules": proposed})["is_awaited"] is True
+    eventually(lambda: not asked("GET", "/path-map")["is_awaited"], "the daemon took it over")
+    shown = asked("GET", "/path-map")
+    assert (shown["in_force"], shown["latest"]["before"]) == (proposed, [])
+    assert daemon.is_running()
 
 
 def test_no_command_imports_the_web_framework() -> None:

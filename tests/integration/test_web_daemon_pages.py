@@ -198,7 +198,7 @@ class TestSettings:
         settings = world.settings(workers=7, tag_exclude=(f"To do {SCRIPT}",))
         loaded = world.loaded()
         origins = {**loaded.origins, "workers": "environment SCENESYNC_WORKERS", "tag_exclude": "file /etc/x.toml"}
-        monkeypatch.setattr(desk, "loaded", type(loaded)(settings, origins, (), ()))
+        monkeypatch.setattr(desk, "loaded", type(loaded)(settings, origins, (), loaded.files))
         text = page(browser, "/settings?which=set")
         assert re.findall(r'<div id="(\w+)">', text) == ["workers", "tag_exclude"]
         workers = words_of(text.partition('<div id="workers">')[2].partition("</div>")[0])

@@ -16,7 +16,7 @@ from sync_world import SyncWorld, eventually
 from scenesync.app.daemon import routines_of
 from scenesync.app.dashboard.serving import Dashboard
 from scenesync.app.installation import open_installation
-from scenesync.app.settings import LoadedSettings
+from scenesync.app.settings import CONFIG_FILE_NAME, LoadedSettings
 from scenesync.app.settings_model import KEYS
 from scenesync.intake.stash_activity import StashActivity
 from scenesync.worker.loop import LoopLimits
@@ -71,7 +71,7 @@ class WebWorld(SyncWorld):
 
     def loaded(self, **changes: Any) -> LoadedSettings:
         settings = self.settings(**{**self.changes, **changes})
-        return LoadedSettings(settings, dict.fromkeys(KEYS, "default"), (), ())
+        return LoadedSettings(settings, dict.fromkeys(KEYS, "default"), (), (self.data_dir / CONFIG_FILE_NAME,))
 
     @property
     def url(self) -> str:

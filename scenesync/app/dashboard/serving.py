@@ -17,6 +17,7 @@ from scenesync.app.dashboard.jobs import QueuedJobs
 from scenesync.app.dashboard.journal import RunsThatWait, WrittenEdits
 from scenesync.app.dashboard.log_book import RecentLines
 from scenesync.app.dashboard.measures import Measures
+from scenesync.app.dashboard.path_maps import WrittenPathMaps
 from scenesync.app.dashboard.plans import KeptPlans
 from scenesync.app.dashboard.rate import RecentAttempts
 from scenesync.app.dashboard.scene_page import SceneKnowledge
@@ -57,6 +58,7 @@ class Dashboard:
         self._coverage = CoverageKept()
         self._work = AskedWork(self.desk, self.runner, self.standing, self._coverage)
         self._lines = RecentLines(self.events)
+        self._path_maps = WrittenPathMaps(self.desk, self.standing.checks)
         self._address: Address | None = None
         self._server: WebServer | None = None
 
@@ -79,6 +81,7 @@ class Dashboard:
             log=self._lines,
             settings=EffectiveSettings(self.desk),
             support=SupportBundles(self.desk, self.standing, self._lines),
+            path_maps=self._path_maps,
             metrics=self.measures,
             events=self.events,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from scenesync.app.settings import CONFIG_FILE_NAME, masked
+from scenesync.app.settings import masked
 from scenesync.app.settings_model import ENV_PREFIX, LATER_KEYS, SECRET_KEYS, Settings
 from scenesync.app.settings_reference import sections
 from scenesync.app.settings_values import allowed_text
@@ -48,8 +48,7 @@ class EffectiveSettings:
 
     def file(self) -> str:
         """Return where the settings file is, or would be."""
-        settings, files = self._desk.loaded.settings, self._desk.loaded.files
-        return str(files[0] if files else settings.data_dir / CONFIG_FILE_NAME)
+        return str(self._desk.loaded.file)
 
     def test_connection(self, service: str) -> scenes.Connection:
         """Ask a server whether it accepts us."""

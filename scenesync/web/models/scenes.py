@@ -184,6 +184,32 @@ class Coverage(Document):
     classes: list[CoverageClass]
 
 
+class PathMapChange(Document):
+    """A path map that was written to the settings file, and the one that stood there before."""
+
+    at: EpochS
+    file: str
+    before: list[str]
+    after: list[str]
+
+
+class PathMap(Document):
+    """What folders are called by Stash and by Plex, as rules ``stash_prefix => plex_prefix``."""
+
+    in_force: list[str]
+    proposed: list[str] = Field(description="What the doctor found to be better; empty: nothing, or it was not asked.")
+    file: str = Field(description="The settings file that would be written.")
+    why_not: str = Field(description="Why what the file says would not count; empty: it would.")
+    latest: PathMapChange | None = Field(description="What was last written from here, null once it was changed since.")
+    is_awaited: bool = Field(description="Whether that is still to be taken over, which takes seconds.")
+
+
+class WritePathMap(Wish):
+    """The rules to write: those that are proposed, or those that stood there before the latest change."""
+
+    rules: Annotated[list[Annotated[str, Field(max_length=4_000)]], Field(max_length=200)]
+
+
 class LogEntry(Document):
     """One line of the log."""
 

@@ -1,7 +1,7 @@
 """How much of both libraries meets, why the rest does not, and the path map that would help."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 
@@ -38,15 +38,13 @@ def coverage(
 ) -> Response:
     """Show what was found last."""
     found = services.coverage.latest()
-    report = services.standing.checks()
     return pages_of(request).render(
         request,
         "coverage.html",
         coverage=found,
         bars={"stash": bar(scene_shares(found)), "plex": bar(item_shares(found))},
-        mapping=next((check for check in report.checks if check.name == "path mapping"), None),
-        checked_at=report.checked_at,
         task=task_shown(services, task) or task_shown(services, None, "coverage"),
+        **map_facts(services),
     )
 
 
@@ -57,6 +55,29 @@ def look(request: Request, services: ServicesGiven, form: Form) -> Response:
     if kind not in KINDS:
         raise Unusable("There is nothing of that kind to look at.", code="invalid-request")
     return led_to(request, f"/coverage?task={services.tasks.start(kind).id}")
+
+
+@router.get("/parts/coverage/map")
+def map_part(request: Request, services: ServicesGiven) -> Response:
+    """Show the path map, for a page that waits for one to be taken over."""
+    return pages_of(request).render(request, "coverage_map.html", **map_facts(services))
+
+
+@router.post("/coverage/map")
+def write_map(request: Request, services: ServicesGiven, form: Form) -> Response:
+    """Write the rules that the page showed to the settings file. Raises Conflict."""
+    services.path_maps.write(form.get("rules", "").splitlines())
+    return map_part(request, services)
+
+
+def map_facts(services: ServicesGiven) -> dict[str, Any]:
+    """Return what the page shows of the path map."""
+    report = services.standing.checks()
+    return {
+        "mapping": next((check for check in report.checks if check.name == "path mapping"), None),
+        "checked_at": report.checked_at,
+        "path_map": services.path_maps.show(),
+    }
 
 
 def scene_shares(coverage: Coverage) -> Sequence[Share]:
