@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 WORKERS ?= $(shell expr $$(nproc 2>/dev/null || echo 2) + 1)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test reliability check format bench bench-quick bench-publish run reference plugin wheels clean
+.PHONY: help setup demo test reliability check format bench bench-quick bench-publish run reference screenshots plugin wheels clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -54,6 +54,9 @@ run: $(READY) ## the daemon, with the settings of this machine
 reference: $(READY) ## regenerate docs/SETTINGS.md and docs/COMMANDS.md
 	$(BIN)/python -m scenesync.app.settings_reference > docs/SETTINGS.md
 	$(BIN)/python -m scenesync.app.command_reference > docs/COMMANDS.md
+
+screenshots: $(READY) ## pictures of every page in build/screenshots, and those that docs/images has
+	PYTHONPATH=.:tests/e2e:tests/e2e/browser $(BIN)/python -m screenshots --keep
 
 plugin: $(READY) ## dist/scenesync.zip and dist/index.yml, as Stash installs plugins
 	@epoch="$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)}"; $(BIN)/python -m deploy.plugin_zip --epoch "$$epoch"

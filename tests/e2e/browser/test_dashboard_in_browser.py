@@ -10,6 +10,8 @@ from household import KEY
 from live_world import eventually
 from selenium.webdriver.common.keys import Keys
 
+from scenesync.simulators.plex import faults
+from scenesync.web.pages.error_words import error_name
 from scenesync.web.pages.frame import NAVIGATION
 
 if TYPE_CHECKING:
@@ -63,7 +65,7 @@ def test_a_sync_is_seen_while_it_happens(page: Chromium, house: Household) -> No
 
 
 def test_a_scene_that_plex_has_twice_is_pinned_to_one(page: Chromium, house: Household) -> None:
-    _, chosen = house.rivals[house.twice.id]
+    _, chosen = house.rivals
     page.open("/scenes?state=ambiguous")
     page.press("Northern lights")
     page.shows("Which of these is it?")
@@ -89,9 +91,65 @@ def test_edits_are_undone_then_planned_read_and_written_again(page: Chromium, ho
     page.shows("A walk between stalls.")
     assert item.summary == ""
     page.press("Apply the plan: 1 scene")
-    assert "It can be undone" in page.confirm()
+    assert "can be undone" in page.confirm()
     eventually(lambda: item.summary == "A walk between stalls.", "what the plan says")
     page.shows("Carry a plan out: done.")
+
+
+def test_a_dead_letter_is_replayed_once_its_cause_is_gone(page: Chromium, house: Household) -> None:
+    plex, item = house.world.plex, house.world.item_of(house.walk)
+    letters = house.world.queue().dead_letters
+    plex.fail_next(9, faults.status(400), only="edit")
+    house.world.stash.save(house.walk, details="Up the stairs at high tide.")
+    eventually(lambda: house.world.queue().dead_letters > letters, "a dead letter")
+    plex.heal()
+    page.open("/dead-letters")
+    page.press(error_name("PlexPermanentError"))
+    page.press("Replay Lighthouse walk")
+    eventually(lambda: item.summary == "Up the stairs at high tide.", "the edit in Plex")
+    page.open(f"/dead-letters?scene={house.walk.id}")
+    page.shows("has no dead letter")
+
+
+def test_one_edit_is_undone_from_the_journal_after_it_was_shown(page: Chromium, house: Household) -> None:
+    item = house.world.item_of(house.dawn)
+    house.world.stash.save(house.dawn, details="A storm keeps the boats in.")
+    eventually(lambda: item.summary == "A storm keeps the boats in.", "the edit to undo")
+    page.open(f"/journal?scene={house.dawn.id}")
+    page.press("Undo…", "//main//li")
+    page.shows("Put it back")
+    assert item.summary == "A storm keeps the boats in."
+    page.press("Put it back…")
+    assert "The undo is a run of its own" in page.confirm()
+    eventually(lambda: item.summary != "A storm keeps the boats in.", "what Plex showed before")
+    page.shows("Undo this undo")
+
+
+def test_the_log_is_seen_as_it_is_written_and_can_be_stopped(page: Chromium, house: Household) -> None:
+    page.open("/log")
+    house.world.stash.save(house.noon, date="2024-06-01")
+    page.shows(f"synced scene={house.noon.id} items={house.world.item_of(house.noon).rating_key}", "#lines")
+    page.press("Pause")
+    before = page.text("#lines")
+    house.world.stash.save(house.noon, date="2024-05-17")
+    page.shows("Go on (", "#pause")
+    assert page.text("#lines") == before
+    page.press("Go on")
+    eventually(
+        lambda: page.text("#lines").count("\nsynced scene=") > before.count("\nsynced scene="), "what came meanwhile"
+    )
+
+
+def test_a_routine_is_run_now_and_a_connection_is_tried(page: Chromium, house: Household) -> None:
+    page.open("/tasks")
+    page.press("Run now: Back up state and queue")
+    eventually(lambda: any((house.world.data_dir / "backups").glob("*")), "a backup")
+    page.shows("Back up state and queue every week done")
+    page.open("/settings")
+    for _ in range(2):
+        page.press("Test the connection")  # of Stash, which is first, then again
+    page.shows("answers")
+    assert KEY not in page.text()
 
 
 def test_everything_is_reached_by_keyboard_and_shows_where_it_is(page: Chromium) -> None:
