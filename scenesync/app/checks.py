@@ -21,6 +21,7 @@ from scenesync.app.photo_settings import photo_address, why_photos_cannot_work, 
 from scenesync.app.settings import SettingsError, not_yet_effective
 from scenesync.app.stash_checks import check_stash_looks
 from scenesync.domain.errors import PermanentError, TransientError
+from scenesync.notify.apprise_way import MISSING, is_installed
 from scenesync.queue.errors import QueueDamaged, QueueDiskFull, QueueError
 from scenesync.store.errors import StoreError
 from scenesync.store.memory import Memory
@@ -70,6 +71,8 @@ def _check_settings(loaded: LoadedSettings) -> Iterator[Check]:
     yield Check("settings", Verdict.OK, f"{changed} of {len(loaded.origins)} differ from their defaults")
     for warning in loaded.warnings:
         yield Check("settings", Verdict.WARNING, warning)
+    if loaded.settings.notify_urls is not None and not is_installed():
+        yield Check("notifications", Verdict.FAILED, "the package apprise is not installed", MISSING)
     for key in not_yet_effective(loaded.settings):
         yield Check("settings", Verdict.WARNING, f"{key} has no effect in this version yet", "Leave it at its default.")
 

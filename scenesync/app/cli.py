@@ -47,6 +47,7 @@ IN_MODULES_OF_THEIR_NAME: Final = (
     "doctor",
     "health",
     "backup",
+    "notify",
     "demo",
 )
 COMMANDS: Final = {

@@ -50,7 +50,8 @@ def secrets_of(settings: Settings) -> Iterator[str]:
     for key in type(settings).model_fields:
         value = getattr(settings, key)
         if isinstance(value, SecretStr):
-            yield value.get_secret_value()
+            text = value.get_secret_value()
+            yield from dict.fromkeys((text, *text.split()))
 
 
 def print_json(document: Any) -> None:  # noqa: ANN401 - JSON

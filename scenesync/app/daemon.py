@@ -28,6 +28,8 @@ from scenesync.app.reconciliation_schedule import Schedule
 from scenesync.app.second_look import make_good
 from scenesync.app.settings import SettingsError, not_yet_effective
 from scenesync.app.signals import stopping_on_signals
+from scenesync.app.telling.pulse import pulse_routines
+from scenesync.app.telling.teller import telling
 from scenesync.disk.room import is_no_room
 from scenesync.domain.errors import StashRefused, StashUnavailable
 from scenesync.domain.outcome import Attempt, Outcome
@@ -284,6 +286,7 @@ class Daemon:
                 schedule = Schedule(installation, loop.require_session)
                 stack.enter_context(beside("reconciliation", schedule.run, end_of_round))
                 stack.enter_context(beside("second look", lambda end: make_good(installation, end), end_of_round))
+                stack.enter_context(telling(installation, end_of_round))
                 stack.enter_context(hearing_stash(installation, activity, routines[0].run_soon, end_of_round))
                 for routine in routines:
                     stack.enter_context(beside(routine.name, routine, end_of_round))
@@ -305,6 +308,7 @@ def routines_of(
         Routine("poll", "Look at Stash for changes", interval_s, looks.look_if_possible),
         Routine("housekeeping", "Drop what is too old to be kept", TIDY_EVERY_S, lambda: tidy(installation)),
         backup_routine(installation.settings),
+        *pulse_routines(installation.settings),
     )
 
 

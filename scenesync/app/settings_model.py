@@ -8,7 +8,7 @@ from platformdirs import user_data_path
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from scenesync.app.settings_operation import CHOICE, OperationSettings
+from scenesync.app.settings_operation import CHOICE, SECRET_ADDRESSES, OperationSettings
 from scenesync.app.settings_values import (
     Amount,
     BasePath,
@@ -427,13 +427,13 @@ KEYS: Final = (
     *OperationSettings.model_fields,
 )
 """All keys, in the order in which they are shown."""
-SECRET_KEYS: Final = frozenset({"stash_api_key", "plex_token", "http_api_key", "database_url"})
+SECRET_KEYS: Final = frozenset({"stash_api_key", "plex_token", "http_api_key", "database_url"}) | SECRET_ADDRESSES
 SECRET_FILE_KEYS: Final = frozenset(f"{key}_file" for key in SECRET_KEYS)
 URL_KEYS: Final = frozenset({"stash_url", "plex_url", "plex_tv_url", "stash_url_for_plex"})
 PATH_KEYS: Final = frozenset({"data_dir", "backup_dir", "plex_ca_file", "stash_ca_file"}) | SECRET_FILE_KEYS
 LIST_SEPARATORS: Final = {
     "path_map": ";",
-    "http_trusted_hosts": ",",
+    **dict.fromkeys(("http_trusted_hosts", "notify_about"), ","),
     **dict.fromkeys(("plex_libraries", "only_tags", "skip_tags", "only_studios", "only_paths", "skip_paths"), ","),
     **dict.fromkeys(("tag_rename", "performer_rename", "content_rating_tags", "conflict_policy_fields"), ";"),
     **dict.fromkeys(("tag_include", "tag_exclude", "performer_include", "performer_exclude"), ","),

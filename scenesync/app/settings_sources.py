@@ -54,7 +54,7 @@ class Layer:
 
 
 ZERO_IS_UNSET: Final = frozenset(
-    {"workers", "max_retries", "connect_timeout", "read_timeout", "http_port", "backup_keep"}
+    {"workers", "max_retries", "connect_timeout", "read_timeout", "http_port", "backup_keep", "heartbeat_interval"}
 )
 
 

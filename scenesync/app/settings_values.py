@@ -18,6 +18,7 @@ from scenesync.domain.collection import CollectionSource
 from scenesync.domain.diff import ConflictPolicy
 from scenesync.domain.field_rules import Gender
 from scenesync.domain.name_rules import name_pattern, rename_rule
+from scenesync.domain.news import CHOSEN_BY_SETTINGS
 from scenesync.domain.paths import PathRule, is_windows_path, path_key
 from scenesync.domain.title_template import PLACEHOLDERS, title_template
 
@@ -58,6 +59,13 @@ class BackupInterval(StrEnum):
     NEVER = "never"
     DAILY = "daily"
     WEEKLY = "weekly"
+
+
+class HeartbeatMethod(StrEnum):
+    """How the watcher's address is asked."""
+
+    GET = "get"
+    POST = "post"
 
 
 class ReconcileScope(StrEnum):
@@ -288,6 +296,42 @@ def secret(value: object) -> object:
     return SecretStr(text) if text else None
 
 
+def secret_addresses(value: object) -> object:
+    """Return addresses (``scheme://…``) as one secret text, separated by single blanks; None if there is none."""
+    if value is None:
+        return None
+    if not isinstance(value, str | SecretStr):
+        raise Refused("it is not text: put it in quotes, several addresses separated by blanks")
+    words = (value.get_secret_value() if isinstance(value, SecretStr) else value).split()
+    if not all("://" in word and word.isprintable() for word in words):
+        raise Refused("a part of it does not look like an address; a blank within one is written %20")
+    return SecretStr(" ".join(words)) if words else None
+
+
+def secret_url(value: object) -> object:
+    """Return a secret http address; it may hold a user, a password and a query, and is never repeated."""
+    found = secret(value)
+    if not isinstance(found, SecretStr):
+        return found
+    try:
+        parts = urlsplit(found.get_secret_value())
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise Refused("it is none")
+    return found
+
+
+def news_kinds(value: object) -> tuple[str, ...]:
+    """Return a list of what is told, in lower case."""
+    found = tuple(dict.fromkeys(name.lower().replace("-", "_").replace(" ", "_") for name in names(value)))
+    unknown = next((name for name in found if name not in CHOSEN_BY_SETTINGS), None)
+    if unknown is not None:
+        raise Refused(f"nothing is told about {unknown}")
+    return found
+
+
 def without_last_slash(value: object) -> object:
     """Let a path end without a slash; what is no text is left for the type to refuse."""
     return value.strip().rstrip("/") if isinstance(value, str) else value
@@ -351,6 +395,20 @@ PlexUrl = Annotated[
 ]
 PlexTvUrl = Annotated[str, AfterValidator(service_url(frozenset())), Allowed("an address such as https://plex.tv")]
 Secret = Annotated[SecretStr | None, BeforeValidator(secret), Allowed("text without blanks")]
+SecretAddresses = Annotated[
+    SecretStr | None, BeforeValidator(secret_addresses), Allowed("addresses such as ntfy://topic, separated by blanks")
+]
+SecretUrl = Annotated[
+    SecretStr | None, BeforeValidator(secret_url), Allowed("an address that begins with http:// or https://")
+]
+NewsKinds = Annotated[
+    tuple[str, ...], BeforeValidator(news_kinds), Allowed(f"a list of {', '.join(CHOSEN_BY_SETTINGS)}")
+]
+ClockTime = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, pattern=r"^(([01]\d|2[0-3]):[0-5]\d)?$"),
+    Allowed("a time of day such as 08:00, or empty"),
+]
 DatabaseUrl = Annotated[
     SecretStr | None,
     BeforeValidator(secret),
@@ -415,6 +473,7 @@ Days = Annotated[int, _NUMBER, Field(ge=0, le=3650)]
 Copies = Annotated[int, _NUMBER, Field(ge=1, le=1000)]
 Entries = Annotated[int, _NUMBER, Field(ge=0, le=1_000_000_000)]
 IntervalS = Annotated[float, _NUMBER, Field(ge=0, le=_DAY_S)]
+PulseS = Annotated[float, _NUMBER, Field(ge=10, le=_DAY_S)]
 TimeoutS = Annotated[float, _NUMBER, Field(gt=0, le=600)]
 Percent = Annotated[int, _NUMBER, Field(ge=0, le=100)]
 Amount = Annotated[int, _NUMBER, Field(ge=0, le=10_000_000)]

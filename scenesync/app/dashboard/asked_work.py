@@ -17,6 +17,7 @@ from scenesync.app.installation import new_run_id
 from scenesync.app.reconciliation_schedule import Schedule
 from scenesync.app.reconciling import Demand, reconcile
 from scenesync.app.scene_standings import StandingsKeeper, of_finding
+from scenesync.app.telling.ways import try_ways, ways_of
 from scenesync.app.undo_run import undo_scenes
 from scenesync.app.undo_view import UndoTotals, undo_document
 from scenesync.domain.job import PRIORITY_BULK
@@ -30,7 +31,7 @@ from scenesync.store.memory import Memory
 from scenesync.store.reconciliations import latest_reconciliation
 from scenesync.store.scene_states import SceneStateStore
 from scenesync.web.models import scenes, work
-from scenesync.web.problems import NotFound
+from scenesync.web.problems import NotFound, Unusable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -78,6 +79,7 @@ class AskedWork:
             "doctor": ("Check everything", self._check),
             "coverage": ("Compare both libraries", self._compare),
             "backup": ("Back up state and queue", self._back_up),
+            "notify_test": ("Send a test message", self._send_test_message),
         }
 
     @contextmanager
@@ -223,6 +225,12 @@ class AskedWork:
 
     def _back_up(self, task: Running) -> Mapping[str, Any]:
         return back_up(self._desk.installation.settings, go_on=task.go_on).as_document()
+
+    def _send_test_message(self, task: Running) -> Mapping[str, Any]:
+        ways = ways_of(self._desk.installation.settings)
+        if not ways:
+            raise Unusable("Neither notify_urls nor notify_webhook_url is set.", code="nobody-to-tell")
+        return {"ways": [each.as_document() for way in task.walk(ways) for each in try_ways([way])]}
 
     def _compare(self, task: Running) -> Mapping[str, Any]:
         installation = self._desk.installation

@@ -26,7 +26,14 @@ if TYPE_CHECKING:
     from scenesync.app.settings import LoadedSettings
 
 NOT_PRIVATE: Final = frozenset(
-    {"collection_sources", "skip_performer_genders", "conflict_policy_fields", "title_template", "http_base_path"}
+    {
+        "collection_sources",
+        "skip_performer_genders",
+        "conflict_policy_fields",
+        "title_template",
+        "http_base_path",
+        "notify_about",
+    }
 )
 """Lists and texts that name nothing of a library."""
 _PRIVATE_TEXTS: Final = frozenset({"organized_label", "destroyed_label", "content_rating"})

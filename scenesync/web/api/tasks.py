@@ -24,7 +24,7 @@ def list_tasks(services: ServicesGiven) -> Sequence[Task]:
 
 @router.post("/tasks", status_code=HTTPStatus.ACCEPTED, responses=documented(404, 409))
 def start(services: ServicesGiven, what: StartTask) -> Task:
-    """Begin work that needs no selectors: ``doctor``, ``coverage``, ``backup``."""
+    """Begin work that needs no selectors: ``doctor``, ``coverage``, ``backup``, ``notify_test``."""
     return services.tasks.start(what.kind)
 
 

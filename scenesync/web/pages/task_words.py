@@ -88,7 +88,19 @@ def _left(result: Mapping[str, Any]) -> str:
     return ", ".join([f"{grouped(result['completed'])} worked off", *left]) + "."
 
 
+def _of_backup(result: Mapping[str, Any]) -> str:
+    return f"Written to {result['file']} ({result['size_bytes'] / 1e6:.1f} MB)."
+
+
+def _of_test_message(result: Mapping[str, Any]) -> str:
+    ways = result["ways"]
+    failed = [f"{way['way']}: {way['reason']}" for way in ways if not way["arrived"]]
+    return f"Sent by {len(ways) - len(failed)} of {counted(len(ways), 'way')}.{''.join(f' {each}.' for each in failed)}"
+
+
 _SENTENCES: Final = {
+    "backup": _of_backup,
+    "notify_test": _of_test_message,
     "doctor": _of_doctor,
     "coverage": _of_coverage,
     "sync": _of_sync,

@@ -14,7 +14,7 @@ from scenesync.web.pages.task_words import came_of, more_about
 from scenesync.web.problems import Unusable
 
 ENDED_SHOWN: Final = 20
-SIMPLE: Final = frozenset({"doctor", "coverage"})
+SIMPLE: Final = frozenset({"doctor", "coverage", "backup", "notify_test"})
 """Kinds of work that need no choice."""
 CHANGED: Final = "tasks-changed"
 """What the page hears once something was begun, so that it looks again a little later."""

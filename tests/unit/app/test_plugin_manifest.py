@@ -29,6 +29,7 @@ NOT_ON_THE_PAGE: Final = {
     "network_share": "belongs to data_dir",
     "database_url": "belongs to several machines, of which Stash's is one: scenesync.toml or the environment",
     "log_format": "Stash dictates it",
+    "notify_outage_after": "its 0 means at once, the page shows 0 for unset: scenesync.toml",
     "recovery_ramp": "a safeguard that is right for nearly everybody: scenesync.toml",
     "max_change_percent": "a safeguard; the page would show its 0 as unset: scenesync.toml",
     "max_change_items": "belongs to max_change_percent",

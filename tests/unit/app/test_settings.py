@@ -125,6 +125,14 @@ DEFAULTS = {
     "backup_interval": "weekly",
     "backup_keep": 4,
     "backup_dir": None,
+    "notify_urls": None,
+    "notify_webhook_url": None,
+    "notify_about": ("outage", "refused", "dead_letters", "stopped_run"),
+    "notify_outage_after": 600,
+    "notify_digest_at": "",
+    "heartbeat_url": None,
+    "heartbeat_interval": 300,
+    "heartbeat_method": "get",
 }
 
 
@@ -404,9 +412,48 @@ def test_a_home_directory_is_expanded(tmp_path: Path, monkeypatch: pytest.Monkey
     assert load_settings().settings.data_dir == tmp_path / "sync"
 
 
+SECRET_ADDRESSES_LIKE = {
+    "database_url": "postgresql://someone:pass@db.example/sync",
+    "notify_urls": "ntfy://fake-topic mailto://fake:pass@mail.example",
+    "notify_webhook_url": "https://someone:pass@hooks.example/fake?key=fake",
+    "heartbeat_url": "https://beats.example/fake",
+}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("notify_webhook_url", "ftp://fake-secret.example"),
+        ("notify_webhook_url", "http:///fake-secret"),
+        ("heartbeat_url", "fake-secret"),
+        ("notify_urls", "ntfy://topic fake-secret"),
+        ("notify_digest_at", "25:00"),
+        ("notify_digest_at", "8 o'clock"),
+        ("notify_about", "outage, fake-secret"),
+        ("heartbeat_interval", "1"),
+        ("backup_keep", "-1"),
+    ],
+)
+def test_what_cannot_be_told_or_kept_is_refused_without_repeating_secrets(
+    monkeypatch: pytest.MonkeyPatch, key: str, value: str
+) -> None:
+    monkeypatch.setenv(f"SCENESYNC_{key.upper()}", value)
+    with pytest.raises(SettingsError, match=f"{key} .*must be") as raised:
+        load_settings()
+    assert key == "notify_about" or "fake-secret" not in str(raised.value)
+
+
+def test_addresses_are_taken_as_people_write_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCENESYNC_NOTIFY_URLS", " ntfy://one\n\tntfy://two ")
+    monkeypatch.setenv("SCENESYNC_NOTIFY_ABOUT", "Outage, Dead-Letters")
+    settings = load_settings().settings
+    assert settings.notify_urls == SecretStr("ntfy://one ntfy://two")
+    assert settings.notify_about == ("outage", "dead_letters")
+
+
 @pytest.mark.parametrize("key", sorted(SECRET_KEYS))
 def test_a_secret_may_come_from_a_file(data_dir: Path, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
-    value = "postgresql://someone:pass@db.example/sync" if key == "database_url" else "from-a-file"
+    value = SECRET_ADDRESSES_LIKE.get(key, "from-a-file")
     (data_dir / "secret").write_text(f"  {value}\n", encoding="utf-8")
     path = write(data_dir, f'{key}_file = "secret"')
     by_file = load_settings()

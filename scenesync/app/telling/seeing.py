@@ -1,0 +1,70 @@
+"""See how things stand, for those who are told about it: from the stores alone, by connections that hold up nobody."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from scenesync.domain.news import Day, Seen, Stopped, Trouble
+from scenesync.store.automatic_runs import AutomaticRunStore
+from scenesync.store.pauses import PauseStore
+from scenesync.worker.health import SERVICES
+
+if TYPE_CHECKING:
+    from scenesync.app.installation import Installation
+    from scenesync.domain.news import Told
+
+DAY_S: Final = 86_400.0
+LATE_BY_AT_MOST_S: Final = 6 * 3600.0
+"""A digest whose time passed longer ago, while no daemon ran, is left out."""
+
+
+def see(installation: Installation, told: Told) -> Seen:
+    """Return how things stand. Raises StoreError, QueueError."""
+    now, letters = time.time(), installation.dead_letters
+    number = letters.latest_number()
+    return Seen(
+        at=now,
+        outages={
+            service: Trouble(outage.began_at, f"{outage.cause.rstrip('.')}.")
+            for service in SERVICES
+            for outage in installation.outages.of_service(service, since=now)
+            if outage.ended_at is None
+        },
+        refusals={
+            pause.service: Trouble(pause.since, f"{pause.message.rstrip('.')}.")
+            for pause in PauseStore(installation.database).read()
+        },
+        waiting=installation.queue.total,
+        letters=letters.count(),
+        letter_number=number,
+        new_letters=letters.newer_than(number if told.letter_number is None else told.letter_number),
+        stopped=tuple(
+            Stopped(run.id, run.cause, run.reason.rstrip("."))
+            for run in AutomaticRunStore(installation.database).stopped()
+        ),
+        day=_day(installation, told, now),
+    )
+
+
+def _day(installation: Installation, told: Told, now: float) -> Day | None:
+    moment = latest_moment(installation.settings.notify_digest_at, now)
+    if moment is None or moment <= told.day or now - moment > LATE_BY_AT_MOST_S:
+        return None
+    since = now - DAY_S
+    outages = [outage for service in SERVICES for outage in installation.outages.of_service(service, since=since)]
+    down_s = sum((outage.ended_at or now) - max(since, outage.began_at) for outage in outages)
+    return Day(moment, installation.attempts.outcomes_since(since), len(outages), max(0.0, down_s))
+
+
+def latest_moment(clock_time: str, now: float) -> float | None:
+    """Return when this time of day (HH:MM, this machine's zone) was last, None if there is none ("")."""
+    if not clock_time:
+        return None
+    hour, minute = (int(part) for part in clock_time.split(":"))
+    today = time.localtime(now)
+    # Days are counted by the calendar, not by seconds: twice a year one has another length.
+    candidates = [
+        time.mktime((today.tm_year, today.tm_mon, today.tm_mday + days, hour, minute, 0, 0, 0, -1)) for days in (0, -1)
+    ]
+    return next(moment for moment in candidates if moment <= now)
