@@ -50,6 +50,12 @@ GAPS = {"missing": {"count": 2, "examples": []}, "stale": {"count": 1, "examples
             "3 checks: 1 failed, 1 to look at.",
         ),
         (ended("coverage", scenes=2, items=1), "2 scenes and 1 item compared."),
+        (ended("backup", file="/backups/a.zip", size_bytes=2_500_000), "Written to /backups/a.zip (2.5 MB)."),
+        (ended("notify_test", ways=[{"way": "webhook", "arrived": True, "reason": ""}]), "Sent by 1 of 1 way."),
+        (
+            ended("notify_test", ways=[{"way": "webhook", "arrived": False, "reason": "it answered 500"}]),
+            "Sent by 0 of 1 way. webhook: it answered 500.",
+        ),
         (
             ended("sync", created=1200, merged=1, completed=1190, pending=11, dead_letters=0),
             "1\u202f200 queued, 1 waited already. 1\u202f190 worked off, 11 still waiting.",
