@@ -24,6 +24,9 @@ MOST_PROBLEMS_AN_HOUR: Final = 10
 NAMES: Final = {"plex": "Plex", "stash": "Stash"}
 
 Fact = str | int | float | bool | None
+Place = tuple[float, int]
+"""Where a dead letter stands among all: when it failed (epoch seconds), and its number."""
+NOWHERE: Final[Place] = (0.0, 0)
 
 
 class Kind(StrEnum):
@@ -80,10 +83,11 @@ class Stopped:
 
 @dataclass(frozen=True, slots=True)
 class NewLetters:
-    """Dead letters since those that were told: how many of each error, when the first of them failed (None: none)."""
+    """Dead letters behind those that were told: how many of each error, and where the first and the last stand."""
 
     by_error: Mapping[str, int] = field(default_factory=dict)
-    first_at: float | None = None
+    first: Place = NOWHERE
+    last: Place = NOWHERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +102,14 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """How things stand at ``at`` (epoch seconds). ``letter_number`` is the latest dead letter's that there ever was."""
+    """How things stand at ``at`` (epoch seconds). ``newest_letter`` is where the latest dead letter stands."""
 
     at: float
     outages: Mapping[str, Trouble] = field(default_factory=dict)
     refusals: Mapping[str, Trouble] = field(default_factory=dict)
     waiting: int = 0
     letters: int = 0
-    letter_number: int = 0
+    newest_letter: Place = NOWHERE
     new_letters: NewLetters = field(default_factory=NewLetters)
     stopped: tuple[Stopped, ...] = ()
     day: Day | None = None
@@ -113,11 +117,11 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What people know. ``letter_number`` is None before anything was looked at: what is old by then is no news."""
+    """What people know. ``letters_until`` is None before anything was looked at: what is old by then is no news."""
 
     outages: Mapping[str, float] = field(default_factory=dict)
     refusals: Mapping[str, float] = field(default_factory=dict)
-    letter_number: int | None = None
+    letters_until: Place | None = None
     letters_at: float | None = None
     letters_open: bool = False
     stopped: tuple[int, ...] = ()
@@ -211,22 +215,26 @@ def _refusals(told: Told, seen: Seen, wanted: Wanted) -> tuple[Told, list[Messag
     return replace(told, refusals=known), messages
 
 
+def may_tell_letters(told: Told, now: float) -> bool:
+    """Say whether it is so long since dead letters were told that others may be."""
+    return told.letters_at is None or not 0 <= now - told.letters_at < LETTERS_AGAIN_AFTER_S
+
+
 def _letters(told: Told, seen: Seen, wanted: Wanted) -> tuple[Told, list[Message]]:
-    if told.letter_number is None or Kind.DEAD_LETTERS not in wanted.kinds:
-        return replace(told, letter_number=seen.letter_number, letters_open=False), []
-    if seen.letter_number < told.letter_number:  # another queue file, which counts from the beginning
-        return replace(told, letter_number=0), []
+    if told.letters_until is None or Kind.DEAD_LETTERS not in wanted.kinds:
+        return replace(told, letters_until=seen.newest_letter, letters_open=False), []
+    if told.letters_until[0] > seen.at:  # noted by a clock that was ahead
+        return replace(told, letters_until=(seen.at, 0)), []
     if told.letters_open and seen.letters == 0:
         text = "There are no dead letters any more."
         over = Message(Kind.DEAD_LETTERS, State.RECOVERED, "queue", "No dead letters left", text, seen.at, {"left": 0})
-        return replace(told, letters_open=False, letter_number=seen.letter_number), [over]
-    first_at = seen.new_letters.first_at
-    if first_at is None or 0 <= seen.at - first_at < GATHER_S or not _has_room(told, []):
+        return replace(told, letters_open=False), [over]
+    new = seen.new_letters
+    if not new.by_error or 0 <= seen.at - new.first[0] < GATHER_S:
         return told, []
-    if told.letters_at is not None and 0 <= seen.at - told.letters_at < LETTERS_AGAIN_AFTER_S:
+    if not may_tell_letters(told, seen.at) or not _has_room(told, []):
         return told, []
-    told = replace(told, letter_number=seen.letter_number, letters_at=seen.at, letters_open=True)
-    return told, [_given_up(seen)]
+    return replace(told, letters_until=new.last, letters_at=seen.at, letters_open=True), [_given_up(seen)]
 
 
 def _given_up(seen: Seen) -> Message:

@@ -6,7 +6,6 @@ from typing import Any, Final, Protocol
 
 from scenesync.domain.dead_letter import DeadLetter
 from scenesync.domain.job import lane_of_event
-from scenesync.domain.news import NewLetters
 from scenesync.queue import merging, transitions
 from scenesync.queue.port import EVERY_LETTER as ALL
 from scenesync.queue.port import Ours
@@ -31,11 +30,6 @@ _MATCHING: Final = """
       AND (:older_than IS NULL OR failed_at < :older_than)
       AND (:text IS NULL OR instr(lower(message || ' ' || error_type || ' ' || CAST(job AS TEXT)), lower(:text)) > 0)"""
 
-# The number of the latest letter that there ever was; no number is given twice (sqlite.org/autoinc.html).
-_LATEST_NUMBER: Final = "SELECT seq FROM sqlite_sequence WHERE name = 'dead_letters'"
-# What came after a letter.
-_NEWER: Final = """
-    SELECT error_type, COUNT(*), MIN(failed_at) FROM dead_letters WHERE id > ? GROUP BY error_type"""
 GROUPS: Final = """
     SELECT error_type, COUNT(*), MIN(failed_at), MAX(failed_at) FROM dead_letters
     GROUP BY error_type ORDER BY COUNT(*) DESC, error_type"""
@@ -133,18 +127,6 @@ class DeadLetterReader:
         with self._file.reading() as connection:
             rows = connection.execute(_SCENES_GIVEN_UP, (error_type,)).fetchall()
         return frozenset(scene_id for (scene_id,) in rows)
-
-    def latest_number(self) -> int:
-        """Return the number of the latest letter that there ever was, 0 if there was none."""
-        with self._file.reading() as connection:
-            row = connection.execute(_LATEST_NUMBER).fetchone()
-        return int(row[0]) if row else 0
-
-    def newer_than(self, number: int) -> NewLetters:
-        """Return what came after the letter of this number."""
-        with self._file.reading() as connection:
-            rows = connection.execute(_NEWER, (number,)).fetchall()
-        return NewLetters({error: count for error, count, _ in rows}, min((first for *_, first in rows), default=None))
 
     def groups(self) -> tuple[LetterGroup, ...]:
         """Return how many letters there are of each error, the most frequent first."""

@@ -34,7 +34,17 @@ from scenesync.app.telling.teller import Teller, telling
 from scenesync.app.telling.ways import try_ways, wanted_of, ways_of
 from scenesync.domain.dead_letter import DeadLetter
 from scenesync.domain.job import scene_job
-from scenesync.domain.news import CHOSEN_BY_SETTINGS, Kind, Seen, Told, Trouble, Wanted, trial_message
+from scenesync.domain.news import (
+    CHOSEN_BY_SETTINGS,
+    NOWHERE,
+    Kind,
+    NewLetters,
+    Seen,
+    Told,
+    Trouble,
+    Wanted,
+    trial_message,
+)
 from scenesync.domain.outbox import GIVE_UP_AFTER_S
 from scenesync.notify.apprise_way import MISSING
 from scenesync.notify.ways import NotTold
@@ -354,24 +364,26 @@ def test_addresses_are_secrets(tmp_path: Path, receiver: Receiver) -> None:
 
 def test_what_is_seen_is_what_the_stores_hold(tmp_path: Path) -> None:
     with SyncWorld(tmp_path / "data") as world, open_installation(world.settings()) as installation:
-        told = Told(letter_number=0)
-        assert see(installation, told).new_letters.first_at is None
+        told = Told(letters_until=NOWHERE)
+        assert see(installation, told).new_letters == NewLetters()
         now = time.time()
         installation.outages.begin("plex", "it refuses connections", at=now - 30, jobs_waiting=1)
         installation.outages.begin("stash", "gone", at=now - 90, jobs_waiting=1)
         installation.outages.end("stash", at=now - 60)
         installation.queue.put_job(scene_job(1, now=now))
-        for number, error in enumerate(("PlexBusy", "PlexBusy", "AmbiguousMatch")):
+        for number, error in enumerate(("PlexBusy", "PlexBusy", "AmbiguousMatch"), start=1):
             job = scene_job(10 + number, now=now)
-            installation.dead_letters.add(DeadLetter(job=job, error_type=error, message="no", failed_at=now - number))
+            installation.dead_letters.add(DeadLetter(job=job, error_type=error, message="no", failed_at=now + number))
         seen = see(installation, told)
         assert seen.outages == {"plex": Trouble(now - 30, "it refuses connections.")}
-        assert (seen.waiting, seen.letters, seen.letter_number) == (1, 3, 3)
-        assert seen.new_letters.by_error == {"PlexBusy": 2, "AmbiguousMatch": 1}
-        assert seen.new_letters.first_at == pytest.approx(now - 2)
-        installation.dead_letters.discard([3])
-        assert see(installation, told).letter_number == 3, "numbers are not given twice"
-        assert see(installation, Told()).new_letters.by_error == {}, "what is old at the first look is no news"
+        assert (seen.waiting, seen.letters, seen.newest_letter) == (1, 3, (now + 3, 3))
+        assert seen.new_letters == NewLetters({"PlexBusy": 2, "AmbiguousMatch": 1}, (now + 1, 1), (now + 3, 3))
+        assert see(installation, Told(letters_until=(now + 2, 2))).new_letters.by_error == {"AmbiguousMatch": 1}
+        assert see(installation, Told(letters_until=(now + 3, 3))).new_letters == NewLetters()
+        assert see(installation, Told()).new_letters == NewLetters(), "what is old at the first look is no news"
+        assert see(installation, Told(letters_until=NOWHERE, letters_at=now)).new_letters == NewLetters(), (
+            "not yet again"
+        )
 
 
 def test_a_digest_has_its_time_of_day_by_the_calendar(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -477,7 +489,7 @@ def test_the_heartbeat_is_among_what_the_daemon_does_only_with_an_address(tmp_pa
 
 def test_what_was_told_survives_being_written_and_read(watched: Watched) -> None:
     watched.receiver.answers = [(500, {})]
-    watched.turn(refusals={"plex": Trouble(time.time(), "no.")}, letters=2, letter_number=2)
+    watched.turn(refusals={"plex": Trouble(time.time(), "no.")}, letters=2)
     memo = watched.memo
     assert memo.waiting[0].message.kind is Kind.REFUSED
     assert Memo.from_text(memo.to_text()) == memo

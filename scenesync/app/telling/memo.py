@@ -43,7 +43,15 @@ class Memo:
 
 
 def _told(noted: Mapping[str, Any]) -> Told:
-    return Told(**{**noted, "stopped": tuple(noted["stopped"]), "problems_at": tuple(noted["problems_at"])})
+    until = noted["letters_until"]
+    return Told(
+        **{
+            **noted,
+            "letters_until": None if until is None else (float(until[0]), int(until[1])),
+            "stopped": tuple(noted["stopped"]),
+            "problems_at": tuple(noted["problems_at"]),
+        }
+    )
 
 
 def _parcel(noted: Mapping[str, Any]) -> Parcel:

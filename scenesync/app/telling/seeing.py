@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from scenesync.domain.news import Day, Seen, Stopped, Trouble
+from scenesync.domain.news import NOWHERE, Day, NewLetters, Seen, Stopped, Trouble, may_tell_letters
 from scenesync.store.automatic_runs import AutomaticRunStore
 from scenesync.store.pauses import PauseStore
 from scenesync.worker.health import SERVICES
 
 if TYPE_CHECKING:
     from scenesync.app.installation import Installation
-    from scenesync.domain.news import Told
+    from scenesync.domain.news import Place, Told
+    from scenesync.queue.port import Letters
 
 DAY_S: Final = 86_400.0
+MOST_LETTERS: Final = 1_000
+"""So many are counted in one message at most."""
 LATE_BY_AT_MOST_S: Final = 6 * 3600.0
 """A digest whose time passed longer ago, while no daemon ran, is left out."""
 
@@ -22,7 +26,6 @@ LATE_BY_AT_MOST_S: Final = 6 * 3600.0
 def see(installation: Installation, told: Told) -> Seen:
     """Return how things stand. Raises StoreError, QueueError."""
     now, letters = time.time(), installation.dead_letters
-    number = letters.latest_number()
     return Seen(
         at=now,
         outages={
@@ -37,14 +40,31 @@ def see(installation: Installation, told: Told) -> Seen:
         },
         waiting=installation.queue.total,
         letters=letters.count(),
-        letter_number=number,
-        new_letters=letters.newer_than(number if told.letter_number is None else told.letter_number),
+        newest_letter=_newest(letters),
+        new_letters=_new(letters, told, now),
         stopped=tuple(
             Stopped(run.id, run.cause, run.reason.rstrip("."))
             for run in AutomaticRunStore(installation.database).stopped()
         ),
         day=_day(installation, told, now),
     )
+
+
+def _newest(letters: Letters) -> Place:
+    newest = letters.list(limit=1)
+    return (newest[0].failed_at, newest[0].id) if newest else NOWHERE
+
+
+def _new(letters: Letters, told: Told, now: float) -> NewLetters:
+    """Return what came after the letters that were told, as far as that may be told now: they are read as a whole."""
+    until = told.letters_until
+    if until is None or not may_tell_letters(told, now) or _newest(letters) <= until:
+        return NewLetters()
+    found = letters.list(limit=MOST_LETTERS, newest_first=False, behind=until)
+    if not found:
+        return NewLetters()
+    first, last = ((letter.failed_at, letter.id) for letter in (found[0], found[-1]))
+    return NewLetters(Counter(letter.error_type for letter in found), first, last)
 
 
 def _day(installation: Installation, told: Told, now: float) -> Day | None:

@@ -100,32 +100,39 @@ def test_a_refusal_is_told_at_once_and_when_it_is_over(listener: Listener) -> No
     assert "does not accept the token" in listener.heard[0].text
 
 
+def new(first_s: float, last_s: float | None = None, **by_error: int) -> NewLetters:
+    return NewLetters(by_error, (T + first_s, 1), (T + (first_s if last_s is None else last_s), sum(by_error.values())))
+
+
 def test_dead_letters_are_gathered_told_once_an_hour_and_when_none_is_left(listener: Listener) -> None:
-    first = NewLetters({"PlexBusy": 1}, T)
-    assert listener.look(1, letters=1, letter_number=1, new_letters=first) == []
-    storm = NewLetters({"PlexBusy": 400, "AmbiguousMatch": 2}, T)
-    assert listener.look(GATHER_S, letters=402, letter_number=402, new_letters=storm) == [("dead_letters", "problem")]
+    assert listener.look(1, letters=1, new_letters=new(0, PlexBusy=1)) == []
+    storm = new(0, 50, PlexBusy=400, AmbiguousMatch=2)
+    assert listener.look(GATHER_S, letters=402, new_letters=storm) == [("dead_letters", "problem")]
+    assert listener.told.letters_until == storm.last
     assert listener.heard[-1].text.startswith(
         "402 jobs were given up: 400 PlexBusy, 2 AmbiguousMatch. 402 dead letters"
     )
     for minute in range(2, 60):
-        more = NewLetters({"PlexBusy": minute}, T + 100)
-        assert listener.look(minute * 60, letters=402 + minute, letter_number=402 + minute, new_letters=more) == []
-    more = NewLetters({"PlexBusy": 60}, T + 100)
+        assert listener.look(minute * 60, letters=402 + minute, new_letters=new(100, PlexBusy=minute)) == []
     at = GATHER_S + LETTERS_AGAIN_AFTER_S
-    assert listener.look(at, letters=462, letter_number=462, new_letters=more) == [("dead_letters", "problem")]
-    assert listener.look(at + 60, letters=3, letter_number=462) == []
-    assert listener.look(at + 90, letters=0, letter_number=462) == [("dead_letters", "recovered")]
-    assert listener.look(at + 95, letters=0, letter_number=462) == []
+    assert listener.look(at, letters=462, new_letters=new(100, at, PlexBusy=60)) == [("dead_letters", "problem")]
+    assert listener.look(at + 60, letters=3) == []
+    assert listener.look(at + 90, letters=0) == [("dead_letters", "recovered")]
+    assert listener.look(at + 95, letters=0) == []
 
 
-def test_dead_letters_of_before_are_no_news_but_those_of_a_fresh_queue_file_are() -> None:
+def test_dead_letters_of_before_are_no_news() -> None:
     listener = Listener()
-    assert listener.look(0, letters=9, letter_number=30, new_letters=NewLetters()) == []
-    assert listener.told.letter_number == 30
-    assert listener.look(5, letters=1, letter_number=1) == [], "another file, which counts from the beginning"
-    new = NewLetters({"PlexBusy": 1}, T)
-    assert listener.look(90, letters=1, letter_number=1, new_letters=new) == [("dead_letters", "problem")]
+    assert listener.look(0, letters=9, newest_letter=(T - 5, 30)) == []
+    assert listener.told.letters_until == (T - 5, 30)
+    assert listener.look(5, letters=9, newest_letter=(T - 5, 30)) == []
+
+
+def test_a_clock_that_was_ahead_hides_no_dead_letters_for_long() -> None:
+    listener = Listener()
+    listener.look(0, letters=1, newest_letter=(T + 9999, 1))
+    listener.look(10, letters=1, newest_letter=(T + 9999, 1))
+    assert listener.told.letters_until == (T + 10, 0)
 
 
 def test_each_stopped_run_is_told_once(listener: Listener) -> None:
@@ -153,8 +160,7 @@ def test_nothing_is_told_that_nobody_wants() -> None:
     everything: dict[str, Any] = {
         "outages": {"plex": DOWN},
         "letters": 5,
-        "letter_number": 5,
-        "new_letters": NewLetters({"PlexBusy": 5}, T - 1000),
+        "new_letters": new(-1000, PlexBusy=5),
         "stopped": (Stopped(1, "a", "b"),),
         "day": Day(T, {}, 0, 0.0),
     }
