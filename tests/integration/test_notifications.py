@@ -419,6 +419,7 @@ def test_the_daemons_round_tells_of_a_real_outage_and_of_its_end(
         task = world.finished(world.post("/tasks", {"kind": "notify_test"}, 202))
         assert task["result"] == {"ways": [{"way": "webhook", "arrived": True, "reason": ""}]}
         assert receiver.heard == [("test", "note")]
+        world.http.clear()
 
 
 def test_without_a_way_nothing_looks(tmp_path: Path) -> None:
