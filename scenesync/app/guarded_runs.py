@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
 from scenesync.domain.blast_radius import FEW_GONE, why_too_many_gone
@@ -13,7 +14,7 @@ from scenesync.reconciliation import gone_run
 from scenesync.reconciliation.gone_run import GONE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
     from pathlib import Path
 
     from scenesync.domain.blast_radius import BlastLimits
@@ -27,6 +28,7 @@ POLL: Final = "changes found in Stash"
 LATELY: Final = "scenes parted with lately"
 COUNT_AGAIN_AFTER_S: Final = 2.0
 """So long it is believed which scenes Stash lacks: to ask takes a request for each thousand of its scenes."""
+PARTED_REMEMBERED: Final = 10_000
 
 
 class GuardedScenes:
@@ -110,6 +112,7 @@ class GoneScenes:
         self._plans = plans
         self._lock = threading.Lock()
         self._missing: set[int] = set()
+        self._parted: OrderedDict[int, None] = OrderedDict()
         self._counted_at: float | None = None
         self._met_since = 0
 
@@ -134,24 +137,36 @@ class GoneScenes:
         Raises what Stash's client, the queue and the store raise.
         """
         with self._lock:
-            missing = self._missing_with(scene_id)
-            known, lately = self._traces.count(), self._lately().count(time.time())
-            if not why_too_many_gone(len(missing), known, self._limits, lately=lately):
+            if self.is_stopped(scene_id):  # by another thread, a moment ago
+                return True
+            if not self._are_too_many(self._missing_with(scene_id)):
+                return False
+            missing = self._missing_with(scene_id, anew=True)  # some may have come back, or been decided about
+            if not self._are_too_many(missing):
                 return False
             gone_run.gather(self._runs, sorted(missing))
             return not self.part_with_gathered()
 
     def parted_with(self, scene_id: int) -> None:
-        """Take note that a scene has been parted with. Raises StoreError."""
+        """Take note that a scene has been parted with; a second try counts no more. Raises StoreError."""
         with self._lock:
             self._missing.discard(scene_id)
-            self._memory.note(LATELY, self._lately().with_one(time.time()).to_text())
+            if scene_id not in self._parted:
+                self._memory.note(LATELY, self._lately().with_one(time.time()).to_text())
+                self._parted[scene_id] = None
+            while len(self._parted) > PARTED_REMEMBERED:
+                self._parted.popitem(last=False)
 
-    def _missing_with(self, scene_id: int) -> set[int]:
+    def _are_too_many(self, missing: Collection[int]) -> bool:
+        known, lately = self._traces.count(), self._lately().count(time.time())
+        return bool(why_too_many_gone(len(missing), known, self._limits, lately=lately))
+
+    def _missing_with(self, scene_id: int, *, anew: bool = False) -> set[int]:
         """Return the scenes that Stash lacks, this one included, without those that somebody decided about."""
         now = time.monotonic()
         is_fresh = self._counted_at is not None and now - self._counted_at < COUNT_AGAIN_AFTER_S
-        if scene_id not in self._missing and not (is_fresh and self._met_since < FEW_GONE):
+        is_known = scene_id in self._missing or (is_fresh and self._met_since < FEW_GONE)
+        if anew or not is_known:
             missing = set(walking.all_missing(self._stash, self._traces))
             told = missing.intersection(walking.Place.from_text(self._memory.recall(walking.FACT)).told)
             self._missing = missing - (told - self._departing(told))

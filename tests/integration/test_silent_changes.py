@@ -521,10 +521,11 @@ class TestALibraryThatGoesSceneByScene:
         return sum(LABEL in item.labels for item in household.world.plex.items())
 
     def test_stops_before_its_first_write_though_every_deletion_was_told_by_a_hook(
-        self, household: Household, films: list[int]
+        self, household: Household, films: list[int], caplog: pytest.LogCaptureFixture
     ) -> None:
         self.destroy(household, films[:22])
         assert {attempt.error_type for attempt in household.work()} == {"SceneGone"}
+        assert len([record for record in caplog.records if "stopped, nothing is changed" in record.message]) == 1
         assert (household.edits(), self.labelled(household)) == (0, 0)
         (run,) = AutomaticRunStore(household.installation.database).stopped()
         assert "22 of 30 scenes are gone from Stash at once (73 %)" in run.reason
@@ -591,6 +592,22 @@ class TestALibraryThatGoesSceneByScene:
         household.look_and_work()
         assert household.edits() == 0
         assert len(AutomaticRunStore(household.installation.database).stopped()) == 1
+
+    def test_and_comes_back_before_anybody_decides_stops_no_later_deletion(
+        self, household: Household, films: list[int]
+    ) -> None:
+        library = household.world.stash.library
+        before = dict(library.scenes)
+        self.destroy(household, films[:22])
+        household.work()
+        for scene in before.values():
+            library.put_scene(scene, bump=False)
+        runs = AutomaticRunStore(household.installation.database)
+        (run,) = runs.stopped()
+        assert forget_stopped(runs, run.id, household.installation.settings.data_dir / "plans")
+        self.destroy(household, films[:1])
+        household.work()
+        assert (self.labelled(household), runs.stopped()) == (1, ())
 
     def test_stops_without_any_look_too(self, household: Household, films: list[int]) -> None:
         for scene_id in films[:22]:
