@@ -117,6 +117,7 @@ class LiveWorld:
     """Both servers, a plugin folder in Stash, a data directory, and what it takes to run SceneSync between them.
 
     ``login`` makes Stash ask for a password; ``hook_settings`` are further variables of Stash's own environment.
+    Without ``plugin`` Stash has none, and no hook is ever started.
     """
 
     def __init__(
@@ -126,6 +127,7 @@ class LiveWorld:
         behaviour: PlexBehaviour | None = None,
         login: Login | None = None,
         hook_settings: Mapping[str, str] | None = None,
+        plugin: bool = True,
     ) -> None:
         self.folder = folder
         self.login = login or Login()
@@ -133,7 +135,9 @@ class LiveWorld:
         self.temporary = folder / "system-tmp"
         self.temporary.mkdir()
         self.plugin_dir = folder / "stash" / "plugins" / "scenesync"
-        self._install_plugin()
+        self.plugin_dir.parent.mkdir(parents=True)
+        if plugin:
+            self._install_plugin()
         self.plex = PlexSimulator(token=PLEX_TOKEN, behaviour=behaviour)
         hook_environment = {
             "SCENESYNC_DATA_DIR": str(self.data_dir),
@@ -163,7 +167,7 @@ class LiveWorld:
         self._open.close()
 
     def _install_plugin(self) -> None:
-        self.plugin_dir.mkdir(parents=True)
+        self.plugin_dir.mkdir()
         for name in ("hook.py", "scenesync.yml"):
             shutil.copy(ROOT / name, self.plugin_dir)
         (self.plugin_dir / "scenesync").symlink_to(ROOT / "scenesync")
