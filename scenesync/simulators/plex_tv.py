@@ -14,11 +14,12 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import parse_qs
+from xml.etree import ElementTree as ET
 
 from scenesync.simulators.http_server import Answer, HttpServer, Request, Response
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 PINS: Final = "/api/v2/pins"
 RESOURCES: Final = "/api/v2/resources"
@@ -137,7 +138,8 @@ class PlexTvSimulator:
                 day.times -= 1
                 headers = () if day.retry_after_s is None else (("Retry-After", str(day.retry_after_s)),)
                 return _json(day.status, {"errors": [{"code": 1003, "message": "not today"}]}, headers)
-            return self._served(request)
+            answer = self._served(request)
+        return answer if "json" in request.headers.get("accept", "") else _as_xml(answer, request.path)
 
     def _served(self, request: Request) -> Response:
         if any(not request.headers.get(name) for name in _IDENTITY):
@@ -154,7 +156,7 @@ class PlexTvSimulator:
 
     def _new_pin(self, request: Request) -> Response:
         wishes = parse_qs(request.body.decode()) | {name: [value] for name, value in request.query}
-        strong = wishes.get("strong", ["false"]) == ["true"]
+        strong = wishes.get("strong", ["false"])[0].lower() in {"true", "1"}
         code = secrets.token_urlsafe(18) if strong else secrets.token_hex(2).upper()
         client = request.headers["x-plex-client-identifier"]
         pin = SimulatedPin(1_000_000 + len(self.pins), code, client, time.time() + self.pin_lives_s)
@@ -197,6 +199,30 @@ def connection(url: str, *, local: bool = True, relay: bool = False, uri: str | 
         "local": local,
         "relay": relay,
         "IPv6": ":" in host,
+    }
+
+
+def _as_xml(answer: Response, path: str) -> Response:
+    """Return the same as attributes of elements, which is what plex.tv sends to whoever does not ask for JSON."""
+    document = json.loads(answer.body)
+    if isinstance(document, list):
+        root = ET.Element("resources")
+        for each in document:
+            connections = each.pop("connections")
+            resource = ET.SubElement(root, "resource", _attributes(each))
+            inner = ET.SubElement(resource, "connections")
+            for one in connections:
+                ET.SubElement(inner, "connection", _attributes(one))
+    else:
+        root = ET.Element("pin" if path.startswith(PINS) else "errors", _attributes(document))
+    return Response(answer.status, ET.tostring(root), (("Content-Type", "application/xml"),))
+
+
+def _attributes(document: Mapping[str, object]) -> dict[str, str]:
+    return {
+        name: str(int(value)) if isinstance(value, bool) else str(value)
+        for name, value in document.items()
+        if value is not None and not isinstance(value, list)
     }
 
 

@@ -34,6 +34,10 @@ STASH_PYTHON = Path(sys.executable).resolve()
 PLEX_TOKEN = "fake-plex-token-0123456789"
 STASH_ROOT, PLEX_ROOT = "/data/stash", "/mnt/media"
 PATIENCE_S = 30.0
+NOT_SET_UP: dict[str, str | None] = dict.fromkeys(
+    ("stash_url", "stash_api_key", "plex_url", "plex_token", "path_map"), None
+)
+"""What a daemon is not told that nobody has set up."""
 
 
 def eventually(

@@ -9,20 +9,12 @@ from urllib.parse import urlencode
 
 import pytest
 import urllib3
-from live_world import PLEX_TOKEN, eventually
+from live_world import NOT_SET_UP, PLEX_TOKEN, eventually
 
 if TYPE_CHECKING:
     from live_world import LiveWorld
 
 pytestmark = pytest.mark.e2e
-
-NOTHING_SET: dict[str, str | None] = {
-    "stash_url": None,
-    "stash_api_key": None,
-    "plex_url": None,
-    "plex_token": None,
-    "path_map": None,
-}
 
 
 def free_port() -> str:
@@ -33,7 +25,7 @@ def free_port() -> str:
 def test_from_nothing_by_the_page_to_the_first_edit(world: LiveWorld) -> None:
     scene = world.add_scene("Harbour at dawn")
     world.plex.edit_by_hand(world.item_of(scene), title="harbour.mp4")
-    daemon = world.daemon(wait=False, http_enabled="true", http_port=free_port(), **NOTHING_SET)
+    daemon = world.daemon(wait=False, http_enabled="true", http_port=free_port(), **NOT_SET_UP)
     daemon.wait_for_log("with the one-time code ")
     found = re.search(r"Set it up at (\S+)/setup with the one-time code (\S+),", daemon.log)
     assert found is not None

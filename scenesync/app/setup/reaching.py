@@ -58,12 +58,14 @@ def reach(server: OfferedServer, settings: Settings) -> str:
     """
     identifier = client_identifier(settings)
     addresses = server.addresses()
-    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="reach") as pool:
+    pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="reach")
+    try:
         answers = pool.map(lambda address: _is_at(address, server.machine_identifier, identifier, settings), addresses)
         for address, is_there in zip(addresses, answers, strict=True):
             if is_there:
-                pool.shutdown(wait=False, cancel_futures=True)
                 return address
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)  # who answers later, or never, keeps nobody waiting
     raise PlexServerDown(
         f"{server.name} does not answer at any address that plex.tv knows: {_listed(addresses)}. "
         "Is it running, and can this machine reach it? If it has another address for us, give that with its token."

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from chromium import PHONE, WIDE
-from live_world import LiveWorld, eventually
+from live_world import NOT_SET_UP, LiveWorld, eventually
 from selenium.webdriver.common.keys import Keys
 
 from scenesync.simulators.plex_tv import AccountServer, PlexTvSimulator, connection
@@ -24,14 +24,6 @@ if TYPE_CHECKING:
     from scenesync.simulators.stash.records import Scene
 
 pytestmark = pytest.mark.e2e
-
-NOTHING_SET: dict[str, str | None] = {
-    "stash_url": None,
-    "stash_api_key": None,
-    "plex_url": None,
-    "plex_token": None,
-    "path_map": None,
-}
 
 
 def fill(page: Chromium, field: str, text: str) -> None:
@@ -76,7 +68,7 @@ def home(tmp_path: Path) -> Iterator[NewHome]:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         served = {"http_enabled": "true", "http_port": str(port), "plex_tv_url": plex_tv.url}
-        daemon = world.daemon(wait=False, **served, **NOTHING_SET)
+        daemon = world.daemon(wait=False, **served, **NOT_SET_UP)
         daemon.wait_for_log("one-time code ")
         yield NewHome(world, plex_tv, scene, daemon, port)
         assert daemon.stop() == 0

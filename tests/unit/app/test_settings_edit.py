@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from scenesync.app import settings_edit
-from scenesync.app.settings_edit import SettingsFileRefused, write_path_map
+from scenesync.app.settings_edit import SettingsFileRefused, write_path_map, write_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -151,3 +151,51 @@ def test_a_crash_before_the_last_step_leaves_the_old_file(file: Path, monkeypatc
         write_path_map(file, RULES)
     assert file.read_text(encoding="utf-8") == "workers = 2\n"
     assert list(file.parent.iterdir()) == [file]
+
+
+def test_several_keys_are_set_at_once_and_a_token_shuts_the_file(file: Path) -> None:
+    file.write_bytes(COMMENTED.replace("\n", "\r\n").encode())
+    file.chmod(0o640)
+
+    write_settings(file, {"plex_token": "fake-new-token", "plex_libraries": ["Films", "Concerts"], "path_map": RULES})
+
+    after = file.read_bytes().decode()
+    assert "\n" not in after.replace("\r\n", "")
+    assert tomllib.loads(after) == {
+        "plex_url": "http://192.0.2.7:32400",
+        "plex_token": "fake-new-token",
+        "plex_libraries": ["Films", "Concerts"],
+        "path_map": list(RULES),
+        "workers": 2,
+    }
+    assert "# the box in the cellar" in after
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_what_is_no_secret_leaves_the_mode_as_it_is(file: Path) -> None:
+    file.write_text("workers = 2\n", encoding="utf-8")
+    file.chmod(0o640)
+    write_settings(file, {"plex_url": "http://192.0.2.7:32400"})
+    assert stat.S_IMODE(file.stat().st_mode) == 0o640
+
+
+def test_a_secret_goes_into_the_file_that_is_named_for_it(file: Path) -> None:
+    file.write_text('plex_token_file = "secrets/plex"\n', encoding="utf-8")
+    (file.parent / "secrets").mkdir()
+
+    write_settings(file, {"plex_token": "fake-new-token", "stash_api_key": "fake-key"})
+
+    assert (file.parent / "secrets" / "plex").read_text(encoding="utf-8") == "fake-new-token\n"
+    assert stat.S_IMODE((file.parent / "secrets" / "plex").stat().st_mode) == 0o600
+    assert tomllib.loads(file.read_text(encoding="utf-8")) == {
+        "plex_token_file": "secrets/plex",
+        "stash_api_key": "fake-key",
+    }
+
+
+def test_nothing_is_written_where_the_secret_s_own_file_cannot_be(file: Path) -> None:
+    before = 'plex_token_file = "nowhere/plex"\n'
+    file.write_text(before, encoding="utf-8")
+    with pytest.raises(SettingsFileRefused, match="cannot be written"):
+        write_settings(file, {"plex_token": "fake-new-token", "plex_url": "http://192.0.2.7:32400"})
+    assert file.read_text(encoding="utf-8") == before
