@@ -73,7 +73,7 @@ def write_settings(path: Path, values: Mapping[str, str | Sequence[str]]) -> Pat
             _replace(target, before, content, NEW_FILE_MODE if SECRET_KEYS & here.keys() else None, _listed(here))
             hand_over(str(target))
     except OSError as error:
-        raise SettingsFileRefused(f"{path} cannot be written ({error.strerror or type(error).__name__}).") from error
+        raise _cannot_be_written(path, error) from error
     return target
 
 
@@ -94,9 +94,16 @@ def _secret_files(path: Path, before: bytes, values: Mapping[str, str | Sequence
 
 
 def _write_secret(path: Path, secret: str, key: str) -> None:
-    target = path.resolve()
-    _replace(target, target.read_bytes() if target.exists() else b"", f"{secret}\n".encode(), NEW_FILE_MODE, key)
-    hand_over(str(target))
+    try:
+        target = path.resolve()
+        _replace(target, target.read_bytes() if target.exists() else b"", f"{secret}\n".encode(), NEW_FILE_MODE, key)
+        hand_over(str(target))
+    except OSError as error:
+        raise _cannot_be_written(path, error) from error
+
+
+def _cannot_be_written(path: Path, error: OSError) -> SettingsFileRefused:
+    return SettingsFileRefused(f"{path} cannot be written ({error.strerror or type(error).__name__}).")
 
 
 def _read(path: Path, before: bytes) -> tuple[str, dict[str, Any]]:

@@ -196,6 +196,6 @@ def test_a_secret_goes_into_the_file_that_is_named_for_it(file: Path) -> None:
 def test_nothing_is_written_where_the_secret_s_own_file_cannot_be(file: Path) -> None:
     before = 'plex_token_file = "nowhere/plex"\n'
     file.write_text(before, encoding="utf-8")
-    with pytest.raises(SettingsFileRefused, match="cannot be written"):
+    with pytest.raises(SettingsFileRefused, match=r"plex cannot be written"):
         write_settings(file, {"plex_token": "fake-new-token", "plex_url": "http://192.0.2.7:32400"})
     assert file.read_text(encoding="utf-8") == before
