@@ -65,6 +65,9 @@ class FirstRunWorld(SetUpWorld):
             self._thread.join(20)
         super().__exit__(*exc)
 
+    def stop(self) -> None:
+        self._stop.set()
+
     def is_over(self) -> bool:
         return not self._thread.is_alive()
 
@@ -283,6 +286,16 @@ def test_settings_written_by_hand_end_the_page_too(home: FirstRunWorld) -> None:
     assert home.result is not None
     with pytest.raises(urllib3.exceptions.HTTPError):
         browser.ask("GET", "/login")
+
+
+def test_a_stop_ends_the_page_while_somebody_signs_in(home: FirstRunWorld, browser: PageBrowser) -> None:
+    browser.send("stash", url=home.stash.url, key="")
+    browser.send("sign-in")
+    eventually(lambda: "Sign in at plex.tv" in browser.text())
+    home.stop()
+    eventually(home.is_over, within_s=8)
+    assert home.result is None
+    assert not home.toml.exists()
 
 
 @pytest.mark.parametrize("problem", ["open", "busy"])

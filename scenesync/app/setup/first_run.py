@@ -8,6 +8,7 @@ once and good for one session, since nobody has told them a key yet.
 from __future__ import annotations
 
 import logging
+import time
 from typing import TYPE_CHECKING, Final
 
 from scenesync.app.context import secrets_of
@@ -71,14 +72,23 @@ def serve_until_set_up(
         while not stop.wait(LOOK_EVERY_S):
             found = reload()
             if found is not None and not _missing(found):
-                if desk.is_done and desk.was_told.wait(LAST_PAGE_WITHIN_S):
-                    stop.wait(LOOK_EVERY_S)  # its answer is on the way
+                if desk.is_done:
+                    _let_it_be_told(desk, stop)
                 log.info("set up, beginning")
                 return found
         return None
     finally:
         desk.stop()
         server.stop()
+
+
+def _let_it_be_told(desk: FirstRunDesk, stop: threading.Event) -> None:
+    """Wait until the browser was told that all is done, but not for ever, and until that answer has gone out."""
+    over_at = time.monotonic() + LAST_PAGE_WITHIN_S
+    while not desk.was_told.is_set() and time.monotonic() < over_at:
+        if stop.wait(LOOK_EVERY_S / 5):
+            return
+    stop.wait(LOOK_EVERY_S)
 
 
 def lets_in_by_code(settings: Settings) -> bool:
