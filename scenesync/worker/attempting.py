@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from scenesync.worker.circuit_breaker import Permit
     from scenesync.worker.hand_out import HandOut
     from scenesync.worker.holdings import Holdings
-    from scenesync.worker.preparing import Preparing
+    from scenesync.worker.preparing import Preparing, Turn
     from scenesync.worker.processor import SyncWorker
     from scenesync.worker.proof import ProofDesk
     from scenesync.worker.settling import Settling
@@ -42,8 +42,15 @@ class Attempting:
     """Attempts jobs about scenes, in whichever thread; edits wait for their proof at the desks of their sessions."""
 
     def __init__(
-        self, worker: SyncWorker, settling: Settling, holdings: Holdings, preparing: Preparing, work: HandOut
+        self,
+        worker: SyncWorker,
+        settling: Settling,
+        holdings: Holdings,
+        preparing: Preparing,
+        work: HandOut,
+        computing: Turn,
     ) -> None:
+        self._computing = computing
         self._desks: list[ProofDesk] = []
         self._desks_lock = threading.Lock()
         self._worker = worker
@@ -78,7 +85,7 @@ class Attempting:
             due_in_s = desk.due_in_s()
             if due_in_s is not None and (due_in_s <= 0 or in_a_hurry):
                 only_whole = desk.has_whole_batch() and not in_a_hurry
-                desk.check(self._stop, self._proven_together, only_whole_batches=only_whole)
+                desk.check(self._stop, self._proven_together, only_whole_batches=only_whole, computing=self._computing)
 
     def _may_begin(self) -> bool:
         # In half-open the connection's own probe decides, not a job.
@@ -180,7 +187,8 @@ class Attempting:
                 plain.append(claim.job)
             else:
                 claim.settle(None)
-        self._settling.settle_done(plain)
+        with self._computing:
+            self._settling.settle_done(plain)
 
     def _still_ours(self, claim: ClaimedJob) -> bool:
         return self._holdings.has(claim) and self._worker.jobs.confirm_owned(claim)

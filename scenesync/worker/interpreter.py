@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SWITCH_INTERVAL_S: Final = 0.001
-"""A thread whose answer has come waits at most so long for one that computes. The usual five milliseconds are as long
-as a quick Plex takes for an edit, and an edit waits for its turn several times."""
+SWITCH_INTERVAL_S: Final = 0.0002
+"""So long a thread whose answer has come waits before one that computes gives way. The usual five milliseconds are as
+long as a quick Plex takes for an edit, and an edit waits for its turn several times."""
 
 
 @contextmanager

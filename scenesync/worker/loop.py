@@ -101,6 +101,9 @@ class WorkLoop:
         self._memory = memory
         self._on_turn = on_turn
         self._limits = limits
+        # Fetching, deciding and proving compute for fifty scenes at once. They take turns by this lock: by the
+        # interpreter's alone, a writing thread whose answer has come would have to wait for all three of them.
+        self._computing = threading.Lock()
         self._work = HandOut()
         self._undecided = HandOut()
         self._fan_outs = HandOut()
@@ -109,8 +112,12 @@ class WorkLoop:
         self._settling = Settling(
             worker, gate, self._holdings, observers, until_idle=limits.until_idle, history=history
         )
-        self._preparing = Preparing(self._settling, worker.circuit_breaker, self._undecided, self._work)
-        self._attempting = Attempting(worker, self._settling, self._holdings, self._preparing, self._work)
+        self._preparing = Preparing(
+            self._settling, worker.circuit_breaker, self._undecided, self._work, self._computing
+        )
+        self._attempting = Attempting(
+            worker, self._settling, self._holdings, self._preparing, self._work, self._computing
+        )
         self._stop = threading.Event()
         self._last_edits_in = threading.Event()
         self._index_refreshed_at = time.monotonic()
@@ -269,7 +276,8 @@ class WorkLoop:
         try:
             scenes = self._source.scenes([job.claim.scene_id for job in sound])
             if self._memory is not None:
-                self._memory.note(scenes.values())
+                with self._computing:
+                    self._memory.note(scenes.values())
         except Exception as error:  # noqa: BLE001 - whatever it is, each job must be settled by the table
             if len(sound) > 1 and isinstance(error, StashRefused) and not isinstance(error, StashUnauthorized):
                 # One scene that Stash cannot answer for must not take the others with it.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from contextlib import nullcontext
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +22,7 @@ from scenesync.worker.write_limit import STALE_AFTER_S
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
+    from contextlib import AbstractContextManager
 
     from scenesync.domain.scene import Scene
     from scenesync.worker.attempts import Running
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
     from scenesync.worker.hand_out import HandOut
     from scenesync.worker.scene_sync import SceneSync
     from scenesync.worker.settling import Settling
+
+    Turn = AbstractContextManager[object]
+    """Held by the one of several threads that computes for many scenes."""
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +45,7 @@ QUICK_S: Final = 0.7
 """When a batch takes longer, the next is smaller, and twice as large when it took less: by the time that its last edit
 is sent, what it rests on should be two or three seconds old."""
 LOOK_AGAIN_S: Final = 0.05
+_NOBODY_ELSE: Final = nullcontext()
 
 
 class BatchSize:
@@ -67,7 +73,10 @@ class BatchSize:
 class Preparing:
     """Takes jobs with their scenes in, and hands them out decided. ``run`` is one thread's whole work."""
 
-    def __init__(self, settling: Settling, breaker: CircuitBreaker, waiting: HandOut, decided: HandOut) -> None:
+    def __init__(
+        self, settling: Settling, breaker: CircuitBreaker, waiting: HandOut, decided: HandOut, computing: Turn
+    ) -> None:
+        self._computing = computing
         self._settling = settling
         self._breaker = breaker
         self._waiting = waiting
@@ -104,7 +113,7 @@ class Preparing:
             job.begin(None)
         scenes = [job.scene for job in jobs if job.scene is not None]
         try:
-            found = decide_together(jobs[0].session.scene_sync, scenes)
+            found = decide_together(jobs[0].session.scene_sync, scenes, self._computing)
         except TransientError as error:
             # Whoever would have read first; the others meet their own errors.
             self._settling.settle(jobs[0], error)
@@ -161,14 +170,18 @@ def _with_companions(jobs: Sequence[Running]) -> Sequence[Running]:
     return handed_out
 
 
-def decide_together(scene_sync: SceneSync, scenes: Sequence[Scene]) -> Sequence[Decided | Exception | None]:
+def decide_together(
+    scene_sync: SceneSync, scenes: Sequence[Scene], computing: Turn = _NOBODY_ELSE
+) -> Sequence[Decided | Exception | None]:
     """Return for each scene what is to be done, the error that ends its attempt, or None if it is to be decided alone.
 
-    What is about to be written is on the disk when this returns. Raises what reading the items raises, and StoreError.
+    What is about to be written is on the disk when this returns. ``computing`` is held while no server is waited for.
+    Raises what reading the items raises, and StoreError.
     """
     found: list[Decided | Exception | None] = []
     with scene_sync.looking_up():
-        looks = scene_sync.look_at_all(scenes)
+        with computing:
+            looks = scene_sync.look_at_all(scenes)
         items = scene_sync.read_found(scenes, looks)
         taken: set[str] = set()
         for scene, looked in zip(scenes, looks, strict=True):
@@ -179,9 +192,12 @@ def decide_together(scene_sync: SceneSync, scenes: Sequence[Scene]) -> Sequence[
                 continue
             taken |= keys
             try:
-                found.append(scene_sync.decide_ahead(scene, items, looked))
+                # What the index does not have may be looked for in Plex.
+                with computing if keys else _NOBODY_ELSE:
+                    found.append(scene_sync.decide_ahead(scene, items, looked))
             except Exception as error:  # noqa: BLE001 - one scene's failure, whatever it is, is settled by the table
                 found.append(error)
     to_note = [each for each in found if isinstance(each, Decided) and each.is_simple]
-    noted = iter(scene_sync.note_together(to_note))
+    with computing:
+        noted = iter(scene_sync.note_together(to_note))
     return [next(noted) if isinstance(each, Decided) and each.is_simple else each for each in found]

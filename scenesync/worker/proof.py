@@ -11,6 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
@@ -43,6 +44,7 @@ MAX_AGE_S: Final = 1.0
 TAG_LAG_S: Final = 1.2
 """Tag lists may lag about a second behind the edit (facts/plex.md 3.2)."""
 SWALLOWED_OFTEN: Final = 2
+_NOBODY_ELSE: Final[AbstractContextManager[object]] = nullcontext()
 UNDER_WAY_S: Final = 30.0
 """An edit that was handed in within this time after a dialect was learned may have been written in the one before."""
 
@@ -106,6 +108,7 @@ class ProofDesk:
         self._oldest_at = 0.0
         self._learned_at: float | None = None
         self._swallowed_together = 0
+        self._computing = _NOBODY_ELSE
 
     def add(self, claim: Unproven) -> None:
         """Take an edit in; its job stays claimed until the proof."""
@@ -124,14 +127,21 @@ class ProofDesk:
             return max(0.0, self._oldest_at + MAX_AGE_S - time.monotonic())
 
     def check(
-        self, stop: threading.Event, settle: SettleProven | None = None, *, only_whole_batches: bool = False
+        self,
+        stop: threading.Event,
+        settle: SettleProven | None = None,
+        *,
+        only_whole_batches: bool = False,
+        computing: AbstractContextManager[object] = _NOBODY_ELSE,
     ) -> None:
         """Prove all that waits, in batches; every claim is settled when this returns.
 
         ``only_whole_batches`` leaves the rest until others have come to be read with it.
 
         ``settle`` gets the claims that one read has proven, to end them together (None: each ends itself).
+        ``computing`` is held while what was read is compared.
         """
+        self._computing = computing
         for batch in self._take_batches(only_whole=only_whole_batches):
             try:
                 self._check_batch(batch, stop, settle or _settle_each)
@@ -232,11 +242,12 @@ class ProofDesk:
         keys = [written.edit.rating_key for claim in claims for written in claim.result.written]
         items = self._read(list(dict.fromkeys(keys)))
         claims = [claim for claim in claims if not self._settled_as_gone(claim, items)]
-        rest = [claim for claim in claims if self._is_unproven(claim, items, with_locks=with_locks)]
-        for claim in rest:
-            claim.arrived = any(_shows_some_of(written.edit, items) for written in claim.result.written)
-        proven = [claim for claim in claims if claim not in rest]
-        self._remember_texts(proven, items)
+        with self._computing:
+            rest = [claim for claim in claims if self._is_unproven(claim, items, with_locks=with_locks)]
+            for claim in rest:
+                claim.arrived = any(_shows_some_of(written.edit, items) for written in claim.result.written)
+            proven = [claim for claim in claims if claim not in rest]
+            self._remember_texts(proven, items)
         for claim in proven:
             self._confirm_pictures(claim, items)
         self._settle_proven([claim for claim in proven if not claim.is_settled], settle)

@@ -38,7 +38,7 @@ class Desk:
 
 
 def test_a_desk_is_let_go_of_when_nothing_waits_there_any_more() -> None:
-    attempting = Attempting(NOTHING, NOTHING, NOTHING, NOTHING, NOTHING)
+    attempting = Attempting(NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING)
     desks = [Desk() for _ in range(5)]  # one for each Plex server that answered in turn
     for desk in desks:
         attempting._hand_in(cast("ProofDesk", desk), cast("UnprovenJob", object()))
