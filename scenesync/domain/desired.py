@@ -39,6 +39,7 @@ DEFAULT_FIELDS: Final = frozenset(Field) - {
 DEFAULT_RULES: Final = FieldRules()
 
 _DATE: Final = re.compile(r"(\d{4})(?:-(\d{2}))?(?:-(\d{2}))?")
+_IN_ORDER: Final = tuple(Field)
 _STEP_IN_A_PATH: Final = " / "
 _NAMES_IN_A_TITLE: Final = 4
 
@@ -75,7 +76,7 @@ def desired_fields(
     cast = _cast(scene.performers, rules.performers)
     actors = fitted.names(Field.ACTORS, tuple(cast), rules.performers.names.maximum)
     studio = fitted.line(Field.STUDIO, studio_name(scene.studio, rules.studio), NAME_LIMIT)
-    collections = wanted_collections(scene, rules.collections)
+    collections = wanted_collections(scene, rules.collections) if Field.COLLECTIONS in enabled else ()
     values: dict[Field, FieldValue] = {
         Field.SUMMARY: fitted.paragraphs(Field.SUMMARY, scene.details, SUMMARY_LIMIT),
         Field.TAGLINE: fitted.line(Field.TAGLINE, scene.code, NAME_LIMIT),
@@ -87,18 +88,18 @@ def desired_fields(
         Field.GENRES: fitted.names(Field.GENRES, _genres(scene.tags, rules.tags), rules.tags.names.maximum),
         Field.DIRECTORS: distinct_names([scene.director]),
         Field.COLLECTIONS: distinct_names(each.title for each in collections),
-        Field.LABELS: _labels(scene, rules.labels),
+        Field.LABELS: _labels(scene, rules.labels) if Field.LABELS in enabled else (),
     }
     if title := _title(scene, rules, studio, actors, fitted):
         # An item must have a title; a scene without title and without file name has nothing to say about it.
         values[Field.TITLE] = values[Field.SORT_TITLE] = title
     images = {field: scene.screenshot_url for field in (Field.POSTER, Field.BACKGROUND) if scene.screenshot_url}
     return DesiredFields(
-        values={field: values[field] for field in Field if field in enabled and field in values},
+        values={field: values[field] for field in _IN_ORDER if field in enabled and field in values},
         images={field: url for field, url in images.items() if field in enabled},
         cuts=tuple(cut for cut in fitted.cuts if cut.field in enabled),
         photos=tuple(_photos(cast, actors)) if Field.ACTORS in enabled else (),
-        collections=collections if Field.COLLECTIONS in enabled else (),
+        collections=collections,
     )
 
 

@@ -96,7 +96,7 @@ def rename_rule(pattern: str, name: str) -> RenameRule:
 
 def any_fits(patterns: Sequence[NamePattern], name: str) -> bool:
     """Say whether one of the patterns fits."""
-    return any(pattern.fits(name) for pattern in patterns)
+    return bool(patterns) and any(pattern.fits(name) for pattern in patterns)  # mostly there are none
 
 
 def _of_glob(text: str) -> str:

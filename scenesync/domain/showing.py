@@ -14,7 +14,7 @@ from scenesync.domain.holds import fingerprint
 from scenesync.domain.participation import EVERYBODY, Participation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from scenesync.domain.scene import Scene, SceneFile, Studio, Tag
 
@@ -75,14 +75,15 @@ class Showing:
 
     def trace(self, scene: Scene, *, read_at: float) -> SceneTrace:
         """Return what is to be remembered of a scene that was read then."""
-        found = {
-            Entity.PERFORMER: {performer.id for performer in scene.performers},
-            Entity.STUDIO: set(_line_of(scene.studio, self.levels_below(Entity.STUDIO))),
-            Entity.TAG: set(_above(scene.tags, self.levels_below(Entity.TAG))),
-            Entity.GROUP: {group.id for group in scene.groups},
-        }
-        relations = (Relation(entity, each) for entity in Entity if self.shows(entity) for each in found[entity])
-        return SceneTrace(scene.id, frozenset(relations), scene.files, scene.updated_at, fingerprint(scene), read_at)
+        return self.traces([scene], read_at=read_at)[0]
+
+    def traces(self, scenes: Iterable[Scene], *, read_at: float) -> Sequence[SceneTrace]:
+        """Return the same for many scenes."""
+        levels = {entity: self.levels_below(entity) for entity in Entity if self.shows(entity)}
+        return [
+            SceneTrace(scene.id, _relations(scene, levels), scene.files, scene.updated_at, fingerprint(scene), read_at)
+            for scene in scenes
+        ]
 
     def _titles_have(self, *names: str) -> bool:
         return Field.TITLE in self.fields and not self.rules.title.names().isdisjoint(names)
@@ -106,6 +107,17 @@ class Showing:
             self.rules.studio is not StudioName.OWN and self._titles_have("studio")
         )
         return in_field or in_title or self._collects(CollectionSource.PARENT_STUDIOS)
+
+
+def _relations(scene: Scene, levels: Mapping[Entity, int]) -> frozenset[Relation]:
+    """Return what a scene shows of the entities that make a difference, up to so many levels above its own."""
+    found: dict[Entity, Iterable[int]] = {
+        Entity.PERFORMER: (performer.id for performer in scene.performers),
+        Entity.STUDIO: _line_of(scene.studio, levels.get(Entity.STUDIO, NO_LEVEL)),
+        Entity.TAG: _above(scene.tags, levels.get(Entity.TAG, NO_LEVEL)),
+        Entity.GROUP: (group.id for group in scene.groups),
+    }
+    return frozenset(Relation(entity, each) for entity in levels for each in found[entity])
 
 
 def _line_of(studio: Studio | None, levels: int) -> Iterator[int]:

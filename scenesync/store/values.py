@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Final
+from json.encoder import encode_basestring
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -11,13 +12,10 @@ if TYPE_CHECKING:
     from scenesync.domain.fields import FieldValue
 
 
-# `json.dumps` would make an encoder for each value, which costs more than to encode it.
-_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
-
-
 def to_text(value: FieldValue | Sequence[str]) -> str:
     """Return the JSON text of a value."""
-    return _ENCODER.encode(value)
+    # What an encoder does around this costs more than to encode the value, and there are dozens to a scene.
+    return encode_basestring(value) if isinstance(value, str) else f"[{','.join(map(encode_basestring, value))}]"
 
 
 def to_value(text: str) -> FieldValue:

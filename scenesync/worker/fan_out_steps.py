@@ -42,4 +42,4 @@ class SceneMemory:
     def note(self, scenes: Iterable[Scene]) -> None:
         """Remember these scenes, together. Raises StoreError."""
         now = time.time()
-        self._traces.keep([self._showing.trace(scene, read_at=now) for scene in scenes])
+        self._traces.keep(self._showing.traces(scenes, read_at=now))
