@@ -39,6 +39,7 @@ from scenesync.web.pages import queue as queue_page
 from scenesync.web.pages import scene as scene_page
 from scenesync.web.pages import scenes as scene_pages
 from scenesync.web.pages import settings as settings_page
+from scenesync.web.pages import stopped as stopped_page
 from scenesync.web.pages import tasks as tasks_page
 from scenesync.web.pages.frame import Pages
 
@@ -72,6 +73,7 @@ PAGE_ROUTES: Final = (
     overview.router,
     scene_pages.router,
     scene_page.router,
+    stopped_page.router,
     queue_page.router,
     dead_letter_pages.router,
     journal_page.router,

@@ -12,8 +12,15 @@ from page_reading import SCRIPT, led_to, page, send, words_of
 from sync_world import eventually
 from web_world import Browser, WebWorld
 
+from scenesync.app.data_directory import PLANS_FOLDER
+from scenesync.domain.diff import FieldChange
+from scenesync.domain.fields import Field
 from scenesync.domain.job import scene_job
 from scenesync.queue.dead_letters import DeadLetter
+from scenesync.reconciliation import plan_file
+from scenesync.reconciliation.automatic_run import plan_path
+from scenesync.reconciliation.planning import ItemChanges, PlannedScene, Verdict
+from scenesync.store.automatic_runs import AutomaticRunStore
 from scenesync.store.outages import OutageStore
 from scenesync.web.pages import dead_letters as letter_pages
 from scenesync.web.pages import journal as journal_page
@@ -277,6 +284,37 @@ def test_the_journal_is_read_page_by_page_and_no_edit_is_cut(
     assert browser.open("/journal?cursor=x").status == 422
     assert browser.open("/journal?scene=twelve").status == 422
     assert "No such edit" in page(browser, "/journal?scene=4711")
+
+
+def stopped_run(world: WebWorld, scene_id: int, title: str) -> int:
+    """A run that waits for a person, with its plan."""
+    runs = AutomaticRunStore(world.installation.database)
+    runs.gather("performer_7", "performer 7 was renamed", [scene_id], at=time.time())
+    run = runs.gathering("performer_7")
+    assert run is not None
+    path = plan_path(world.data_dir / PLANS_FOLDER, run)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    change = ItemChanges("101", (FieldChange(Field.TITLE, "before", title),))
+    with plan_file.writing(path, plan_file.PlanHeader("server", time.time())) as writer:
+        writer.line(plan_file.to_document(PlannedScene(scene_id, title, Verdict.CHANGE, "path", (change,))))
+    runs.stop(run, f"it would change all of it {SCRIPT}", {})
+    return run
+
+
+def test_a_run_that_was_stopped_is_looked_at_and_goes_on_or_is_dropped(world: WebWorld, browser: Browser) -> None:
+    scene_id, item = world.pair("stopped", title="Stopped at noon")
+    run = stopped_run(world, scene_id, f"Stopped at noon {SCRIPT}")
+    eventually(lambda: f'href="/stopped/{run}"' in page(browser, "/"))
+    text = page(browser, f"/stopped/{run}")
+    assert "It would change all of it" in text
+    assert f"Stopped at noon {SCRIPT}" in html.unescape(text)
+    assert "performer 7 was renamed" in text
+    assert led_to(send(browser, f"/stopped/{run}/continue")) == "/queue"
+    eventually(lambda: world.plex.item(item.rating_key).title == "Stopped at noon")
+    assert browser.open(f"/stopped/{run}").status == 404
+    again = stopped_run(world, scene_id, "Stopped")
+    assert led_to(send(browser, f"/stopped/{again}/drop")) == "/"
+    assert send(browser, f"/stopped/{again}/drop").status == 404
 
 
 def test_outages_are_shown_on_a_line_and_one_by_one(
