@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from scenesync.domain.quantities import counted
@@ -71,20 +72,32 @@ def _of_edits(entries: Sequence[JournalEntry]) -> Iterator[Moment]:
 
 
 def edits_together(entries: Sequence[JournalEntry]) -> Iterator[list[JournalEntry]]:
-    """Yield the entries, which come newest first, by the edits that they are parts of."""
+    """Yield the entries, which come newest first, by the edits that they are parts of.
+
+    What is written at once has one time, but for pictures, which are noted as they are sent. So two times within a
+    minute are one edit, unless a field is in both: then somebody changed the scene twice.
+    """
     together: list[JournalEntry] = []
-    for entry in entries:
-        if together and not _belongs(entry, together[-1]):
+    for _, group in groupby(entries, key=_written_at_once):
+        written = list(group)
+        if together and not _belongs(written, together):
             yield together
             together = []
-        together.append(entry)
+        together += written
     if together:
         yield together
 
 
-def _belongs(entry: JournalEntry, to: JournalEntry) -> bool:
-    return (entry.run, entry.rating_key, entry.cause) == (to.run, to.rating_key, to.cause) and (
-        to.at - entry.at <= ONE_EDIT_S
+def _written_at_once(entry: JournalEntry) -> tuple[str, str, str, float]:
+    return entry.run, entry.rating_key, entry.cause, entry.at
+
+
+def _belongs(written: Sequence[JournalEntry], to: Sequence[JournalEntry]) -> bool:
+    older, newer = written[0], to[-1]
+    return (
+        _written_at_once(older)[:-1] == _written_at_once(newer)[:-1]
+        and newer.at - older.at <= ONE_EDIT_S
+        and {entry.field for entry in written}.isdisjoint(entry.field for entry in to)
     )
 
 

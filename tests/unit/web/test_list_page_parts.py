@@ -16,6 +16,7 @@ from scenesync.web.pages.error_words import ERRORS, error_name
 from scenesync.web.pages.journal import whole_edits
 from scenesync.web.pages.listing import Named, named, scene_in
 from scenesync.web.pages.queue import waits
+from scenesync.web.pages.scene_timeline import edits_together
 from scenesync.web.pages.undo import sentence, told
 from scenesync.web.pages.words import ahead
 from scenesync.web.problems import Unusable
@@ -29,15 +30,15 @@ NOTHING = dict.fromkeys(
 )
 
 
-def entry(number: int, rating_key: str = "101", *, at: float = 1000.0, run: str = "run") -> JournalEntry:
+def entry(number: int, rating_key: str = "101", *, at: float = 1000.0, field: str = "") -> JournalEntry:
     return JournalEntry(
         number=number,
         at=at,
-        run=run,
+        run="run",
         cause="sync",
         scene_id=7,
         rating_key=rating_key,
-        field="title",
+        field=field or f"field {number}",
         before="",
         after="Pier",
         shown="Pier",
@@ -127,6 +128,19 @@ def test_an_edit_at_the_end_of_a_page_is_left_to_the_next_one() -> None:
     alone = Page(items=[entry(9), entry(8)], next_cursor="8")
     assert whole_edits(alone) is alone, "there must be a way on"
     assert whole_edits(Page(items=[], next_cursor=None)).items == []
+
+
+def test_a_scene_that_is_saved_twice_within_a_minute_was_edited_twice() -> None:
+    second = [entry(6, at=1030.0, field="titleSort"), entry(5, at=1030.0, field="title")]
+    pictures = [entry(4, at=1001.0, field="thumb")]
+    first = [entry(3, field="summary"), entry(2, field="titleSort"), entry(1, field="title")]
+    assert list(edits_together([*second, *first])) == [second, first]
+    assert list(edits_together([*pictures, *first])) == [[*pictures, *first]]
+    assert list(edits_together([entry(9, at=2000.0, field="studio"), *first])) == [
+        [entry(9, at=2000.0, field="studio")],
+        first,
+    ]
+    assert list(edits_together([])) == []
 
 
 @pytest.mark.parametrize(
