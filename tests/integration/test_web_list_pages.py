@@ -271,11 +271,10 @@ def test_the_journal_is_read_page_by_page_and_no_edit_is_cut(
     eventually(lambda: all(edits_of(world, each) for each in scenes))
     monkeypatch.setattr(journal_page, "ENTRIES_A_PAGE", 4)  # each scene has three
     monkeypatch.setattr(journal_page, "RUNS_A_PAGE", 1)
-    seen, path = "", "/journal"
+    seen = text = page(browser, "/journal")
     while not all(f"Paged {number}" in seen for number in range(3)):
-        text = page(browser, path)
+        text = page(browser, following(text))
         seen += text
-        path = following(text)
     entries = re.findall(r'"edits": "([0-9,]+)"', html.unescape(seen))
     assert all(len(numbers.split(",")) == 3 for numbers in entries[:3])
     assert len({number for numbers in entries for number in numbers.split(",")}) == sum(
