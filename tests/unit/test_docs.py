@@ -92,6 +92,16 @@ def test_links_and_make_targets_exist(page: str) -> None:
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 
 
+def test_pictures_of_the_readme_are_there_small_and_described() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = re.findall(r'(?:src|srcset)="([^"]+)"', readme)
+    assert len(shown) > 3
+    assert set(shown) == {f"docs/images/{file.name}" for file in (ROOT / "docs" / "images").iterdir()}
+    for path in shown:
+        assert (ROOT / path).stat().st_size < 150_000
+    assert all(re.search(r' alt="[^"]{10,}"', tag) for tag in re.findall(r"<img [^>]+>", readme))
+
+
 def test_readme_commands_parse() -> None:
     commands = re.findall(r"^\$ (?:~/scenesync/bin/)?scenesync ([^#\n]+)", README, re.MULTILINE)
     assert len(commands) >= 5

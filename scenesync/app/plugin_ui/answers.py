@@ -22,7 +22,7 @@ from scenesync.queue.errors import QueueError
 from scenesync.queue.read_only import QueueReader, read_queue
 from scenesync.queue.snapshot import read_snapshot
 from scenesync.store.glance import glance_at_scene, glance_at_store
-from scenesync.web.pages.scene_words import STATES, STATES_EXPLAINED, outcome_name
+from scenesync.web.pages.scene_words import STATES, STATES_EXPLAINED, outcome_name, standing_detail
 from scenesync.web.sentence import sentence
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def _scene(data_dir: Path, arguments: Mapping[str, object]) -> dict[str, Any]:
         "words": STATES.get(state, _UNKNOWN_WORDS),
         "since": since,
         "explained": explained,
-        "detail": "" if known is None or state != known.state else known.detail,
+        "detail": "" if known is None or state != known.state else standing_detail(state, known.detail),
         "is_held": known is not None and known.held_since is not None,
         "items": [] if known is None else _items(links, known),
         "dashboard": links.get("dashboard"),

@@ -77,6 +77,7 @@ class Pages:
             counted=counted,
             pieces=pieces,
             class_name=scene_words.class_name,
+            standing_detail=scene_words.standing_detail,
             utc_offset_s=words.utc_offset_s,
         )
         self._templates.filters.update(

@@ -93,6 +93,11 @@ def field_name(field: str) -> str:
     return FIELDS.get(field, field)
 
 
+def standing_detail(state: str, detail: str) -> str:
+    """Return why a scene stands where it does; of one that differs, what its fields are called."""
+    return ", ".join(field_name(field) for field in detail.split(", ")) if state == "differs" else detail
+
+
 def class_name(name: str, detail: str | None) -> str:
     """Return what a class of coverage is called, with what it depends on."""
     words = CLASSES.get(name, name)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import base64
 import io
+import re
 import tempfile
 import time
 from pathlib import Path
@@ -37,6 +38,8 @@ KEPT: Final = {
 """Which pictures docs/images has, by what they are called there."""
 SCENES: Final = 120
 PATIENCE_S: Final = 180.0
+LAST_LETTER: Final = "\u017f"
+"""Not every machine has the fonts for more."""
 TALLEST_PX: Final = 2600
 KEPT_TALLEST_PX: Final = 1100
 KEPT_COLOURS: Final = 128
@@ -62,9 +65,12 @@ def live(world: LiveWorld) -> Household:
     """Return a household in which a few days' worth of things has happened."""
     world.fill(SCENES)
     for scene in world.stash.scenes():
-        if not scene.title.isascii():  # not every machine has the fonts
-            world.stash.save(scene, title="".join(filter(str.isascii, scene.title)).strip(" :#"))
+        if max(scene.title, default="") > LAST_LETTER:
+            world.stash.save(scene, title=" ".join(re.sub(f"[^ -{LAST_LETTER}]", "", scene.title).strip(" :#").split()))
     house = furnish(world, PATIENCE_S)
+    for number, scene in enumerate(world.stash.scenes()[:8], start=1):
+        world.stash.save(scene, **({"date": f"2024-05-{number:02}"} if number % 3 else {"details": "A calm evening."}))
+    eventually(lambda: is_quiet(world), "everything delivered", PATIENCE_S)
     world.plex.down()
     world.stash.save(house.dawn, details="Boats leave before the town wakes, and come back at noon.")
     eventually(lambda: "down" in world.scenesync("status").stdout, "an outage")
@@ -90,11 +96,9 @@ def take_all(house: Household, browser: Chromium, folder: Path) -> None:
     browser.shows("Scene by scene")
     pages = {(place.path.strip("/") or "overview"): place.path for place in NAVIGATION}
     pages["plan-made"] = browser.path.partition("?")[0]
-    pages |= {
-        "scene": f"/scenes/{house.dawn.id}",
-        "scene-ambiguous": f"/scenes/{house.twice.id}",
-        "nowhere": "/nowhere",
-    }
+    pages |= {"scene": f"/scenes/{house.dawn.id}", "scene-undone": f"/scenes/{house.noon.id}"}
+    pages |= {"scene-ambiguous": f"/scenes/{house.twice.id}", "letters": "/dead-letters?error=AmbiguousMatch"}
+    pages |= {"runs": "/journal/runs", "nowhere": "/nowhere"}
     for name, path in pages.items():
         take_forms(browser, name, path, folder)
 
