@@ -9,6 +9,7 @@ import tempfile
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Final
 
+from scenesync.app.backup.check import check_backups
 from scenesync.app.check import Check, Verdict
 from scenesync.app.clients import open_stash_client, plex_notifications, stash_client
 from scenesync.app.daemon_switch import is_running
@@ -55,6 +56,7 @@ def run_checks(loaded: LoadedSettings, stash: StashClient | None = None) -> Iter
     if data_dir.verdict is Verdict.FAILED:
         return
     yield _check_daemon(settings)
+    yield check_backups(settings)
     try:
         with open_installation(settings, stash=stash) as installation:
             yield from _check_stores(installation)

@@ -75,6 +75,7 @@ NAMES = (
     FOLDER,
     FILE,
     "nas.example",
+    "livingroom.example",
     "192.168.7.31",
     "Private library",
     "Confidential tag",
@@ -84,6 +85,7 @@ stash_url = "http://192.168.7.31:9999"
 stash_api_key = "{STASH_KEY}"
 plex_url = "http://nas.example:32400"
 plex_token_file = "token"
+http_host = "livingroom.example"
 plex_libraries = ["Private library"]
 path_map = ["/data/{FOLDER} => /media/{FOLDER}"]
 only_tags = ["Confidential tag"]

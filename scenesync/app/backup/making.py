@@ -97,7 +97,9 @@ def back_up(
     QueueError, OSError.
     """
     folder = to or backup_folder(settings)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not folder.is_dir():
+        folder.mkdir(mode=0o700, parents=True)
+        hand_over(str(folder))
     with _alone_in(folder), tempfile.TemporaryDirectory(prefix=SCRATCH, dir=folder) as scratch:
         draft, contents = _drafted(settings.data_dir, Path(scratch), kind, go_on)
         target = name_for(folder, contents.made_at, contents.store_version or 0, kind)

@@ -70,9 +70,10 @@ def support_bundle(
     secrets = SecretMask(_secrets(loaded))
     redact = Redaction(secrets, None if with_names else NameMask())
     documents = gather(loaded, checks=checks, lines=lines)
-    redact.learn(documents, known_names(loaded.settings))
+    settings = masked(loaded.settings)
+    redact.learn({**documents, "settings": settings}, known_names(loaded.settings))
     cleaned = {name: redact.document(part, name) for name, part in documents.items()}
-    cleaned["settings"] = settings_document(masked(loaded.settings), loaded.origins, private_keys(), redact)
+    cleaned["settings"] = settings_document(settings, loaded.origins, private_keys(), redact)
     texts = {f"{name}.json": json.dumps(part, ensure_ascii=False, indent=1) for name, part in cleaned.items()}
     made_at = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(time.time()))
     texts["README.txt"] = README.format(made_at=made_at, names=_KEPT if with_names else _MASKED)

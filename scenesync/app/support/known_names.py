@@ -31,6 +31,9 @@ WRITTEN: Final = """
 # What fields showed before and after the latest edits, as JSON.
 EDITED: Final = "SELECT before, after FROM journal ORDER BY id DESC LIMIT 20000"
 
+_PLAIN_HOST: Final = r"localhost|[\d.]+|[\da-f:]+"
+"""Hosts that are found, or kept, without being known."""
+
 
 def known_names(settings: Settings) -> Iterator[tuple[str, str]]:
     """Yield kind and name of all that is known; repeats are possible. What cannot be read is left out."""
@@ -69,9 +72,10 @@ def _rows(connection: sqlite3.Connection, statement: str) -> Iterator[tuple[str,
 def _of_settings(settings: Settings) -> Iterator[tuple[str, str]]:
     for address in (settings.stash_url, settings.plex_url, settings.stash_url_for_plex):
         host = urlsplit(address or "").hostname
-        if host and host != "localhost" and not re.fullmatch(r"[\d.]+|[\da-f:]+", host):
+        if host and not re.fullmatch(_PLAIN_HOST, host):
             yield "host", host
-    yield from (("host", name) for name in settings.http_trusted_hosts)
+    own = () if re.fullmatch(_PLAIN_HOST, settings.http_host) else (settings.http_host,)
+    yield from (("host", name) for name in (*own, *settings.http_trusted_hosts))
     yield from (("text", name) for name in settings.plex_libraries)
     places = [side for rule in settings.path_map for side in (rule.stash_prefix, rule.plex_prefix)]
     for place in (*places, *settings.only_paths, *settings.skip_paths):

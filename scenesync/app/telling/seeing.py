@@ -26,19 +26,24 @@ LATE_BY_AT_MOST_S: Final = 6 * 3600.0
 def see(installation: Installation, told: Told) -> Seen:
     """Return how things stand. Raises StoreError, QueueError."""
     now, letters = time.time(), installation.dead_letters
+    outages = {
+        service: Trouble(outage.began_at, f"{outage.cause.rstrip('.')}.")
+        for service in SERVICES
+        for outage in installation.outages.of_service(service, since=now)
+        if outage.ended_at is None
+    }
+    refusals = {
+        pause.service: Trouble(pause.since, f"{pause.message.rstrip('.')}.")
+        for pause in PauseStore(installation.database).read()
+    }
+    day = _day(installation, told, now)
+    # The queue counts its jobs one by one, during which nobody claims any: only where a message may need the number.
+    may_need_it = outages or refusals or told.outages or told.refusals or day
     return Seen(
         at=now,
-        outages={
-            service: Trouble(outage.began_at, f"{outage.cause.rstrip('.')}.")
-            for service in SERVICES
-            for outage in installation.outages.of_service(service, since=now)
-            if outage.ended_at is None
-        },
-        refusals={
-            pause.service: Trouble(pause.since, f"{pause.message.rstrip('.')}.")
-            for pause in PauseStore(installation.database).read()
-        },
-        waiting=installation.queue.total,
+        outages=outages,
+        refusals=refusals,
+        waiting=installation.queue.total if may_need_it else 0,
         letters=letters.count(),
         newest_letter=_newest(letters),
         new_letters=_new(letters, told, now),
@@ -46,7 +51,7 @@ def see(installation: Installation, told: Told) -> Seen:
             Stopped(run.id, run.cause, run.reason.rstrip("."))
             for run in AutomaticRunStore(installation.database).stopped()
         ),
-        day=_day(installation, told, now),
+        day=day,
     )
 
 

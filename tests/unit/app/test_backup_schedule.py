@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from scenesync.app.background import Routine, beside
+from scenesync.app.backup.check import check_backups
 from scenesync.app.backup.keeping import Kind, kept_in, name_for
 from scenesync.app.backup.schedule import FIRST_AFTER_S, backup_routine, due_after_s, latest_backup
+from scenesync.app.check import Verdict
 from scenesync.app.opening import open_state
 from scenesync.app.settings import Settings
 from scenesync.app.settings_values import BackupInterval
@@ -83,3 +85,22 @@ def test_a_routine_that_begins_later_can_be_told_to_begin_at_once() -> None:
         assert routine.next_at == pytest.approx(time.time() + 500, abs=30)
         routine.run_soon()
         assert done.wait(5)
+
+
+def test_the_doctor_says_how_old_the_latest_is_and_what_keeps_others_from_being_made(tmp_path: Path) -> None:
+    weekly = Settings(data_dir=tmp_path)
+    assert check_backups(weekly).verdict is Verdict.OK
+    assert check_backups(weekly).finding == "none yet; a daemon makes one weekly"
+    never = check_backups(Settings(data_dir=tmp_path, backup_interval=BackupInterval.NEVER))
+    assert (never.verdict, never.cure) == (Verdict.WARNING, "Run `scenesync backup`.")
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    name_for(folder, time.time() - 2 * DAY_S, 3, Kind.ORDINARY).touch()
+    assert check_backups(weekly).finding == f"1 in {folder}, the latest 2.0 d old"
+
+
+def test_the_doctor_warns_of_a_folder_that_is_none(tmp_path: Path) -> None:
+    (tmp_path / "a file").touch()
+    found = check_backups(Settings(data_dir=tmp_path, backup_dir=tmp_path / "a file"))
+    assert found.verdict is Verdict.WARNING
+    assert "backup_dir" in found.cure

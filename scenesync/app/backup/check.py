@@ -1,0 +1,41 @@
+"""What ``doctor`` says of backups."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Final
+
+from scenesync.app.backup.keeping import backup_folder, kept_in
+from scenesync.app.backup.schedule import latest_backup
+from scenesync.app.check import Check, Verdict
+from scenesync.app.settings_values import BackupInterval
+from scenesync.app.times import span
+
+if TYPE_CHECKING:
+    from scenesync.app.settings import Settings
+
+NAME: Final = "backups"
+
+
+def check_backups(settings: Settings) -> Check:
+    """Say how old the latest backup is, and whether another one could be made."""
+    folder = backup_folder(settings)
+    try:
+        kept, latest = kept_in(folder), latest_backup(settings)
+    except OSError as error:
+        cure = "Make it readable and writable, or set backup_dir."
+        return Check(NAME, Verdict.WARNING, f"{folder} cannot be read: {error.strerror}", cure)
+    if folder.exists() and not (folder.is_dir() and os.access(folder, os.W_OK)):
+        return Check(NAME, Verdict.WARNING, f"{folder} cannot be written", "Make it writable, or set backup_dir.")
+    if latest is not None:
+        age = span(max(0.0, time.time() - latest))
+        return Check(NAME, Verdict.OK, f"{len(kept)} in {folder}, the latest {age} old")
+    if settings.backup_interval is BackupInterval.NEVER:
+        return Check(
+            NAME,
+            Verdict.WARNING,
+            "there is none, and none is made by itself (backup_interval = never)",
+            "Run `scenesync backup`.",
+        )
+    return Check(NAME, Verdict.OK, f"none yet; a daemon makes one {settings.backup_interval.value}")
