@@ -15,6 +15,7 @@ from tomlkit.exceptions import TOMLKitError
 
 from scenesync.app.settings import DEFAULT
 from scenesync.app.settings_model import SECRET_KEYS
+from scenesync.disk.durability import sync_folder
 from scenesync.disk.ownership import hand_over
 
 if TYPE_CHECKING:
@@ -173,20 +174,9 @@ def _replace(target: Path, before: bytes, content: bytes, mode: int | None, keys
         with suppress(FileNotFoundError):
             Path(name).unlink()
         raise
-    _sync_folder(target.parent)
+    sync_folder(target.parent)
 
 
 def _require_unchanged(target: Path, before: bytes) -> None:
     if (target.read_bytes() if target.exists() else b"") != before:
         raise SettingsFileRefused(f"{target} was changed by somebody else at this moment. Try again.")
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the new name survive a power cut, where the system can do that (Windows cannot open folders)."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

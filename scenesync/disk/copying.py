@@ -48,26 +48,6 @@ def require_sound(connection: sqlite3.Connection) -> None:
         raise Unsound(finding.splitlines()[-1])
 
 
-def sync_file(path: Path) -> None:
-    """See to it that what was written to ``path`` outlives a power cut. Raises OSError."""
-    descriptor = os.open(path, os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def sync_folder(folder: Path) -> None:
-    """See to it that names made or changed in ``folder`` outlive a power cut, where a system can do that."""
-    if os.name == "nt":  # a folder cannot be opened there, and NTFS keeps its own journal of names
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _open(source: Path) -> sqlite3.Connection:
     # Not as a file that nobody writes, which ``reading.connect`` may take it for: somebody may begin to at any moment.
     return sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True, timeout=_TIMEOUT_S, isolation_level=None)

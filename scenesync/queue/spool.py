@@ -14,6 +14,7 @@ import stat
 import sys
 import time
 
+from scenesync.disk.durability import sync_folder
 from scenesync.disk.ownership import hand_over
 
 SUFFIX = ".event"
@@ -121,17 +122,6 @@ def _write(folder: str, event: bytes) -> str:
 def _write_all(fd: int, data: bytes) -> None:
     while data:
         data = data[os.write(fd, data) :]
-
-
-def sync_folder(folder: str) -> None:
-    """Make the names in ``folder``, new ones and removed ones, survive a power cut. Raises OSError."""
-    if sys.platform == "win32":  # a folder cannot be opened there; NTFS journals its names
-        return
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _temporary_prefix(queue_folder: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from scenesync.disk.durability import sync_folder
 from scenesync.domain.entities import change_of, fan_out_job
 from scenesync.domain.errors import PermanentError
 from scenesync.domain.job import FANOUT, lane_of_event
@@ -63,7 +64,7 @@ class SpoolIntake:
         removed = [path for path in taken if self._remove(path)]
         try:
             for folder in {str(path.parent) for path in removed}:
-                spool.sync_folder(folder)
+                sync_folder(folder)
         except OSError as error:
             # A power cut may bring back a file that was removed; then its name must still be known.
             _log.warning("spool folder not synced, its names are kept for now: reason=%s", error)

@@ -8,7 +8,7 @@ import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
-from scenesync.disk.copying import sync_file, sync_folder
+from scenesync.disk.durability import sync_file, sync_folder
 from scenesync.store import sqlite_file
 from scenesync.store.errors import StoreUnavailable, is_damage, is_locked, translated
 

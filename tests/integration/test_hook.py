@@ -537,7 +537,7 @@ def test_manifest_starts_this_hook_for_the_events_that_it_stores() -> None:
     manifest = yaml.safe_load((ROOT / "scenesync.yml").read_text())
     assert manifest["exec"] == ["python", "-I", "-S", "{pluginDir}/hook.py"]
     assert [trigger for entry in manifest["hooks"] for trigger in entry["triggeredBy"]] == list(inbox.UPDATE_TYPES)
-    known = {"name", "description", "version", "exec", "interface", "errLog", "hooks", "tasks", "settings"}
+    known = {"name", "description", "version", "exec", "interface", "errLog", "hooks", "tasks", "settings", "ui"}
     assert set(manifest) == known, "Stash refuses a manifest with a key that it does not know"
     for setting in manifest["settings"].values():
         assert set(setting) == {"displayName", "description", "type"}

@@ -22,7 +22,8 @@ from scenesync.app.backup.errors import BackupError, NothingToBackUp
 from scenesync.app.backup.keeping import Kind, backup_folder, drop_too_many, name_for
 from scenesync.app.data_directory import database_file, queue_folder
 from scenesync.app.version import VERSION
-from scenesync.disk.copying import Unsound, copy_database, sync_folder
+from scenesync.disk.copying import Unsound, copy_database
+from scenesync.disk.durability import sync_folder
 from scenesync.disk.ownership import hand_over
 from scenesync.queue.owner_lock import KernelLock
 from scenesync.queue.schema import FILE_NAME
