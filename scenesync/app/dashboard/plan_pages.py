@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import mmap
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, Final
 
 from scenesync.web.models import work
 from scenesync.web.models.common import Page
@@ -13,7 +14,8 @@ from scenesync.web.problems import NotFound, Unusable
 if TYPE_CHECKING:
     from pathlib import Path
 
-_LINE_END = b"\n"
+_LINE_END: Final = b"\n"
+_PART_BYTES: Final = 4 * 1024 * 1024
 
 
 def page_of_plan(path: Path, *, after: int, limit: int, verdict: str | None = None) -> Page[work.PlannedScene]:
@@ -46,8 +48,19 @@ def _next_line(plan: mmap.mmap, place: int, mark: bytes) -> tuple[int, int] | No
     """Return where the next line with the mark begins and ends, None if there is none: searched, not read."""
     if place >= len(plan):
         return None
-    at = plan.find(mark, place)
+    at = _find(plan, mark, place)
     if at < 0:
         return None
     end = plan.find(_LINE_END, at)
     return max(place, plan.rfind(_LINE_END, place, at) + 1), len(plan) if end < 0 else end + 1
+
+
+def _find(plan: mmap.mmap, mark: bytes, place: int) -> int:
+    """Return where the mark comes next, -1 if nowhere. What was passed is let go: a plan may be larger than memory."""
+    for start in range(place - place % _PART_BYTES, len(plan), _PART_BYTES):
+        at = plan.find(mark, max(place, start), start + _PART_BYTES + len(mark) - 1)
+        if at >= 0:
+            return at
+        if sys.platform != "win32":
+            plan.madvise(mmap.MADV_DONTNEED, start, _PART_BYTES)
+    return -1

@@ -7,18 +7,18 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import ValidationError
 
-from scenesync.web.asking import Cursor, ServicesGiven, time_and_number_in
+from scenesync.web.asking import ServicesGiven, time_and_number_in
 from scenesync.web.models.common import LARGEST_ID
 from scenesync.web.models.work import ChosenLetters, DeadLetter, Task
 from scenesync.web.pages.frame import pages_of
-from scenesync.web.pages.listing import ErrorNamed, Named, SceneNamed, named
+from scenesync.web.pages.listing import Named, PartNamed, named
 from scenesync.web.pages.login import Form
 from scenesync.web.pages.progress import TaskNamed, led_to, task_shown
-from scenesync.web.pages.scenes import query
 from scenesync.web.ports import Services
 from scenesync.web.problems import Unusable
 
 LETTERS_A_PAGE: Final = 50
+_GONE: Final = "This letter is gone already: somebody replayed or discarded it."
 
 LetterInPath = Annotated[int, Path(ge=1, le=LARGEST_ID)]
 
@@ -34,36 +34,31 @@ class Row:
 
 
 @router.get("/dead-letters")
-def dead_letters(
-    request: Request,
-    services: ServicesGiven,
-    error: ErrorNamed = "",
-    scene: SceneNamed = None,
-    cursor: Cursor = None,
-    task: TaskNamed = None,
-) -> Response:
+def dead_letters(request: Request, services: ServicesGiven, part: PartNamed, task: TaskNamed = None) -> Response:
     """Show what was given up, by error; or the letters of one error, or of one scene."""
-    groups = services.letters.groups()
-    facts: dict[str, Any] = {"groups": groups, "count": sum(group.count for group in groups), "seen_at": time.time()}
-    shown = _task(services, task)
-    if not error and scene is None:
-        return pages_of(request).render(request, "dead_letters.html", **facts, scene="", task=shown)
+    pages, groups = pages_of(request), services.letters.groups()
+    facts: dict[str, Any] = {"groups": groups, "seen_at": time.time(), "task": _task(services, task)}
+    if not part.error and part.scene is None:
+        count = sum(group.count for group in groups)
+        return pages.render(request, "dead_letters.html", **facts, count=count, scene="")
     found = services.letters.page(
-        error=error or None, scene_id=scene, text=None, before=time_and_number_in(cursor), limit=LETTERS_A_PAGE
+        error=part.error or None,
+        scene_id=part.scene,
+        text=None,
+        before=time_and_number_in(part.cursor),
+        limit=LETTERS_A_PAGE,
     )
-    chosen = {"error": error, "scene": str(scene or "")}
-    return pages_of(request).render(
+    return pages.render(
         request,
         "letters.html",
         **facts,
-        group=next((group for group in groups if group.error_type == error), None),
+        group=next((group for group in groups if group.error_type == part.error), None),
         rows=_rows(services, found.items),
-        error=error,
-        scene=scene or "",
-        task=shown,
-        is_first=cursor is None,
-        beginning=query(chosen),
-        following=query({**chosen, "cursor": found.next_cursor}) if found.next_cursor else "",
+        error=part.error,
+        scene=part.scene or "",
+        is_first=part.cursor is None,
+        beginning=part.address(),
+        following=part.following(found.next_cursor),
     )
 
 
@@ -103,9 +98,6 @@ def discard(request: Request, services: ServicesGiven, letter_id: LetterInPath) 
     discarded = services.letters.discard(ChosenLetters(ids=[letter_id]))
     said = "Deleted. Sync now, on the scene's page, tries its change again." if discarded else _GONE
     return pages_of(request).render(request, "said.html", said=said)
-
-
-_GONE: Final = "This letter is gone already: somebody replayed or discarded it."
 
 
 def chosen_in(form: Form) -> ChosenLetters:

@@ -6,12 +6,12 @@ from typing import Annotated, Final
 
 from fastapi import Depends, Query
 
+from scenesync.web.asking import Cursor
 from scenesync.web.models.common import LARGEST_ID
+from scenesync.web.pages.scenes import query
 from scenesync.web.problems import Unusable
 
 _LONGEST: Final = len(str(LARGEST_ID))
-
-ErrorNamed = Annotated[str, Query(max_length=200, pattern=r"^[^\x00]*$")]
 
 
 async def _scene_named(scene: Annotated[str, Query(max_length=200)] = "") -> int | None:
@@ -20,6 +20,39 @@ async def _scene_named(scene: Annotated[str, Query(max_length=200)] = "") -> int
 
 
 SceneNamed = Annotated[int | None, Depends(_scene_named)]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Which part of a long list is asked for: after an error ("": any), for a scene, from a cursor on."""
+
+    error: str
+    scene: int | None
+    cursor: str | None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is the beginning of the whole list."""
+        return not (self.error or self.scene or self.cursor)
+
+    def address(self, cursor: str | None = None) -> str:
+        """Return what stands behind the path of this list from a cursor on, by default from its beginning."""
+        return query({"error": self.error, "scene": str(self.scene or ""), "cursor": cursor})
+
+    def following(self, next_cursor: str | None) -> str:
+        """Return what stands behind the path of what follows, "" if nothing does."""
+        return self.address(next_cursor) if next_cursor else ""
+
+
+async def _part(
+    error: Annotated[str, Query(max_length=200, pattern=r"^[^\x00]*$")] = "",
+    scene: SceneNamed = None,
+    cursor: Cursor = None,
+) -> Part:
+    return Part(error, scene, cursor)
+
+
+PartNamed = Annotated[Part, Depends(_part)]
 
 
 @dataclass(frozen=True, slots=True)

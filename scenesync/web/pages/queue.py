@@ -8,12 +8,12 @@ from fastapi import APIRouter, Request, Response
 
 from scenesync.domain.quantities import counted
 from scenesync.web.api.scenes import SceneInPath
-from scenesync.web.asking import Cursor, ServicesGiven, number_in
+from scenesync.web.asking import ServicesGiven, number_in
 from scenesync.web.models.state import Status
 from scenesync.web.models.work import ClearJobs, Job
 from scenesync.web.pages.error_words import lane_name
 from scenesync.web.pages.frame import pages_of
-from scenesync.web.pages.listing import ErrorNamed, Named, SceneNamed, named
+from scenesync.web.pages.listing import Named, Part, PartNamed, named
 from scenesync.web.pages.scenes import query
 from scenesync.web.pages.words import ahead
 from scenesync.web.ports import Services
@@ -35,32 +35,18 @@ class Row:
 
 
 @router.get("/queue")
-def queue(
-    request: Request,
-    services: ServicesGiven,
-    error: ErrorNamed = "",
-    scene: SceneNamed = None,
-    cursor: Cursor = None,
-) -> Response:
+def queue(request: Request, services: ServicesGiven, part: PartNamed) -> Response:
     """Show what waits, oldest first."""
-    return pages_of(request).render(request, "queue.html", **_facts(services, error, scene, cursor))
+    return pages_of(request).render(request, "queue.html", **_facts(services, part))
 
 
 @router.get("/parts/queue")
-def queue_part(
-    request: Request,
-    services: ServicesGiven,
-    error: ErrorNamed = "",
-    scene: SceneNamed = None,
-    cursor: Cursor = None,
-) -> Response:
+def queue_part(request: Request, services: ServicesGiven, part: PartNamed) -> Response:
     """Show the same list as it is now."""
     pages = pages_of(request)
-    if error or scene or cursor:
-        return pages.render(request, "queue_now.html", **_facts(services, error, scene, cursor))
-    return pages.shared(
-        "queue", FRESH_S, lambda: pages.render(request, "queue_now.html", **_facts(services, "", None, None))
-    )
+    if not part.is_whole:
+        return pages.render(request, "queue_now.html", **_facts(services, part))
+    return pages.shared("queue", FRESH_S, lambda: pages.render(request, "queue_now.html", **_facts(services, part)))
 
 
 @router.post("/queue/scenes/{scene_id}/first")
@@ -94,22 +80,23 @@ def _done(request: Request, said: str) -> Response:
     return answer
 
 
-def _facts(services: Services, error: str, scene: int | None, cursor: str | None) -> dict[str, Any]:
+def _facts(services: Services, part: Part) -> dict[str, Any]:
     status = services.standing.status()
-    found = services.jobs.waiting(scene_id=scene, error=error or None, after=number_in(cursor), limit=JOBS_A_PAGE)
+    found = services.jobs.waiting(
+        scene_id=part.scene, error=part.error or None, after=number_in(part.cursor), limit=JOBS_A_PAGE
+    )
     titles = services.scenes.titles({job.scene_id for job in found.items if job.scene_id})
-    chosen = {"error": error, "scene": str(scene or "")}
     return {
         "status": status,
         "blocked": blocked(status),
         "rows": [Row(job, named(job.scene_id, _about(job), titles), waits(job)) for job in found.items],
-        "tabs": tabs(status, error),
-        "error": error,
-        "scene": scene or "",
-        "is_first": cursor is None,
-        "part": query({**chosen, "cursor": cursor}),
-        "beginning": query(chosen),
-        "following": query({**chosen, "cursor": found.next_cursor}) if found.next_cursor else "",
+        "tabs": tabs(status, part.error),
+        "error": part.error,
+        "scene": part.scene or "",
+        "is_first": part.cursor is None,
+        "here": part.address(part.cursor),
+        "beginning": part.address(),
+        "following": part.following(found.next_cursor),
     }
 
 

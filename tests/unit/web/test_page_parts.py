@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import mmap
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from scenesync.app.dashboard import plan_pages
 from scenesync.app.dashboard.plan_pages import page_of_plan
 from scenesync.web.models.scenes import Hold, JournalEntry
 from scenesync.web.models.state import Attempt, Status
@@ -143,6 +145,30 @@ def test_a_plan_is_read_by_verdict_wherever_its_scenes_stand_in_the_file(tmp_pat
         with pytest.raises(Unusable):
             page_of_plan(file, after=between, limit=1)
     assert page_of_plan(file, after=10**9, limit=1).items == []
+
+
+def test_a_plan_is_searched_part_by_part_and_nothing_on_a_border_is_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan_pages, "_PART_BYTES", mmap.ALLOCATIONGRANULARITY)
+    file = tmp_path / "a.plan"
+    about = {"rule": None, "reason": None, "items": []}
+    for shift in range(40):  # so that each byte of the mark lies on a border once
+        lines = [
+            json.dumps(
+                {"scene_id": 1, "title": "t" * (mmap.ALLOCATIONGRANULARITY - 90 + shift), "verdict": "refused", **about}
+            ),
+            *(
+                json.dumps({"scene_id": number, "title": "t" * 3_000, "verdict": "change", **about})
+                for number in range(2, 9)
+            ),
+            json.dumps({"scene_id": 9, "title": "", "verdict": "refused", **about}),
+        ]
+        file.write_text("\n".join(['{"scenesync_plan": 1}', *lines, ""]), encoding="utf-8")
+        first = page_of_plan(file, after=0, limit=1, verdict="refused")
+        assert [scene.scene_id for scene in first.items] == [1]
+        rest = page_of_plan(file, after=int(first.next_cursor or 0), limit=5, verdict="refused")
+        assert ([scene.scene_id for scene in rest.items], rest.next_cursor) == ([9], None)
 
 
 @pytest.mark.parametrize(
