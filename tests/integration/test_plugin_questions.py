@@ -89,6 +89,7 @@ def test_a_scene_that_plex_lacks_is_not_in_plex_although_it_waits(world: SyncWor
     found = of_scene(world, scene_id)
     assert (found["state"], found["words"]) == ("unmatched", "not in Plex")
     assert found["explained"] == "No item of Plex has this file yet; SceneSync tries again by itself."
+    assert status(world)["states"] == [{"state": "unmatched", "words": "not in Plex", "count": 1}]
     [attempt] = status(world)["latest"]
     assert (attempt["title"], attempt["words"]) == ("Night train", "tried again later")
 

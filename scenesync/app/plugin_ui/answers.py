@@ -84,7 +84,9 @@ def _status(data_dir: Path, _arguments: Mapping[str, object]) -> dict[str, Any]:
         paused=store.paused,
         waiting_by_error=queue.waiting_by_error,
     )
-    counts = {**store.counts, SceneState.WAITING.value: queue.pending + queue.in_progress}
+    # Those that wait for Plex to have their file are counted as not in Plex already.
+    waiting = queue.pending + queue.in_progress - queue.waiting_by_error.get(NOT_IN_PLEX, 0)
+    counts = {**store.counts, SceneState.WAITING.value: waiting}
     return {
         "running": running,
         "sentence": said if running else _at_rest(queue.pending + queue.in_progress),

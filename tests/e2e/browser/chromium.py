@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 WIDE, PHONE = (1280, 900), (390, 844)
 """A desk and a phone, in CSS pixels."""
+LOOKS = ("color-contrast", "link-in-text-block", "scrollable-region-focusable", "target-size")
 Scheme = Literal["light", "dark"]
 
 _FLAGS: Final = (
@@ -49,7 +50,8 @@ _FLAGS: Final = (
 _AXE: Final = Path(__file__).parent / "axe" / "axe.min.js"
 _RUN_AXE: Final = """
 const done = arguments[arguments.length - 1];
-axe.run(document, { resultTypes: ["violations"], preload: false }).then(
+const only = arguments[0].length ? { runOnly: arguments[0] } : {};
+axe.run(document, { resultTypes: ["violations"], preload: false, ...only }).then(
   (found) => done(found.violations.map(({ id, impact, help, nodes }) =>
     ({ id, impact, help, where: nodes.map((node) => node.html.slice(0, 300) + " " + node.failureSummary) }))),
   (error) => done([{ id: "axe", impact: "critical", help: String(error), where: [] }]));
@@ -92,6 +94,15 @@ class Chromium:
 
     def __exit__(self, *_exc: object) -> None:
         self.driver.quit()
+
+    def forget(self) -> None:
+        """Be like a new browser: nobody is logged in anywhere, and nothing was complained of or asked for."""
+        self.driver.get("about:blank")
+        self.driver.execute_cdp_cmd("Network.clearBrowserCookies", {})
+        self.complaints()
+        self.hosts()
+        self._hosts.clear()
+        self.looks_like(WIDE, "light")
 
     # -- how it looks
 
@@ -180,11 +191,14 @@ class Chromium:
                     self._hosts.add(asked.netloc)
         return self._hosts
 
-    def barriers(self) -> list[str]:
-        """Return what axe finds serious or critical on the page, for people who cannot see or point well."""
+    def barriers(self, only: tuple[str, ...] = ()) -> list[str]:
+        """Return what axe finds serious or critical on the page, for people who cannot see or point well.
+
+        ``only`` names its rules; LOOKS are those that depend on size and colours.
+        """
         if not self.script("return 'axe' in window"):
             self.script(_AXE.read_text(encoding="utf-8"))
-        found = self.driver.execute_async_script(_RUN_AXE)
+        found = self.driver.execute_async_script(_RUN_AXE, only)
         return [
             f"{each['id']} ({each['impact']}): {each['help']}\n  " + "\n  ".join(each["where"])
             for each in found

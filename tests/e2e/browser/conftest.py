@@ -11,13 +11,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
-    """One browser for all tests of a module."""
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+    """One browser for all tests of a worker: it takes longer to start than most tests."""
     if BROWSER is None or DRIVER is None:
         pytest.skip("needs Chromium and its driver: apt-get install chromium chromium-driver")
     with Chromium(tmp_path_factory.mktemp("chromium")) as browser:
         yield browser
+
+
+@pytest.fixture(scope="module")
+def chromium(browser: Chromium) -> Chromium:
+    """A browser that knows nothing of what other modules did with it."""
+    browser.forget()
+    return browser
 
 
 @pytest.fixture(scope="module")
