@@ -184,6 +184,36 @@ def test_the_daemon_notices_by_itself_that_stash_was_restored(world: LiveWorld) 
     eventually(lambda: differences(world, there) == [], "what Stash has again")
 
 
+@pytest.mark.parametrize("websocket", ["true", "false"], ids=["websocket on", "websocket off"])
+def test_the_daemon_mends_by_itself_a_plex_that_was_restored(world: LiveWorld, websocket: str) -> None:
+    there = world.fill(20)
+    daemon = world.daemon(
+        reconcile_interval="hourly", reconcile_scope="24h", poll_interval="1", plex_notifications=websocket
+    )
+    daemon.wait_for_log("reconciliation ended")
+    world.settle()
+    backup = {item.rating_key: copy.deepcopy(item) for item in world.plex.items()}
+    for scene_id in there.scene_ids[:8]:
+        world.stash.save(scene_id, details="Across the bay, against the wind.")
+    eventually(lambda: differences(world, there) == [], "the edits in Plex")
+    world.settle()
+    world.plex.down()  # for the backup to be put back
+    _restore(world, there, backup)
+    world.plex.up()
+    assert len(differences(world, there)) >= 8
+    world.plex.clear_records()
+    began = time.monotonic()
+    with closing(sqlite3.connect(world.data_dir / "scenesync.db")) as store, store:
+        store.execute("UPDATE reconciliation SET began_at = began_at - 3601")  # an hour later
+    eventually(lambda: differences(world, there) == [], "what Stash has")
+    world.settle()
+    lasted_s = time.monotonic() - began
+    counts = cost(world, f"Plex restored under the daemon, 8 of 20 items behind, {lasted_s:.0f} s")
+    assert counts["edit"] <= 8
+    assert sum(counts.values()) <= 8 + 40 + 4 * lasted_s
+    assert daemon.stop() == 0
+
+
 def test_beside_a_daemon_the_command_enqueues_and_watches(world: LiveWorld) -> None:
     there = world.fill(10)
     world.daemon(plex_notifications="false").wait_for_log("reconciliation ended")

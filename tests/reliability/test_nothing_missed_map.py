@@ -169,6 +169,7 @@ PROMISES: Final[dict[str, tuple[str, ...]]] = {
     "With and without plugin and websockets Plex ends equal to Stash, at a cost that is counted.": (_WAYS,),
     "A Plex that was restored ends equal to Stash.": (
         f"{_ENDS_EQUAL}test_a_plex_that_was_restored_to_an_older_state_ends_equal_to_stash",
+        f"{_ENDS_EQUAL}test_the_daemon_mends_by_itself_a_plex_that_was_restored",
     ),
     "A Stash that was restored is what Plex shows, and the daemon notices by itself.": (
         f"{_ENDS_EQUAL}test_a_stash_that_was_restored_to_an_older_state_is_what_plex_shows_in_the_end",
