@@ -206,8 +206,8 @@ class Settings(OperationSettings):
         description=(
             "What happens in Plex when a scene is deleted in Stash and its file still plays there: keep changes "
             "nothing, unlock takes off the locks that SceneSync set, label adds destroyed_label, restore undoes all of "
-            "SceneSync's edits for it. If more than max_change_percent of all scenes, or more than max_change_items, go "
-            "within an hour, nothing is done until you say so (`scenesync stopped`)."
+            "SceneSync's edits for it. If more than max_change_percent of all scenes, or more than max_change_items, "
+            "go within an hour, nothing is done until you say so (`scenesync stopped`)."
         ),
     )
     destroyed_label: Label = Field(
