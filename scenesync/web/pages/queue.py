@@ -109,7 +109,7 @@ def waits(job: Job) -> str:
     """Return what a job waits for."""
     if job.pqid is None:
         return "left beside the queue, taken in within seconds"
-    return f"tried again {ahead(job.due_at)}" if job.due_at > time.time() else lane_name(job.lane)
+    return f"tried again {ahead(job.due_at)}" if job.due_at > time.time() else f"due, {lane_name(job.lane)}"
 
 
 def tabs(status: Status, error: str) -> list[tuple[str, int, str]]:

@@ -113,8 +113,8 @@ def test_a_row_is_called_by_title_by_number_or_by_what_it_is_about() -> None:
 def test_a_job_says_what_it_waits_for() -> None:
     later = job(due_at=time.time() + 125.0, last_error_type="PlexBusy")
     assert waits(later) == "tried again in 2.1 min"
-    assert waits(job(due_at=time.time() - 5.0)) == "saved by hand"
-    assert waits(job(lane="bulk")) == "one of many"
+    assert waits(job(due_at=time.time() - 5.0)) == "due, saved by hand"
+    assert waits(job(lane="bulk")) == "due, one of many"
     assert waits(job(pqid=None)) == "left beside the queue, taken in within seconds"
     assert [ahead(None), ahead(time.time() - 5.0)] == ["", "now"]
 
