@@ -10,6 +10,7 @@ import contextlib
 import queue
 import re
 import ssl
+import time
 import weakref
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -37,6 +38,11 @@ _UNSENDABLE: Final = re.compile(r"[^!-~]")
 _WITH_BODY: Final = frozenset({"PUT", "POST"})
 """A server may wait for the body of these unless it is told that there is none."""
 _PIECE_BYTES: Final = 64 * 1024
+_SURELY_OPEN_S: Final = 0.1
+"""No server that lives closes a connection so soon after an answer, without having said so in it. To look costs a turn
+of the interpreter, right before an edit."""
+_Free = tuple[HTTPConnection, float] | None
+"""A connection and when (monotonic) it was used last, or the place of one that is not open yet."""
 
 
 class Connections:
@@ -58,7 +64,7 @@ class Connections:
         )
         self._may_exceed = may_exceed
         self._is_closed = False
-        self._free: queue.LifoQueue[HTTPConnection | None] = queue.LifoQueue(size)
+        self._free: queue.LifoQueue[_Free] = queue.LifoQueue(size)
         for _ in range(size):
             self._free.put(None)
         weakref.finalize(self, _close_idle, self._free)
@@ -94,25 +100,27 @@ class Connections:
             free = None
         if free is None:
             return self._connect()
-        if not free.is_connected:  # the server closed it meanwhile: the next request connects again
-            free.close()
-        return free
+        connection, used_at = free
+        # The server may have closed it meanwhile: then the next request connects again.
+        if time.monotonic() - used_at > _SURELY_OPEN_S and not connection.is_connected:
+            connection.close()
+        return connection
 
     def _give_back(self, connection: HTTPConnection) -> None:
         try:
-            self._free.put_nowait(connection)
+            self._free.put_nowait((connection, time.monotonic()))
         except queue.Full:  # one more than are kept
             connection.close()
         if self._is_closed:
             self.close()
 
 
-def _close_idle(free: queue.LifoQueue[HTTPConnection | None]) -> None:
+def _close_idle(free: queue.LifoQueue[_Free]) -> None:
     with contextlib.suppress(queue.Empty):
         while True:
-            connection = free.get_nowait()
-            if connection is not None:
-                connection.close()
+            place = free.get_nowait()
+            if place is not None:
+                place[0].close()
 
 
 def begin_request(

@@ -101,7 +101,7 @@ class Gate:
     def note(self, error: Exception | None, permit: Permit | None = None, *, began_at: float | None = None) -> None:
         """Hear how an attempt ended, which began at ``began_at`` (monotonic); None means that Plex did as it was asked.
 
-        One failed request may end many attempts (a proof reads fifty items): it counts once.
+        One failed request may end many attempts (a proof reads a hundred items): it counts once.
         """
         if error is not None and self._is_known(error):
             return

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from scenesync.domain.job import ClaimedJob
 
-MOST_PROVING: Final = 500
+MOST_PROVING: Final = 1000
 """Edits that wait to be read back hold up nobody, but not without end."""
 
 

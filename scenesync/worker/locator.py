@@ -53,7 +53,7 @@ class Pins(Protocol):
         ...
 
 
-ITEMS_PER_READ: Final = 50
+ITEMS_PER_READ: Final = 100
 MOST_READS: Final = 4
 
 

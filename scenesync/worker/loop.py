@@ -47,10 +47,10 @@ SHORT_WAIT_S: Final = 0.05
 MAINTAIN_EVERY_S: Final = 60.0
 LOOK_FOR_DEAD_EVERY_S: Final = 5.0
 ASK_FOR_TIDYING_EVERY_S: Final = 600.0
-JOBS_IN_HAND: Final = 200
+JOBS_IN_HAND: Final = 400
 """Four full batches: while one is written the next is decided and another fetched from Stash. What a person saves is
 claimed beside them and goes first."""
-REFILL: Final = 50
+REFILL: Final = 100
 """How many are claimed and fetched at once, in one request to Stash."""
 URGENT_PER_WORKER: Final = 4
 
@@ -101,7 +101,7 @@ class WorkLoop:
         self._memory = memory
         self._on_turn = on_turn
         self._limits = limits
-        # Fetching, deciding and proving compute for fifty scenes at once. They take turns by this lock: by the
+        # Fetching, deciding and proving compute for a hundred scenes at once. They take turns by this lock: by the
         # interpreter's alone, a writing thread whose answer has come would have to wait for all three of them.
         self._computing = threading.Lock()
         self._work = HandOut()

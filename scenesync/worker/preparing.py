@@ -1,6 +1,6 @@
 """Decide for many scenes at once, ahead of the threads that write.
 
-One request reads the items of up to fifty scenes, one transaction notes what is about to be written to them. So what
+One request reads the items of up to a hundred scenes, one transaction notes what is about to be written to them. So what
 is left for the writing threads is to send. A scene that needs more than its own items to be decided (other scenes with
 the same file, collections) is left to them whole.
 """
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MOST_AT_ONCE: Final = 50
+MOST_AT_ONCE: Final = 100
 FEWEST_AT_ONCE: Final = 2
 AT_ONCE_FROM: Final = 8
 """Fewer scenes that a person saved a moment ago do not wait for each other: each is read by whoever writes it."""

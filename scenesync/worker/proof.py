@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-BATCH_ITEMS: Final = 50
+BATCH_ITEMS: Final = 100
 MAX_AGE_S: Final = 1.0
 """An edit waits at most this long for others to be read back with it."""
 TAG_LAG_S: Final = 1.2
