@@ -106,6 +106,6 @@ def _curves(tasks: Sequence[Task]) -> list[Curve]:
 BENCHMARK: Final = Benchmark(
     "growth",
     full=partial(run, Sizes(libraries=(1_000, 10_000, 100_000), batch=300)),
-    quick=partial(run, Sizes(libraries=(200, 2_000), batch=50)),
+    quick=partial(run, Sizes(libraries=(200, 1_000), batch=50)),
     against_servers=True,
 )

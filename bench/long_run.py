@@ -53,7 +53,7 @@ def run(sizes: Sizes, folder: Path) -> list[Figure]:
 
 BENCHMARK: Final = Benchmark(
     "memory",
-    full=partial(run, Sizes(scenes=400, first=3, more=6)),
+    full=partial(run, Sizes(scenes=250, first=3, more=6)),
     quick=partial(run, Sizes(scenes=100, first=2, more=2)),
     against_servers=True,
 )

@@ -145,7 +145,7 @@ def _compared(
 
 BENCHMARK: Final = Benchmark(
     "naive",
-    full=partial(run, Sizes(latencies_s=(0.005, 0.05), scenes=150, naive_scenes=20, rounds=2)),
+    full=partial(run, Sizes(latencies_s=(0.005, 0.05), scenes=120, naive_scenes=15, rounds=2)),
     quick=partial(run, Sizes(latencies_s=(0.005,), scenes=60, naive_scenes=15, rounds=1)),
     against_servers=True,
 )

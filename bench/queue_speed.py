@@ -226,10 +226,10 @@ BENCHMARK: Final = Benchmark(
     full=partial(
         run,
         Sizes(
-            bulk=queue_bulk.Sizes(rows=100_000, rounds=3, beside_rounds=2),
+            bulk=queue_bulk.Sizes(rows=100_000, rounds=2, beside_rounds=2),
             # Two rounds of upkeep (pruning, checkpoint) fall into each block.
             block=1024,
-            rounds=9,
+            rounds=7,
             stock_rounds=3,
             crowds=_crowds(100_000),
             asleep=100_000,
@@ -239,12 +239,12 @@ BENCHMARK: Final = Benchmark(
     quick=partial(
         run,
         Sizes(
-            bulk=queue_bulk.Sizes(rows=20_000, rounds=2, beside_rounds=1),
+            bulk=queue_bulk.Sizes(rows=10_000, rounds=2, beside_rounds=1),
             block=512,
             rounds=3,
             stock_rounds=1,
-            crowds=_crowds(20_000),
-            asleep=20_000,
+            crowds=_crowds(10_000),
+            asleep=10_000,
             wakings=9,
             block_limit_s=0.7,
         ),

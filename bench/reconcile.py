@@ -192,6 +192,6 @@ def _curves(done: Sequence[Reconciled]) -> list[Curve]:
 BENCHMARK: Final = Benchmark(
     "reconcile",
     full=partial(run, (1_000, 100_000)),
-    quick=partial(run, (300, 1_500)),
+    quick=partial(run, (300, 1_000)),
     against_servers=True,
 )

@@ -186,7 +186,7 @@ def _compared(load: Load, products: Sequence[_Run], bares: Sequence[_Run]) -> li
 
 BENCHMARK: Final = Benchmark(
     "throughput",
-    full=partial(run, Sizes((Load(0.005, 600, 3), Load(0.05, 200, 3)), (SerialLoad(0.02, 400), SerialLoad(0.05, 300)))),
-    quick=partial(run, Sizes((Load(0.005, 150, 2),), (SerialLoad(0.02, 150),))),
+    full=partial(run, Sizes((Load(0.005, 600, 3), Load(0.05, 200, 2)), (SerialLoad(0.02, 250), SerialLoad(0.05, 150)))),
+    quick=partial(run, Sizes((Load(0.005, 250, 1),), (SerialLoad(0.02, 120),))),
     against_servers=True,
 )

@@ -297,4 +297,4 @@ def _planned(number: int) -> PlannedScene:
     return PlannedScene(number, title, Verdict.CHANGE, "path", (ItemChanges(str(number), (change,)),))
 
 
-BENCHMARK: Final = Benchmark("pages", full=partial(run, 100_000), quick=partial(run, 10_000))
+BENCHMARK: Final = Benchmark("pages", full=partial(run, 100_000), quick=partial(run, 2_000))

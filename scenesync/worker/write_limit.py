@@ -26,9 +26,10 @@ STALE_AFTER_S: Final = 5.0
 TOLERATED_GROWTH: Final = 1.5
 NOISE_S: Final = 0.005
 """Growth below this, or below half of the time alone, says nothing."""
+FIRST_SAMPLES: Final = 5
 SAMPLES_EACH: Final = 3
-"""So many requests are timed for each that may be under way before the number changes: at the ceiling of four that is
-after nine, at sixteen after forty-five."""
+"""So many requests are timed for each that may be under way before the number changes, and a few more at the very
+first, since all else is measured by that: at the ceiling of four that is after eleven, at sixteen after forty-seven."""
 FIRST_PATIENCE, LONGEST_PATIENCE = 20, 80
 """A server that does one at a time is asked for two again only after so many times the usual number of samples: at
 first it may have been an accident, and each time that it is found to be so again the patience doubles."""
@@ -51,7 +52,7 @@ class RequestLimit:
         self._slowed = 0
         self._patience = FIRST_PATIENCE
         self._times_s: list[float] = []
-        self._wanted = SAMPLES_EACH * self._limit
+        self._wanted = max(FIRST_SAMPLES, SAMPLES_EACH * self._limit)
 
     @property
     def limit(self) -> int:
