@@ -1,8 +1,8 @@
 """Decide for many scenes at once, ahead of the threads that write.
 
-One request reads the items of up to a hundred scenes, one transaction notes what is about to be written to them. So what
-is left for the writing threads is to send. A scene that needs more than its own items to be decided (other scenes with
-the same file, collections) is left to them whole.
+One request reads the items of up to a hundred scenes, one transaction notes what is about to be written to them. So
+what is left for the writing threads is to send. A scene that needs more than its own items to be decided (other scenes
+with the same file, collections) is left to them whole.
 """
 
 from __future__ import annotations
