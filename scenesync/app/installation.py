@@ -322,7 +322,7 @@ class Installation:
             health=health,
         )
         showing, traces = showing_of(self.settings), TraceStore(self.database)
-        return WorkLoop(
+        loop = WorkLoop(
             worker,
             self.stash,
             gate,
@@ -340,6 +340,8 @@ class Installation:
             on_turn=on_turn,
             bulk_waits=bulk_waits,
         )
+        self.plex.compute_with(loop.computing)
+        return loop
 
     def _remember(self, made: Sequence[Attempt]) -> None:
         """Keep attempts, and where they leave their scenes, in one step."""

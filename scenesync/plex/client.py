@@ -45,6 +45,7 @@ from scenesync.plex.watching import ItemWatcher, Nobody
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from scenesync.domain.diff import Edit, FieldChange
@@ -88,6 +89,7 @@ class PlexClient:
         self._dialect_lock = threading.Lock()
         self._on_learned: Callable[[Dialect], None] | None = None
         self._watcher: ItemWatcher = Nobody()
+        self._computing: AbstractContextManager[object] = contextlib.nullcontext()
         self._exit = contextlib.ExitStack()
 
     @classmethod
@@ -164,6 +166,10 @@ class PlexClient:
         """Tell ``watcher`` from now on which items are read and written."""
         self._watcher = Nobody() if watcher is None else watcher
 
+    def compute_with(self, turn: AbstractContextManager[object]) -> None:
+        """Hold ``turn`` from now on while an answer about many items is taken apart."""
+        self._computing = turn
+
     def scan_folder(self, library_key: str, folder: str) -> None:
         """Ask for a scan of one folder, as Plex calls it; it is done some time later, or never (facts/plex.md 6.1)."""
         path = f"/library/sections/{checked_key(library_key, 'a library key')}/refresh"
@@ -191,8 +197,7 @@ class PlexClient:
         an empty page (facts/plex.md 2.1).
         """
         # `id` is not advertised, but the one order that does not change while one pages (facts/plex.md 2.1).
-        order = "updatedAt:desc" if newest_first else "id"
-        return self._page(library_key, start, size, order, _LEAN, parse.item_page)
+        return self._page(library_key, start, size, "updatedAt:desc" if newest_first else "id", _LEAN, parse.item_page)
 
     def list_shown_items(self, library_key: str, *, start: int, size: int) -> ShownPage:
         """Return the page at ``start``, ordered by id, with all that a listing tells of the items' fields."""
@@ -211,7 +216,8 @@ class PlexClient:
             try:
                 answer = self._exchange.read(request, "read")
                 as_of = _as_of(answer, began)
-                items = parsed(request, answer, parse.items)
+                with self._computing:
+                    items = parsed(request, answer, parse.items)
             except PlexNotFound:
                 # Several at once: it is unknown whether one missing item hides the others (facts/plex.md 2.5).
                 if len(keys) > 1 and not self._dialect.omits_missing:
@@ -400,12 +406,10 @@ class PlexClient:
         began = time.monotonic()
         answer = self._exchange.read(request, "listing")
         as_of = _as_of(answer, began)
-        total = answer.headers.get("x-plex-container-total-size", "")
-        page = parsed(
-            request,
-            answer,
-            lambda node: parser(node, library_key=library_key, start=start, size=size, header_total=total),
-        )
+        told = answer.headers.get("x-plex-container-total-size", "")
+        with self._computing:
+            parse_page = partial(parser, library_key=library_key, start=start, size=size, header_total=told)
+            page = parsed(request, answer, parse_page)
         return replace(page, as_of=as_of)
 
     def _write_fields(self, request: Request) -> None:

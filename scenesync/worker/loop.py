@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from scenesync.worker.fan_out_steps import FanOut, SceneMemory
     from scenesync.worker.gate import Gate
     from scenesync.worker.plex_connection import PlexSession
+    from scenesync.worker.preparing import Turn
     from scenesync.worker.processor import SyncWorker
 
 log = logging.getLogger(__name__)
@@ -103,7 +104,7 @@ class WorkLoop:
         self._limits = limits
         # Fetching, deciding and proving compute for a hundred scenes at once. They take turns by this lock: by the
         # interpreter's alone, a writing thread whose answer has come would have to wait for all three of them.
-        self._computing = threading.Lock()
+        self._computing = threading.RLock()
         self._work = HandOut()
         self._undecided = HandOut()
         self._fan_outs = HandOut()
@@ -148,6 +149,11 @@ class WorkLoop:
                 self._feed(stop)
             finally:
                 self._wind_down(threads, proven)
+
+    @property
+    def computing(self) -> Turn:
+        """What a thread holds while it computes for many scenes; also for who reads the answers about them."""
+        return self._computing
 
     def require_session(self) -> PlexSession:
         """Return what belongs to the Plex server that answered last. Raises PlexServerDown if none ever did."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -182,12 +183,29 @@ def test_no_items_are_no_request(client: PlexClient, stub: PlexStub) -> None:
     assert stub.seen == []
 
 
-def test_more_than_fifty_items_take_several_requests(client: PlexClient, stub: PlexStub) -> None:
-    keys = [str(key) for key in range(120)]
+def test_more_than_a_hundred_items_take_several_requests(client: PlexClient, stub: PlexStub) -> None:
+    keys = [str(key) for key in range(220)]
     stub.judge = items_that_exist(*keys)
 
     assert list(client.read_items(keys)) == keys
-    assert sorted(seen.target.count(",") + 1 for seen in stub.seen) == [20, 50, 50]
+    assert sorted(seen.target.count(",") + 1 for seen in stub.seen) == [20, 100, 100]
+
+
+def test_what_many_items_are_is_read_in_turn_with_others_that_compute(client: PlexClient, stub: PlexStub) -> None:
+    stub.judge = items_that_exist("1")
+    turn = threading.RLock()
+    client.compute_with(turn)
+    found: list[str] = []
+
+    with turn:
+        assert list(client.read_items(["1"])) == ["1"], "whoever has the turn may read"
+        other = threading.Thread(target=lambda: found.extend(client.read_items(["1"])))
+        other.start()
+        while len(stub.seen) < 2:
+            time.sleep(0.001)
+        assert found == [], "the answer is there, and waits for its turn"
+    other.join()
+    assert found == ["1"]
 
 
 def test_long_keys_keep_the_request_line_under_the_limit(client: PlexClient, stub: PlexStub) -> None:
