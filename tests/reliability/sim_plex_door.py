@@ -6,6 +6,7 @@ It raises what the real client makes of each failure (facts/plex.md 1, 10; ``sce
 from __future__ import annotations
 
 import re
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
@@ -55,6 +56,7 @@ class PlexDoor:
         self.collections = NoCollections()
         self._dialect = Dialect()
         self._on_learned: Callable[[Dialect], None] | None = None
+        self._computing: AbstractContextManager[object] = nullcontext()
 
     @property
     def task(self) -> str:
@@ -79,8 +81,9 @@ class PlexDoor:
             return self.world.read(rating_keys)
 
         items = self._ask(f"read {','.join(rating_keys)}", read)
-        for key, item in items.items():
-            self.last_read[key] = (arrived[0], tuple(part.file for part in item.parts))
+        with self._computing:
+            for key, item in items.items():
+                self.last_read[key] = (arrived[0], tuple(part.file for part in item.parts))
         return items
 
     def fit(self, name: Field, value: FieldValue) -> FieldValue:
@@ -115,6 +118,10 @@ class PlexDoor:
         if self._on_learned is not None:
             self._on_learned(self._dialect)
         return self._dialect
+
+    def compute_with(self, turn: AbstractContextManager[object]) -> None:
+        """Hold ``turn`` while an answer about items is taken apart."""
+        self._computing = turn
 
     def remember_with(self, on_learned: Callable[[Dialect], None] | None) -> None:
         self._on_learned = on_learned
