@@ -16,12 +16,16 @@ if TYPE_CHECKING:
 
 KEY: Final = "fake-http-key-0123456789"
 SERVED: Final = {"http_enabled": "true", "http_port": "0", "http_api_key": KEY}
+UNSETTLED: Final = "Twin piers"
 _ADDRESS: Final = re.compile(r"dashboard and API at (http://\S+)")
 
 
 @dataclass(frozen=True, slots=True)
 class Household:
-    """Three scenes that are in sync, one that Plex has ``twice`` (as the ``rivals``), and one that it lacks."""
+    """Three scenes that are in sync, one that Plex has ``twice`` (as the ``rivals``), and one that it lacks.
+
+    Plex has another one twice (UNSETTLED), which no test settles: pages about dead letters are never empty.
+    """
 
     world: LiveWorld
     daemon: Daemon
@@ -45,6 +49,7 @@ def furnish(world: LiveWorld, within_s: float = PATIENCE_S) -> Household:
     walk = world.add_scene("Lighthouse walk", details="Up the stairs at low tide.", **shared)
     twice = world.add_scene("Northern lights", in_plex=False)
     rivals = _rivals(world, twice)
+    _rivals(world, world.add_scene(UNSETTLED, in_plex=False))
     lost = world.add_scene("Night train", in_plex=False)
     daemon = world.daemon(**SERVED)
     daemon.wait_for_log("dashboard and API at ")
@@ -57,7 +62,7 @@ def furnish(world: LiveWorld, within_s: float = PATIENCE_S) -> Household:
 def is_quiet(world: LiveWorld) -> bool:
     """Say whether nothing is left to do but to wait for the one scene that Plex lacks."""
     queue = world.queue()
-    return (queue.pending, queue.due, queue.in_progress, queue.dead_letters) == (1, 0, 0, 1)
+    return (queue.pending, queue.due, queue.in_progress, queue.dead_letters) == (1, 0, 0, 2)
 
 
 def _rivals(world: LiveWorld, scene: Scene) -> tuple[PlexItem, PlexItem]:

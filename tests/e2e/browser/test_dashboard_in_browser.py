@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 from chromium import LOOKS, PHONE, WIDE
-from household import KEY
+from household import KEY, UNSETTLED
 from live_world import eventually
 from selenium.webdriver.common.keys import Keys
 
@@ -118,6 +118,7 @@ def test_one_edit_is_undone_from_the_journal_after_it_was_shown(page: Chromium, 
     page.open(f"/journal?scene={house.dawn.id}")
     page.press("Undo…", "//main//li")
     page.shows("Put it back")
+    assert page.barriers() == []
     assert item.summary == "A storm keeps the boats in."
     page.press("Put it back…")
     assert "The undo is a run of its own" in page.confirm()
@@ -169,11 +170,19 @@ def test_everything_is_reached_by_keyboard_and_shows_where_it_is(page: Chromium)
         assert name in passed
 
 
-@pytest.mark.parametrize("name", [*(place.path for place in NAVIGATION), "a scene", "a plan", "/nowhere", "/login"])
+LETTERS: Final = "/dead-letters?error=AmbiguousMatch"
+BESIDES: Final = (LETTERS, "/journal/runs", "/nowhere", "/login", "a letter", "a scene", "a plan")
+"""Pages that the navigation does not name."""
+
+
+@pytest.mark.parametrize("name", [*(place.path for place in NAVIGATION), *BESIDES])
 def test_every_page_fits_is_readable_for_all_and_complains_of_nothing(
     page: Chromium, house: Household, name: str
 ) -> None:
-    page.open({"a scene": f"/scenes/{house.twice.id}", "a plan": "/plan"}.get(name, name))
+    page.open({"a scene": f"/scenes/{house.twice.id}", "a plan": "/plan", "a letter": LETTERS}.get(name, name))
+    if name == "a letter":
+        page.press(UNSETTLED)
+        page.shows("Given up")
     if name == "a plan":
         page.press("Make the plan")
         page.shows("Scene by scene")
