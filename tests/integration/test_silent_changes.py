@@ -609,6 +609,21 @@ class TestALibraryThatGoesSceneByScene:
         household.work()
         assert (self.labelled(household), runs.stopped()) == (1, ())
 
+    def test_look_by_look_is_judged_together_where_stash_tells_nobody_of_its_tasks(
+        self, household: Household, films: list[int], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(household.installation.stash, "tells_jobs", lambda: False)
+        for begin in range(0, 25, 5):
+            for scene_id in films[begin : begin + 5]:
+                household.world.stash.library.remove_scene(scene_id)
+            assert household.look_and_work() == []
+        runs = AutomaticRunStore(household.installation.database)
+        assert runs.stopped() == ()
+        assert household.look_and_work() == []
+        (run,) = runs.stopped()
+        assert "25 of 30 scenes are gone from Stash at once" in run.reason
+        assert household.edits() == 0
+
     def test_stops_without_any_look_too(self, household: Household, films: list[int]) -> None:
         for scene_id in films[:22]:
             household.world.stash.library.remove_scene(scene_id)
