@@ -1,7 +1,7 @@
 """Decide what people are told: one message for what went wrong and one when it is over, however often one looks.
 
 Pure: ``decide`` holds what is seen now against what was told before. What was told is kept by the caller, so a restart
-repeats nothing. Nothing here names a scene: a message goes to other people's servers.
+repeats nothing. No message names a scene, a library or a host: it goes to other people's servers.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ LETTERS_AGAIN_AFTER_S: Final = 3600.0
 HOUR_S: Final = 3600.0
 MOST_PROBLEMS_AN_HOUR: Final = 10
 """What goes wrong beyond that is told when its turn comes, if it still is wrong."""
+_MORE: Final = "The dashboard or `scenesync status` says more."
 NAMES: Final = {"plex": "Plex", "stash": "Stash"}
 
 Fact = str | int | float | bool | None
@@ -66,10 +67,10 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Something that lasts since then (epoch seconds), and what is known of it."""
+    """Something that lasts since then (epoch seconds), and a sentence about it, if there is one that names nothing."""
 
     since: float
-    words: str
+    words: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +182,9 @@ def _outages(told: Told, seen: Seen, wanted: Wanted) -> tuple[Told, list[Message
 def _down(service: str, trouble: Trouble, seen: Seen) -> Message:
     lasted_s = seen.at - trouble.since
     text = (
-        f"{NAMES[service]} has been down for {span(lasted_s)}: {trouble.words} {counted(seen.waiting, 'job')} "
-        f"{'waits' if seen.waiting == 1 else 'wait'}; none is lost, and work goes on by itself when it is back."
+        f"{NAMES[service]} has been down for {span(lasted_s)}. {counted(seen.waiting, 'job')} "
+        f"{'waits' if seen.waiting == 1 else 'wait'}; none is lost, and work goes on by itself when it is back. "
+        f"{_MORE}"
     )
     facts: dict[str, Fact] = {"service": service, "since": trouble.since, "lasted_s": lasted_s, "waiting": seen.waiting}
     return Message(Kind.OUTAGE, State.PROBLEM, service, f"{NAMES[service]} is down", text, seen.at, facts)
@@ -209,7 +211,7 @@ def _refusals(told: Told, seen: Seen, wanted: Wanted) -> tuple[Told, list[Messag
         if service not in known and Kind.REFUSED in wanted.kinds and _has_room(told, messages):
             known[service] = trouble.since
             facts = {"service": service, "since": trouble.since, "waiting": seen.waiting}
-            text = f"{trouble.words} Work waits until somebody changes that; no job is lost."
+            text = f"{trouble.words} Work waits until somebody changes that; no job is lost. {_MORE}"
             title = f"SceneSync waits for you ({NAMES[service]})"
             messages.append(Message(Kind.REFUSED, State.PROBLEM, service, title, text, seen.at, facts))
     return replace(told, refusals=known), messages

@@ -419,7 +419,11 @@ def test_what_is_no_backup_of_ours_changes_nothing_and_is_told_apart(settings: S
     newer_queue = rewritten(backup, tmp_path / "queue.zip", lambda note: note.update(queue_version=99))
     empty = rewritten(backup, tmp_path / "empty.zip", lambda note: note.update(members={}))
     unknown = rewritten(backup, tmp_path / "unknown.zip", lambda note: note.pop("waiting"))
+    odd = rewritten(backup, tmp_path / "odd.zip", lambda note: note.update(store_version="fifteen"))
+    listed = rewritten(backup, tmp_path / "listed.zip", lambda note: note.update(members=["scenesync.db"]))
     for path, words in {
+        odd: "not complete",
+        listed: "not complete",
         text: "no backup of SceneSync",
         photos: "no backup of SceneSync",
         half: "only a part of one",

@@ -33,6 +33,7 @@ from scenesync.app.telling.seeing import latest_moment, see
 from scenesync.app.telling.teller import Teller, telling
 from scenesync.app.telling.ways import try_ways, wanted_of, ways_of
 from scenesync.domain.dead_letter import DeadLetter
+from scenesync.domain.errors import LibraryNotFound
 from scenesync.domain.job import scene_job
 from scenesync.domain.news import (
     CHOSEN_BY_SETTINGS,
@@ -50,6 +51,7 @@ from scenesync.notify.apprise_way import MISSING
 from scenesync.notify.ways import NotTold
 from scenesync.notify.webhook import Webhook
 from scenesync.store.memory import Memory
+from scenesync.store.pauses import Pause, PauseStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -375,7 +377,13 @@ def test_what_is_seen_is_what_the_stores_hold(tmp_path: Path) -> None:
             job = scene_job(10 + number, now=now)
             installation.dead_letters.add(DeadLetter(job=job, error_type=error, message="no", failed_at=now + number))
         seen = see(installation, told)
-        assert seen.outages == {"plex": Trouble(now - 30, "it refuses connections.")}
+        assert seen.outages == {"plex": Trouble(now - 30)}
+        existing = ["Private films"]
+        PauseStore(installation.database).begin(
+            Pause("plex", now, "LibraryNotFound", str(LibraryNotFound("Private", existing=existing)))
+        )
+        refused = see(installation, told).refusals["plex"]
+        assert refused == Trouble(now, "Plex has no library of a name that plex_libraries gives.")
         assert (seen.waiting, seen.letters, seen.newest_letter) == (1, 3, (now + 3, 3))
         assert seen.new_letters == NewLetters({"PlexBusy": 2, "AmbiguousMatch": 1}, (now + 1, 1), (now + 3, 3))
         assert see(installation, Told(letters_until=(now + 2, 2))).new_letters.by_error == {"AmbiguousMatch": 1}
@@ -415,6 +423,7 @@ def test_the_daemons_round_tells_of_a_real_outage_and_of_its_end(
             eventually(lambda: ("outage", "recovered") in receiver.heard)
         assert receiver.heard == [("outage", "problem"), ("outage", "recovered")]
         assert "Pier" not in "".join(post.body.decode() for post in receiver.posts), "no titles leave the house"
+        assert "127.0.0.1" not in receiver.posts[0].body.decode(), "nor hosts"
         receiver.posts.clear()
         task = world.finished(world.post("/tasks", {"kind": "notify_test"}, 202))
         assert task["result"] == {"ways": [{"way": "webhook", "arrived": True, "reason": ""}]}

@@ -105,7 +105,7 @@ def read_contents(path: Path) -> Contents:
         )
     try:
         return _from_note(note)
-    except (KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError):
         raise BackupUnusable(path, "its note of contents is not complete") from None
 
 
@@ -114,12 +114,18 @@ def _from_note(note: Mapping[str, Any]) -> Contents:
         made_at=float(note["made_at"]),
         kind=str(note["kind"]),
         scenesync=str(note["scenesync"]),
-        store_version=note["store_version"],
-        queue_version=note["queue_version"],
+        store_version=_version(note["store_version"]),
+        queue_version=_version(note["queue_version"]),
         waiting=int(note["waiting"]),
         dead_letters=int(note["dead_letters"]),
         members={name: Member(int(each["size_bytes"]), str(each["sha256"])) for name, each in note["members"].items()},
     )
+
+
+def _version(value: object) -> int | None:
+    if value is not None and not isinstance(value, int):
+        raise TypeError
+    return value
 
 
 def extract(path: Path, contents: Contents, name: str, target: Path) -> None:

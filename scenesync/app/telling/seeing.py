@@ -6,7 +6,9 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
+from scenesync.domain.errors import LibraryNotFound, StashUnauthorized
 from scenesync.domain.news import NOWHERE, Day, NewLetters, Seen, Stopped, Trouble, may_tell_letters
+from scenesync.plex.exceptions import PlexUnauthorized
 from scenesync.store.automatic_runs import AutomaticRunStore
 from scenesync.store.pauses import PauseStore
 from scenesync.worker.health import SERVICES
@@ -17,6 +19,13 @@ if TYPE_CHECKING:
     from scenesync.queue.port import Letters
 
 DAY_S: Final = 86_400.0
+REFUSALS: Final = {
+    PlexUnauthorized.__name__: "Plex does not accept the token (plex_token).",
+    StashUnauthorized.__name__: "Stash does not accept the API key (stash_api_key).",
+    LibraryNotFound.__name__: "Plex has no library of a name that plex_libraries gives.",
+}
+"""Instead of the errors' own words, which name hosts and libraries."""
+REFUSED: Final = "It refuses what SceneSync asks."
 MOST_LETTERS: Final = 1_000
 """So many are counted in one message at most."""
 LATE_BY_AT_MOST_S: Final = 6 * 3600.0
@@ -27,13 +36,13 @@ def see(installation: Installation, told: Told) -> Seen:
     """Return how things stand. Raises StoreError, QueueError."""
     now, letters = time.time(), installation.dead_letters
     outages = {
-        service: Trouble(outage.began_at, f"{outage.cause.rstrip('.')}.")
+        service: Trouble(outage.began_at)
         for service in SERVICES
         for outage in installation.outages.of_service(service, since=now)
         if outage.ended_at is None
     }
     refusals = {
-        pause.service: Trouble(pause.since, f"{pause.message.rstrip('.')}.")
+        pause.service: Trouble(pause.since, REFUSALS.get(pause.error, REFUSED))
         for pause in PauseStore(installation.database).read()
     }
     day = _day(installation, told, now)

@@ -20,6 +20,7 @@ from scenesync.app.telling.seeing import see
 from scenesync.app.telling.ways import wanted_of, ways_of
 from scenesync.domain.news import Told, decide
 from scenesync.domain.outbox import Parcel, added
+from scenesync.notify.apprise_way import MISSING, is_installed
 from scenesync.notify.ways import NotTold
 from scenesync.store.memory import Memory
 
@@ -131,6 +132,8 @@ def telling(installation: Installation, end: threading.Event) -> Iterator[None]:
     if not ways:
         yield
         return
+    if installation.settings.notify_urls is not None and not is_installed():
+        log.error(MISSING)
     teller = Teller(Memory(installation.database), partial(see, installation), ways, wanted_of(installation.settings))
     with beside("notifications", teller.run, end):
         yield
