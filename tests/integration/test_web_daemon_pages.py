@@ -78,6 +78,8 @@ class TestTasks:
         [
             ({"kind": "doctor"}, "Check everything", "checks:"),
             ({"kind": "coverage"}, "Compare both libraries<", "compared. Class by class"),
+            ({"kind": "backup"}, "Back up state and queue", "Written to"),
+            ({"kind": "notify_test"}, "Send a test message", "Neither notify_urls nor notify_webhook_url is set."),
             (
                 {"kind": "reconcile", "scope": "all", "dry_run": "on"},
                 "<strong>Compare both libraries and",

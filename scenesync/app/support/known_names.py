@@ -6,6 +6,7 @@ import json
 import re
 import sqlite3
 from contextlib import closing
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -26,7 +27,7 @@ FILES: Final = "SELECT path FROM plex_file"
 COLLECTIONS: Final = "SELECT title FROM collection"
 # Studios, actors, genres, directors, collections and labels that were written, as JSON.
 WRITTEN: Final = """
-    SELECT DISTINCT written FROM baseline
+    SELECT written FROM baseline
     WHERE field IN ('title', 'titleSort', 'studio', 'actor', 'genre', 'director', 'collection', 'label')"""
 # What fields showed before and after the latest edits, as JSON.
 EDITED: Final = "SELECT before, after FROM journal ORDER BY id DESC LIMIT 20000"
@@ -57,7 +58,7 @@ def _of_state(path: Path) -> Iterator[tuple[str, str]]:
             yield from of_path(file)
         for (title,) in _rows(connection, COLLECTIONS):
             yield "text", title
-        for row in (*_rows(connection, WRITTEN), *_rows(connection, EDITED)):
+        for row in chain(_rows(connection, WRITTEN), _rows(connection, EDITED)):
             for value in row:
                 yield from (("text", name) for name in _texts(value))
 

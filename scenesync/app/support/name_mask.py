@@ -40,6 +40,7 @@ class NameMask:
         self._given: dict[tuple[str, str], str] = {}
         self._counts: dict[str, int] = {}
         self._known: list[tuple[str, str]] = []
+        self._by_beginning: dict[str, list[int]] = {}
 
     def pseudonym(self, kind: str, name: str) -> str:
         """Return what stands for ``name``."""
@@ -53,6 +54,9 @@ class NameMask:
         """Take these names out of every text from now on, the longest first."""
         found = {(kind, name) for name in names if len(name.strip()) >= _SHORTEST_KNOWN}
         self._known = sorted({*self._known, *found}, key=lambda each: (-len(each[1]), each))
+        self._by_beginning = {}
+        for number, (_, name) in enumerate(self._known):
+            self._by_beginning.setdefault(name[:_SHORTEST_KNOWN], []).append(number)
 
     def path(self, text: str) -> str:
         """Return a path with a pseudonym for each folder and for the file, whose extension stays."""
@@ -87,9 +91,7 @@ class NameMask:
 
     def clean(self, text: str) -> str:
         """Return a free text without names: known ones, paths, hosts, identifiers, and what stands between quotes."""
-        for number, (_, name) in enumerate(self._known):
-            text = text.replace(name, _MARK.format(number=number))
-        text = _URL_HOST.sub(lambda found: found[1] + self.host(self._expanded(found[2])), text)
+        text = _URL_HOST.sub(lambda found: found[1] + self.host(self._expanded(found[2])), self._marked(text))
         for pattern in _PATHS:
             text = pattern.sub(lambda found: self.path(found[0]), text)
         text = _MEDIA_FILE.sub(self._media_file, text)
@@ -97,6 +99,22 @@ class NameMask:
         text = _IDENTIFIER.sub(lambda found: self.pseudonym("identifier", found[0]), text)
         text = _QUOTED.sub(self._quoted, text)
         return _MARKED.sub(lambda found: self.pseudonym(*self._known[int(found[1])]), text)
+
+    def _marked(self, text: str) -> str:
+        """Return a text with a mark in the place of each known name, where several begin the longest one."""
+        pieces, at, begins = [], 0, 0
+        while at < len(text):
+            number = self._known_at(text, at)
+            if number is None:
+                at += 1
+                continue
+            pieces += [text[begins:at], _MARK.format(number=number)]
+            at = begins = at + len(self._known[number][1])
+        return "".join([*pieces, text[begins:]])
+
+    def _known_at(self, text: str, at: int) -> int | None:
+        numbers = self._by_beginning.get(text[at : at + _SHORTEST_KNOWN], ())
+        return next((number for number in numbers if text.startswith(self._known[number][1], at)), None)
 
     def _expanded(self, text: str) -> str:
         """Return a text with the names that are marked in it."""
@@ -121,7 +139,11 @@ class NameMask:
 
 
 def occurring(texts: Iterable[str]) -> Callable[[str], bool]:
-    """Return a test whether a name occurs in one of ``texts``, for any number of names in little memory."""
+    """Return a test whether a name occurs in one of ``texts``: for any number of names, in little memory.
+
+    Each run of five characters in the texts is a bit of a table. A name with a run that is not there, which is nearly
+    every name that does not occur, is not looked for in the texts themselves.
+    """
     whole = "\n".join(texts)
     table = bytearray(_TABLE_BITS // 8)
     for at in range(len(whole) - _GRAM + 1):
@@ -129,9 +151,10 @@ def occurring(texts: Iterable[str]) -> Callable[[str], bool]:
         table[bit >> 3] |= 1 << (bit & 7)
 
     def occurs(name: str) -> bool:
-        if len(name) < _GRAM:
-            return name in whole
-        bit = hash(name[:_GRAM]) % _TABLE_BITS
-        return bool(table[bit >> 3] & (1 << (bit & 7))) and name in whole
+        for at in range(len(name) - _GRAM, -1, -1):  # names of a series differ at their ends
+            bit = hash(name[at : at + _GRAM]) % _TABLE_BITS
+            if not table[bit >> 3] & (1 << (bit & 7)):
+                return False
+        return name in whole
 
     return occurs
