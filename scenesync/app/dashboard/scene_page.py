@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from scenesync.app.dashboard.scenes import summary_of
 from scenesync.app.dashboard.standing import attempt_document
 from scenesync.intake.selection import enqueue_ids
+from scenesync.plex.item_page import item_page
 from scenesync.store.baselines import BaselineStore
 from scenesync.store.holds import HoldStore, release_held
 from scenesync.store.path_index import PathIndexStore
@@ -49,12 +50,12 @@ class SceneKnowledge:
         """Return items as the index knows them. Raises StoreError."""
         server_id = self._desk.server_id
         index = PathIndexStore(self._desk.installation.database, server_id)
-        base_url = str(self._desk.installation.settings.plex_url).rstrip("/")
+        base_url = str(self._desk.installation.settings.plex_url)
         return [
             KnownItem(
                 rating_key=key,
                 files=[file.path for file in index.files_of(key)],
-                plex_url=plex_url(base_url, server_id, key),
+                plex_url=item_page(base_url, server_id, key),
             )
             for key in rating_keys
         ]
@@ -64,8 +65,3 @@ class SceneKnowledge:
         installation = self._desk.installation
         release_held(installation.database, [scene_id])
         enqueue_ids(installation.queue, [scene_id])
-
-
-def plex_url(base_url: str, server_id: str, rating_key: str) -> str:
-    """Return an item's page in Plex's own web app."""
-    return f"{base_url}/web/index.html#!/server/{server_id}/details?key=%2Flibrary%2Fmetadata%2F{rating_key}"

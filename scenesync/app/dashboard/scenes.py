@@ -12,6 +12,7 @@ from scenesync.app.pinning import pin_scene, unpin_scene
 from scenesync.domain.fields import IMAGE_FIELDS, Field
 from scenesync.domain.matching import Rule
 from scenesync.domain.scene_state import SceneStanding, SceneState
+from scenesync.plex.item_page import item_page
 from scenesync.queue.read_only import read_queue
 from scenesync.queue.snapshot import read_snapshot
 from scenesync.store.holds import list_held, release_held
@@ -145,15 +146,12 @@ def waiting_summary(job: work.Job, known: SceneStanding | None) -> scenes.SceneS
 
 def _compared(installation: Installation, explained: Explanation, step: PlannedItem) -> dict[str, object]:
     """Return an item beside what it should show."""
-    item, base_url = step.item, str(installation.settings.plex_url).rstrip("/")
+    item = step.item
     fields = [each for each in Field if each not in IMAGE_FIELDS and (each in item.values or each in explained.wanted)]
     return {
         "rating_key": item.rating_key,
         "library_key": item.library_key,
-        "plex_url": (
-            f"{base_url}/web/index.html#!/server/{explained.server_id}"
-            f"/details?key=%2Flibrary%2Fmetadata%2F{item.rating_key}"
-        ),
+        "plex_url": item_page(str(installation.settings.plex_url), explained.server_id, item.rating_key),
         "files": [part.file for part in item.parts],
         "fields": [
             {

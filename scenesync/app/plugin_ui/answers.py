@@ -17,6 +17,7 @@ from scenesync.app.data_directory import database_file, queue_folder
 from scenesync.domain.job import scene_key
 from scenesync.domain.quantities import counted
 from scenesync.domain.scene_state import NOT_IN_PLEX, SceneState
+from scenesync.plex.item_page import item_page
 from scenesync.queue.daemon_wanted import HOOK_SETTINGS
 from scenesync.queue.errors import QueueError
 from scenesync.queue.read_only import QueueReader, read_queue
@@ -134,11 +135,9 @@ def _standing(known: SceneGlance | None, job: Job | None) -> tuple[str, float | 
 
 def _items(links: Mapping[str, Any], known: SceneGlance) -> list[dict[str, str]]:
     """Return the scene's items with their pages in Plex, none while nobody knows where Plex is."""
-    base_url = str(links.get("plex_url") or "").rstrip("/")
-    if not base_url:
-        return []
-    page = f"{base_url}/web/index.html#!/server/{known.server_id}/details?key=%2Flibrary%2Fmetadata%2F"
-    return [{"rating_key": key, "url": page + key} for key in known.rating_keys]
+    base_url = str(links.get("plex_url") or "")
+    keys = known.rating_keys if base_url else ()
+    return [{"rating_key": key, "url": item_page(base_url, known.server_id, key)} for key in keys]
 
 
 def _links(data_dir: Path) -> dict[str, Any]:
