@@ -13,7 +13,7 @@ from scenesync.domain.blast_radius import reach_of
 from scenesync.domain.departure import without_label
 from scenesync.domain.desired import DEFAULT_FIELDS, DEFAULT_RULES, DesiredFields
 from scenesync.domain.diff import Baseline, ConflictPolicy, Edit, ItemBaselines, plan_edit
-from scenesync.domain.errors import AttemptCut, SceneSkipped
+from scenesync.domain.errors import AttemptCut, PermanentError, SceneSkipped
 from scenesync.domain.fields import Field
 from scenesync.domain.matching import Match
 from scenesync.domain.participation import EVERYBODY, Participation, Reason
@@ -199,7 +199,14 @@ class SceneSync:
     def note_together(self, decided: Sequence[Decided]) -> Sequence[Decided]:
         """Note in one step what is about to be written for simple scenes; return them with that noted."""
         self._notes.note_together(decided)
-        return [replace(each, is_noted=True) for each in decided]
+        return [replace(each, is_noted=True, ready=self._made_ready(each)) for each in decided]
+
+    def _made_ready(self, decided: Decided) -> Mapping[str, Callable[[], None]]:
+        """Make the requests that are to be sent, so that no writing thread has to while others compute beside it."""
+        try:
+            return {step.item.rating_key: self._server.ready(step.edit) for step in decided.planned if step.edit}
+        except PermanentError:  # whoever writes meets it again, and knows whose it is
+            return {}
 
     def plan(
         self,
@@ -292,7 +299,9 @@ class SceneSync:
             if to_send:
                 if not decided.is_noted:
                     self._notes.note(scene.id, match, step.item, edit)
-                self._send(step.item, to_send, still_ours, read_at)
+                as_decided = not (decided.is_sent or pictures.missing_locks)
+                send = decided.ready.get(step.item.rating_key) if as_decided else None
+                self._send(step.item, to_send, still_ours, read_at, send)
             photos, photo_error = self._photos_to_look_at(step, desired)
             image_error = image_error or photo_error
             if edit or pictures.changes or photos:
@@ -391,8 +400,15 @@ class SceneSync:
         self._notes.note(scene_id, match, item, edit)
         self._send(item, edit, still_ours, read_at)
 
-    def _send(self, item: Item, edit: Edit, still_ours: Callable[[], bool], read_at: float) -> None:
-        send = self._server.ready(edit)
+    def _send(
+        self,
+        item: Item,
+        edit: Edit,
+        still_ours: Callable[[], bool],
+        read_at: float,
+        ready: Callable[[], None] | None = None,
+    ) -> None:
+        send = ready or self._server.ready(edit)
         with self._writing.slot(still_ours):
             if time.monotonic() - read_at > STALE_AFTER_S:
                 require_as_planned(self._server, item, edit)

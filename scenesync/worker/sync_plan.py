@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from scenesync.domain.blast_radius import NOWHERE, Reach
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from scenesync.domain.desired import DesiredFields
     from scenesync.domain.diff import Baseline, Edit
@@ -82,7 +82,7 @@ class Decided:
     """What is to be done for a scene, by items that were read after ``read_at`` (monotonic).
 
     ``is_noted``: baselines and journal have its edits already. ``is_sent``: Plex has its edit, in one request with
-    those of others.
+    those of others. ``ready`` has for items, by their keys, what sends their edits, where that was made ready.
     """
 
     scene: Scene
@@ -93,6 +93,7 @@ class Decided:
     held: Hold | None = None
     is_noted: bool = False
     is_sent: bool = False
+    ready: Mapping[str, Callable[[], None]] = dataclass_field(default_factory=dict, compare=False)
 
     @property
     def shared_edit(self) -> Edit | None:
