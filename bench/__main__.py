@@ -23,6 +23,7 @@ from bench import (
     report,
     requests_per_scene,
     throughput,
+    web_load,
     web_pages,
 )
 
@@ -42,6 +43,7 @@ BENCHMARKS: Final = (
     reconcile.BENCHMARK,
     growth.BENCHMARK,
     index.BENCHMARK,
+    web_load.BENCHMARK,
     web_pages.BENCHMARK,
     long_run.BENCHMARK,
     kills.BENCHMARK,

@@ -135,6 +135,13 @@ def _paths(library: int) -> Mapping[str, str]:
         "log": "/log",
         "log of one scene": "/log?scene_id=1",
         "settings": "/settings",
+        "API: state": "/api/v1/status",
+        "API: scenes, searched for one": f"/api/v1/scenes?search=evening+{library}",
+        "API: counts of scenes": "/api/v1/scenes/counts",
+        "API: queue": "/api/v1/queue",
+        "API: dead letters": "/api/v1/dead-letters",
+        "API: journal": "/api/v1/journal",
+        "figures for Prometheus": "/metrics",
     }
 
 

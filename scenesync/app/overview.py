@@ -99,32 +99,39 @@ def read_overview(data_dir: Path, *, outages_shown: int = OUTAGES_SHOWN) -> Over
     if database is None:
         return Overview(queue, running)
     with database:
-        now = time.time()
-        outages, memory = OutageStore(database), Memory(database)
-        states = {service: ServiceStateStore(database).read(service) for service in SERVICES}
-        circuit = circuits.at(CircuitStore(database, PLEX).read(), LIMITS_WHILE_PROBED, now)
-        return Overview(
-            queue,
-            running,
-            plex=states[PLEX].reachability,
-            stash=states[STASH].reachability,
-            plex_notifications=_hearing(database) if running else UNKNOWN,
-            paused=next(iter(PauseStore(database).read()), None),
-            circuit=circuit.state.value,
-            rates=AttemptStore(database).outcomes_since(now - RATES_OVER_S),
-            outages=outages.latest(outages_shown),
-            stopped_runs=AutomaticRunStore(database).stopped(),
-            held=count_held(database),
-            reconciliation=latest_reconciliation(database),
-            stash_looked_at=looked_at(memory),
-            stash_news=Listening.from_text(memory.recall(LISTENING)),
-            reliability={
-                service: reliability(
-                    outages.of_service(service, since=now - WINDOW_S), now=now, known_since=state.known_since
-                )
-                for service, state in states.items()
-            },
-        )
+        return overview_of(database, queue, running=running, outages_shown=outages_shown)
+
+
+def overview_of(
+    database: Database, queue: QueueSnapshot, *, running: bool, outages_shown: int = OUTAGES_SHOWN
+) -> Overview:
+    """Return the state as an open database and a look at the queue tell it. Raises StoreError."""
+    now = time.time()
+    outages, memory = OutageStore(database), Memory(database)
+    states = {service: ServiceStateStore(database).read(service) for service in SERVICES}
+    circuit = circuits.at(CircuitStore(database, PLEX).read(), LIMITS_WHILE_PROBED, now)
+    return Overview(
+        queue,
+        running,
+        plex=states[PLEX].reachability,
+        stash=states[STASH].reachability,
+        plex_notifications=_hearing(database) if running else UNKNOWN,
+        paused=next(iter(PauseStore(database).read()), None),
+        circuit=circuit.state.value,
+        rates=AttemptStore(database).outcomes_since(now - RATES_OVER_S),
+        outages=outages.latest(outages_shown),
+        stopped_runs=AutomaticRunStore(database).stopped(),
+        held=count_held(database),
+        reconciliation=latest_reconciliation(database),
+        stash_looked_at=looked_at(memory),
+        stash_news=Listening.from_text(memory.recall(LISTENING)),
+        reliability={
+            service: reliability(
+                outages.of_service(service, since=now - WINDOW_S), now=now, known_since=state.known_since
+            )
+            for service, state in states.items()
+        },
+    )
 
 
 def _hearing(database: Database) -> str:

@@ -92,7 +92,7 @@ def build(services: Services, address: Address, *, version: str) -> tuple[ASGIAp
     """Return the application and who listens to its events."""
     keys = Keys(address.api_key)
     hosts = Hosts(address.trusted_hosts, address.host)
-    audience = Audience()
+    audience = Audience(services.standing.status)
     app = _routes(version)
     app.state.services = services
     app.state.keys = keys

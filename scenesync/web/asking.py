@@ -16,7 +16,8 @@ ASKING_SERVERS: Final = 4
 _asking = threading.BoundedSemaphore(ASKING_SERVERS)
 
 
-def _services(request: Request) -> Services:
+async def _services(request: Request) -> Services:
+    # Not a plain function: that would be called in a thread of its own, each time.
     services: Services = request.app.state.services
     return services
 

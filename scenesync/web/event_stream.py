@@ -1,10 +1,16 @@
-"""Server-sent events: each listener reads the ring at its own pace, and is dropped when it no longer takes anything."""
+"""Server-sent events: each listener reads the ring at its own pace, and is dropped when it no longer takes anything.
+
+How things stand is asked once for all listeners, and never while nobody listens. All look at the same moments, so that
+what their pages then ask for can be made once for all of them, too.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Final
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 from anyio import to_thread
 from starlette.responses import Response
@@ -23,34 +29,65 @@ if TYPE_CHECKING:
     from scenesync.web.models.state import Status
 
 LOOK_EVERY_S: Final = 0.5
-STATUS_EVERY_S: Final = 1.0
+STATUS_EVERY_S: Final = 2.0
+"""To find out how things stand takes milliseconds, which the worker would have had."""
 BREATH_EVERY_S: Final = 15.0
 """Proxies close what is silent for longer."""
 MOST_AT_ONCE: Final = 100
 MOST_LISTENERS: Final = 50
 STATUS: Final = "status"
 KINDS: Final = frozenset({STATUS, "attempt", "task", "log"})
+_OF_THE_CLOCK: Final[Any] = {
+    "oldest_pending_s": True,
+    "reliability": True,
+    "outages": {"__all__": {"duration_s"}},
+}
+"""What of a state is another at each look although nothing happened; of outages that begin or end, the list tells."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A state as JSON; ``number`` grows when something has happened."""
+
+    number: int
+    text: str
 
 
 class Audience:
-    """Counts who listens, and ends all streams when the server stops."""
+    """Those who listen: counts them, asks how things stand for all of them, and ends all streams with the server."""
 
-    def __init__(self) -> None:
+    def __init__(self, status: Callable[[], Status]) -> None:
         self.listeners = 0
         self.is_over = False
-        self._written: tuple[Status, str] | None = None
+        self._status = status
+        self._told = Told(0, "{}")
+        self._substance = ""
+        self._asked_at = float("-inf")
+        self._asking = asyncio.Lock()
 
     @property
     def is_full(self) -> bool:
         """Whether no one else may listen."""
         return self.listeners >= MOST_LISTENERS
 
-    def text_of(self, status: Status) -> str:
-        """Return a state as JSON, written once for all who listen."""
-        written = self._written
-        if written is None or written[0] is not status:
-            written = self._written = status, status.model_dump_json()
-        return written[1]
+    async def state(self) -> Told:
+        """Return how things stand, hardly older than STATUS_EVERY_S; an empty object if nobody can say."""
+        async with self._asking:
+            # Half a look early: who comes a millisecond before it is time must not wait for the next look.
+            if time.monotonic() - self._asked_at >= STATUS_EVERY_S - LOOK_EVERY_S / 2:
+                self._asked_at = time.monotonic()
+                self._told = await to_thread.run_sync(self._ask)
+        return self._told
+
+    def _ask(self) -> Told:
+        try:
+            status = self._status()
+            text, substance = status.model_dump_json(), status.model_dump_json(exclude=_OF_THE_CLOCK)
+        except (ProblemError, QueueError, StoreError, TransientError, PermanentError, OSError):
+            text = substance = "{}"
+        has_happened = substance != self._substance
+        self._substance = substance
+        return Told(self._told.number + has_happened, text)
 
 
 class EventStream(Response):
@@ -59,17 +96,17 @@ class EventStream(Response):
     def __init__(
         self,
         ring: EventRing,
-        status: Callable[[], Status],
         audience: Audience,
         *,
         kinds: frozenset[str] = KINDS,
+        scene_id: int | None = None,
         after: int | None = None,
     ) -> None:
         super().__init__()
         self._ring = ring
-        self._status = status
         self._audience = audience
         self._kinds = kinds
+        self._scene_id = scene_id
         self._after = ring.latest if after is None or after > ring.latest else after
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
@@ -89,36 +126,28 @@ class EventStream(Response):
 
     async def _pieces(self, gone: asyncio.Future[None]) -> AsyncIterator[str]:
         loop = asyncio.get_running_loop()
-        status_at, told_at, shown = 0.0, loop.time(), ""
+        told_at, shown = loop.time(), Told(-1, "")
         yield "retry: 3000\n\n"
         while not gone.done() and not self._audience.is_over:
-            piece = self._news()
-            if STATUS in self._kinds and loop.time() - status_at >= STATUS_EVERY_S:
-                status_at = loop.time()
-                text = await self._status_text()
-                if text != shown:
-                    shown = text
-                    piece += f"event: {STATUS}\ndata: {text}\n\n"
-            if piece or loop.time() - told_at >= BREATH_EVERY_S:
+            piece, is_silent = self._news(), loop.time() - told_at >= BREATH_EVERY_S
+            if STATUS in self._kinds:
+                now = await self._audience.state()
+                if now.number != shown.number or (is_silent and now.text != shown.text):
+                    shown = now
+                    piece += f"event: {STATUS}\ndata: {now.text}\n\n"
+            if piece or is_silent:
                 told_at = loop.time()
                 yield piece or ": still here\n\n"
-            await asyncio.wait([gone], timeout=LOOK_EVERY_S)
+            await asyncio.wait([gone], timeout=LOOK_EVERY_S - loop.time() % LOOK_EVERY_S)
 
     def _news(self) -> str:
-        events, self._after, missed = self._ring.since(self._after, self._kinds)
+        events, self._after, missed = self._ring.since(self._after, self._kinds, self._scene_id)
         missed += max(0, len(events) - MOST_AT_ONCE)
         pieces = [f"event: missed\ndata: {json.dumps({'count': missed})}\n\n"] if missed else []
         pieces += [
             f"id: {event.number}\nevent: {event.kind}\ndata: {event.text}\n\n" for event in events[-MOST_AT_ONCE:]
         ]
         return "".join(pieces)
-
-    async def _status_text(self) -> str:
-        try:
-            status = await to_thread.run_sync(self._status)
-        except (ProblemError, QueueError, StoreError, TransientError, PermanentError, OSError):
-            return "{}"
-        return self._audience.text_of(status)
 
 
 async def _left(receive: Receive) -> None:

@@ -18,12 +18,16 @@ KEPT: Final = 500
 
 @dataclass(slots=True)
 class Event:
-    """One thing that happened, numbered in the order of happening; ``at`` in epoch seconds."""
+    """One thing that happened, numbered in the order of happening; ``at`` in epoch seconds.
+
+    ``scene_id`` is the scene that it is about, None for none that is known.
+    """
 
     number: int
     kind: str
     at: float
     describe: Callable[[], Mapping[str, object]] = field(repr=False)
+    scene_id: int | None = None
     _text: str = field(default="", repr=False)
 
     @property
@@ -42,24 +46,36 @@ class EventRing:
         self._lock = threading.Lock()
         self._number = 0
 
-    def publish(self, kind: str, describe: Callable[[], Mapping[str, object]]) -> None:
+    def publish(self, kind: str, describe: Callable[[], Mapping[str, object]], *, scene_id: int | None = None) -> None:
         """Tell of something, from any thread; ``describe`` is called only if somebody reads it, and by whom."""
         at = time.time()
         with self._lock:
             self._number += 1
-            self._events.append(Event(self._number, kind, at, describe))
+            self._events.append(Event(self._number, kind, at, describe, scene_id))
 
     @property
     def latest(self) -> int:
         """The number of the latest event, 0 if there was none."""
         return self._number
 
-    def since(self, number: int, kinds: frozenset[str]) -> tuple[Sequence[Event], int, int]:
-        """Return the events after ``number`` of these kinds, up to which number was read, and how many were missed."""
+    def since(
+        self, number: int, kinds: frozenset[str], scene_id: int | None = None
+    ) -> tuple[Sequence[Event], int, int]:
+        """Return the events after ``number`` of these kinds, up to which number was read, and how many were missed.
+
+        With ``scene_id`` those that are about another scene are left out.
+        """
         with self._lock:
             events = list(self._events) if self._number > number else []
             latest = self._number
         if not events:
             return (), latest, 0
         missed = max(0, events[0].number - number - 1) if number else 0
-        return [event for event in events if event.number > number and event.kind in kinds], latest, missed
+        wanted = [
+            event
+            for event in events
+            if event.number > number
+            and event.kind in kinds
+            and (scene_id is None or event.scene_id is None or event.scene_id == scene_id)
+        ]
+        return wanted, latest, missed

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import socket
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -25,6 +26,7 @@ IDLE_S: Final = 15
 MOST_CONNECTIONS: Final = 200
 LARGEST_HEAD_BYTES: Final = 32 * 1024
 STOP_WITHIN_S: Final = 1
+TICK_S: Final = 1.0
 SHORTEST_OPEN_KEY: Final = 16
 """A key that protects a server which others can reach must not be guessed."""
 
@@ -79,7 +81,7 @@ class WebServer:
             h11_max_incomplete_event_size=LARGEST_HEAD_BYTES,
         )
         logging.getLogger("uvicorn").setLevel(logging.WARNING)
-        self._server = uvicorn.Server(config)
+        self._server = _Server(config)
         self._thread = threading.Thread(target=self._serve, name="web", daemon=True)
 
     @property
@@ -98,7 +100,7 @@ class WebServer:
     def stop(self) -> None:
         """Answer nobody any more; who listens to events is told, who waits for an answer has a second."""
         self._on_stop()
-        self._server.should_exit = True
+        self._server.end()
         self._thread.join(timeout=2 * STOP_WITHIN_S + 1)
         if self._socket is not None:
             self._socket.close()
@@ -109,6 +111,29 @@ class WebServer:
             asyncio.run(self._server.serve(sockets=[self._socket]))
         except Exception:
             log.exception("the server for dashboard and API ended; delivery goes on without it")
+
+
+class _Server(uvicorn.Server):
+    """Looks once a second whether it is to end, not ten times: the processor may sleep, and ``end`` wakes it."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_over = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        """Keep the time that answers carry, until the end."""
+        self._loop = asyncio.get_running_loop()
+        while not await self.on_tick(0):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._is_over.wait(), TICK_S)
+
+    def end(self) -> None:
+        """Let it end, from any thread."""
+        self.should_exit = True
+        if self._loop is not None:
+            with suppress(RuntimeError):  # the loop is closed already
+                self._loop.call_soon_threadsafe(self._is_over.set)
 
 
 def _bound(address: Address) -> socket.socket:

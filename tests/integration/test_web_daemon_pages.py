@@ -71,7 +71,7 @@ class TestTasks:
         monkeypatch.setattr(daemon, "tidy", fail)
         send(browser, "/tasks/routines/housekeeping/run")
         eventually(lambda: "no room on the pier" in row(page(browser, "/parts/tasks"), "Drop what is too old"))
-        assert "failed 0 s ago" in row(page(browser, "/parts/tasks"), "Drop what is too old")
+        assert "failed 0 s ago" in row(page(browser, "/tasks"), "Drop what is too old")
 
     @pytest.mark.parametrize(
         ("form", "title", "words"),
@@ -107,12 +107,12 @@ class TestTasks:
         with world.plex.paused_on_write() as pause:
             task = world.post("/sync", {"scene_ids": [scene_id]}, 202)
             assert pause.arrived.wait(15)
-            text = page(browser, "/parts/tasks")
+            text = page(browser, "/tasks")
             assert 'aria-labelledby="running-title"' in text
             assert f'id="cancel-{task["id"]}"' in text
             assert send(browser, f"/api/v1/tasks/{task['id']}/cancel").status == 200
             eventually(lambda: world.get(f"/tasks/{task['id']}")["state"] == "cancelled")
-        text = page(browser, "/parts/tasks")
+        text = page(browser, "/tasks")
         assert 'aria-labelledby="running-title"' not in text
         assert "cancelled 0 s ago" in row(text, "Sync scenes")
         assert "What it had done stays done." in row(text, "Sync scenes")

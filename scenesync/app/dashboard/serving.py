@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from scenesync.app.clients import RequestListeners
@@ -23,7 +24,7 @@ from scenesync.app.dashboard.rate import RecentAttempts
 from scenesync.app.dashboard.scene_page import SceneKnowledge
 from scenesync.app.dashboard.scenes import KnownScenes
 from scenesync.app.dashboard.settings_view import EffectiveSettings
-from scenesync.app.dashboard.standing import DaemonStanding, attempt_document
+from scenesync.app.dashboard.standing import DaemonStanding, attempt_facts
 from scenesync.app.dashboard.support import SupportBundles
 from scenesync.app.dashboard.tasks import TaskRunner
 from scenesync.app.version import VERSION
@@ -99,7 +100,7 @@ class Dashboard:
     def attempt(self, made: Attempt) -> None:
         """Hear of an attempt, in the thread that made it."""
         self.measures.attempt(made)
-        self.events.publish("attempt", lambda: attempt_document(made).model_dump())
+        self.events.publish("attempt", partial(attempt_facts, made), scene_id=made.scene_id)
 
     def turn(self) -> None:
         """Hear that the loop went round."""

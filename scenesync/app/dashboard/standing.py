@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from scenesync.app.circuits import close_circuits, read_circuits
-from scenesync.app.overview import read_overview
+from scenesync.app.overview import overview_of, read_overview
 from scenesync.store.outages import OutageStore
 from scenesync.store.scene_states import SceneStateStore
 from scenesync.web.models import state
+from scenesync.web.problems import Unavailable
 from scenesync.web.sentence import sentence
 
 if TYPE_CHECKING:
@@ -39,9 +40,17 @@ class DaemonStanding:
         """Return the state, at most a second old. Raises QueueError, StoreError."""
         with self._lock:
             if self._status is None or time.monotonic() - self._read_at >= FRESH_S:
-                self._status = status_of(read_overview(self._desk.loaded.settings.data_dir))
+                self._status = status_of(self._overview())
                 self._read_at = time.monotonic()
             return self._status
+
+    def _overview(self) -> Overview:
+        """Read the state, through the daemon's open database if there is one at this moment."""
+        try:
+            installation = self._desk.installation
+        except Unavailable:
+            return read_overview(self._desk.loaded.settings.data_dir)
+        return overview_of(installation.database, installation.queue.snapshot(), running=True)
 
     def outages(self, limit: int, skip: int = 0) -> Sequence[state.Outage]:
         """Return the latest outages, newest first, without the ``skip`` newest."""
@@ -84,16 +93,26 @@ def status_of(overview: Overview) -> state.Status:
     return state.Status.model_validate({**document, "sentence": _sentence(overview)})
 
 
+def attempt_facts(made: Attempt) -> dict[str, Any]:
+    """Return an attempt as the events tell it."""
+    return {
+        "scene_id": made.scene_id,
+        "title": made.title,
+        "outcome": made.outcome.value,
+        "started_at": made.started_at,
+        "duration_s": made.duration_s,
+        "rule": made.rule,
+        "rating_keys": list(made.rating_keys),
+        "changed_fields": list(made.changed_fields),
+        "error_type": made.error_type,
+        "message": made.message,
+        "retry_at": made.retry_at,
+    }
+
+
 def attempt_document(made: Attempt) -> state.Attempt:
     """Return an attempt as the API shows it."""
-    return state.Attempt.model_validate(
-        {
-            **asdict(made),
-            "outcome": made.outcome.value,
-            "rating_keys": list(made.rating_keys),
-            "changed_fields": list(made.changed_fields),
-        }
-    )
+    return state.Attempt.model_validate(attempt_facts(made))
 
 
 def _sentence(overview: Overview) -> str:

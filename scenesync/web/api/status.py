@@ -7,6 +7,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 
 from scenesync.web.asking import Limit, ServicesGiven
 from scenesync.web.event_stream import KINDS, EventStream
+from scenesync.web.models.common import SceneId
 from scenesync.web.models.state import Attempt, CheckReport, Circuit, CircuitName, ClosedCircuit, Outage, Status, Widget
 from scenesync.web.problems import Unavailable
 
@@ -82,11 +83,12 @@ async def events(
     request: Request,
     services: ServicesGiven,
     kinds: Annotated[list[EventKind] | None, Query(description="Only events of these kinds.")] = None,
+    scene_id: Annotated[SceneId | None, Query(description="No attempts at other scenes than this one.")] = None,
     last_event_id: Annotated[int | None, Header(ge=0, description="Go on behind this event.")] = None,
 ) -> EventStream:
     """Tell what happens now, as server-sent events, until the listener leaves.
 
-    ``status`` comes when the state has changed, at most once a second; ``attempt`` for each attempt at a scene;
+    ``status`` comes when something has changed, every two seconds at most; ``attempt`` for each attempt at a scene;
     ``task`` for progress; ``log`` for each line. ``missed`` says how many events a slow listener did not get.
     """
     audience = request.app.state.audience
@@ -94,8 +96,8 @@ async def events(
         raise Unavailable("Too many listen already.", code="too-many-listeners")
     return EventStream(
         services.events,
-        services.standing.status,
         audience,
         kinds=frozenset(kinds) if kinds else KINDS,
+        scene_id=scene_id,
         after=last_event_id,
     )

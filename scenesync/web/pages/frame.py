@@ -6,13 +6,14 @@ NAVIGATION, and its router in ``application.PAGE_ROUTES``. Its data comes from `
 
 from __future__ import annotations
 
-import threading
+import asyncio
 import time
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from anyio import to_thread
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 TEMPLATES: Final = Path(__file__).parent.parent / "templates"
+TOGETHER_S: Final = 0.5
+"""Pages hear of a change at one moment and ask half a second later (static/app.js): one answer is for all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,8 @@ class Pages:
     def __init__(self, base_path: str, version: str, navigation: Sequence[Place] = NAVIGATION) -> None:
         self.base_path = base_path
         self.assets = Assets()
-        self._making = threading.Lock()
+        self._making = asyncio.Lock()
+        self._times_forgotten = 0
         self._made: dict[str, tuple[float, bytes]] = {}
         self._templates = Environment(
             loader=FileSystemLoader(TEMPLATES),
@@ -121,18 +125,24 @@ class Pages:
         }
         return HTMLResponse(self._templates.get_template(template).render(known), http_status)
 
-    def shared(self, key: str, fresh_s: float, make: Callable[[], HTMLResponse]) -> Response:
-        """Return a part of a page that is the same for everybody, made anew when it is older than ``fresh_s``."""
-        with self._making:
+    async def shared(self, key: str, make: Callable[[], HTMLResponse]) -> Response:
+        """Return a part of a page that is the same for everybody, made anew when it is older than TOGETHER_S.
+
+        ``make`` runs in a thread; who asks meanwhile waits for it without one.
+        """
+        async with self._making:
             made = self._made.get(key)
-            if made is None or time.monotonic() - made[0] >= fresh_s:
-                made = self._made[key] = time.monotonic(), bytes(make().body)
+            if made is None or time.monotonic() - made[0] >= TOGETHER_S:
+                begun_at, times_forgotten = time.monotonic(), self._times_forgotten
+                made = begun_at, bytes((await to_thread.run_sync(make)).body)
+                if times_forgotten == self._times_forgotten:
+                    self._made[key] = made
         return HTMLResponse(made[1])
 
     def forget(self, key: str) -> None:
         """Have a part that is shared made anew when it is next asked for: somebody changed what it shows."""
-        with self._making:
-            self._made.pop(key, None)
+        self._times_forgotten += 1
+        self._made.pop(key, None)
 
     def problem(self, request: Request, status: int, title: str, detail: str) -> HTMLResponse:
         """Return a page that tells a problem."""

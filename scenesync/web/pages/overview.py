@@ -14,8 +14,6 @@ from scenesync.web.pages.scenes import shares
 from scenesync.web.pages.timeline import timeline
 
 ATTEMPTS_SHOWN: Final = 12
-FRESH_S: Final = 1.5
-"""However many have the page open, it is made once in this time."""
 OUTAGES_ASKED: Final = 500
 
 router = APIRouter()
@@ -28,10 +26,10 @@ def overview(request: Request, services: ServicesGiven) -> Response:
 
 
 @router.get("/parts/overview")
-def overview_part(request: Request, services: ServicesGiven) -> Response:
+async def overview_part(request: Request, services: ServicesGiven) -> Response:
     """Show what changes on it, for a page that is open."""
     pages = pages_of(request)
-    return pages.shared("overview", FRESH_S, lambda: pages.render(request, "overview_now.html", **_facts(services)))
+    return await pages.shared("overview", lambda: pages.render(request, "overview_now.html", **_facts(services)))
 
 
 def mood(status: Status) -> str:

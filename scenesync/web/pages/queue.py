@@ -4,7 +4,9 @@ import time
 from dataclasses import dataclass
 from typing import Any, Final
 
+from anyio import to_thread
 from fastapi import APIRouter, Request, Response
+from starlette.responses import HTMLResponse
 
 from scenesync.domain.quantities import counted
 from scenesync.web.api.scenes import SceneInPath
@@ -19,8 +21,6 @@ from scenesync.web.pages.words import ahead
 from scenesync.web.ports import Services
 
 JOBS_A_PAGE: Final = 50
-FRESH_S: Final = 1.5
-"""However many have the beginning of the queue open, it is read once in this time."""
 
 router = APIRouter()
 
@@ -41,12 +41,14 @@ def queue(request: Request, services: ServicesGiven, part: PartNamed) -> Respons
 
 
 @router.get("/parts/queue")
-def queue_part(request: Request, services: ServicesGiven, part: PartNamed) -> Response:
+async def queue_part(request: Request, services: ServicesGiven, part: PartNamed) -> Response:
     """Show the same list as it is now."""
     pages = pages_of(request)
-    if not part.is_whole:
+
+    def make() -> HTMLResponse:
         return pages.render(request, "queue_now.html", **_facts(services, part))
-    return pages.shared("queue", FRESH_S, lambda: pages.render(request, "queue_now.html", **_facts(services, part)))
+
+    return await (pages.shared("queue", make) if part.is_whole else to_thread.run_sync(make))
 
 
 @router.post("/queue/scenes/{scene_id}/first")

@@ -29,9 +29,10 @@ def tasks(request: Request, services: ServicesGiven) -> Response:
 
 
 @router.get("/parts/tasks")
-def tasks_part(request: Request, services: ServicesGiven) -> Response:
+async def tasks_part(request: Request, services: ServicesGiven) -> Response:
     """Show what changes on it, for a page that is open."""
-    return pages_of(request).render(request, "tasks_now.html", **_facts(services))
+    pages = pages_of(request)
+    return await pages.shared("tasks", lambda: pages.render(request, "tasks_now.html", **_facts(services)))
 
 
 @router.post("/tasks")
@@ -63,7 +64,9 @@ def begin(services: ServicesGiven, form: Form) -> Task:
 
 
 def _begun(request: Request, services: ServicesGiven, title: str) -> Response:
-    answer = pages_of(request).render(request, "tasks_begun.html", **_facts(services), begun=title)
+    pages = pages_of(request)
+    pages.forget("tasks")
+    answer = pages.render(request, "tasks_begun.html", **_facts(services), begun=title)
     answer.headers["HX-Trigger"] = CHANGED
     return answer
 

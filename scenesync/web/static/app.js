@@ -1,15 +1,19 @@
 // What every page does: listen to the server's events while it is looked at, and say what went wrong.
 //
 // Texts marked data-status="a.b" show that value of the state. Parts that the server renders ask for themselves anew by
-// hx-trigger="live:KIND from:body"; at most every two seconds, and only on a page that can be seen. A page about one
-// scene (data-scene) hears live:scene of what is about that one alone.
+// hx-trigger="live:KIND from:body": half a second after something has happened, but at most every five seconds (a task,
+// which somebody waits for: every second), and only on a page that can be seen. A page about one scene (data-scene) hears
+// live:scene of what is about that one alone.
 "use strict";
 
 (() => {
-  const PART_EVERY_MS = 2000;
+  const SOON_MS = 500;
+  const PART_EVERY_MS = 5000;
+  const TASK_EVERY_MS = 1000;
   const body = document.body;
   const kinds = (body.dataset.kinds || "").split(" ").filter(Boolean);
   const waiting = new Map();
+  const announced = new Map();
   let source = null;
   let messageTimer = 0;
 
@@ -25,15 +29,20 @@
 
   function announce(kind) {
     if (waiting.has(kind)) return;
+    const every = kind === "task" ? TASK_EVERY_MS : PART_EVERY_MS;
+    const left = announced.has(kind) ? announced.get(kind) + every - performance.now() : 0;
     waiting.set(kind, setTimeout(() => {
       waiting.delete(kind);
+      // The first one is only the state that every listener begins with.
+      announced.set(kind, announced.has(kind) ? performance.now() : -Infinity);
       if (!document.hidden) htmx.trigger(body, `live:${kind}`);
-    }, PART_EVERY_MS));
+    }, Math.max(SOON_MS, left)));
   }
 
   function listen() {
     if (source || !kinds.length) return;
-    const query = kinds.map((kind) => `kinds=${encodeURIComponent(kind)}`).join("&");
+    const asked = kinds.map((kind) => `kinds=${encodeURIComponent(kind)}`);
+    const query = [...asked, ...(body.dataset.scene ? [`scene_id=${body.dataset.scene}`] : [])].join("&");
     source = new EventSource(`${body.dataset.base}/api/v1/events?${query}`);
     for (const kind of kinds) {
       source.addEventListener(kind, (event) => {
