@@ -21,9 +21,9 @@ from scenesync.store.errors import StoreError
 from scenesync.web.problems import ProblemError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
 
-    from starlette.types import Receive, Scope, Send
+    from starlette.types import Message, Receive, Scope, Send
 
     from scenesync.web.events import EventRing
     from scenesync.web.models.state import Status
@@ -54,23 +54,52 @@ class Told:
 
 
 class Audience:
-    """Those who listen: counts them, asks how things stand for all of them, and ends all streams with the server."""
+    """Those who listen. Looks for all of them what is new, and how things stand, as long as there is one."""
 
     def __init__(self, status: Callable[[], Status]) -> None:
-        self.listeners = 0
         self.is_over = False
         self._status = status
+        self._streams: set[EventStream] = set()
+        self._looking: asyncio.Task[None] | None = None
         self._told = Told(0, "{}")
         self._substance = ""
         self._asked_at = float("-inf")
         self._asking = asyncio.Lock()
 
     @property
+    def listeners(self) -> int:
+        """How many listen."""
+        return len(self._streams)
+
+    @property
     def is_full(self) -> bool:
         """Whether no one else may listen."""
         return self.listeners >= MOST_LISTENERS
 
-    async def state(self) -> Told:
+    async def join(self, stream: EventStream) -> None:
+        """Look for this one, too, now and from now on."""
+        self._streams.add(stream)
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look())
+        stream.look(await self._state())
+
+    def leave(self, stream: EventStream) -> None:
+        """Look for it no longer."""
+        self._streams.discard(stream)
+
+    async def _look(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            while self._streams and not self.is_over:
+                await asyncio.sleep(LOOK_EVERY_S - loop.time() % LOOK_EVERY_S)
+                now = await self._state() if any(each.hears_of_status for each in self._streams) else self._told
+                for stream in tuple(self._streams):
+                    stream.look(now)
+        finally:
+            for stream in tuple(self._streams):  # when the server stops; after a bug they come back, and are looked for
+                stream.end()
+
+    async def _state(self) -> Told:
         """Return how things stand, hardly older than STATUS_EVERY_S; an empty object if nobody can say."""
         async with self._asking:
             # Half a look early: who comes a millisecond before it is time must not wait for the next look.
@@ -91,7 +120,7 @@ class Audience:
 
 
 class EventStream(Response):
-    """The answer to one listener, an ASGI application."""
+    """The answer to one listener, an ASGI application: sends what was found for it, once it has taken the rest."""
 
     def __init__(
         self,
@@ -108,37 +137,54 @@ class EventStream(Response):
         self._kinds = kinds
         self._scene_id = scene_id
         self._after = ring.latest if after is None or after > ring.latest else after
+        self._shown = Told(-1, "")
+        self._told_at = time.monotonic()
+        self._piece = ""
+        self._wake = asyncio.Event()
+        self._is_over = False
+
+    @property
+    def hears_of_status(self) -> bool:
+        """Whether how things stand is of interest here."""
+        return STATUS in self._kinds
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
         """Answer until the listener leaves, takes nothing any more, or the server stops."""
-        self._audience.listeners += 1
         gone = asyncio.ensure_future(_left(receive))
+        gone.add_done_callback(lambda _: self.end())
         try:
             headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"x-accel-buffering", b"no")]
             await send({"type": "http.response.start", "status": 200, "headers": headers})
-            async for piece in self._pieces(gone):
-                body = {"type": "http.response.body", "body": piece.encode("utf-8", "replace"), "more_body": True}
-                await send(body)  # who takes nothing is hung up on (web.patience)
+            await send(_body("retry: 3000\n\n"))
+            await self._audience.join(self)
+            while not self._is_over:
+                await self._wake.wait()
+                self._wake.clear()
+                piece, self._piece = self._piece, ""
+                if piece:
+                    await send(_body(piece))  # who takes nothing is hung up on (web.patience)
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
-            self._audience.listeners -= 1
+            self._audience.leave(self)
             gone.cancel()
 
-    async def _pieces(self, gone: asyncio.Future[None]) -> AsyncIterator[str]:
-        loop = asyncio.get_running_loop()
-        told_at, shown = loop.time(), Told(-1, "")
-        yield "retry: 3000\n\n"
-        while not gone.done() and not self._audience.is_over:
-            piece, is_silent = self._news(), loop.time() - told_at >= BREATH_EVERY_S
-            if STATUS in self._kinds:
-                now = await self._audience.state()
-                if now.number != shown.number or (is_silent and now.text != shown.text):
-                    shown = now
-                    piece += f"event: {STATUS}\ndata: {now.text}\n\n"
-            if piece or is_silent:
-                told_at = loop.time()
-                yield piece or ": still here\n\n"
-            await asyncio.wait([gone], timeout=LOOK_EVERY_S - loop.time() % LOOK_EVERY_S)
+    def look(self, now: Told) -> None:
+        """Take what is new, unless the listener has yet to take what was new before: then it stays in the ring."""
+        if self._piece:
+            return
+        piece, is_silent = self._news(), time.monotonic() - self._told_at >= BREATH_EVERY_S
+        if self.hears_of_status and (now.number != self._shown.number or (is_silent and now.text != self._shown.text)):
+            self._shown = now
+            piece += f"event: {STATUS}\ndata: {now.text}\n\n"
+        if piece or is_silent:
+            self._told_at = time.monotonic()
+            self._piece = piece or ": still here\n\n"
+            self._wake.set()
+
+    def end(self) -> None:
+        """Answer no longer."""
+        self._is_over = True
+        self._wake.set()
 
     def _news(self) -> str:
         events, self._after, missed = self._ring.since(self._after, self._kinds, self._scene_id)
@@ -148,6 +194,10 @@ class EventStream(Response):
             f"id: {event.number}\nevent: {event.kind}\ndata: {event.text}\n\n" for event in events[-MOST_AT_ONCE:]
         ]
         return "".join(pieces)
+
+
+def _body(text: str) -> Message:
+    return {"type": "http.response.body", "body": text.encode("utf-8", "replace"), "more_body": True}
 
 
 async def _left(receive: Receive) -> None:
