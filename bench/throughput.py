@@ -132,7 +132,8 @@ class _Rig:
         edits = sorted(record.at_monotonic for record in records if record.kind == "edit")
         case = f"one write at a time, {load.write_s * 1000:g} ms each"
         rate = (len(edits) - 1) / (edits[-1] - edits[0])
-        share = waited(edits, write_s) / len(edits)
+        # By the server's own time: what the client saw may be longer than what the product sees, and would add up.
+        share = waited(edits, load.write_s) / len(edits)
         beside = Beside("writes/s: 1 / write time", 1 / write_s, rate * write_s)
         return [
             Figure(f"{case}: product", rate, "scenes/s", target=at_least(_SERIAL_TARGET), beside=beside, headline=case),
@@ -186,7 +187,7 @@ def _compared(load: Load, products: Sequence[_Run], bares: Sequence[_Run]) -> li
 
 BENCHMARK: Final = Benchmark(
     "throughput",
-    full=partial(run, Sizes((Load(0.005, 600, 3), Load(0.05, 200, 2)), (SerialLoad(0.02, 250), SerialLoad(0.05, 150)))),
-    quick=partial(run, Sizes((Load(0.005, 250, 1),), (SerialLoad(0.02, 120),))),
+    full=partial(run, Sizes((Load(0.005, 600, 3), Load(0.05, 200, 2)), (SerialLoad(0.02, 400), SerialLoad(0.05, 150)))),
+    quick=partial(run, Sizes((Load(0.005, 250, 1),), (SerialLoad(0.02, 150),))),
     against_servers=True,
 )
