@@ -57,8 +57,12 @@ def values_of(letters: LetterFilter) -> dict[str, Any]:
 
 def insert(connection: sqlite3.Connection, letter: DeadLetter, row_id: int | None = None) -> int:
     """Store ``letter`` within the caller's transaction; return its id."""
-    values = (
-        row_id,
+    return connection.execute(_INSERT, (row_id, *columns_of(letter))).lastrowid or 0
+
+
+def columns_of(letter: DeadLetter) -> tuple[Any, ...]:
+    """Return what is kept of a letter, in the order of the columns behind ``row_id``."""
+    return (
         letter.job.get("scene_id"),
         letter.job.get("job_key"),
         merging.encode(letter.job),
@@ -70,7 +74,6 @@ def insert(connection: sqlite3.Connection, letter: DeadLetter, row_id: int | Non
         merging.encode(dict(letter.details)),
         letter.failed_at or time.time(),
     )
-    return connection.execute(_INSERT, values).lastrowid or 0
 
 
 class ReadableFile(Protocol):
@@ -116,7 +119,7 @@ class DeadLetterReader:
         values = {**values_of(letters), "limit": limit, "behind_at": at, "behind_id": letter_id}
         with self._file.reading() as connection:
             rows = connection.execute(statement, values).fetchall()
-        return tuple(_from_row(row) for row in rows)
+        return tuple(from_row(row) for row in rows)
 
     def of_scene(self, scene_id: int) -> tuple[DeadLetter, ...]:
         """Return the letters of one scene, the newest first."""
@@ -140,7 +143,7 @@ class DeadLetterReader:
         """Return one letter, None if there is none of this id."""
         with self._file.reading() as connection:
             row = connection.execute(f"SELECT {_COLUMNS} {_BY_ID}", (letter_id,)).fetchone()
-        return None if row is None else _from_row(row)
+        return None if row is None else from_row(row)
 
 
 class DeadLetterStore(DeadLetterReader, Ours):
@@ -225,7 +228,8 @@ def _replay(connection: sqlite3.Connection, job: Job, event_at: float | None) ->
     transitions.enqueue(connection, event, priority=lane_of_event(job), now=now, newest=False)
 
 
-def _from_row(row: tuple[Any, ...]) -> DeadLetter:
+def from_row(row: tuple[Any, ...]) -> DeadLetter:
+    """Return the letter of a row: id, row id, job, error, message, traceback, advice, attempts, details, time."""
     letter_id, row_id, job, error_type, message, trace, advice, attempts, details, failed_at = row
     return DeadLetter(
         job=merging.decode_job(job),

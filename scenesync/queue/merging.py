@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from scenesync.queue.records import PRIORITY_BULK, Job
 
@@ -11,6 +11,44 @@ _ROW_ID_FIELD: Final = "pqid"
 # Kept: `json.dumps` with separators makes an encoder per call, and `json.loads` asks many questions first.
 _to_json: Final = json.JSONEncoder(separators=(",", ":")).encode
 _from_json: Final = json.JSONDecoder().decode
+
+
+class Standing(NamedTuple):
+    """A job as it stands in a queue: its lane, when its newest event happened (epoch seconds), how often handed out."""
+
+    job: Job
+    lane: int
+    event_at: float
+    deliveries: int
+
+
+def joined_by_event(
+    waiting: Standing, event: Mapping[str, Any], happened_at: float, *, lane: int, now: float, newest: bool
+) -> Standing:
+    """Return what stands for ``waiting`` and an event that comes to it.
+
+    ``newest`` is False for events that may come late (spool, replay): then the times of the events decide.
+    """
+    is_newest = newest or happened_at >= waiting.event_at
+    job = merge(waiting.job, event, event_is_newest=is_newest, by_person=is_by_person(lane))
+    # The arrival order of live events outranks their clocks, which may have been set back.
+    latest = now if newest else max(happened_at, waiting.event_at)
+    return Standing(job, min(lane, waiting.lane), latest, waiting.deliveries)
+
+
+def joined_by_run(waiting: Standing, run: Standing) -> Standing:
+    """Return what stands for ``waiting`` and the job of a run that goes back behind it.
+
+    What waits may be the older one: a replay, a late event. By a person or not is no question here: the retry state
+    stays that of the job that waits.
+    """
+    job = merge(waiting.job, run.job, event_is_newest=run.event_at > waiting.event_at, by_person=False)
+    return Standing(
+        job,
+        min(run.lane, waiting.lane),
+        max(run.event_at, waiting.event_at),
+        max(run.deliveries, waiting.deliveries),
+    )
 
 
 def merge(waiting: Mapping[str, Any], event: Mapping[str, Any], *, event_is_newest: bool, by_person: bool) -> Job:

@@ -133,14 +133,10 @@ def enqueue(
     if row is None:
         values = event.row(priority, now, newest=newest)
         return EnqueueResult(connection.execute(INSERT, values).lastrowid or 0, merged=False)
-    row_id, data, old_priority, last_event, _ = row
-    event_is_newest = newest or event.happened_at >= last_event
-    merged = merging.merge(
-        merging.decode_job(data), event.job, event_is_newest=event_is_newest, by_person=merging.is_by_person(priority)
-    )
-    # The arrival order of live events outranks their clocks, which may have been set back.
-    latest = now if newest else max(event.happened_at, last_event)
-    connection.execute(REPLACE, (merging.encode(merged), min(priority, old_priority), latest, row_id))
+    row_id, data, *place = row
+    waiting = merging.Standing(merging.decode_job(data), *place)
+    joined = merging.joined_by_event(waiting, event.job, event.happened_at, lane=priority, now=now, newest=newest)
+    connection.execute(REPLACE, (merging.encode(joined.job), joined.lane, joined.event_at, row_id))
     return EnqueueResult(row_id, merged=True)
 
 
@@ -250,20 +246,14 @@ def give_back(
         if job is not None:
             awaited_files.note(connection, row_id, job)
         return
-    other_id, other_data, other_priority, other_event, other_deliveries = other
-    # By a person or not is no question here: the retry state stays that of the row that waits.
-    content = merging.merge(
-        merging.decode_job(other_data), old, event_is_newest=(last_event or timestamp) > other_event, by_person=False
+    other_id, other_data, *place = other
+    joined = merging.joined_by_run(
+        merging.Standing(merging.decode_job(other_data), *place),
+        merging.Standing(dict(old), priority, last_event or timestamp, kept_deliveries),
     )
     connection.execute(
         "UPDATE ack_queue_default SET data = ?, priority = ?, deliveries = ?, event_at = ? WHERE _id = ?",
-        (
-            merging.encode(content),
-            min(priority, other_priority),
-            max(kept_deliveries, other_deliveries),
-            max(last_event or timestamp, other_event),
-            other_id,
-        ),
+        (merging.encode(joined.job), joined.lane, joined.deliveries, joined.event_at, other_id),
     )
     connection.execute(DELETE, (row_id,))
 
