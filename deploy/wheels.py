@@ -80,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     pins = read_pins((ROOT / "constraints.txt").read_text(encoding="utf-8"))
     wanted = targets(supported_pythons(project["classifiers"]))
     try:
-        found = ask_for_all(project["dependencies"], pins, wanted)
+        found = ask_for_all([*project["dependencies"], *project["optional-dependencies"]["postgres"]], pins, wanted)
     except NotToBeHad as error:
         sys.exit(str(error))
     print("\n".join(table(found, pins)))  # noqa: T201

@@ -17,6 +17,7 @@ class QueueError(Exception):
     ├── QueueDiskFailed   the disk reported an error
     ├── QueueDamaged      the file is not a (whole) database
     │   └── QueueReplaced the path leads to another file, or to none, while this process has the file open
+    ├── QueueUnreachable  the database server does not answer, or refuses
     ├── QueueUnsupported  this SQLite, this disk or this version of SceneSync cannot use the file
     └── LeaseLost         the job was no longer held by whoever wanted to finish it
     """
@@ -80,6 +81,16 @@ class QueueReplaced(QueueDamaged):
             "the file that is there, or makes a new one; `scenesync sync --all` finds what the old one held."
         )
         self.args = (message,)
+
+
+class QueueUnreachable(QueueError):
+    """The database server that keeps the queue cannot be reached, refuses the connection or went away."""
+
+    def __init__(self, where: str, reason: str) -> None:
+        super().__init__(
+            f"The database {where} that keeps the queue cannot be used now ({reason}). What it acknowledged is "
+            "safe; work goes on when it answers again."
+        )
 
 
 class QueueUnsupported(QueueError):

@@ -69,7 +69,7 @@ def test_every_dependency_has_its_reason() -> None:
     extras = PROJECT["project"]["optional-dependencies"]
     names = {
         re.split(r"[^A-Za-z0-9_.-]", entry)[0].lower()
-        for entry in [*PROJECT["project"]["dependencies"], *extras["demo"], *extras["notify"]]
+        for entry in [*PROJECT["project"]["dependencies"], *extras["demo"], *extras["notify"], *extras["postgres"]]
     }
     page = ARCHITECTURE.lower()
     assert [name for name in sorted(names) if name not in page] == []

@@ -56,9 +56,8 @@ def test_pip_is_made_to_choose_for_the_other_machine() -> None:
 
 
 def test_every_package_that_is_needed_is_pinned_and_in_the_table_of_the_docs() -> None:
-    needed = set.union(
-        *(wheels.closure(PROJECT["dependencies"], each, requires) for each in wheels.targets(["3.11", "3.13"]))
-    )
+    wanted = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["postgres"]]
+    needed = set.union(*(wheels.closure(wanted, each, requires) for each in wheels.targets(["3.11", "3.13"])))
     page = (ROOT / "docs" / "INSTALLING.md").read_text(encoding="utf-8")
     rows = dict(re.findall(r"^\| ([a-z0-9-]+) \| ([0-9][^ ]*) \|", page, re.MULTILINE))
     assert rows == {name: PINS[name] for name in needed}, "run: make wheels, and put its table into docs/INSTALLING.md"

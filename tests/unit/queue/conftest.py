@@ -6,9 +6,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
+from private_postgres import NoPostgresHere, PrivatePostgres, private_postgres
+from queue_engines import DISTRIBUTED, EMBEDDED
 
+from scenesync.queue.distributed import schema
+from scenesync.queue.distributed.connections import Server
+from scenesync.queue.distributed.queue import DistributedQueue
 from scenesync.queue.embedded import EmbeddedQueue
+from scenesync.queue.port import Letters, Queue
 
 Job = dict[str, Any]
 
@@ -22,13 +29,53 @@ def queue_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "data" / "queue"
 
 
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PrivatePostgres]:
+    """A PostgreSQL for all tests of this process."""
+    with contextlib.ExitStack() as stack:
+        try:
+            server = stack.enter_context(private_postgres())
+        except NoPostgresHere as why:
+            pytest.skip(str(why))
+        yield server
+
+
+@pytest.fixture(scope="session")
+def database_url(postgres: PrivatePostgres) -> str:
+    """A database that is ready to be a queue, one for all tests of this process."""
+    server = Server(postgres.new_database("queue"), timeout_s=10)
+    schema.prepare(server)
+    server.close()
+    return postgres.url("queue")
+
+
 @pytest.fixture
-def open_queue(queue_path: Path) -> Iterator[Callable[..., EmbeddedQueue]]:
-    """Opens queues on the same folder; all are closed at the end."""
+def empty_database(database_url: str) -> Iterator[str]:
+    """That database; a test leaves nothing behind."""
+    yield database_url
+    with psycopg.connect(database_url) as connection:
+        connection.execute("TRUNCATE procrastinate_jobs, procrastinate_workers, scenesync_dead_letters CASCADE")
+        connection.execute("UPDATE scenesync_counters SET value = 0")
+
+
+@pytest.fixture
+def engine(request: pytest.FixtureRequest) -> str:
+    """Which engine the queue of this test has."""
+    return getattr(request, "param", EMBEDDED)
+
+
+@pytest.fixture
+def open_queue(engine: str, queue_path: Path, request: pytest.FixtureRequest) -> Iterator[Callable[..., Queue]]:
+    """Opens queues on the same folder, or the same database; all are closed at the end."""
+    url = request.getfixturevalue("empty_database") if engine == DISTRIBUTED else ""
     with contextlib.ExitStack() as stack:
 
-        def open_one(**options: object) -> EmbeddedQueue:
-            queue = EmbeddedQueue(queue_path, **options)  # type: ignore[arg-type]
+        def open_one(*, auto_resume: bool = True, **options: Any) -> Queue:
+            queue: Queue
+            if engine == DISTRIBUTED:
+                queue = DistributedQueue(url, takes_over=auto_resume, **options)
+            else:
+                queue = EmbeddedQueue(queue_path, auto_resume=auto_resume, **options)
             stack.callback(queue.close)
             return queue
 
@@ -36,8 +83,13 @@ def open_queue(queue_path: Path) -> Iterator[Callable[..., EmbeddedQueue]]:
 
 
 @pytest.fixture
-def queue(open_queue: Callable[..., EmbeddedQueue]) -> EmbeddedQueue:
+def queue(open_queue: Callable[..., Queue]) -> Queue:
     return open_queue()
+
+
+@pytest.fixture
+def letters(queue: Queue) -> Letters:
+    return queue.dead_letters
 
 
 @pytest.fixture

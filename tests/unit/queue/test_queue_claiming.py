@@ -4,14 +4,16 @@ from collections.abc import Callable
 
 import pytest
 from persistqueue.exceptions import Empty
+from queue_engines import both_engines
 
-from scenesync.queue.dead_letters import DeadLetter, DeadLetterStore
+from scenesync.queue.dead_letters import DeadLetter
 from scenesync.queue.embedded import EmbeddedQueue
 from scenesync.queue.errors import LeaseLost
+from scenesync.queue.port import Queue
 from scenesync.queue.records import PRIORITY_BULK, PRIORITY_FANOUT, ClaimedJob
 
 MakeJob = Callable[..., dict[str, object]]
-OpenQueue = Callable[..., EmbeddedQueue]
+OpenQueue = Callable[..., Queue]
 
 
 def scene_ids(claimed: list[ClaimedJob]) -> list[object]:
@@ -33,9 +35,26 @@ def test_lanes_go_first_then_due_time_then_age(queue: EmbeddedQueue, make_job: M
     assert queue.next_due_at() == pytest.approx(now + 60)
 
 
-def test_an_urgent_claim_takes_what_a_person_waits_for_and_nothing_else(
-    queue: EmbeddedQueue, make_job: MakeJob
+@both_engines
+def test_fresh_jobs_go_before_retried_ones_of_their_lane_and_never_before_those_of_a_better_one(
+    queue: Queue, make_job: MakeJob
 ) -> None:
+    now = time.time()
+    queue.put_job(make_job(1), priority=PRIORITY_FANOUT)
+    queue.put_job(make_job(2, next_retry_at=now - 10), priority=PRIORITY_BULK)
+    queue.put_job(make_job(3, next_retry_at=now - 5), priority=PRIORITY_BULK)
+    queue.put_job(make_job(4), priority=PRIORITY_BULK)
+    queue.put_job(make_job(5), priority=PRIORITY_BULK)
+    queue.put_job(make_job(6))
+    queue.put_job(make_job(7, next_retry_at=now + 60))
+    assert scene_ids(queue.claim(2)) == [6, 4]
+    assert [scene_ids(queue.claim())[0] for _ in range(4)] == [5, 2, 3, 1]
+    assert queue.claim() == []
+    assert queue.next_due_at() == pytest.approx(now + 60, abs=1)
+
+
+@both_engines
+def test_an_urgent_claim_takes_what_a_person_waits_for_and_nothing_else(queue: Queue, make_job: MakeJob) -> None:
     queue.put_job(make_job(1), priority=PRIORITY_BULK)
     assert queue.claim_urgent(5) == []
     queue.put_job(make_job(2))
@@ -56,19 +75,22 @@ def test_an_urgent_claim_of_nothing_takes_no_write_lock(
         assert queue.claim_urgent(5) == []
 
 
-def test_job_planned_by_a_clock_that_has_jumped_counts_as_due(queue: EmbeddedQueue, make_job: MakeJob) -> None:
-    queue.put(make_job(1, next_retry_at=time.time() + 86400))
+@both_engines
+def test_job_planned_by_a_clock_that_has_jumped_counts_as_due(queue: Queue, make_job: MakeJob) -> None:
+    queue.put_job(make_job(1, next_retry_at=time.time() + 86400))
     assert queue.next_due_at() == 0
     assert scene_ids(queue.claim()) == [1]
 
 
+@both_engines
 @pytest.mark.parametrize("nonsense", ["soon", None, [1], {"at": 1}, True])
-def test_due_time_that_is_no_number_means_at_once(queue: EmbeddedQueue, make_job: MakeJob, nonsense: object) -> None:
-    queue.put(make_job(1, next_retry_at=nonsense))
+def test_due_time_that_is_no_number_means_at_once(queue: Queue, make_job: MakeJob, nonsense: object) -> None:
+    queue.put_job(make_job(1, next_retry_at=nonsense))
     assert scene_ids(queue.claim()) == [1]
 
 
-def test_claimed_job_tells_its_row_deliveries_and_time(queue: EmbeddedQueue, make_job: MakeJob) -> None:
+@both_engines
+def test_claimed_job_tells_its_row_deliveries_and_time(queue: Queue, make_job: MakeJob) -> None:
     before = time.time()
     queue.put_job(make_job(1))
     [claimed] = queue.claim()
@@ -85,7 +107,8 @@ def test_two_jobs_of_one_key_are_never_claimed_together(queue: EmbeddedQueue, ma
     assert scene_ids(queue.claim(5)) == [1, 2]
 
 
-def test_pool_of_threads_gets_every_job_once(queue: EmbeddedQueue, make_job: MakeJob) -> None:
+@both_engines
+def test_pool_of_threads_gets_every_job_once(queue: Queue, make_job: MakeJob) -> None:
     queue.put_many(make_job(number) for number in range(300))
     seen, failures = [], []
 
@@ -108,7 +131,8 @@ def test_pool_of_threads_gets_every_job_once(queue: EmbeddedQueue, make_job: Mak
     assert queue.totals() == (300, 0)
 
 
-def test_requeue_keeps_every_field_and_waits_until_due(queue: EmbeddedQueue, make_job: MakeJob) -> None:
+@both_engines
+def test_requeue_keeps_every_field_and_waits_until_due(queue: Queue, make_job: MakeJob) -> None:
     queue.put_job(make_job(1, server="second", extra={"deep": [1]}))
     [claimed] = queue.claim()
     later = time.time() + 60
@@ -121,7 +145,8 @@ def test_requeue_keeps_every_field_and_waits_until_due(queue: EmbeddedQueue, mak
     assert queue.claim() == []
 
 
-def test_release_gives_the_job_back_unchanged_and_due(queue: EmbeddedQueue, make_job: MakeJob) -> None:
+@both_engines
+def test_release_gives_the_job_back_unchanged_and_due(queue: Queue, make_job: MakeJob) -> None:
     queue.put_job(make_job(1))
     [claimed] = queue.claim()
     claimed.job["data"] = {"title": "only in memory"}
@@ -131,8 +156,9 @@ def test_release_gives_the_job_back_unchanged_and_due(queue: EmbeddedQueue, make
     assert again.deliveries == 1, "an attempt that did not count is not held against the job"
 
 
+@both_engines
 @pytest.mark.parametrize("operation", ["complete", "requeue", "release", "bury"])
-def test_whoever_lost_a_job_can_no_longer_end_it(queue: EmbeddedQueue, make_job: MakeJob, operation: str) -> None:
+def test_whoever_lost_a_job_can_no_longer_end_it(queue: Queue, make_job: MakeJob, operation: str) -> None:
     queue.put_job(make_job(1))
     [stale] = queue.claim()
     queue.release(stale)
@@ -142,11 +168,12 @@ def test_whoever_lost_a_job_can_no_longer_end_it(queue: EmbeddedQueue, make_job:
         getattr(queue, operation)(stale, *extra)
     assert not queue.confirm_owned(stale)
     assert queue.confirm_owned(current)
-    assert DeadLetterStore(queue).count() == 0
+    assert queue.dead_letters.count() == 0
     queue.complete(current)
 
 
-def test_many_are_ended_in_one_step_but_for_those_that_are_lost(queue: EmbeddedQueue, make_job: MakeJob) -> None:
+@both_engines
+def test_many_are_ended_in_one_step_but_for_those_that_are_lost(queue: Queue, make_job: MakeJob) -> None:
     for scene_id in (1, 2, 3):
         queue.put_job(make_job(scene_id))
     first, lost, third = queue.claim(3)
@@ -160,8 +187,9 @@ def test_many_are_ended_in_one_step_but_for_those_that_are_lost(queue: EmbeddedQ
     assert queue.complete_all([]) == []
 
 
+@both_engines
 def test_another_queue_object_cannot_end_or_resume_a_living_ones_job(
-    queue: EmbeddedQueue, open_queue: OpenQueue, make_job: MakeJob
+    queue: Queue, open_queue: OpenQueue, make_job: MakeJob
 ) -> None:
     queue.put_job(make_job(1))
     [claimed] = queue.claim()
@@ -173,7 +201,8 @@ def test_another_queue_object_cannot_end_or_resume_a_living_ones_job(
     queue.complete(claimed)
 
 
-def test_jobs_of_a_closed_queue_are_taken_over(queue: EmbeddedQueue, open_queue: OpenQueue, make_job: MakeJob) -> None:
+@both_engines
+def test_jobs_of_a_closed_queue_are_taken_over(queue: Queue, open_queue: OpenQueue, make_job: MakeJob) -> None:
     queue.put_job(make_job(1))
     queue.put_job(make_job(2))
     queue.claim(2)
@@ -188,6 +217,7 @@ def test_jobs_of_a_closed_queue_are_taken_over(queue: EmbeddedQueue, open_queue:
     assert claimed[1].job["data"] == {"title": "newer"}
 
 
+@both_engines
 def test_job_that_killed_its_worker_five_times_becomes_a_dead_letter(open_queue: OpenQueue, make_job: MakeJob) -> None:
     open_queue().put_job(make_job(1))
     for _ in range(5):
@@ -196,17 +226,18 @@ def test_job_that_killed_its_worker_five_times_becomes_a_dead_letter(open_queue:
         worker.close()
     last = open_queue()
     assert last.claim() == []
-    [letter] = DeadLetterStore(last).list()
+    [letter] = last.dead_letters.list()
     assert (letter.error_type, letter.attempts, letter.job["scene_id"]) == ("WorkerCrash", 5, 1)
     assert last.totals() == (0, 1)
 
 
-def test_wake_brings_forward_only_what_plex_did_not_know(queue: EmbeddedQueue, make_job: MakeJob) -> None:
+@both_engines
+def test_wake_brings_forward_only_what_plex_did_not_know(queue: Queue, make_job: MakeJob) -> None:
     later = time.time() + 500
     here, there = {"path": "/data/Travel/Harbour.mp4"}, {"path": "/data/Travel/Lighthouse.mp4"}
-    queue.put(make_job(1, data=here, next_retry_at=later, last_error_type="PlexNotFound", retry_count=4))
-    queue.put(make_job(2, data=here, next_retry_at=later, last_error_type="PlexBusy"))
-    queue.put(make_job(3, data=there, next_retry_at=later, last_error_type="PlexNotFound"))
+    queue.put_job(make_job(1, data=here, next_retry_at=later, last_error_type="PlexNotFound", retry_count=4))
+    queue.put_job(make_job(2, data=here, next_retry_at=later, last_error_type="PlexBusy"))
+    queue.put_job(make_job(3, data=there, next_retry_at=later, last_error_type="PlexNotFound"))
     before = time.time()
     assert queue.wake_for_files(["harbour.mp4", "nowhere.mp4"]) == 1
     [claimed] = queue.claim(5)
@@ -214,7 +245,8 @@ def test_wake_brings_forward_only_what_plex_did_not_know(queue: EmbeddedQueue, m
     assert before <= claimed.job["next_retry_at"] <= time.time()
 
 
-def test_waiting_ends_at_once_on_a_put_of_this_process(queue: EmbeddedQueue, make_job: MakeJob) -> None:
+@both_engines
+def test_waiting_ends_at_once_on_a_put_of_this_process(queue: Queue, make_job: MakeJob) -> None:
     assert queue.claim() == []
     timer = threading.Timer(0.05, queue.put_job, (make_job(1),))
     timer.start()
@@ -224,8 +256,9 @@ def test_waiting_ends_at_once_on_a_put_of_this_process(queue: EmbeddedQueue, mak
     timer.join()
 
 
+@both_engines
 def test_change_between_a_vain_claim_and_the_wait_is_not_missed(
-    queue: EmbeddedQueue, open_queue: OpenQueue, make_job: MakeJob
+    queue: Queue, open_queue: OpenQueue, make_job: MakeJob
 ) -> None:
     assert queue.claim() == []
     open_queue().put_job(make_job(1))
@@ -234,7 +267,8 @@ def test_change_between_a_vain_claim_and_the_wait_is_not_missed(
     assert time.monotonic() - begun < 5
 
 
-def test_waiting_ends_on_stop_and_on_time_out(queue: EmbeddedQueue) -> None:
+@both_engines
+def test_waiting_ends_on_stop_and_on_time_out(queue: Queue) -> None:
     queue.claim()
     assert not queue.wait_for_change(0.12)
     stop = threading.Event()
@@ -244,7 +278,8 @@ def test_waiting_ends_on_stop_and_on_time_out(queue: EmbeddedQueue) -> None:
     assert time.monotonic() - begun < 5
 
 
-def test_end_of_a_job_wakes_those_who_wait_for_its_key(queue: EmbeddedQueue, make_job: MakeJob) -> None:
+@both_engines
+def test_end_of_a_job_wakes_those_who_wait_for_its_key(queue: Queue, make_job: MakeJob) -> None:
     queue.put_job(make_job(1))
     [running] = queue.claim()
     queue.put_job(make_job(1))
@@ -263,17 +298,19 @@ def test_get_waits_for_the_due_time_and_passes_over_what_is_not_due(queue: Embed
         queue.get(timeout=0.05)
 
 
-def test_drop_pending_leaves_jobs_in_hand(queue: EmbeddedQueue, make_job: MakeJob) -> None:
+@both_engines
+def test_drop_pending_leaves_jobs_in_hand(queue: Queue, make_job: MakeJob) -> None:
     queue.put_many(make_job(number) for number in range(1, 1203))
     [claimed] = queue.claim()
     assert queue.drop_pending(job_key="scene_2") == 1
     assert queue.drop_pending(older_than=1.0) == 0
     assert queue.drop_pending() == 1200
-    assert queue.size == 0
+    assert queue.total == 0
     queue.complete(claimed)
 
 
-def test_listing_goes_on_after_a_row(queue: EmbeddedQueue, make_job: MakeJob) -> None:
+@both_engines
+def test_listing_goes_on_after_a_row(queue: Queue, make_job: MakeJob) -> None:
     queue.put_many(make_job(number) for number in range(1, 6))
     first = queue.list_pending(limit=2)
     rest = queue.list_pending(limit=10, after=first[-1].row_id)

@@ -4,24 +4,25 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from queue_engines import both_engines
 
 from scenesync.domain.entities import Entity, EntityChange, continued, fan_out_job, found_up_to
 from scenesync.queue import merging, spool, transitions
 from scenesync.queue.batch_size import BatchSize
 from scenesync.queue.embedded import EmbeddedQueue
+from scenesync.queue.port import Queue
 from scenesync.queue.records import PRIORITY_BULK, PRIORITY_FANOUT, PRIORITY_PERSON, BulkResult
 
 MakeJob = Callable[..., dict[str, object]]
 RunSql = Callable[..., list[tuple[object, ...]]]
 
 
-def pending(queue: EmbeddedQueue) -> list[dict[str, object]]:
+def pending(queue: Queue) -> list[dict[str, object]]:
     return [waiting.job for waiting in queue.list_pending()]
 
 
-def test_second_event_for_a_waiting_scene_merges_and_the_newest_content_wins(
-    queue: EmbeddedQueue, make_job: MakeJob
-) -> None:
+@both_engines
+def test_second_event_for_a_waiting_scene_merges_and_the_newest_content_wins(queue: Queue, make_job: MakeJob) -> None:
     first = queue.put_job(make_job(1, data={"title": "Dawn"}, enqueued_at=100.0))
     second = queue.put_job(make_job(1, update_type="destroy", data={"path": "/a.mp4"}, enqueued_at=200.0))
     assert (first.merged, second.merged) == (False, True)
@@ -29,39 +30,44 @@ def test_second_event_for_a_waiting_scene_merges_and_the_newest_content_wins(
     assert pending(queue) == [make_job(1, update_type="destroy", data={"path": "/a.mp4"}, enqueued_at=100.0)]
 
 
-def test_unknown_fields_survive_a_merge(queue: EmbeddedQueue, make_job: MakeJob) -> None:
+@both_engines
+def test_unknown_fields_survive_a_merge(queue: Queue, make_job: MakeJob) -> None:
     queue.put_job(make_job(1, server="second", enqueued_at=1.0))
     queue.put_job(make_job(1, note="kept", enqueued_at=2.0))
     assert pending(queue) == [make_job(1, server="second", note="kept", enqueued_at=1.0)]
 
 
-def test_jobs_without_a_key_never_merge(queue: EmbeddedQueue) -> None:
+@both_engines
+def test_jobs_without_a_key_never_merge(queue: Queue) -> None:
     assert not queue.put_job({"scene_id": 1}).merged
     assert not queue.put_job({"scene_id": 1}).merged
-    assert queue.size == 2
+    assert queue.total == 2
 
 
-def test_better_lane_is_kept_whatever_comes_later(queue: EmbeddedQueue, make_job: MakeJob) -> None:
+@both_engines
+def test_better_lane_is_kept_whatever_comes_later(queue: Queue, make_job: MakeJob) -> None:
     queue.put_job(make_job(1), priority=PRIORITY_FANOUT)
     queue.put_job(make_job(1))
     queue.put_job(make_job(1), priority=PRIORITY_BULK)
     assert [waiting.priority for waiting in queue.list_pending()] == [0]
 
 
-def test_change_by_a_person_clears_the_retry_state(queue: EmbeddedQueue, make_job: MakeJob) -> None:
+@both_engines
+def test_change_by_a_person_clears_the_retry_state(queue: Queue, make_job: MakeJob) -> None:
     later = time.time() + 300
-    queue.put(make_job(1, retry_count=3, next_retry_at=later, last_error_type="PlexNotFound"))
+    queue.put_job(make_job(1, retry_count=3, next_retry_at=later, last_error_type="PlexNotFound"), PRIORITY_BULK)
     queue.put_job(make_job(1, enqueued_at=5.0))
     assert pending(queue) == [make_job(1, enqueued_at=5.0)]
     assert len(queue.claim()) == 1
 
 
-def test_bulk_event_neither_clears_the_retry_state_nor_brings_its_own(queue: EmbeddedQueue, make_job: MakeJob) -> None:
+@both_engines
+def test_bulk_event_neither_clears_the_retry_state_nor_brings_its_own(queue: Queue, make_job: MakeJob) -> None:
     later = time.time() + 300
     state = {"retry_count": 3, "next_retry_at": later, "last_error_type": "PlexNotFound"}
-    queue.put(make_job(1, **state))
+    queue.put_job(make_job(1, **state), PRIORITY_BULK)
     queue.put_job(make_job(1), priority=PRIORITY_BULK)
-    queue.put(make_job(2))
+    queue.put_job(make_job(2), PRIORITY_BULK)
     queue.put_job(make_job(2, **state), priority=PRIORITY_BULK)
     first, second = pending(queue)
     assert {name: first[name] for name in state} == state
@@ -83,7 +89,8 @@ def test_no_event_whatever_it_brings_delays_a_job_that_is_due(
     assert len(queue.claim()) == 1
 
 
-def test_requeue_does_not_delay_a_newer_event_that_is_due(queue: EmbeddedQueue, make_job: MakeJob) -> None:
+@both_engines
+def test_requeue_does_not_delay_a_newer_event_that_is_due(queue: Queue, make_job: MakeJob) -> None:
     queue.put_job(make_job(1))
     [claimed] = queue.claim()
     queue.put_job(make_job(1, data={"title": "newer"}))
@@ -111,7 +118,8 @@ def test_a_hundred_thousand_jobs_go_in_with_bounded_memory(queue: EmbeddedQueue,
     assert peak_bytes < 4_000_000, "a few batches of 500, whatever the number of jobs"
 
 
-def test_event_while_its_scene_is_processed_runs_once_more_afterwards(queue: EmbeddedQueue, make_job: MakeJob) -> None:
+@both_engines
+def test_event_while_its_scene_is_processed_runs_once_more_afterwards(queue: Queue, make_job: MakeJob) -> None:
     queue.put_job(make_job(1, data={"title": "old"}))
     [running] = queue.claim()
     assert not queue.put_job(make_job(1, data={"title": "new"})).merged
@@ -125,7 +133,8 @@ def test_event_while_its_scene_is_processed_runs_once_more_afterwards(queue: Emb
     assert queue.claim() == []
 
 
-def test_requeued_job_gives_way_to_the_newer_event(queue: EmbeddedQueue, make_job: MakeJob) -> None:
+@both_engines
+def test_requeued_job_gives_way_to_the_newer_event(queue: Queue, make_job: MakeJob) -> None:
     queue.put_job(make_job(1, data={"title": "old"}, enqueued_at=50.0))
     [running] = queue.claim()
     queue.put_job(make_job(1, data={"title": "new"}, enqueued_at=90.0), priority=PRIORITY_BULK)
@@ -149,6 +158,21 @@ def test_late_events_are_put_in_order_by_their_times(
         transitions.enqueue(connection, event, priority=0, now=30.0, newest=False)
     job = pending(queue)[0]
     assert (job["update_type"], job["enqueued_at"]) == (second, 10.0)
+
+
+@both_engines
+def test_bulk_merges_with_what_waits_and_with_itself(queue: Queue, make_job: MakeJob) -> None:
+    queue.put_job(make_job(3, data={"title": "by hand"}))
+    queue.put_job(make_job(4))
+    [urgent, _] = queue.claim(2)
+    keyless = [{"scene_id": 9}, {"scene_id": 9}]
+    jobs = [*(make_job(number % 600) for number in range(1, 701)), make_job(5, data={"title": "last"}), *keyless]
+    assert queue.put_many(iter(jobs)) == BulkResult(created=602, merged=101)
+    assert queue.total == 602
+    assert [one.job["data"] for one in queue.find("scene_5").waiting] == [{"title": "last"}]
+    assert queue.put_many([]) == BulkResult()
+    queue.complete(urgent)
+    assert [one.priority for one in queue.find("scene_3").waiting] == [PRIORITY_BULK]
 
 
 def test_bulk_enqueue_counts_new_and_merged_jobs_and_keeps_transactions_short(
@@ -185,14 +209,16 @@ def merge_of(*sources: int, **fields: object) -> dict[str, object]:
     return {**fan_out_job(change, 1.0), **fields}
 
 
-def test_what_was_merged_into_a_tag_is_kept_by_every_later_change_of_it(queue: EmbeddedQueue) -> None:
+@both_engines
+def test_what_was_merged_into_a_tag_is_kept_by_every_later_change_of_it(queue: Queue) -> None:
     queue.put_job(merge_of(9), PRIORITY_FANOUT)
     queue.put_job(merge_of(4, 9), PRIORITY_FANOUT)
     queue.put_job(merge_of(), PRIORITY_FANOUT)
     assert [job["data"] for job in pending(queue)] == [{"entity": "tag", "id": 1, "sources": [4, 9]}]
 
 
-def test_fan_out_on_its_way_starts_over_at_a_new_change(queue: EmbeddedQueue) -> None:
+@both_engines
+def test_fan_out_on_its_way_starts_over_at_a_new_change(queue: Queue) -> None:
     queue.put_job(merge_of(9), PRIORITY_FANOUT)
     (claim,) = queue.claim()
     queue.requeue(claim, continued(claim.job, 500))
@@ -221,14 +247,16 @@ def test_change_that_comes_late_and_is_known_does_not_send_a_fan_out_back(
     assert [found_up_to(job) for job in pending(queue)] == [500]
 
 
-def test_fan_out_is_claimed_when_nothing_else_is_due(queue: EmbeddedQueue, make_job: MakeJob) -> None:
+@both_engines
+def test_fan_out_is_claimed_when_nothing_else_is_due(queue: Queue, make_job: MakeJob) -> None:
     queue.put_job(merge_of(), PRIORITY_FANOUT)
     queue.put_job(make_job(1), priority=PRIORITY_BULK)
     queue.put_job(make_job(2))
     assert [claim.job["job_key"] for claim in queue.claim(3)] == ["scene_2", "scene_1", "tag_1"]
 
 
-def test_change_of_an_entity_clears_the_retry_state_of_its_fan_out(queue: EmbeddedQueue) -> None:
+@both_engines
+def test_change_of_an_entity_clears_the_retry_state_of_its_fan_out(queue: Queue) -> None:
     later = time.time() + 300
     queue.put_job(merge_of(retry_count=3, next_retry_at=later, last_error_type="KeyError"), PRIORITY_FANOUT)
     queue.put_job(merge_of(), PRIORITY_FANOUT)

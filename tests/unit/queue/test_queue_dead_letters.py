@@ -4,22 +4,19 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from queue_engines import both_engines
 
 from scenesync.queue import spool
 from scenesync.queue.dead_letters import DeadLetter, DeadLetterStore, LetterFilter
 from scenesync.queue.embedded import EmbeddedQueue
+from scenesync.queue.port import Letters, Queue
 
 MakeJob = Callable[..., dict[str, object]]
-OpenQueue = Callable[..., EmbeddedQueue]
-
-
-@pytest.fixture
-def letters(queue: EmbeddedQueue) -> DeadLetterStore:
-    return DeadLetterStore(queue)
+OpenQueue = Callable[..., Queue]
 
 
 def bury(
-    queue: EmbeddedQueue,
+    queue: Queue,
     job: dict[str, object],
     error_type: str = "PlexPermanentError",
     message: str = "no",
@@ -31,8 +28,9 @@ def bury(
     return queue.bury(claimed, DeadLetter(claimed.job, error_type, message, failed_at=failed_at, **more))
 
 
+@both_engines
 def test_buried_job_is_out_of_the_queue_and_kept_with_all_that_is_known(
-    queue: EmbeddedQueue, letters: DeadLetterStore, make_job: MakeJob
+    queue: Queue, letters: Letters, make_job: MakeJob
 ) -> None:
     letter_id = bury(
         queue, make_job(7, retry_count=2), attempts=3, traceback="line 1", advice="look", details={"candidates": [1, 2]}
@@ -46,13 +44,12 @@ def test_buried_job_is_out_of_the_queue_and_kept_with_all_that_is_known(
     )
     assert (letter.job["scene_id"], letter.details, letter.traceback) == (7, {"candidates": [1, 2]}, "line 1")
     assert letter.failed_at == pytest.approx(time.time(), abs=60)
-    assert (queue.size, queue.claim(), letters.count(), queue.totals()) == (0, [], 1, (0, 1))
+    assert (queue.total, queue.claim(), letters.count(), queue.totals()) == (0, [], 1, (0, 1))
     assert letters.get(99) is None
 
 
-def test_letters_are_found_by_error_scene_age_and_text(
-    queue: EmbeddedQueue, letters: DeadLetterStore, make_job: MakeJob
-) -> None:
+@both_engines
+def test_letters_are_found_by_error_scene_age_and_text(queue: Queue, letters: Letters, make_job: MakeJob) -> None:
     old = bury(queue, make_job(1), "AmbiguousMatch", "Two items are called HARBOUR", failed_at=100.0)
     new = bury(queue, make_job(2, data={"title": "Lighthouse"}), failed_at=200.0)
 
@@ -69,9 +66,8 @@ def test_letters_are_found_by_error_scene_age_and_text(
     assert [letter.id for letter in letters.list(newest_first=False, limit=1)] == [old]
 
 
-def test_replayed_job_waits_again_without_its_retry_state(
-    queue: EmbeddedQueue, letters: DeadLetterStore, make_job: MakeJob
-) -> None:
+@both_engines
+def test_replayed_job_waits_again_without_its_retry_state(queue: Queue, letters: Letters, make_job: MakeJob) -> None:
     job = make_job(1, enqueued_at=5.0)
     letter_id = bury(queue, {**job, "retry_count": 5, "next_retry_at": 1.0, "last_error_type": "PlexBusy"})
     assert letters.replay([letter_id]) == 1
@@ -81,8 +77,9 @@ def test_replayed_job_waits_again_without_its_retry_state(
     assert letters.replay([letter_id]) == 0
 
 
+@both_engines
 def test_replay_never_makes_a_second_pending_job_nor_overwrites_a_newer_one(
-    queue: EmbeddedQueue, letters: DeadLetterStore, make_job: MakeJob
+    queue: Queue, letters: Letters, make_job: MakeJob
 ) -> None:
     bury(queue, make_job(1, data={"title": "old"}, enqueued_at=5.0))
     bury(queue, make_job(1, data={"title": "older"}, enqueued_at=4.0))
@@ -106,8 +103,9 @@ def test_replay_orders_a_job_by_its_newest_event_not_by_its_first(
     assert [waiting.job["data"]["title"] for waiting in queue.list_pending()] == ["third"]
 
 
+@both_engines
 def test_requeue_beside_a_replayed_letter_keeps_the_newer_content_and_delays_nothing(
-    queue: EmbeddedQueue, letters: DeadLetterStore, make_job: MakeJob
+    queue: Queue, letters: Letters, make_job: MakeJob
 ) -> None:
     queue.put_job(make_job(1, data={"title": "old"}))
     [claimed] = queue.claim()
@@ -122,9 +120,8 @@ def test_requeue_beside_a_replayed_letter_keeps_the_newer_content_and_delays_not
     assert "retry_count" not in waiting.job
 
 
-def test_replay_discard_and_purge_take_a_filter(
-    queue: EmbeddedQueue, letters: DeadLetterStore, make_job: MakeJob
-) -> None:
+@both_engines
+def test_replay_discard_and_purge_take_a_filter(queue: Queue, letters: Letters, make_job: MakeJob) -> None:
     for number in range(1, 5):
         bury(queue, make_job(number), "PlexBusy" if number < 3 else "Other", failed_at=float(number))
     assert letters.replay(LetterFilter(error="PlexBusy", scene_id=1)) == 1
@@ -135,20 +132,20 @@ def test_replay_discard_and_purge_take_a_filter(
     assert letters.count() == 0
 
 
-def test_many_are_replayed_in_steps_of_which_each_is_on_disk(
-    queue: EmbeddedQueue, letters: DeadLetterStore, make_job: MakeJob
-) -> None:
+@both_engines
+def test_many_are_replayed_in_steps_of_which_each_is_on_disk(queue: Queue, letters: Letters, make_job: MakeJob) -> None:
     for number in range(1, 1202):
         letters.add(DeadLetter(make_job(number), "PlexNotFound", "no such file", failed_at=1.0))
     steps = letters.replaying(LetterFilter(error="PlexNotFound"))
     assert next(steps) == 500
-    assert (letters.count(), queue.size) == (701, 500)
+    assert (letters.count(), queue.total) == (701, 500)
     steps.close()
     assert list(letters.discarding(LetterFilter(error="PlexNotFound"))) == [500, 201]
-    assert (letters.count(), queue.size) == (0, 500)
+    assert (letters.count(), queue.total) == (0, 500)
 
 
-def test_letter_for_a_job_of_another_queue_is_made_from_its_error(letters: DeadLetterStore, make_job: MakeJob) -> None:
+@both_engines
+def test_letter_for_a_job_of_another_queue_is_made_from_its_error(letters: Letters, make_job: MakeJob) -> None:
     with pytest.raises(LookupError) as caught:
         {}["no such library"]
     letter_id = letters.add(
@@ -162,7 +159,8 @@ def test_letter_for_a_job_of_another_queue_is_made_from_its_error(letters: DeadL
     assert letter.row_id is None
 
 
-def test_letter_survives_a_restart(queue: EmbeddedQueue, open_queue: OpenQueue, make_job: MakeJob) -> None:
+@both_engines
+def test_letter_survives_a_restart(queue: Queue, open_queue: OpenQueue, make_job: MakeJob) -> None:
     bury(queue, make_job(1))
     queue.close()
-    assert DeadLetterStore(open_queue()).count() == 1
+    assert open_queue().dead_letters.count() == 1

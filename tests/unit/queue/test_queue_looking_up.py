@@ -1,12 +1,13 @@
 import time
 from collections.abc import Callable
 
+from queue_engines import both_engines
 from test_queue_plans import vm_steps
 
 from scenesync.domain.job import DESTROY
 from scenesync.domain.paths import name_key
 from scenesync.queue.embedded import EmbeddedQueue
-from scenesync.queue.listing import departing_scenes
+from scenesync.queue.port import Queue
 from scenesync.queue.records import PRIORITY_BULK, FoundJobs
 
 MakeJob = Callable[..., dict[str, object]]
@@ -18,7 +19,8 @@ def not_found(make_job: MakeJob, scene_id: int, due_at: float, **data: object) -
     return make_job(scene_id, data=data, **state)
 
 
-def test_find_shows_what_waits_and_what_is_in_hand_under_a_key(queue: EmbeddedQueue, make_job: MakeJob) -> None:
+@both_engines
+def test_find_shows_what_waits_and_what_is_in_hand_under_a_key(queue: Queue, make_job: MakeJob) -> None:
     queue.put_job(make_job(1))
     queue.put_job(make_job(2))
     [claimed] = queue.claim()
@@ -31,8 +33,9 @@ def test_find_shows_what_waits_and_what_is_in_hand_under_a_key(queue: EmbeddedQu
     assert queue.find("scene_7") == FoundJobs()
 
 
+@both_engines
 def test_of_the_jobs_that_wait_or_are_in_hand_those_are_known_that_tell_of_a_deletion(
-    queue: EmbeddedQueue, make_job: MakeJob
+    queue: Queue, make_job: MakeJob
 ) -> None:
     queue.put_job(make_job(1, update_type=DESTROY))
     assert len(queue.claim()) == 1
@@ -42,11 +45,13 @@ def test_of_the_jobs_that_wait_or_are_in_hand_those_are_known_that_tell_of_a_del
     queue.put_job(make_job(4))  # it was saved again since
     queue.put_job(make_job(5, update_type=DESTROY))
     scenes = [1, 2, 3, 4, *range(100, 1200)]
-    assert departing_scenes(queue.reading, scenes) == {1, 2}
-    assert departing_scenes(queue.reading, []) == set()
+    assert queue.departing_scenes(scenes) == {1, 2}
+    assert queue.waiting_scenes(scenes) == {2, 3, 4}
+    assert queue.departing_scenes([]) == set()
 
 
-def test_jobs_wake_whose_file_has_appeared_and_no_others(queue: EmbeddedQueue, make_job: MakeJob) -> None:
+@both_engines
+def test_jobs_wake_whose_file_has_appeared_and_no_others(queue: Queue, make_job: MakeJob) -> None:
     later = time.time() + 300
     queue.put_job(not_found(make_job, 1, later, path="/data/Travel/Straße.mp4"))
     queue.put_job(not_found(make_job, 2, later, path="/data/Travel/Lighthouse.mp4"))
@@ -59,7 +64,8 @@ def test_jobs_wake_whose_file_has_appeared_and_no_others(queue: EmbeddedQueue, m
     assert {claimed.scene_id for claimed in queue.claim(9)} == {1, 7}
 
 
-def test_a_woken_job_keeps_its_retry_state_and_is_not_woken_twice(queue: EmbeddedQueue, make_job: MakeJob) -> None:
+@both_engines
+def test_a_woken_job_keeps_its_retry_state_and_is_not_woken_twice(queue: Queue, make_job: MakeJob) -> None:
     queue.put_job(not_found(make_job, 1, time.time() + 300, path="/a.mp4"))
     assert [queue.wake_for_files(["a.mp4"]) for _ in range(2)] == [1, 0]
     [claimed] = queue.claim()
@@ -80,7 +86,8 @@ def test_what_a_job_waits_for_follows_its_content(queue: EmbeddedQueue, make_job
     assert queue.wake_for_files(["a.mp4"]) == 0, "a person's change is due at once"
 
 
-def test_an_event_that_names_no_file_leaves_a_job_waiting_for_its_own(queue: EmbeddedQueue, make_job: MakeJob) -> None:
+@both_engines
+def test_an_event_that_names_no_file_leaves_a_job_waiting_for_its_own(queue: Queue, make_job: MakeJob) -> None:
     queue.put_job(not_found(make_job, 1, time.time() + 300, path="/a.mp4"))
     queue.put_job(make_job(1, data={}, look=True), priority=PRIORITY_BULK)
     queue.put_many([make_job(1, data={"title": "Dawn"})], priority=PRIORITY_BULK)

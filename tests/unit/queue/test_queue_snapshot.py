@@ -3,10 +3,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from queue_engines import both_engines
+
 from scenesync.queue import spool
 from scenesync.queue.dead_letters import DeadLetter
 from scenesync.queue.embedded import EmbeddedQueue
 from scenesync.queue.errors import QueueUnwritable
+from scenesync.queue.port import Queue
 from scenesync.queue.read_only import QueueReader, read_queue
 from scenesync.queue.records import QueueSnapshot
 from scenesync.queue.snapshot import read_snapshot
@@ -50,6 +53,32 @@ def test_everything_is_counted(queue: EmbeddedQueue, queue_path: Path, make_job:
         waiting_by_error={"PlexBusy": 1, "PlexNotFound": 1},
         spooled=1,
     )
+
+
+@both_engines
+def test_a_queue_tells_its_own_figures(queue: Queue, make_job: MakeJob) -> None:
+    now = time.time()
+    assert queue.snapshot() == QueueSnapshot()
+    queue.put_many(make_job(number) for number in range(1, 6))
+    queue.put_job(make_job(8, next_retry_at=now + 100, last_error_type="PlexNotFound", retry_count=1))
+    queue.put_job(make_job(9, next_retry_at=now + 90, last_error_type="PlexBusy", retry_count=1))
+    done, failed, _ = queue.claim(3)
+    queue.complete(done)
+    queue.bury(failed, DeadLetter(failed.job, "Bug", "x"))
+    snapshot = queue.snapshot(now + 60)
+    assert snapshot.oldest_pending_s is not None
+    assert 55 < snapshot.oldest_pending_s < 65
+    assert snapshot == QueueSnapshot(
+        pending=4,
+        due=2,
+        in_progress=1,
+        dead_letters=1,
+        completed_total=1,
+        failed_total=1,
+        oldest_pending_s=snapshot.oldest_pending_s,
+        waiting_by_error={"PlexBusy": 1, "PlexNotFound": 1},
+    )
+    assert queue.snapshot(now + 120).due == 4
 
 
 def test_reading_leaves_no_trace_whether_the_queue_is_open_or_not(

@@ -1,0 +1,355 @@
+"""The queue in PostgreSQL, kept by Procrastinate, that any number of workers on any number of machines share."""
+
+import itertools
+import logging
+import threading
+import time
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from psycopg import errors
+
+from scenesync.domain.batches import batched
+from scenesync.queue import dead_letters
+from scenesync.queue.core import MAX_DELIVERIES, TAKE_OVER_EVERY_S
+from scenesync.queue.dead_letters import DeadLetter
+from scenesync.queue.distributed import letters, looking, schema, sign_of_life, steps
+from scenesync.queue.distributed.connections import Server
+from scenesync.queue.distributed.letters import DistributedLetters
+from scenesync.queue.distributed.steps import Claim
+from scenesync.queue.errors import LeaseLost
+from scenesync.queue.port import Ours
+from scenesync.queue.records import (
+    PRIORITY_BULK,
+    PRIORITY_PERSON,
+    BulkResult,
+    ClaimedJob,
+    EnqueueResult,
+    FoundJobs,
+    PendingJob,
+    QueueSnapshot,
+)
+from scenesync.queue.signals import ChangeSignal
+from scenesync.queue.transitions import Event
+
+_log = logging.getLogger(__name__)
+
+KEEP_FINISHED: Final = 1000
+_BATCH: Final = 500
+_ATTEMPTS: Final = 3
+_ANALYSE_FROM: Final = 5000  # rows of one bulk after which the planner's figures are all wrong
+_ANALYSE: Final = ("ANALYZE procrastinate_jobs", "ANALYZE scenesync_jobs")
+_TIDY_ALONE: Final = "SELECT pg_try_advisory_xact_lock(hashtext('scenesync tidying'))"
+_PRUNE: Final = """
+    WITH old AS (
+        SELECT job_id, ended FROM scenesync_jobs WHERE ended IS NOT NULL
+        ORDER BY job_id DESC OFFSET %(keep)s LIMIT 1000),
+    gone AS (DELETE FROM procrastinate_jobs USING old WHERE id = old.job_id RETURNING old.ended)
+    UPDATE scenesync_counters SET value = value + (SELECT count(*) FROM gone WHERE ended = name)"""
+_DROP: Final = """
+    DELETE FROM procrastinate_jobs WHERE id IN (
+        SELECT jobs.id FROM procrastinate_jobs AS jobs JOIN scenesync_jobs AS ours ON ours.job_id = jobs.id
+        WHERE jobs.status = 'todo' AND jobs.id <= %(last_id)s
+          AND (%(lock)s::text IS NULL OR jobs.queueing_lock = %(lock)s::text)
+          AND (%(older_than)s::float8 IS NULL OR ours.stored_at < %(older_than)s::float8)
+        ORDER BY jobs.id LIMIT 500 FOR UPDATE OF jobs SKIP LOCKED)"""
+_LAST_ROW: Final = "SELECT COALESCE(max(id), 0) FROM procrastinate_jobs"
+
+
+class DistributedQueue(Ours):
+    """A queue in the PostgreSQL database at ``url`` (see ``port.Queue``); ``prepare`` makes what it needs there.
+
+    ``takes_over`` lets jobs of workers that died wait again, now and whenever a claim finds nothing else. A worker
+    shows every ``heartbeat_s`` that it lives, and is dead for the others after ``stall_s`` without; both are the same
+    for all. Raises QueueError.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        takes_over: bool = True,
+        timeout_s: float = 10.0,
+        keep_finished: int = KEEP_FINISHED,
+        heartbeat_s: float = sign_of_life.HEARTBEAT_S,
+        stall_s: float = sign_of_life.STALL_S,
+    ) -> None:
+        self._keep_finished = keep_finished
+        self._takes_over = takes_over
+        self._held: dict[int, ClaimedJob] = {}
+        self._heard = itertools.count(1)
+        self._news = 0
+        self._signal = ChangeSignal(lambda: self._news, lambda: False)
+        self._server = Server(url, timeout_s=timeout_s)
+        self._life = sign_of_life.SignOfLife(self._server, self._hear, heartbeat_s)
+        self._watch = sign_of_life.Watch(stall_s)
+        self._took_over_at = time.monotonic()
+        try:
+            with self._server.transaction() as connection:
+                schema.require_current(connection, self._server.name)
+            if takes_over:
+                self.take_over_dead_owners()
+        except BaseException:
+            self._server.close()
+            raise
+
+    @property
+    def dead_letters(self) -> DistributedLetters:
+        """The jobs that were given up, in the same database."""
+        return DistributedLetters(self._server)
+
+    # -- in
+
+    def put_job(self, job: Mapping[str, Any], priority: int = PRIORITY_PERSON) -> EnqueueResult:
+        """Store an event durably: as a new job, or merged into the one that waits under the same ``job_key``."""
+        event = Event.of(job, time.time())
+        with self._server.transaction() as connection:
+            steps.hold_keys(connection, [job])
+            result = steps.enqueue(connection, event, lane=priority, now=time.time())
+            steps.say(connection)
+        self._signal.notify()
+        return result
+
+    def put_many(self, jobs: Iterable[Mapping[str, Any]], priority: int = PRIORITY_BULK) -> BulkResult:
+        """Store any number of jobs in bounded memory and short transactions."""
+        total = BulkResult()
+        for batch in batched(jobs, _BATCH):
+            now = time.time()
+            events = [Event.of(job, now) for job in batch]
+            with self._server.transaction() as connection:
+                steps.hold_keys(connection, batch)
+                total += steps.enqueue_batch(connection, events, lane=priority, now=time.time())
+                steps.say(connection)
+            self._signal.notify()
+        if total.created >= _ANALYSE_FROM:
+            with self._server.transaction() as connection:
+                for statement in _ANALYSE:
+                    connection.execute(statement)
+        return total
+
+    # -- out
+
+    def claim(self, limit: int = 1) -> list[ClaimedJob]:
+        """Take up to ``limit`` jobs that are due: lanes in order, in each the fresh before the retried, then by age.
+
+        Never one whose key is being processed, on whatever machine.
+        """
+        claimed = self._claim(steps.ALL_QUEUES, limit)
+        if claimed:
+            return claimed
+        if self._takes_over and time.monotonic() - self._took_over_at >= TAKE_OVER_EVERY_S:
+            self.take_over_dead_owners()
+        state = self._signal.current()
+        claimed = self._claim(steps.ALL_QUEUES, limit)
+        if not claimed:
+            self._signal.nothing_found_at(state)
+        return claimed
+
+    def claim_urgent(self, limit: int = 1) -> list[ClaimedJob]:
+        """Take up to ``limit`` jobs that a person waits for, and no others."""
+        return self._claim(steps.URGENT, limit)
+
+    def complete(self, claimed: ClaimedJob) -> None:
+        """End a job that is done. Raises LeaseLost."""
+        with self._server.transaction() as connection:
+            steps.finish(connection, self._claim_of(claimed), steps.SUCCEEDED)
+        self._let_go(claimed)
+
+    def complete_all(self, claims: Sequence[ClaimedJob]) -> Sequence[ClaimedJob]:
+        """End jobs that are done, in one step; return those that are not held any more, which stay as they are."""
+        ours = [each for each in claims if self._is_ours(each)]
+        with self._server.transaction() as connection:
+            ended = steps.finish_all(connection, ours, self._life.worker(), steps.SUCCEEDED) if ours else set()
+        done = [each for each in ours if each.row_id in ended]
+        for each in done:
+            self._let_go(each)
+        return [each for each in claims if each not in done]
+
+    def requeue(self, claimed: ClaimedJob, job: Mapping[str, Any]) -> None:
+        """Let the job wait again with new content (retry state), in one step. Raises LeaseLost.
+
+        A newer event that waits under the same key takes its place, unchanged and due at once.
+        """
+        with self._server.transaction() as connection:
+            steps.give_back(connection, self._claim_of(claimed), now=time.time(), job=job)
+        self._let_go(claimed)
+
+    def release(self, claimed: ClaimedJob) -> None:
+        """Give the job back as it was: the attempt did not count (outage, shutdown). Raises LeaseLost."""
+        with self._server.transaction() as connection:
+            steps.give_back(connection, self._claim_of(claimed), now=time.time())
+        self._let_go(claimed)
+
+    def bury(self, claimed: ClaimedJob, letter: DeadLetter) -> int:
+        """End the job and keep ``letter``, in one step; return the letter's id. Raises LeaseLost."""
+        with self._server.transaction() as connection:
+            steps.finish(connection, self._claim_of(claimed), steps.FAILED)
+            letter_id = letters.insert(connection, letter, claimed.row_id)
+        self._let_go(claimed)
+        return letter_id
+
+    def held(self, job: Mapping[str, Any]) -> ClaimedJob | None:
+        """Return the claim under which this process holds ``job`` (by its ``pqid``), None if it does not."""
+        row_id = job.get("pqid")
+        claimed = self._held.get(row_id) if isinstance(row_id, int) else None
+        return None if claimed is None else ClaimedJob(claimed.row_id, dict(job), claim_no=claimed.claim_no)
+
+    def confirm_owned(self, claimed: ClaimedJob) -> bool:
+        """Return whether the job is still ours: to be asked right before a write to Plex, which knows no fences."""
+        if not self._is_ours(claimed):
+            return False
+        with self._server.transaction() as connection:
+            return claimed.row_id in steps.held(connection, [claimed], self._life.worker())
+
+    def take_over_dead_owners(self) -> int:
+        """Let the jobs of workers that died wait again; return how many.
+
+        Dead is who gave no sign of life for ``stall_s``, or said that it ends. A job that lost its worker
+        MAX_DELIVERIES times becomes a dead letter instead.
+        """
+        self._took_over_at = time.monotonic()
+        with self._server.transaction() as connection:
+            self._watch.bury_the_dead(connection)
+        with self._server.transaction() as connection:
+            found = steps.orphans(connection)
+        return sum(self._take_over(*each) for each in found)
+
+    # -- looking and waiting
+
+    def wake_for_files(self, file_keys: Iterable[str]) -> int:
+        """Make due at once the jobs that wait for a file of such a name (``paths.name_key``); return how many."""
+        woken = 0
+        for keys in batched((key for key in file_keys if key), _BATCH):
+            count = _BATCH
+            while count == _BATCH:
+                with self._server.transaction() as connection:
+                    count = steps.wake(connection, keys, time.time(), _BATCH)
+                    steps.say(connection)
+                woken += count
+        if woken:
+            self._signal.notify()
+        return woken
+
+    def next_due_at(self) -> float | None:
+        """Return when the next job can run: 0 for at once, epoch seconds for later, None for none."""
+        with self._server.transaction() as connection:
+            return looking.next_due_at(connection, time.time())
+
+    def wait_for_change(self, timeout_s: float, stop: threading.Event | None = None) -> bool:
+        """Wait until the queue changed since the last vain claim; return False after ``timeout_s`` or on ``stop``."""
+        self._life.listen()
+        return self._signal.wait(timeout_s, stop)
+
+    def find(self, job_key: str) -> FoundJobs:
+        """Return what waits and what is in hand under ``job_key``."""
+        with self._server.transaction() as connection:
+            return looking.find(connection, job_key)
+
+    def list_pending(self, limit: int = 100, after: int = 0) -> tuple[PendingJob, ...]:
+        """Return waiting jobs in the order of their rows, those after row ``after``."""
+        with self._server.transaction() as connection:
+            return looking.pending(connection, limit, after)
+
+    def waiting_scenes(self, scene_ids: Iterable[int]) -> set[int]:
+        """Return those of the scenes for which a job waits, due or not."""
+        with self._server.transaction() as connection:
+            return looking.waiting_scenes(connection, scene_ids)
+
+    def departing_scenes(self, scene_ids: Iterable[int]) -> set[int]:
+        """Return those of the scenes of whose deletion a job tells that waits or is in hand."""
+        with self._server.transaction() as connection:
+            return looking.departing_scenes(connection, scene_ids)
+
+    def drop_pending(self, *, job_key: str | None = None, older_than: float | None = None) -> int:
+        """Delete waiting jobs, all or those that match; return how many. Jobs in hand go on."""
+        with self._server.transaction() as connection:
+            row = connection.execute(_LAST_ROW).fetchone()
+        lock = None if job_key is None else steps.lock_of({"job_key": job_key})
+        values = {"last_id": row[0] if row else 0, "lock": lock, "older_than": older_than}
+        dropped, count = 0, _BATCH
+        while count == _BATCH:
+            with self._server.transaction() as connection:
+                count = connection.execute(_DROP, values).rowcount
+            dropped += count
+        return dropped
+
+    @property
+    def total(self) -> int:
+        """How many jobs wait, due or not."""
+        with self._server.transaction() as connection:
+            return looking.total(connection)
+
+    def totals(self) -> tuple[int, int]:
+        """Return how many jobs were ever completed, and how many ever failed for good."""
+        with self._server.transaction() as connection:
+            return looking.totals(connection)
+
+    def snapshot(self, now: float | None = None) -> QueueSnapshot:
+        """Return the queue in figures at ``now`` (epoch seconds)."""
+        with self._server.transaction() as connection:
+            return looking.snapshot(connection, time.time() if now is None else now)
+
+    def maintain(self) -> None:
+        """Prune finished rows; whoever comes while another one does leaves it to that one."""
+        with self._server.transaction() as connection:
+            row = connection.execute(_TIDY_ALONE).fetchone()
+            if row is not None and row[0]:
+                connection.execute(_PRUNE, {"keep": self._keep_finished})
+
+    def recover(self) -> None:
+        """Do nothing: whoever keeps the database keeps it whole."""
+
+    def close(self) -> None:
+        """Let go of the queue; jobs still in hand can be taken over by others from now on."""
+        self._life.end()
+        self._held.clear()
+        self._server.close()
+
+    # -- parts
+
+    def _claim(self, queues: Collection[str], limit: int) -> list[ClaimedJob]:
+        for _ in range(_ATTEMPTS):
+            worker = self._life.worker()
+            try:
+                with self._server.transaction() as connection:
+                    claimed = steps.claim(connection, worker, queues, limit)
+            except errors.UniqueViolation:  # in that very moment another worker took a job of the same key
+                continue
+            except errors.ForeignKeyViolation:  # we passed for dead
+                self._life.begin_anew(worker)
+                continue
+            self._held.update((each.row_id, each) for each in claimed)
+            return claimed
+        return []
+
+    def _take_over(self, row_id: int, data: str, claim_no: int, deliveries: int) -> bool:
+        """Let the job of a dead worker wait again, or bury it; False if another process was first."""
+        claim = Claim(row_id, claim_no, None)
+        try:
+            with self._server.transaction() as connection:
+                if deliveries >= MAX_DELIVERIES:
+                    steps.finish(connection, claim, steps.FAILED)
+                    letters.insert(connection, dead_letters.of_crash(data, deliveries), row_id)
+                else:
+                    steps.give_back(connection, claim, now=time.time(), keep_deliveries=True)
+        except LeaseLost:
+            return False
+        self._signal.notify()
+        return True
+
+    def _claim_of(self, claimed: ClaimedJob) -> Claim:
+        if not self._is_ours(claimed):
+            raise LeaseLost(claimed.row_id)
+        return Claim(claimed.row_id, claimed.claim_no, self._life.worker())
+
+    def _is_ours(self, claimed: ClaimedJob) -> bool:
+        held = self._held.get(claimed.row_id)
+        return held is not None and held.claim_no == claimed.claim_no
+
+    def _let_go(self, claimed: ClaimedJob) -> None:
+        self._held.pop(claimed.row_id, None)
+        self._signal.notify()  # an event that came meanwhile under the same key can run now
+
+    def _hear(self) -> None:
+        self._news = next(self._heard)
+        self._signal.notify()

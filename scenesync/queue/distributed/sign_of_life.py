@@ -1,0 +1,151 @@
+"""How a worker shows that it lives, and hears of changes: one thread with one connection of its own.
+
+Times are the database's, the only clock that all machines share. A worker is taken for dead when its last sign is
+older than ``stall_s`` by that clock *and* we ourselves have watched it give none for a while: so neither a clock that
+jumps nor a database that was away for long takes a job from the living.
+"""
+
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+import psycopg
+from psycopg import sql
+
+from scenesync.queue.distributed import steps
+from scenesync.queue.distributed.connections import Connection, Server
+from scenesync.queue.errors import QueueError
+
+_log = logging.getLogger(__name__)
+
+HEARTBEAT_S: Final = 10.0
+STALL_S: Final = 30.0
+_WATCHED_PER_STALL: Final = 3
+_CONNECT_AGAIN_S: Final = 1.0
+_ENDED: Final = "ended"
+# Procrastinate's own channel tells of rows that were put, ours of everything else.
+_CHANNELS: Final = (steps.CHANNEL, "procrastinate_any_queue_v1")
+_REGISTER: Final = "SELECT worker_id FROM procrastinate_register_worker_v1()"
+_BEAT: Final = "SELECT procrastinate_update_heartbeat_v1(%s)"
+_IS_KNOWN: Final = "SELECT 1 FROM procrastinate_workers WHERE id = %s"
+_UNREGISTER: Final = "SELECT procrastinate_unregister_worker_v1(%s)"
+_WORKERS: Final = (
+    "SELECT id, last_heartbeat, last_heartbeat < now() - make_interval(secs => %s) FROM procrastinate_workers"
+)
+# Fenced: whoever gave a sign meanwhile stays.
+_BURY: Final = "DELETE FROM procrastinate_workers WHERE id = %s AND last_heartbeat = %s"
+
+
+class SignOfLife:
+    """One worker's registration with Procrastinate, kept fresh, and its ear for changes, told to ``on_change``."""
+
+    def __init__(self, server: Server, on_change: Callable[[], None], heartbeat_s: float = HEARTBEAT_S) -> None:
+        self._server = server
+        self._on_change = on_change
+        self._heartbeat_s = heartbeat_s
+        self._begin = threading.Lock()
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._worker = 0
+
+    def worker(self) -> int:
+        """Return the number under which jobs are claimed, registered on the first call. Raises QueueError."""
+        self.listen()
+        return self._worker
+
+    def listen(self) -> None:
+        """Begin to hear of changes, and to show life. Raises QueueError."""
+        with self._begin:
+            if self._thread is not None:
+                return
+            with self._server.translated():
+                connection = self._connect()
+                self._register(connection)
+            self._ended.clear()
+            self._thread = threading.Thread(target=self._run, args=(connection,), name="queue-life", daemon=True)
+            self._thread.start()
+
+    def begin_anew(self, lost: int) -> None:
+        """Go on under another number: ``lost`` was taken for dead, and its jobs are others'. Raises QueueError."""
+        with self._begin, self._server.translated(), self._server.transaction() as connection:
+            if self._worker == lost:
+                self._register(connection)
+
+    def end(self) -> None:
+        """Stop being alive: whatever is still claimed can be taken over at once."""
+        with self._begin:
+            thread, self._thread = self._thread, None
+        if thread is None:
+            return
+        self._ended.set()
+        with contextlib.suppress(QueueError), self._server.transaction() as connection:
+            connection.execute("SELECT pg_notify(%s, %s)", (steps.CHANNEL, _ENDED))  # the thread waits for news
+            connection.execute(_UNREGISTER, (self._worker,))
+        thread.join()
+
+    def _run(self, connection: Connection | None) -> None:
+        while not self._ended.is_set():
+            try:
+                if connection is None:
+                    connection = self._connect()
+                    self._on_change()  # what happened meanwhile nobody told us
+                self._beat(connection)
+                self._hear(connection)
+            except psycopg.Error as error:  # if this lasts, others take the jobs; the fences hold then
+                _log.warning("no sign of life could be given to %s: %s", self._server.name, type(error).__name__)
+                _close(connection)
+                connection = None
+                self._ended.wait(_CONNECT_AGAIN_S)
+        _close(connection)
+
+    def _hear(self, connection: Connection) -> None:
+        """Pass on what happens until the next sign is due."""
+        until = time.monotonic() + self._heartbeat_s
+        while not self._ended.is_set() and (left_s := until - time.monotonic()) > 0:
+            for _ in connection.notifies(timeout=left_s, stop_after=1):
+                self._on_change()
+
+    def _beat(self, connection: Connection) -> None:
+        connection.execute(_BEAT, (self._worker,))
+        if connection.execute(_IS_KNOWN, (self._worker,)).fetchone() is None and not self._ended.is_set():
+            _log.warning("this worker was taken for dead by another one, and goes on as a new one")
+            self._register(connection)
+
+    def _register(self, connection: Connection) -> None:
+        row = connection.execute(_REGISTER).fetchone()
+        assert row is not None  # noqa: S101 - the function returns one row
+        self._worker = int(row[0])
+
+    def _connect(self) -> Connection:
+        connection = self._server.connect()
+        for channel in _CHANNELS:
+            connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
+        return connection
+
+
+class Watch:
+    """Finds the workers that are dead, and takes them off the list."""
+
+    def __init__(self, stall_s: float = STALL_S) -> None:
+        self._stall_s = stall_s
+        self._seen: dict[int, tuple[object, float]] = {}
+
+    def bury_the_dead(self, connection: Connection) -> int:
+        """Take off the list whoever is known to be dead by now; return how many. Their jobs have no worker then."""
+        dead, seen = [], {}
+        now = time.monotonic()
+        for worker, beat, is_late in connection.execute(_WORKERS, (self._stall_s,)).fetchall():
+            last_beat, since = self._seen.get(worker, (None, now))
+            seen[worker] = (beat, since if last_beat == beat else now)
+            if is_late and now - seen[worker][1] >= self._stall_s / _WATCHED_PER_STALL:
+                dead.append((worker, beat))
+        self._seen = seen
+        return sum(connection.execute(_BURY, each).rowcount for each in dead)
+
+
+def _close(connection: Connection | None) -> None:
+    if connection is not None:
+        connection.close()

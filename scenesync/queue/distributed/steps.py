@@ -1,0 +1,396 @@
+"""Every step in the life of a job, as functions on a connection inside a transaction.
+
+Procrastinate's functions decide which job is next and keep its status; the statements here put the content beside it
+and fence each way back. What it needs added, and why (facts/queue.md 4):
+
+* A job that goes back while a newer event waits would break Procrastinate's unique ``queueing_lock`` and stay ``doing``
+  for ever: here it becomes one with the job that waits. Whoever adds under a key holds the key's lock meanwhile.
+* Jobs that sleep would be walked over at each fetch: they lie apart, below all lanes, and are lifted into theirs when
+  due.
+* ``finish`` and ``retry`` ask only for the status: a step touches a row only under the worker and claim that hold it.
+
+Rows are locked in one order everywhere, so that nobody waits in a circle: keys, Procrastinate's row, ours.
+"""
+
+# ruff: noqa: S608 (statements here are put together from names of this package, never from a value)
+
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple, Self
+
+from scenesync.domain.paths import name_key
+from scenesync.queue import merging
+from scenesync.queue.distributed.connections import Connection
+from scenesync.queue.errors import LeaseLost
+from scenesync.queue.merging import Standing
+from scenesync.queue.records import (
+    PRIORITY_BULK,
+    PRIORITY_FANOUT,
+    PRIORITY_PERSON,
+    BulkResult,
+    ClaimedJob,
+    EnqueueResult,
+    Job,
+)
+from scenesync.queue.transitions import CLOCK_JUMP_S, Event
+
+CHANNEL: Final = "scenesync_queue"
+SUCCEEDED, FAILED = "succeeded", "failed"  # procrastinate_job_status
+ASLEEP: Final = -1000  # below every lane: Procrastinate takes the highest priority first
+_ASLEEP_QUEUE: Final = "scenesync.asleep"
+
+_QUEUES: Final = {
+    PRIORITY_PERSON: "scenesync.person",
+    PRIORITY_BULK: "scenesync.bulk",
+    PRIORITY_FANOUT: "scenesync.fanout",
+}
+_OTHER_LANES: Final = "scenesync.other"
+ALL_QUEUES: Final = [*_QUEUES.values(), _OTHER_LANES]
+_WHEN_LANE: Final = " ".join(f"WHEN {lane} THEN '{name}'" for lane, name in _QUEUES.items())
+_QUEUE_OF_LANE: Final = f"CASE ours.lane {_WHEN_LANE} ELSE '{_OTHER_LANES}' END"
+URGENT: Final = [_QUEUES[PRIORITY_PERSON]]
+
+_HOLD_KEYS: Final = """
+    SELECT pg_advisory_xact_lock(hashtext('scenesync keys'), part)
+    FROM (SELECT DISTINCT hashtext(key) & 63 AS part FROM unnest(%(keys)s::text[]) AS key ORDER BY part) AS parts"""
+_DEFER: Final = """
+    SELECT unnest(procrastinate_defer_jobs_v1(array_agg(
+        ROW(queue, 'scenesync', priority, lock, lock, '{}'::jsonb, now() + make_interval(secs => sleep_s)
+        )::procrastinate_job_to_defer_v1 ORDER BY place)))
+    FROM unnest(%(queues)s::text[], %(priorities)s::int[], %(locks)s::text[], %(sleeps_s)s::float8[])
+        WITH ORDINALITY AS new (queue, priority, lock, sleep_s, place)"""
+_STORE: Final = """
+    INSERT INTO scenesync_jobs (job_id, data, event_at, due_at, wakes_at, last_error_type, file_key, lane, stored_at)
+    SELECT job_id, data, event_at, due_at, now() + make_interval(secs => sleep_s), error, file_key, %(lane)s, %(now)s
+    FROM unnest(%(ids)s::bigint[], %(data)s::text[], %(events_at)s::float8[], %(due_at)s::float8[],
+            %(sleeps_s)s::float8[], %(errors)s::text[], %(file_keys)s::text[])
+        AS new (job_id, data, event_at, due_at, sleep_s, error, file_key)"""
+_WAITING_KEYS: Final = """
+    SELECT queueing_lock FROM procrastinate_jobs WHERE queueing_lock = ANY(%(locks)s::text[]) AND status = 'todo'"""
+_WAITING: Final = """
+    SELECT jobs.id, ours.data, ours.lane, ours.event_at, ours.deliveries
+    FROM procrastinate_jobs AS jobs JOIN scenesync_jobs AS ours ON ours.job_id = jobs.id
+    WHERE jobs.queueing_lock = %(lock)s AND jobs.status = 'todo' FOR UPDATE OF jobs"""
+_REPLACE: Final = """
+    WITH placed AS (
+        UPDATE procrastinate_jobs
+        SET queue_name = %(queue)s, priority = %(priority)s, scheduled_at = now() + make_interval(secs => %(sleep_s)s)
+        WHERE id = %(id)s)
+    UPDATE scenesync_jobs
+    SET data = %(data)s, lane = %(lane)s, event_at = %(event_at)s, deliveries = %(deliveries)s, due_at = %(due_at)s,
+        wakes_at = now() + make_interval(secs => %(sleep_s)s), last_error_type = %(error)s, file_key = %(file_key)s
+    WHERE job_id = %(id)s"""
+_RETRY: Final = """
+    SELECT procrastinate_retry_job_v2(
+        %(id)s, now() + make_interval(secs => %(sleep_s)s), %(priority)s, %(queue)s, NULL::varchar)"""
+# Two ranges, not one condition with OR: each is a seek, however many sleep between them. What sleeps longer than we
+# ever plan was put to bed by a clock that has jumped since.
+_LIFT: Final = f"""
+    WITH due AS (
+        SELECT jobs.id FROM (
+            (SELECT job_id FROM scenesync_jobs WHERE wakes_at <= now() ORDER BY wakes_at LIMIT 500)
+            UNION ALL
+            (SELECT job_id FROM scenesync_jobs WHERE wakes_at > now() + make_interval(secs => {CLOCK_JUMP_S})
+            ORDER BY wakes_at LIMIT 500)) AS sleepers
+        JOIN procrastinate_jobs AS jobs ON jobs.id = sleepers.job_id WHERE jobs.status = 'todo'
+        FOR UPDATE OF jobs SKIP LOCKED),
+    lifted AS (
+        UPDATE procrastinate_jobs AS jobs
+        SET queue_name = {_QUEUE_OF_LANE}, priority = -ours.lane - 1, scheduled_at = NULL
+        FROM due JOIN scenesync_jobs AS ours ON ours.job_id = due.id WHERE jobs.id = due.id)
+    UPDATE scenesync_jobs AS ours SET wakes_at = NULL FROM due WHERE ours.job_id = due.id"""
+_RUNS: Final = (
+    "SELECT 1 FROM procrastinate_jobs AS running WHERE running.lock = waiting.lock AND running.status = 'doing'"
+)
+# Fetches only as often as there is something awake to fetch: a vain fetch would walk over all that sleep.
+_FETCH: Final = f"""
+    SELECT (procrastinate_fetch_job_v2(%(queues)s::varchar[], %(worker)s::bigint)).id
+    FROM (
+        SELECT 1 FROM procrastinate_jobs AS waiting
+        WHERE waiting.status = 'todo' AND waiting.priority > {ASLEEP}
+          AND waiting.queue_name = ANY(%(queues)s::varchar[]) AND NOT EXISTS ({_RUNS})
+        ORDER BY waiting.priority DESC, waiting.id LIMIT %(limit)s) AS awake"""
+_TAKE: Final = """
+    UPDATE scenesync_jobs
+    SET claim_no = nextval('scenesync_claims'), deliveries = deliveries + 1, wakes_at = NULL
+    WHERE job_id = ANY(%(ids)s::bigint[]) RETURNING job_id, data, deliveries, stored_at, claim_no, lane"""
+_IS_HELD: Final = """
+    SELECT jobs.id, ours.data, ours.lane, ours.event_at, ours.deliveries
+    FROM unnest(%(ids)s::bigint[], %(claims)s::bigint[]) AS claim (id, claim_no)
+    JOIN scenesync_jobs AS ours ON ours.job_id = claim.id AND ours.claim_no = claim.claim_no
+    JOIN procrastinate_jobs AS jobs ON jobs.id = claim.id
+    WHERE jobs.status = 'doing' AND jobs.worker_id IS NOT DISTINCT FROM %(worker)s::bigint"""
+_HOLD: Final = f"{_IS_HELD} ORDER BY jobs.id FOR UPDATE OF jobs"
+_FINISH: Final = """
+    SELECT procrastinate_finish_job_v1(id, %(status)s::procrastinate_job_status, false)
+    FROM unnest(%(ids)s::bigint[]) AS id"""
+_ENDED: Final = "UPDATE scenesync_jobs SET ended = %(status)s WHERE job_id = ANY(%(ids)s::bigint[])"
+_DELETE: Final = "SELECT procrastinate_finish_job_v1(%(id)s, 'succeeded', true)"
+_SAY_IF_AWAITED: Final = f"""
+    SELECT pg_notify('{CHANNEL}', '') WHERE EXISTS (
+        SELECT 1 FROM procrastinate_jobs AS ended JOIN procrastinate_jobs AS waiting ON waiting.lock = ended.lock
+        WHERE ended.id = ANY(%(ids)s::bigint[]) AND waiting.status = 'todo')"""
+_SAY: Final = f"SELECT pg_notify('{CHANNEL}', '')"
+_ORPHANS: Final = """
+    SELECT jobs.id, ours.data, ours.claim_no, ours.deliveries
+    FROM procrastinate_jobs AS jobs JOIN scenesync_jobs AS ours ON ours.job_id = jobs.id
+    WHERE jobs.status = 'doing' AND jobs.worker_id IS NULL ORDER BY jobs.id"""
+_AWAITING: Final = """
+    SELECT jobs.id, ours.data, ours.lane, ours.event_at, ours.deliveries
+    FROM scenesync_jobs AS ours JOIN procrastinate_jobs AS jobs ON jobs.id = ours.job_id
+    WHERE ours.file_key = ANY(%(keys)s::text[]) AND ours.wakes_at IS NOT NULL AND jobs.status = 'todo'
+    ORDER BY jobs.id LIMIT %(limit)s FOR UPDATE OF jobs SKIP LOCKED"""
+
+
+class Place(NamedTuple):
+    """Where a job belongs, by what it says itself; ``sleep_s`` is how long it is not to be run, None if it is due."""
+
+    queue: str
+    priority: int
+    due_at: float
+    sleep_s: float | None
+    error: str | None
+    file_key: str | None
+
+    @classmethod
+    def of(cls, job: Mapping[str, Any], lane: int, now: float) -> Self:
+        """Return where ``job`` belongs at ``now`` (epoch seconds). Those that failed before come behind the fresh."""
+        at = job.get("next_retry_at")
+        due_at = float(at) if isinstance(at, int | float) and not isinstance(at, bool) and math.isfinite(at) else 0.0
+        sleeps = now < due_at <= now + CLOCK_JUMP_S
+        error = job.get("last_error_type")
+        return cls(
+            queue=_ASLEEP_QUEUE if sleeps else _QUEUES.get(lane, _OTHER_LANES),
+            priority=ASLEEP if sleeps else -lane - (due_at > 0),
+            due_at=due_at,
+            sleep_s=due_at - now if sleeps else None,
+            error=error if isinstance(error, str) else None,
+            file_key=_awaited_file(job) if error == "PlexNotFound" else None,
+        )
+
+
+class Claim(NamedTuple):
+    """Under which a row is held. ``worker`` None: its worker is known to be dead."""
+
+    row_id: int
+    claim_no: int
+    worker: int | None
+
+
+def hold_keys(connection: Connection, jobs: Iterable[Mapping[str, Any]]) -> None:
+    """Keep others from adding jobs under the keys of these until the transaction ends.
+
+    Must come before the first row is locked, once for all that the transaction touches. Keys share a few locks.
+    """
+    keys = [key for job in jobs if (key := lock_of(job)) is not None]
+    if keys:
+        connection.execute(_HOLD_KEYS, {"keys": keys})
+
+
+def lock_of(job: Mapping[str, Any]) -> str | None:
+    """Return the name under which Procrastinate keeps two jobs of one key apart."""
+    key = job.get("job_key")
+    return f"scenesync:{key}" if isinstance(key, str) else None
+
+
+def enqueue(connection: Connection, event: Event, *, lane: int, now: float, newest: bool = True) -> EnqueueResult:
+    """Add the event's job, or merge it into the job that waits under its key, which the caller holds.
+
+    ``newest`` as in ``merging.joined_by_event``.
+    """
+    found = waiting_under_key(connection, event.job)
+    if found is None:
+        [row_id] = _insert(connection, [event], lane=lane, now=now, newest=newest)
+        return EnqueueResult(row_id, merged=False)
+    row_id, waiting = found
+    joined = merging.joined_by_event(waiting, event.job, event.happened_at, lane=lane, now=now, newest=newest)
+    replace(connection, row_id, joined, now)
+    return EnqueueResult(row_id, merged=True)
+
+
+def enqueue_batch(connection: Connection, events: Sequence[Event], *, lane: int, now: float) -> BulkResult:
+    """Add many jobs by one look-up and one insert; those that wait already are merged one by one."""
+    locks = [lock_of(event.job) for event in events]
+    rows = connection.execute(_WAITING_KEYS, {"locks": [lock for lock in locks if lock is not None]}).fetchall()
+    waiting: set[str] = {lock for (lock,) in rows}
+    new: list[Event] = []
+    one_by_one: list[Event] = []
+    for event, lock in zip(events, locks, strict=True):
+        (one_by_one if lock in waiting else new).append(event)
+        if lock is not None:
+            waiting.add(lock)
+    if new:
+        _insert(connection, new, lane=lane, now=now)
+    merged = sum(enqueue(connection, event, lane=lane, now=now).merged for event in one_by_one)
+    return BulkResult(created=len(events) - merged, merged=merged)
+
+
+def waiting_under_key(connection: Connection, job: Mapping[str, Any]) -> tuple[int, Standing] | None:
+    """Return the row that waits under the job's key, and lock it."""
+    lock = lock_of(job)
+    row = None if lock is None else connection.execute(_WAITING, {"lock": lock}).fetchone()
+    return None if row is None else _standing(row)
+
+
+def replace(connection: Connection, row_id: int, standing: Standing, now: float) -> None:
+    """Give a waiting row new content, and put it where that belongs."""
+    values = {
+        **Place.of(standing.job, standing.lane, now)._asdict(),
+        **standing._asdict(),
+        "id": row_id,
+        "data": _text(standing.job),
+    }
+    del values["job"]
+    connection.execute(_REPLACE, values)
+
+
+def claim(connection: Connection, worker: int, queues: Collection[str], limit: int) -> list[ClaimedJob]:
+    """Take up to ``limit`` jobs that are due, the best lane first, then fresh ones, then by age."""
+    connection.execute(_LIFT)
+    values = {"queues": list(queues), "worker": worker, "limit": limit}
+    ids = [row_id for (row_id,) in connection.execute(_FETCH, values).fetchall() if row_id is not None]
+    # A statement of its own: the one that fetches does not see the content of a job that was put since it began.
+    taken = {row[0]: row for row in connection.execute(_TAKE, {"ids": ids}).fetchall()} if ids else {}
+    return [_claimed(taken[row_id]) for row_id in ids if row_id in taken]
+
+
+def held(connection: Connection, claims: Sequence[ClaimedJob], worker: int | None) -> set[int]:
+    """Return the rows of those claims that are still ``worker``'s, and lock nothing."""
+    return {row[0] for row in connection.execute(_IS_HELD, _fence(claims, worker)).fetchall()}
+
+
+def finish_all(connection: Connection, claims: Sequence[ClaimedJob], worker: int | None, status: str) -> set[int]:
+    """End claimed rows for good; return which were still held."""
+    ids = [row[0] for row in connection.execute(_HOLD, _fence(claims, worker)).fetchall()]
+    if ids:
+        _end(connection, ids, status)
+    return set(ids)
+
+
+def finish(connection: Connection, claim: Claim, status: str) -> None:
+    """End a claimed row for good. Raises LeaseLost."""
+    _hold(connection, claim)
+    _end(connection, [claim.row_id], status)
+
+
+def give_back(
+    connection: Connection,
+    claim: Claim,
+    *,
+    now: float,
+    job: Mapping[str, Any] | None = None,
+    keep_deliveries: bool = False,
+) -> None:
+    """Make a claimed row wait again, with ``job`` as its new content or unchanged. Raises LeaseLost.
+
+    If another event waits under the same key, the row that waits stands for both, due when it was, and the old row
+    goes: never two waiting rows, never a row that cannot go back.
+    """
+    # Which key that is has to be known before anything is locked; what a claimed row holds does not change.
+    seen = connection.execute(_IS_HELD, _fence_of(claim)).fetchone()
+    if seen is None:
+        raise LeaseLost(claim.row_id)
+    content = dict(_standing(seen)[1].job if job is None else job)
+    hold_keys(connection, [content])
+    run = _hold(connection, claim)
+    run = run._replace(job=content, deliveries=run.deliveries if keep_deliveries else 0)
+    found = waiting_under_key(connection, content)
+    if found is None:
+        place = Place.of(content, run.lane, now)
+        connection.execute(_RETRY, {**place._asdict(), "id": claim.row_id})
+        replace(connection, claim.row_id, run, now)
+    else:
+        connection.execute(_DELETE, {"id": claim.row_id})
+        replace(connection, found[0], merging.joined_by_run(found[1], run), now)
+    say(connection)
+
+
+def wake(connection: Connection, file_keys: Sequence[str], now: float, limit: int) -> int:
+    """Make due at once up to ``limit`` sleeping jobs that wait for a file of one of these names; return how many."""
+    rows = connection.execute(_AWAITING, {"keys": list(file_keys), "limit": limit}).fetchall()
+    for row in rows:
+        row_id, standing = _standing(row)
+        replace(connection, row_id, standing._replace(job={**standing.job, "next_retry_at": now}), now)
+    return len(rows)
+
+
+def orphans(connection: Connection) -> list[tuple[int, str, int, int]]:
+    """Return row id, content, claim number and deliveries of the claimed jobs whose worker is gone."""
+    return connection.execute(_ORPHANS).fetchall()
+
+
+def say(connection: Connection) -> None:
+    """Wake those who wait for a change, once the transaction is committed."""
+    connection.execute(_SAY)
+
+
+def _insert(
+    connection: Connection, events: Sequence[Event], *, lane: int, now: float, newest: bool = True
+) -> list[int]:
+    places = [Place.of(event.job, lane, now) for event in events]
+    values = {
+        "queues": [place.queue for place in places],
+        "priorities": [place.priority for place in places],
+        "locks": [lock_of(event.job) for event in events],
+        "sleeps_s": [place.sleep_s for place in places],
+    }
+    ids = [row_id for (row_id,) in connection.execute(_DEFER, values).fetchall()]
+    content = {
+        "ids": ids,
+        "data": [event.data.decode("ascii") for event in events],
+        # Of a live event it counts when it arrived, not when its sender says it was.
+        "events_at": [now if newest else event.happened_at for event in events],
+        "due_at": [place.due_at for place in places],
+        "errors": [place.error for place in places],
+        "file_keys": [place.file_key for place in places],
+        "lane": lane,
+        "now": now,
+    }
+    connection.execute(_STORE, {**values, **content})
+    return ids
+
+
+def _end(connection: Connection, ids: Sequence[int], status: str) -> None:
+    values = {"ids": list(ids), "status": status}
+    connection.execute(_FINISH, values)
+    connection.execute(_ENDED, values)
+    connection.execute(_SAY_IF_AWAITED, values)
+
+
+def _hold(connection: Connection, claim: Claim) -> Standing:
+    row = connection.execute(_HOLD, _fence_of(claim)).fetchone()
+    if row is None:
+        raise LeaseLost(claim.row_id)
+    return _standing(row)[1]
+
+
+def _fence(claims: Sequence[ClaimedJob], worker: int | None) -> dict[str, Any]:
+    return {
+        "ids": [each.row_id for each in claims],
+        "claims": [each.claim_no for each in claims],
+        "worker": worker,
+    }
+
+
+def _fence_of(claim: Claim) -> dict[str, Any]:
+    return {"ids": [claim.row_id], "claims": [claim.claim_no], "worker": claim.worker}
+
+
+def _claimed(row: tuple[Any, ...]) -> ClaimedJob:
+    row_id, data, deliveries, stored_at, claim_no, lane = row
+    return ClaimedJob(row_id, {**merging.decode_job(data), "pqid": row_id}, deliveries, stored_at, claim_no, lane)
+
+
+def _standing(row: tuple[Any, ...]) -> tuple[int, Standing]:
+    row_id, data, lane, event_at, deliveries = row
+    return row_id, Standing(merging.decode_job(data), lane, event_at, deliveries)
+
+
+def _text(job: Job) -> str:
+    return merging.encode(job).decode("ascii")
+
+
+def _awaited_file(job: Mapping[str, Any]) -> str | None:
+    data = job.get("data")
+    path = data.get("path") if isinstance(data, dict) else None
+    return name_key(path) or None if isinstance(path, str) else None

@@ -1,0 +1,451 @@
+"""What is PostgreSQL's and Procrastinate's alone; what every engine promises, the tests of ``both_engines`` ask."""
+
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+import pytest
+from private_postgres import PrivatePostgres
+from procrastinate.schema import SchemaManager
+from queue_engines import on_postgres
+
+from scenesync.queue.dead_letters import DeadLetter
+from scenesync.queue.distributed import schema, steps
+from scenesync.queue.distributed.connections import Server, shown_name, translate
+from scenesync.queue.distributed.queue import DistributedQueue
+from scenesync.queue.errors import LeaseLost, QueueError, QueueUnreachable, QueueUnsupported
+from scenesync.queue.records import PRIORITY_BULK, ClaimedJob
+
+MakeJob = Callable[..., dict[str, object]]
+OpenQueue = Callable[..., DistributedQueue]
+
+SECRET = "not-a-real-password"
+NO_SIGN = {"heartbeat_s": 3600.0}
+
+_SLEEPERS = """
+    WITH new AS (
+        INSERT INTO procrastinate_jobs (queue_name, task_name, priority, lock, queueing_lock, scheduled_at)
+        SELECT 'scenesync.asleep', 'scenesync', -1000, 'scenesync:scene_' || n, 'scenesync:scene_' || n,
+            now() + interval '300 s'
+        FROM generate_series(%(first)s::int, %(last)s::int) AS n RETURNING id, lock, scheduled_at)
+    INSERT INTO scenesync_jobs (job_id, data, lane, event_at, stored_at, due_at, wakes_at, last_error_type, file_key)
+    SELECT id, '{"scene_id": 1}', 10, 0, 0, extract(epoch FROM scheduled_at), scheduled_at, 'PlexNotFound', lock
+    FROM new"""
+_OBJECTS = """
+    SELECT format('%s %s %s', table_name, column_name, data_type) FROM information_schema.columns
+    WHERE table_schema = 'public'
+    UNION ALL SELECT indexdef FROM pg_indexes WHERE schemaname = 'public'
+    UNION ALL SELECT pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+    UNION ALL SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal ORDER BY 1"""
+
+
+def retry_of(claimed: ClaimedJob, delay_s: float = 60.0) -> dict[str, object]:
+    state = {"retry_count": 1, "next_retry_at": time.time() + delay_s, "last_error_type": "PlexBusy"}
+    return {**claimed.job, **state}
+
+
+# -- a failing job beside a newer event
+
+
+@on_postgres
+@pytest.mark.parametrize("way_back", ["requeue", "release", "take over"])
+def test_whatever_way_a_job_goes_back_beside_a_newer_event_the_scene_is_not_stuck(
+    queue: DistributedQueue, open_queue: OpenQueue, make_job: MakeJob, way_back: str
+) -> None:
+    worker = open_queue()
+    queue.put_job(make_job(1, data={"title": "old"}))
+    [claimed] = worker.claim()
+    queue.put_job(make_job(1, data={"title": "new"}))
+    if way_back == "requeue":
+        worker.requeue(claimed, retry_of(claimed))
+    elif way_back == "release":
+        worker.release(claimed)
+    else:
+        worker.close()
+        assert queue.take_over_dead_owners() == 1
+    [again] = queue.claim(5)
+    assert again.job["data"] == {"title": "new"}
+    queue.complete(again)
+    assert queue.snapshot().pending == queue.snapshot().in_progress == 0
+
+
+@on_postgres
+def test_a_job_that_fails_in_the_very_moment_of_a_newer_event_is_one_job_afterwards(
+    queue: DistributedQueue, open_queue: OpenQueue, make_job: MakeJob
+) -> None:
+    other, failures = open_queue(), []
+
+    def put(number: int) -> None:
+        try:
+            other.put_job(make_job(1, data={"title": str(number)}))
+        except QueueError as error:
+            failures.append(error)
+
+    queue.put_job(make_job(1))
+    for number in range(15):
+        [claimed] = queue.claim()
+        thread = threading.Thread(target=put, args=(number,))
+        thread.start()
+        queue.requeue(claimed, retry_of(claimed, delay_s=-1))
+        thread.join()
+        assert queue.total == 1
+        assert queue.list_pending()[0].job["data"] == {"title": str(number)}
+    assert failures == []
+
+
+# -- many that sleep
+
+
+def blocks_of_a_claim(queue: DistributedQueue) -> int:
+    """Count the blocks that a claim of up to 5 jobs looks at, once its plans are made; nothing is changed."""
+    values = {"queues": steps.ALL_QUEUES, "worker": None, "limit": 5}
+    total = 0
+    with queue._server.transaction() as connection:
+        for statement in (steps._LIFT, steps._FETCH):
+            for _ in range(2):
+                with connection.transaction(force_rollback=True):
+                    explain = f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}".encode()
+                    [(plan,)] = connection.execute(explain, values).fetchall()
+            total += plan[0]["Plan"]["Shared Hit Blocks"] + plan[0]["Plan"]["Shared Read Blocks"]
+    return total
+
+
+@on_postgres
+def test_a_hundred_thousand_sleepers_do_not_slow_what_is_due_whatever_the_planner_knows(
+    queue: DistributedQueue, empty_database: str, make_job: MakeJob
+) -> None:
+    queue.put_many(make_job(number) for number in range(1, 4))
+    alone = blocks_of_a_claim(queue)
+    with psycopg.connect(empty_database, autocommit=True) as connection:
+        connection.execute("SET session_replication_role = replica")  # no triggers: these were put long ago
+        connection.execute(_SLEEPERS, {"first": 1000, "last": 101_000})
+        unknown = blocks_of_a_claim(queue)
+        connection.execute("ANALYZE procrastinate_jobs, scenesync_jobs")
+    known = blocks_of_a_claim(queue)
+    assert max(unknown, known) <= alone * 2, "a level more of each index, and no walk"
+    assert [one.scene_id for one in queue.claim(5)] == [1, 2, 3]
+    assert blocks_of_a_claim(queue) <= alone
+    assert queue.claim(5) == []
+    assert queue.next_due_at() == pytest.approx(time.time() + 300, abs=60)
+    queue.put_job(make_job(1, data={"title": "newer"}))
+    assert blocks_of_a_claim(queue) <= alone, "what waits for a running one makes nobody walk over all that sleep"
+
+
+@on_postgres
+def test_a_claim_costs_the_same_whatever_waits_behind_it(queue: DistributedQueue, make_job: MakeJob) -> None:
+    queue.put_many(make_job(number) for number in range(1, 101))
+    few = blocks_of_a_claim(queue)
+    queue.put_many(make_job(number) for number in range(101, 4000))
+    assert blocks_of_a_claim(queue) <= few * 1.5
+
+
+@on_postgres
+def test_sleepers_come_when_their_time_has_come_behind_the_fresh_ones_of_their_lane(
+    queue: DistributedQueue, empty_database: str, make_job: MakeJob
+) -> None:
+    queue.put_job(make_job(1))
+    [claimed] = queue.claim()
+    queue.requeue(claimed, retry_of(claimed))
+    queue.put_job(make_job(2), PRIORITY_BULK)
+    assert [one.scene_id for one in queue.claim(5)] == [2]
+    assert queue.next_due_at() == pytest.approx(time.time() + 60, abs=10)
+    with psycopg.connect(empty_database) as connection:
+        connection.execute("UPDATE scenesync_jobs SET wakes_at = now()")
+    assert queue.next_due_at() == 0
+    queue.put_job(make_job(3))
+    assert [one.scene_id for one in queue.claim(5)] == [3, 1]
+
+
+# -- the dead and the living
+
+
+@on_postgres
+def test_a_worker_without_a_sign_of_life_is_dead_after_a_while_and_not_before(
+    open_queue: OpenQueue, make_job: MakeJob
+) -> None:
+    silent, other = open_queue(**NO_SIGN), open_queue(auto_resume=False, stall_s=0.6)
+    silent.put_job(make_job(1))
+    [claimed] = silent.claim()
+    time.sleep(0.7)
+    assert other.take_over_dead_owners() == 0, "late it is, but nobody has watched it be silent"
+    assert silent.confirm_owned(claimed)
+    time.sleep(0.25)
+    assert other.take_over_dead_owners() == 1
+    assert not silent.confirm_owned(claimed)
+    with pytest.raises(LeaseLost):
+        silent.complete(claimed)
+    [again] = other.claim()
+    assert (again.scene_id, again.deliveries) == (1, 2)
+    other.complete(again)
+
+
+@on_postgres
+def test_a_worker_that_gives_signs_keeps_its_job_however_long_that_takes(
+    open_queue: OpenQueue, make_job: MakeJob
+) -> None:
+    busy, other = open_queue(heartbeat_s=0.1), open_queue(stall_s=0.6)
+    busy.put_job(make_job(1))
+    [claimed] = busy.claim()
+    for _ in range(5):
+        time.sleep(0.3)
+        assert other.take_over_dead_owners() == 0
+    busy.complete(claimed)
+
+
+@on_postgres
+def test_a_worker_that_passed_for_dead_goes_on_as_a_new_one(open_queue: OpenQueue, make_job: MakeJob) -> None:
+    silent, other = open_queue(**NO_SIGN), open_queue(auto_resume=False, stall_s=0.1)
+    silent.put_job(make_job(1))
+    [lost] = silent.claim()
+    for _ in range(2):
+        other.take_over_dead_owners()
+        time.sleep(0.15)
+    other.take_over_dead_owners()
+    [claimed] = silent.claim()
+    assert claimed.claim_no != lost.claim_no
+    with pytest.raises(LeaseLost):
+        silent.complete(lost)
+    silent.complete(claimed)
+
+
+# -- a database that goes away
+
+
+@on_postgres
+def test_work_goes_on_when_postgresql_was_away(
+    queue: DistributedQueue, postgres: PrivatePostgres, make_job: MakeJob
+) -> None:
+    queue.put_many(make_job(number) for number in range(1, 4))
+    [claimed] = queue.claim()
+    postgres.stop()
+    try:
+        queue._server._pool.timeout = 0.5
+        with pytest.raises(QueueUnreachable, match=r"queue on 127\.0\.0\.1"):
+            queue.put_job(make_job(9))
+    finally:
+        postgres.start()
+    queue._server._pool.timeout = 10
+    queue.complete(claimed)
+    assert {one.scene_id for one in queue.claim(9)} == {2, 3}
+    assert queue.claim() == []
+    timer = threading.Timer(0.2, queue.put_job, (make_job(9),))
+    timer.start()
+    assert queue.wait_for_change(20)
+    timer.join()
+
+
+def test_a_server_that_is_not_there_is_said_to_be_without_its_password() -> None:
+    with pytest.raises(QueueUnreachable) as caught:
+        DistributedQueue(f"postgresql://someone:{SECRET}@127.0.0.1:1/films")
+    assert "films on 127.0.0.1:1" in str(caught.value)
+    assert SECRET not in repr(caught.value)
+
+
+def test_an_address_that_cannot_be_read_is_not_repeated() -> None:
+    with pytest.raises(QueueUnsupported) as caught:
+        shown_name(f"postgresql://someone:{SECRET}@[oops/films?x")
+    assert SECRET not in repr(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_every_operational_error_has_a_meaning_and_bugs_have_none() -> None:
+    waiting, kinds = [psycopg.OperationalError], set()
+    while waiting:
+        kind = waiting.pop()
+        kinds.add(kind)
+        waiting += kind.__subclasses__()
+    assert len(kinds) > 50
+    assert [kind for kind in kinds if translate(kind("x"), "here") is None] == []
+    assert translate(psycopg.errors.UniqueViolation("x"), "here") is None
+    assert translate(psycopg.errors.SyntaxError("x"), "here") is None
+
+
+# -- its schema
+
+
+def database(postgres: PrivatePostgres, request: pytest.FixtureRequest) -> str:
+    return postgres.new_database(request.node.name[:60])
+
+
+def prepare(url: str) -> None:
+    server = Server(url, timeout_s=10)
+    try:
+        schema.prepare(server)
+    finally:
+        server.close()
+
+
+def objects(url: str) -> list[str]:
+    with psycopg.connect(url) as connection:
+        return [text for (text,) in connection.execute(_OBJECTS).fetchall()]
+
+
+def test_a_database_that_nobody_prepared_is_refused_and_preparing_twice_changes_nothing(
+    postgres: PrivatePostgres, request: pytest.FixtureRequest
+) -> None:
+    url = database(postgres, request)
+    with pytest.raises(QueueUnsupported, match="not ready"):
+        DistributedQueue(url)
+    prepare(url)
+    before = objects(url)
+    prepare(url)
+    assert objects(url) == before
+    DistributedQueue(url).close()
+
+
+def test_a_queue_of_an_older_procrastinate_becomes_todays(
+    postgres: PrivatePostgres, request: pytest.FixtureRequest, database_url: str
+) -> None:
+    url = database(postgres, request)
+    files = sorted(Path(SchemaManager.get_migrations_path()).glob("*.sql"))
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(
+            "CREATE TABLE scenesync_queue_schema (step text PRIMARY KEY, ran_at timestamptz DEFAULT now())"
+        )
+        for file in files[:-4]:
+            connection.execute(file.read_bytes())
+            connection.execute("INSERT INTO scenesync_queue_schema VALUES (%s)", (f"procrastinate {file.stem}",))
+    with pytest.raises(QueueUnsupported, match=files[-4].stem):
+        DistributedQueue(url)
+    prepare(url)
+    of_procrastinate = [text for text in objects(url) if "scenesync" not in text and "FUNCTION" in text]
+    assert of_procrastinate == [
+        text for text in objects(database_url) if "scenesync" not in text and "FUNCTION" in text
+    ]
+    queue = DistributedQueue(url)
+    queue.put_job({"scene_id": 1, "job_key": "scene_1"})
+    assert [one.scene_id for one in queue.claim()] == [1]
+    queue.close()
+
+
+def test_a_database_that_another_program_uses_with_procrastinate_is_left_alone(
+    postgres: PrivatePostgres, request: pytest.FixtureRequest
+) -> None:
+    url = database(postgres, request)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(SchemaManager.get_schema().encode())
+    before = objects(url)
+    with pytest.raises(QueueUnsupported, match="a database of its own"):
+        prepare(url)
+    assert objects(url) == before
+
+
+# -- the rest
+
+
+@on_postgres
+def test_finished_jobs_are_pruned_and_stay_counted(open_queue: OpenQueue, make_job: MakeJob) -> None:
+    queue = open_queue(keep_finished=3)
+    queue.put_many(make_job(number) for number in range(1, 11))
+    failed, *done = queue.claim(10)
+    queue.bury(failed, DeadLetter(failed.job, "Bug", "x"))
+    queue.complete_all(done)
+    queue.maintain()
+    queue.maintain()
+    assert queue.totals() == (9, 1)
+    with queue._server.transaction() as connection:
+        assert connection.execute("SELECT count(*) FROM procrastinate_jobs").fetchone() == (3,)
+        assert connection.execute("SELECT count(*) FROM scenesync_jobs").fetchone() == (3,)
+
+
+@on_postgres
+def test_texts_that_postgresql_cannot_hold_cost_no_letter_and_no_job(queue: DistributedQueue) -> None:
+    queue.put_job({"scene_id": "seven", "job_key": "scene_x", "data": {"title": "a\0b \ud800"}})
+    [claimed] = queue.claim()
+    letter_id = queue.bury(claimed, DeadLetter(claimed.job, "Bug", "a\0b \ud800", details={"x": "\0"}))
+    letter = queue.dead_letters.get(letter_id)
+    assert letter is not None
+    assert (letter.message, letter.details) == ("a\ufffdb ?", {"x": "\0"})
+    assert letter.job["data"] == {"title": "a\0b \ud800"}
+
+
+class Fleet:
+    """Workers, of which one after another goes away with jobs in hand, beside others that put events."""
+
+    def __init__(self, open_queue: OpenQueue, make_job: MakeJob, scenes: int) -> None:
+        self.stash = dict.fromkeys(range(1, scenes + 1), "")
+        self.plex: dict[int, str] = {}
+        self.both_at_once: list[int] = []
+        self.failures: list[Exception] = []
+        self.all_put = threading.Event()
+        self._open_queue, self._make_job = open_queue, make_job
+        self._chance = random.Random(4711)  # noqa: S311 (the same choices each time)
+        self._in_work: Counter[int] = Counter()
+        self._lock = threading.Lock()
+
+    def begin(self, task: Callable[..., None], *values: int) -> threading.Thread:
+        def run() -> None:
+            try:
+                task(*values)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the test is to show it
+                self.failures.append(error)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        return thread
+
+    def put_events(self, seed: int) -> None:
+        own = random.Random(seed)  # noqa: S311 (likewise)
+        queue = self._open_queue(auto_resume=False)
+        for number in range(60):
+            scene_id = own.choice(list(self.stash))
+            with self._lock:
+                self.stash[scene_id] = f"{seed}-{number}"
+            if number % 10 == 0:
+                queue.put_many([self._make_job(each) for each in own.sample(list(self.stash), 10)])
+            queue.put_job(self._make_job(scene_id))
+
+    def work(self) -> None:
+        queue, left = self._open_queue(), 12
+        while True:
+            claims = queue.claim(3)
+            if not claims and self.all_put.is_set() and not queue.total and not queue.snapshot().in_progress:
+                return
+            for one in claims:
+                self._settle(queue, one)
+            left -= len(claims)
+            if left < 0:  # it goes, with what it took last still in hand
+                queue.claim(2)
+                queue.close()
+                queue, left = self._open_queue(), 12
+
+    def _settle(self, queue: DistributedQueue, one: ClaimedJob) -> None:
+        with self._lock:
+            self._in_work[one.scene_id] += 1
+            if self._in_work[one.scene_id] > 1:
+                self.both_at_once.append(one.scene_id)
+            title, luck = self.stash[one.scene_id], self._chance.random()
+        time.sleep(0.001)
+        with self._lock:
+            self._in_work[one.scene_id] -= 1
+            if luck > 0.25:
+                self.plex[one.scene_id] = title
+        if luck > 0.25:
+            queue.complete(one)
+        elif luck > 0.1:
+            queue.requeue(one, retry_of(one, delay_s=0.05))
+        else:
+            queue.release(one)
+
+
+@on_postgres
+def test_workers_that_go_failures_and_events_leave_no_scene_stale_and_none_stuck(
+    open_queue: OpenQueue, make_job: MakeJob
+) -> None:
+    fleet = Fleet(open_queue, make_job, scenes=25)
+    workers = [fleet.begin(fleet.work) for _ in range(3)]
+    for putting in [fleet.begin(fleet.put_events, seed) for seed in (1, 2)]:
+        putting.join()
+    fleet.all_put.set()
+    for worker in workers:
+        worker.join(60)
+    assert fleet.failures == []
+    assert fleet.both_at_once == []
+    queue = open_queue()
+    assert (queue.total, queue.snapshot().in_progress, queue.dead_letters.count()) == (0, 0, 0)
+    changed = {scene_id: title for scene_id, title in fleet.stash.items() if title}
+    assert {scene_id: fleet.plex.get(scene_id) for scene_id in changed} == changed
