@@ -1,5 +1,6 @@
 """Can every run-time dependency be had ready-made? ``python -m deploy.wheels``, or ``make wheels``.
 
+Those of the extra ``postgres`` are asked for as well.
 For glibc and musl (Stash's own image is Alpine, without git or compilers), x86_64 and aarch64, and each Python that
 SceneSync supports, pip is asked which file it would take of the exact versions in ``constraints.txt``. Nothing is built
 and nothing is downloaded but what says what a package is.

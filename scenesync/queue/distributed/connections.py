@@ -8,7 +8,7 @@ import psycopg
 from psycopg import conninfo, errors
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
-from scenesync.queue.errors import QueueDiskFull, QueueError, QueueLocked, QueueUnreachable, QueueUnsupported
+from scenesync.queue.errors import QueueError, QueueLocked, QueueUnreachable, QueueUnsupported
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -30,10 +30,9 @@ _SEEK: Final = """
     SET enable_bitmapscan = off; SET enable_seqscan = off; SET jit = off"""
 _MOST_CONNECTIONS: Final = 6
 
-# By class, the special ones first; all else that the server says of itself (57: shutdown, 53: too many connections, 08)
-# and all that libpq says of the connection is an OperationalError too.
+# By class, the special ones first; all else that the server says of itself (a shutdown, too many connections, its disk
+# is full) and all that libpq says of the connection is an OperationalError too.
 _MEANINGS: Final[tuple[tuple[type[Exception], type[QueueError]], ...]] = (
-    (errors.DiskFull, QueueDiskFull),
     (errors.LockNotAvailable, QueueLocked),
     (errors.DeadlockDetected, QueueLocked),
     (errors.SerializationFailure, QueueLocked),

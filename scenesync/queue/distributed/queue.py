@@ -1,6 +1,5 @@
 """The queue in PostgreSQL, kept by Procrastinate, that any number of workers on any number of machines share."""
 
-import itertools
 import logging
 import threading
 import time
@@ -77,7 +76,6 @@ class DistributedQueue(Ours):
         self._keep_finished = keep_finished
         self._takes_over = takes_over
         self._held: dict[int, ClaimedJob] = {}
-        self._heard = itertools.count(1)
         self._news = 0
         self._signal = ChangeSignal(lambda: self._news, lambda: False)
         self._server = Server(url, timeout_s=timeout_s)
@@ -106,7 +104,8 @@ class DistributedQueue(Ours):
         with self._server.transaction() as connection:
             steps.hold_keys(connection, [job])
             result = steps.enqueue(connection, event, lane=priority, now=time.time())
-            steps.say(connection)
+            if result.merged:  # of a new row Procrastinate tells itself
+                steps.say(connection)
         self._signal.notify()
         return result
 
@@ -118,8 +117,10 @@ class DistributedQueue(Ours):
             events = [Event.of(job, now) for job in batch]
             with self._server.transaction() as connection:
                 steps.hold_keys(connection, batch)
-                total += steps.enqueue_batch(connection, events, lane=priority, now=time.time())
-                steps.say(connection)
+                result = steps.enqueue_batch(connection, events, lane=priority, now=time.time())
+                if result.merged:
+                    steps.say(connection)
+            total += result
             self._signal.notify()
         if total.created >= _ANALYSE_FROM:
             with self._server.transaction() as connection:
@@ -160,10 +161,11 @@ class DistributedQueue(Ours):
         ours = [each for each in claims if self._is_ours(each)]
         with self._server.transaction() as connection:
             ended = steps.finish_all(connection, ours, self._life.worker(), steps.SUCCEEDED) if ours else set()
-        done = [each for each in ours if each.row_id in ended]
-        for each in done:
-            self._let_go(each)
-        return [each for each in claims if each not in done]
+        lost = [each for each in claims if each.row_id not in ended or not self._is_ours(each)]
+        for each in ours:
+            if each.row_id in ended:
+                self._let_go(each)
+        return lost
 
     def requeue(self, claimed: ClaimedJob, job: Mapping[str, Any]) -> None:
         """Let the job wait again with new content (retry state), in one step. Raises LeaseLost.
@@ -351,5 +353,5 @@ class DistributedQueue(Ours):
         self._signal.notify()  # an event that came meanwhile under the same key can run now
 
     def _hear(self) -> None:
-        self._news = next(self._heard)
+        self._news += 1
         self._signal.notify()

@@ -95,11 +95,13 @@ class SignOfLife:
                 self._beat(connection)
                 self._hear(connection)
             except psycopg.Error as error:  # if this lasts, others take the jobs; the fences hold then
-                _log.warning("no sign of life could be given to %s: %s", self._server.name, type(error).__name__)
-                _close(connection)
-                connection = None
+                if connection is not None:  # said once, not at each vain try
+                    _log.warning("no sign of life can be given to %s: %s", self._server.name, type(error).__name__)
+                    connection.close()
+                    connection = None
                 self._ended.wait(_CONNECT_AGAIN_S)
-        _close(connection)
+        if connection is not None:
+            connection.close()
 
     def _hear(self, connection: Connection) -> None:
         """Pass on what happens until the next sign is due."""
@@ -144,8 +146,3 @@ class Watch:
                 dead.append((worker, beat))
         self._seen = seen
         return sum(connection.execute(_BURY, each).rowcount for each in dead)
-
-
-def _close(connection: Connection | None) -> None:
-    if connection is not None:
-        connection.close()
