@@ -51,7 +51,7 @@ _DROP: Final = """
         WHERE jobs.status = 'todo' AND jobs.id <= %(last_id)s
           AND (%(lock)s::text IS NULL OR jobs.queueing_lock = %(lock)s::text)
           AND (%(older_than)s::float8 IS NULL OR ours.stored_at < %(older_than)s::float8)
-        ORDER BY jobs.id LIMIT 500 FOR UPDATE OF jobs SKIP LOCKED)"""
+        LIMIT 500 FOR UPDATE OF jobs SKIP LOCKED)"""
 _LAST_ROW: Final = "SELECT COALESCE(max(id), 0) FROM procrastinate_jobs"
 
 

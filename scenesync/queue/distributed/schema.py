@@ -45,7 +45,7 @@ _OURS: Final = {
         advice text NOT NULL, attempts integer NOT NULL, details text NOT NULL, failed_at double precision NOT NULL,
         event_at double precision);
     CREATE INDEX scenesync_dead_letters_by_time ON scenesync_dead_letters (failed_at, id);
-    CREATE INDEX scenesync_dead_letters_by_scene ON scenesync_dead_letters (scene_id);
+    CREATE INDEX scenesync_dead_letters_by_scene ON scenesync_dead_letters (scene_id, failed_at, id);
     CREATE INDEX scenesync_dead_letters_by_error ON scenesync_dead_letters (error_type, failed_at, id)""",
 }
 

@@ -9,7 +9,8 @@ and fence each way back. What it needs added, and why (facts/queue.md 4):
   due.
 * ``finish`` and ``retry`` ask only for the status: a step touches a row only under the worker and claim that hold it.
 
-Rows are locked in one order everywhere, so that nobody waits in a circle: keys, Procrastinate's row, ours.
+Rows are locked in one order everywhere, so that nobody waits in a circle: keys, Procrastinate's row, ours. No statement
+sorts what it can do without: an order that no index has would be got by walking over all rows in it.
 """
 
 # ruff: noqa: S608 (statements here are put together from names of this package, never from a value)
@@ -120,7 +121,7 @@ _IS_HELD: Final = """
     JOIN scenesync_jobs AS ours ON ours.job_id = claim.id AND ours.claim_no = claim.claim_no
     JOIN procrastinate_jobs AS jobs ON jobs.id = claim.id
     WHERE jobs.status = 'doing' AND jobs.worker_id IS NOT DISTINCT FROM %(worker)s::bigint"""
-_HOLD: Final = f"{_IS_HELD} ORDER BY jobs.id FOR UPDATE OF jobs"
+_HOLD: Final = f"{_IS_HELD} FOR UPDATE OF jobs"
 _FINISH: Final = """
     SELECT procrastinate_finish_job_v1(id, %(status)s::procrastinate_job_status, false)
     FROM unnest(%(ids)s::bigint[]) AS id"""
@@ -134,12 +135,12 @@ _SAY: Final = f"SELECT pg_notify('{CHANNEL}', '')"
 _ORPHANS: Final = """
     SELECT jobs.id, ours.data, ours.claim_no, ours.deliveries
     FROM procrastinate_jobs AS jobs JOIN scenesync_jobs AS ours ON ours.job_id = jobs.id
-    WHERE jobs.status = 'doing' AND jobs.worker_id IS NULL ORDER BY jobs.id"""
+    WHERE jobs.status = 'doing' AND jobs.worker_id IS NULL"""
 _AWAITING: Final = """
     SELECT jobs.id, ours.data, ours.lane, ours.event_at, ours.deliveries
     FROM scenesync_jobs AS ours JOIN procrastinate_jobs AS jobs ON jobs.id = ours.job_id
     WHERE ours.file_key = ANY(%(keys)s::text[]) AND ours.wakes_at IS NOT NULL AND jobs.status = 'todo'
-    ORDER BY jobs.id LIMIT %(limit)s FOR UPDATE OF jobs SKIP LOCKED"""
+    LIMIT %(limit)s FOR UPDATE OF jobs SKIP LOCKED"""
 
 
 class Place(NamedTuple):
@@ -316,7 +317,7 @@ def wake(connection: Connection, file_keys: Sequence[str], now: float, limit: in
 
 def orphans(connection: Connection) -> list[tuple[int, str, int, int]]:
     """Return row id, content, claim number and deliveries of the claimed jobs whose worker is gone."""
-    return connection.execute(_ORPHANS).fetchall()
+    return sorted(connection.execute(_ORPHANS).fetchall())
 
 
 def say(connection: Connection) -> None:

@@ -14,7 +14,7 @@ from procrastinate.schema import SchemaManager
 from queue_engines import on_postgres
 
 from scenesync.queue.dead_letters import DeadLetter
-from scenesync.queue.distributed import schema, steps
+from scenesync.queue.distributed import looking, schema, steps
 from scenesync.queue.distributed.connections import Server, shown_name, translate
 from scenesync.queue.distributed.queue import DistributedQueue
 from scenesync.queue.errors import LeaseLost, QueueError, QueueUnreachable, QueueUnsupported
@@ -100,18 +100,19 @@ def test_a_job_that_fails_in_the_very_moment_of_a_newer_event_is_one_job_afterwa
 # -- many that sleep
 
 
-def blocks_of_a_claim(queue: DistributedQueue) -> int:
-    """Count the blocks that a claim of up to 5 jobs looks at, once its plans are made; nothing is changed."""
-    values = {"queues": steps.ALL_QUEUES, "worker": None, "limit": 5}
-    total = 0
+def blocks(queue: DistributedQueue, statement: str, values: dict[str, object]) -> int:
+    """Count the blocks that a statement looks at, once its plans are made; nothing is changed."""
+    explain = f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}".encode()
     with queue._server.transaction() as connection:
-        for statement in (steps._LIFT, steps._FETCH):
-            for _ in range(2):
-                with connection.transaction(force_rollback=True):
-                    explain = f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}".encode()
-                    [(plan,)] = connection.execute(explain, values).fetchall()
-            total += plan[0]["Plan"]["Shared Hit Blocks"] + plan[0]["Plan"]["Shared Read Blocks"]
-    return total
+        for _ in range(2):
+            with connection.transaction(force_rollback=True):
+                [(plan,)] = connection.execute(explain, values).fetchall()
+    return plan[0]["Plan"]["Shared Hit Blocks"] + plan[0]["Plan"]["Shared Read Blocks"]
+
+
+def blocks_of_a_claim(queue: DistributedQueue) -> int:
+    values = {"queues": steps.ALL_QUEUES, "worker": None, "limit": 5}
+    return blocks(queue, steps._LIFT, values) + blocks(queue, steps._FETCH, values)
 
 
 @on_postgres
@@ -135,12 +136,49 @@ def test_a_hundred_thousand_sleepers_do_not_slow_what_is_due_whatever_the_planne
     assert blocks_of_a_claim(queue) <= alone, "what waits for a running one makes nobody walk over all that sleep"
 
 
+STEPS = {
+    "lift": steps._LIFT,
+    "fetch": steps._FETCH,
+    "take": steps._TAKE,
+    "hold": steps._HOLD,
+    "finish": steps._FINISH,
+    "say if awaited": steps._SAY_IF_AWAITED,
+    "orphans": steps._ORPHANS,
+    "waiting": steps._WAITING,
+    "waiting keys": steps._WAITING_KEYS,
+    "wake": steps._AWAITING,
+    "find": looking._UNDER_LOCKS,
+    "list": looking._PENDING,
+    "when": looking._WAKES_IN,
+    "is due": looking._IS_DUE,
+}
+
+
 @on_postgres
-def test_a_claim_costs_the_same_whatever_waits_behind_it(queue: DistributedQueue, make_job: MakeJob) -> None:
-    queue.put_many(make_job(number) for number in range(1, 101))
-    few = blocks_of_a_claim(queue)
-    queue.put_many(make_job(number) for number in range(101, 4000))
-    assert blocks_of_a_claim(queue) <= few * 1.5
+def test_a_step_costs_the_same_whatever_else_waits(queue: DistributedQueue, make_job: MakeJob) -> None:
+    def costs() -> dict[str, int]:
+        return {name: blocks(queue, statement, values) for name, statement in STEPS.items()}
+
+    state = {"retry_count": 1, "next_retry_at": time.time() + 600, "last_error_type": "PlexNotFound"}
+    queue.put_many(make_job(number, data={"path": f"/{number}.mp4"}, **state) for number in range(1, 31))
+    queue.put_many(make_job(number) for number in range(101, 131))
+    claimed, *_ = queue.claim(5)
+    lock = steps.lock_of({"job_key": "scene_120"})
+    values = {
+        **steps._fence([claimed], queue._life.worker()),
+        "queues": steps.ALL_QUEUES,
+        "limit": 1,
+        "status": "succeeded",
+        "lock": lock,
+        "locks": [lock],
+        "keys": ["7.mp4"],
+        "after": 0,
+    }
+    few = costs()
+    queue.put_many(make_job(number, data={"path": f"/{number}.mp4"}, **state) for number in range(1000, 2500))
+    queue.put_many(make_job(number) for number in range(10_000, 12_500))
+    many = costs()
+    assert {name: (few[name], many[name]) for name in STEPS if many[name] > few[name] * 2 + 4} == {}
 
 
 @on_postgres
