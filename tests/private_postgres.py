@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 USER: Final = "scenesync"
+# A folder of mode 0700 is made in either.
+MEMORY: Final = "/dev/shm"  # noqa: S108 (as said)
+ANY_DISK: Final = "/tmp"  # noqa: S108 (as said)
+ROOM_BYTES: Final = 2_000_000_000
 _START_PATIENCE_S: Final = 60.0
 _PORTS_TRIED: Final = 3
 # What these tests are about is behaviour; that PostgreSQL survives a power cut is its own to prove.
@@ -101,8 +105,7 @@ def private_postgres() -> Iterator[PrivatePostgres]:
     """Start a cluster, stop it afterwards. Raises NoPostgresHere."""
     programs, (as_user, uid) = _programs(), _unprivileged()
     # Not below the tests' own folder, which only its owner may enter.
-    place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 (a folder of mode 0700 is made in it)
-    folder = Path(tempfile.mkdtemp(prefix="scenesync-postgres-", dir=place))
+    folder = Path(tempfile.mkdtemp(prefix="scenesync-postgres-", dir=MEMORY if _has_room(MEMORY) else ANY_DISK))
     server = PrivatePostgres(programs, folder, as_user)
     try:
         if uid is not None:
@@ -118,6 +121,10 @@ def private_postgres() -> Iterator[PrivatePostgres]:
     finally:
         server.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _has_room(folder: str) -> bool:
+    return os.access(folder, os.W_OK) and shutil.disk_usage(folder).free > ROOM_BYTES
 
 
 def _programs() -> Path:

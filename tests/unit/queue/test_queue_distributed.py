@@ -222,6 +222,20 @@ def test_a_worker_without_a_sign_of_life_is_dead_after_a_while_and_not_before(
 
 
 @on_postgres
+def test_who_passed_for_dead_is_refused_also_before_its_job_went_back(
+    queue: DistributedQueue, empty_database: str, make_job: MakeJob
+) -> None:
+    queue.put_job(make_job(1))
+    [claimed] = queue.claim()
+    with psycopg.connect(empty_database) as connection:
+        connection.execute("DELETE FROM procrastinate_workers")
+    assert not queue.confirm_owned(claimed)
+    with pytest.raises(LeaseLost):
+        queue.complete(claimed)
+    assert queue.take_over_dead_owners() == 1
+
+
+@on_postgres
 def test_a_worker_that_gives_signs_keeps_its_job_however_long_that_takes(
     open_queue: OpenQueue, make_job: MakeJob
 ) -> None:
