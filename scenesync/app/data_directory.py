@@ -13,6 +13,8 @@ DATABASE_FILE: Final = "scenesync.db"
 LOCK_FILE: Final = "daemon.lock"
 QUEUE_FOLDER: Final = "queue"
 PLANS_FOLDER: Final = "plans"
+API_KEY_FILE: Final = "http-api-key"
+"""The key of dashboard and API that was made because none was set."""
 
 
 def queue_folder(data_dir: Path) -> Path:

@@ -15,7 +15,7 @@ from command_line import run_command
 from web_world import KEY, WebWorld
 
 from scenesync.app.context import secrets_of
-from scenesync.app.dashboard.api_key import FILE as API_KEY_FILE
+from scenesync.app.data_directory import API_KEY_FILE
 from scenesync.app.opening import open_queue, open_state
 from scenesync.app.settings import load_settings
 from scenesync.app.support.bundle import support_bundle

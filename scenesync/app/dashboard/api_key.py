@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import os
 import secrets
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from scenesync.app.data_directory import make_data_dir
+from scenesync.app.data_directory import API_KEY_FILE, make_data_dir
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from scenesync.app.settings import Settings
 
-FILE: Final = "http-api-key"
-
 
 def api_key(settings: Settings) -> str:
     """Return the key, made and kept if there is none yet. Raises OSError."""
     if settings.http_api_key is not None:
         return settings.http_api_key.get_secret_value()
-    path = settings.data_dir / FILE
+    path = settings.data_dir / API_KEY_FILE
     try:
         kept = path.read_text(encoding="ascii").strip()
     except FileNotFoundError:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from scenesync.app.circuits import close_circuits, read_circuits
 from scenesync.app.overview import overview_of, read_overview
+from scenesync.domain.sentence import sentence
 from scenesync.store.outages import OutageStore
 from scenesync.store.scene_states import SceneStateStore
 from scenesync.web.models import state
 from scenesync.web.problems import Unavailable
-from scenesync.web.sentence import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

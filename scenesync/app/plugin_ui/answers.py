@@ -17,14 +17,14 @@ from scenesync.app.data_directory import database_file, queue_folder
 from scenesync.domain.job import scene_key
 from scenesync.domain.quantities import counted
 from scenesync.domain.scene_state import NOT_IN_PLEX, SceneState
+from scenesync.domain.scene_words import STATES, STATES_EXPLAINED, outcome_name, standing_detail
+from scenesync.domain.sentence import sentence
 from scenesync.plex.item_page import item_page
 from scenesync.queue.daemon_wanted import HOOK_SETTINGS
 from scenesync.queue.errors import QueueError
 from scenesync.queue.read_only import QueueReader, read_queue
 from scenesync.queue.snapshot import read_snapshot
 from scenesync.store.glance import glance_at_scene, glance_at_store
-from scenesync.web.pages.scene_words import STATES, STATES_EXPLAINED, outcome_name, standing_detail
-from scenesync.web.sentence import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -12,8 +12,8 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from scenesync.app.context import secrets_of
-from scenesync.app.dashboard.api_key import FILE as KEY_FILE
 from scenesync.app.dashboard.serving import address_of
+from scenesync.app.data_directory import API_KEY_FILE
 from scenesync.app.logs import set_up_logging
 from scenesync.app.settings import SettingsError, require_plex
 from scenesync.app.setup.first_run_desk import FirstRunDesk
@@ -116,4 +116,4 @@ def _how_to_get_in(loaded: LoadedSettings, code: str) -> str:
         return f"with the one-time code {code}"
     if loaded.settings.http_api_key is not None:
         return "with your http_api_key"
-    return f"with the key in {loaded.settings.data_dir / KEY_FILE}"
+    return f"with the key in {loaded.settings.data_dir / API_KEY_FILE}"

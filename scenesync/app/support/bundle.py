@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from pydantic import SecretStr
 
 from scenesync.app.context import secrets_of
-from scenesync.app.dashboard.api_key import FILE as API_KEY_FILE
+from scenesync.app.data_directory import API_KEY_FILE
 from scenesync.app.settings import masked
 from scenesync.app.settings_model import Settings
 from scenesync.app.support.contents import gather

@@ -17,8 +17,9 @@ from anyio import to_thread
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
+from scenesync.domain import scene_words
 from scenesync.domain.quantities import counted, span
-from scenesync.web.pages import error_words, scene_words, words
+from scenesync.web.pages import error_words, words
 from scenesync.web.pages.assets import Assets
 from scenesync.web.pages.differences import pieces
 

@@ -6,12 +6,12 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request, Response
 
+from scenesync.domain.scene_words import STATES, STATES_EXPLAINED
 from scenesync.web.asking import Cursor, ServicesGiven, number_in
 from scenesync.web.models.scenes import SceneCounts, SceneStateName
 from scenesync.web.pages.bars import Share
 from scenesync.web.pages.frame import pages_of
 from scenesync.web.pages.scene import title_of
-from scenesync.web.pages.scene_words import STATES, STATES_EXPLAINED
 
 SCENES_A_PAGE: Final = 100
 TONES: Final = {

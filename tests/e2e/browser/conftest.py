@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
-    """One browser for all tests of a worker: it takes longer to start than most tests."""
+    """One browser for all tests of this folder, since it takes longer to start than most of them; then it ends."""
     if BROWSER is None or DRIVER is None:
         pytest.skip("needs Chromium and its driver: apt-get install chromium chromium-driver")
     with Chromium(tmp_path_factory.mktemp("chromium")) as browser:

@@ -11,6 +11,7 @@ import pytest
 
 from scenesync.app.dashboard import plan_pages
 from scenesync.app.dashboard.plan_pages import page_of_plan
+from scenesync.domain.scene_words import class_name, verdict_words
 from scenesync.web.models.scenes import Hold, JournalEntry
 from scenesync.web.models.state import Attempt, Status
 from scenesync.web.models.work import DeadLetter, Job
@@ -21,7 +22,6 @@ from scenesync.web.pages.differences import MOST_WORDS, Piece, pieces
 from scenesync.web.pages.overview import mood
 from scenesync.web.pages.plans import selectors_in
 from scenesync.web.pages.scene_timeline import moments
-from scenesync.web.pages.scene_words import class_name, verdict_words
 from scenesync.web.problems import Unusable
 
 if TYPE_CHECKING:

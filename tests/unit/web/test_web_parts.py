@@ -12,6 +12,7 @@ import pytest
 from scenesync.app.dashboard.desk import Desk
 from scenesync.app.dashboard.health import STUCK_AFTER_S, DaemonHealth
 from scenesync.app.settings import LoadedSettings, Settings
+from scenesync.domain.sentence import sentence
 from scenesync.web.asking import number_in, time_and_number_in
 from scenesync.web.events import EventRing
 from scenesync.web.guard.attempts import WrongKeys
@@ -23,7 +24,6 @@ from scenesync.web.pages.login import own_path
 from scenesync.web.pages.timeline import WIDTH, timeline
 from scenesync.web.problems import Unusable
 from scenesync.web.prometheus import Counter, Histogram, gauges
-from scenesync.web.sentence import sentence
 from scenesync.web.server import Address, OpenDoor, require_shut
 
 if TYPE_CHECKING:
