@@ -65,13 +65,20 @@ class Teller:
         return messages
 
     def send(self, end: threading.Event) -> None:
-        """Send what is due, one after the other, until the end. Raises StoreError."""
-        now = time.time()
+        """Send what is due, on each way in the order in which it happened, until the end. Raises StoreError.
+
+        So nobody hears that Plex is down after having heard that it is back, and a way that fails is tried once a time.
+        """
+        now, held = time.time(), set[str]()
         for parcel in self._recall().waiting:
             if end.is_set():
                 return
-            if parcel.is_due(now):
-                self._settle(parcel, self._sent(parcel))
+            if parcel.way in held:
+                continue
+            left = self._sent(parcel) if parcel.is_due(now) else parcel
+            if left is not None:
+                held.add(parcel.way)
+            self._settle(parcel, left)
 
     @staticmethod
     def _parcel(way: str, message: Message) -> Parcel:
