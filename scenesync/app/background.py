@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from contextlib import contextmanager
@@ -40,11 +41,15 @@ def beside(name: str, action: Callable[[threading.Event], object], end: threadin
         thread.join(timeout=GOODBYE_S)
 
 
+class RoundOver(Exception):
+    """What takes long is given up, since the round ends; no news for anybody."""
+
+
 class Routine:
     """Something that is done now and then: an action for ``beside`` that can be asked about, and begun at once.
 
-    It runs ``first_after_s`` seconds after ``beside`` begins and every ``interval_s`` seconds, also after it failed;
-    never by itself if that is 0. Times are in epoch seconds.
+    It runs ``first_after_s`` seconds after ``beside`` begins and every ``interval_s`` seconds, after it failed
+    ``again_after_s`` seconds later if that is sooner; never by itself if the interval is 0. Times are in epoch seconds.
     """
 
     def __init__(
@@ -55,6 +60,7 @@ class Routine:
         action: Callable[[], object],
         *,
         first_after_s: Callable[[], float] = lambda: 0.0,
+        again_after_s: float = math.inf,
     ) -> None:
         self.name = name
         self.title = title
@@ -65,6 +71,7 @@ class Routine:
         self.next_at: float | None = None
         self._action = action
         self._first_after_s = first_after_s
+        self._again_after_s = again_after_s
         self._turn = threading.Lock()
         self._end = threading.Event()
         self._soon = threading.Event()
@@ -77,7 +84,7 @@ class Routine:
         self._wait(end, self._first_after_s())
         while not end.is_set():
             self.run()
-            self._wait(end, self.interval_s)
+            self._wait(end, min(self.interval_s, self._again_after_s) if self.last_error else self.interval_s)
 
     def _wait(self, end: threading.Event, wait_s: float) -> None:
         self.next_at = time.time() + wait_s
@@ -90,6 +97,11 @@ class Routine:
     def is_running(self) -> bool:
         """Whether it is being done at this moment."""
         return self._turn.locked()
+
+    def go_on(self) -> None:
+        """Return unless the round is over. What takes long calls it now and then. Raises RoundOver."""
+        if self._end.is_set():
+            raise RoundOver
 
     def run_soon(self) -> None:
         """Let the next time be now or, while it is being done, right afterwards; any number of calls are one."""

@@ -42,7 +42,9 @@ class OperationSettings(BaseSettings):
     )
     backup_dir: OptionalFolder = Field(
         default=None,
-        description="Where backups are kept, best on another disk. None given: the folder backups in data_dir.",
+        description=(
+            "Where backups are kept, best on another disk: a folder that is there. None given: backups in data_dir."
+        ),
     )
     notify_urls: SecretAddresses = Field(
         default=None,

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 PAGES_AT_ONCE: Final = 2_000
 PRIVATE: Final = 0o600
 _TIMEOUT_S: Final = 10.0
+_PRIMARY_CODE: Final = 0xFF
+_DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
 class Unsound(Exception):
@@ -26,15 +28,17 @@ def copy_database(source: Path, target: Path, go_on: Callable[[], None]) -> None
     """Make ``target``, a new file for its owner alone, a checked copy of the database ``source``.
 
     Nobody has to stop writing: the copy is of the moment at which it began, and with a write-ahead log writers do not
-    even wait. ``go_on`` is called every few megabytes and may raise to give up; then, and after any error, ``target``
-    is of no use. Raises Unsound, sqlite3.Error, OSError.
+    even wait. ``go_on`` is called every few megabytes and may raise to give up; then, and after any error but Unsound,
+    ``target`` is of no use. Raises Unsound (``target`` is what the source is), sqlite3.Error, OSError.
     """
     os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE))
-    with closing(_open(source)) as origin, closing(sqlite3.connect(target, isolation_level=None)) as copy:
-        # In a transaction of its own the view stays; otherwise each write of others would begin the copy anew
-        # (sqlite.org/c3ref/backup_finish.html, on sqlite3_backup_step).
-        reading.begin(origin)
-        origin.backup(copy, pages=PAGES_AT_ONCE, progress=lambda *_: go_on(), sleep=0)
+    with closing(sqlite3.connect(target, isolation_level=None)) as copy:
+        # Closed before the check: as long as a reader holds its view, the source's write-ahead log can only grow.
+        with closing(_open(source)) as origin:
+            # In a transaction of its own the view stays; otherwise each write of others would begin the copy anew
+            # (sqlite.org/c3ref/backup_finish.html, on sqlite3_backup_step).
+            reading.begin(origin)
+            origin.backup(copy, pages=PAGES_AT_ONCE, progress=lambda *_: go_on(), sleep=0)
         # The source's mode came along with its first page; a file that travels must need no log beside it.
         copy.execute("PRAGMA journal_mode=DELETE").fetchone()
         go_on()
@@ -43,7 +47,12 @@ def copy_database(source: Path, target: Path, go_on: Callable[[], None]) -> None
 
 def require_sound(connection: sqlite3.Connection) -> None:
     """Check the whole database, which reads it once. Raises Unsound, sqlite3.Error."""
-    finding = str(connection.execute("PRAGMA integrity_check(1)").fetchone()[0])
+    try:
+        finding = str(connection.execute("PRAGMA integrity_check(1)").fetchone()[0])
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode & _PRIMARY_CODE not in _DAMAGED:
+            raise
+        raise Unsound(error.sqlite_errorname) from error
     if finding != "ok":
         raise Unsound(finding.splitlines()[-1])
 

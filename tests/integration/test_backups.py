@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 import shutil
 import sqlite3
@@ -26,16 +28,25 @@ from scenesync.app.backup.restoring import restore
 from scenesync.app.data_directory import database_file, queue_folder, worker_lock
 from scenesync.app.opening import open_queue, open_state
 from scenesync.app.settings import Settings
+from scenesync.app.telling.memo import FACT as TOLD
+from scenesync.app.telling.memo import Memo
 from scenesync.disk import copying
 from scenesync.domain.dead_letter import DeadLetter
 from scenesync.domain.job import scene_job
+from scenesync.domain.news import Kind as MessageKind
+from scenesync.domain.news import Message, Told
+from scenesync.domain.news import State as MessageState
+from scenesync.domain.outbox import Parcel
 from scenesync.intake.polling import FACT as POLL_CURSOR
 from scenesync.queue import spool
 from scenesync.queue.dead_letters import DeadLetterStore
+from scenesync.queue.schema import FILE_NAME
 from scenesync.store.database import open_database
 from scenesync.store.errors import StoreError, StoreUnavailable
 from scenesync.store.memory import Memory
 from scenesync.store.migrations import MIGRATIONS
+from scenesync.store.outages import OutageStore
+from scenesync.store.pauses import Pause, PauseStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -127,6 +138,7 @@ def test_its_name_has_the_time_in_utc_and_the_version_of_the_store(settings: Set
 
 def test_without_anything_to_back_up_that_is_said_and_nothing_is_left(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path / "nowhere", backup_dir=tmp_path / "kept")
+    (tmp_path / "kept").mkdir()
     with pytest.raises(NothingToBackUp, match="nothing to back up"):
         back_up(settings)
     assert list((tmp_path / "kept").iterdir()) == []
@@ -337,15 +349,135 @@ def test_before_a_migration_the_store_is_backed_up_as_it_was(settings: Settings)
     assert len(kept_in(settings.data_dir / "backups")) == 1, "only before a migration"
 
 
-def test_without_a_backup_there_is_no_migration(tmp_path: Path) -> None:
-    in_the_way = tmp_path / "a file"
-    in_the_way.touch()
-    settings = Settings(data_dir=tmp_path / "data", backup_dir=in_the_way)
-    old_store(settings)
-    with pytest.raises(OSError, match="a file"):
-        open_state(settings)
+def version_of(settings: Settings) -> int:
     with closing(sqlite3.connect(database_file(settings.data_dir))) as state:
-        assert state.execute("SELECT MAX(version) FROM schema_version").fetchone() == (7,)
+        found: int = state.execute("SELECT MAX(version) FROM schema_version").fetchone()[0]
+    return found
+
+
+def test_a_migration_backs_up_the_state_alone_and_asks_nothing_of_the_queue(settings: Settings) -> None:
+    old_store(settings)
+    queue_folder(settings.data_dir).mkdir()
+    (queue_folder(settings.data_dir) / FILE_NAME).write_bytes(b"no database at all" * 1000)
+    open_state(settings).close()
+    (kept,) = kept_in(settings.data_dir / "backups")
+    assert read_contents(kept.path).members.keys() == {STATE}
+    assert version_of(settings) == LATEST
+    restore(settings, kept.path)
+
+
+@pytest.mark.parametrize("is_a_file", [False, True])
+def test_a_backup_that_cannot_be_made_never_keeps_the_daemon_from_starting(
+    tmp_path: Path, is_a_file: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    there = tmp_path / "not mounted"
+    if is_a_file:
+        there.touch()
+    settings = Settings(data_dir=tmp_path / "data", backup_dir=there)
+    old_store(settings)
+    open_state(settings).close()
+    assert version_of(settings) == LATEST
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert "migrated without a backup" in warning
+    assert "not mounted" in warning
+
+
+def test_on_a_disk_without_locks_the_daemon_starts_all_the_same(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def no_locks(*_arguments: object) -> bool:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    old_store(settings)
+    monkeypatch.setattr(making.KernelLock, "acquire", no_locks)
+    making.back_up_before_migration(settings, 7)
+    assert "migrated without a backup" in caplog.text
+
+
+def test_a_state_with_an_unsound_index_is_kept_as_it_is_marked_and_migrated(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    old_store(settings)
+    with closing(sqlite3.connect(database_file(settings.data_dir), isolation_level=None)) as old:
+        old.execute("CREATE TABLE extra (number INTEGER)")
+        old.execute("INSERT INTO extra VALUES (1), (2)")
+        old.execute("CREATE INDEX extra_number ON extra (number) WHERE number > 1")
+        old.execute("PRAGMA writable_schema=ON")
+        old.execute("UPDATE sqlite_master SET sql = replace(sql, '> 1', '> 0') WHERE name = 'extra_number'")
+    making.back_up_before_migration(settings, 7)
+    (kept,) = kept_in(settings.data_dir / "backups")
+    assert "extra_number" in read_contents(kept.path).unsound
+    assert "as damaged" in caplog.text
+    with pytest.raises(BackupError, match="damaged"):
+        back_up(settings)
+    open_state(settings).close()
+    assert version_of(settings) == LATEST
+    assert "damaged in part" in "\n".join(restore(settings, kept.path).as_lines())
+
+
+def test_with_the_clock_set_back_a_new_backup_stays_and_the_oldest_others_go(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path / "data", backup_keep=2)
+    remember(settings, something="1")
+    folder = settings.data_dir / "backups"
+    folder.mkdir()
+    ahead = [folder / f"scenesync-2999010{day}T000000Z-v3.zip" for day in (1, 2)]
+    for path in ahead:
+        path.write_bytes(b"")
+    made = back_up(settings)
+    assert made.size_bytes == made.path.stat().st_size
+    assert made.dropped == [ahead[0]]
+    assert sorted(folder.iterdir()) == sorted([made.path, ahead[1]])
+
+
+def test_an_older_one_that_cannot_be_deleted_is_only_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    settings = Settings(data_dir=tmp_path / "data", backup_keep=1)
+    remember(settings, something="1")
+    in_the_way = settings.data_dir / "backups" / "scenesync-20240101T000000Z-v3.zip"
+    in_the_way.mkdir(parents=True)  # unlink refuses a folder, whoever asks
+    made = back_up(settings)
+    assert made.path.is_file()
+    assert made.dropped == []
+    assert "cannot be deleted" in caplog.text
+
+
+def test_a_backup_dir_that_is_not_there_is_never_made(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path / "data", backup_dir=tmp_path / "mount")
+    remember(settings, something="1")
+    with pytest.raises(BackupError, match=r"backup_dir .*not mounted"):
+        back_up(settings)
+    assert not (tmp_path / "mount").exists()
+
+
+def test_the_check_of_the_copy_holds_no_view_of_the_source(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    remember(settings, something="1")
+    busy = []
+
+    def checked(_copy: sqlite3.Connection) -> None:
+        with closing(sqlite3.connect(database_file(settings.data_dir), isolation_level=None)) as writer:
+            writer.execute("INSERT INTO fact (name, value) VALUES ('new', '1')")
+            writer.execute("PRAGMA busy_timeout=50")
+            busy.append(writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0])
+
+    monkeypatch.setattr(copying, "require_sound", checked)
+    with open_state(settings):
+        copying.copy_database(database_file(settings.data_dir), settings.data_dir / "copy.db", lambda: None)
+    assert busy == [0], "the log could be emptied"
+
+
+def test_what_went_wrong_when_the_backup_was_made_is_over_after_a_restore(settings: Settings) -> None:
+    with open_state(settings) as database:
+        OutageStore(database).begin("plex", "gone", at=1000.0, jobs_waiting=1)
+        PauseStore(database).begin(Pause("stash", 1000.0, "StashUnauthorized", "no key"))
+        message = Message(MessageKind.OUTAGE, MessageState.PROBLEM, "plex", "Plex is down", "for hours", 1000.0)
+        waiting = Parcel("id", "webhook", message, 1000.0, 1000.0)
+        Memory(database).note(TOLD, Memo(Told(outages={"plex": 1000.0}), (waiting,)).to_text())
+    made = back_up(settings)
+    restore(settings, made.path)
+    with open_state(settings) as database:
+        (outage,) = OutageStore(database).latest(10)
+        assert outage.ended_at == made.contents.made_at
+        assert PauseStore(database).read() == ()
+        assert Memo.from_text(Memory(database).recall(TOLD)) == Memo()
 
 
 def test_nothing_is_restored_while_the_daemon_works(settings: Settings) -> None:
@@ -399,6 +531,15 @@ def rewritten(backup: Path, target: Path, change: Callable[[dict[str, Any]], Non
     return target
 
 
+def flagged(archive: bytes) -> bytes:
+    """Return it with a directory that says of each member that it is encrypted."""
+    changed, entry = bytearray(archive), archive.find(b"PK\x01\x02")
+    while entry >= 0:
+        changed[entry + 8] |= 1
+        entry = archive.find(b"PK\x01\x02", entry + 4)
+    return bytes(changed)
+
+
 def test_what_is_no_backup_of_ours_changes_nothing_and_is_told_apart(settings: Settings, tmp_path: Path) -> None:
     remember(settings, colour="red", **{f"fact {number}": "x" * 3000 for number in range(50)})
     backup = back_up(settings).path
@@ -419,9 +560,17 @@ def test_what_is_no_backup_of_ours_changes_nothing_and_is_told_apart(settings: S
     newer_queue = rewritten(backup, tmp_path / "queue.zip", lambda note: note.update(queue_version=99))
     empty = rewritten(backup, tmp_path / "empty.zip", lambda note: note.update(members={}))
     unknown = rewritten(backup, tmp_path / "unknown.zip", lambda note: note.pop("waiting"))
+    locked = tmp_path / "locked.zip"
+    locked.write_bytes(flagged(backup.read_bytes()))
+    lzma = tmp_path / "lzma.zip"
+    with zipfile.ZipFile(backup) as source, zipfile.ZipFile(lzma, "w", zipfile.ZIP_LZMA) as copy:
+        for name in source.namelist():
+            copy.writestr(name, source.read(name))
     odd = rewritten(backup, tmp_path / "odd.zip", lambda note: note.update(store_version="fifteen"))
     listed = rewritten(backup, tmp_path / "listed.zip", lambda note: note.update(members=["scenesync.db"]))
     for path, words in {
+        locked: "no backup of SceneSync",
+        lzma: "no backup of SceneSync",
         odd: "not complete",
         listed: "not complete",
         text: "no backup of SceneSync",

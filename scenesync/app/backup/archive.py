@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import struct
 import zipfile
 import zlib
 from dataclasses import asdict, dataclass, field, replace
@@ -29,8 +30,10 @@ _CHUNK_BYTES: Final = 1024 * 1024
 _LONGEST_NOTE_BYTES: Final = 64 * 1024
 # The quickest: a store shrinks to a third with it, and to little less with the slowest.
 _COMPRESSION: Final = 1
-_BROKEN: Final = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
+_BROKEN: Final = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError)
 """What reading a damaged archive raises, beside OSError."""
+_NOT_PLAIN: Final = 0x1 | 0x20 | 0x40
+"""Flags of members that are encrypted or patches of others (APPNOTE.TXT 4.4.4): no backup has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,11 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What a backup holds. ``made_at`` is in epoch seconds; versions are None for a file that it does not hold."""
+    """What a backup holds. ``made_at`` is in epoch seconds; versions are None for a file that it does not hold.
+
+    ``unsound`` is what SQLite's check found wrong with the state, "" for nothing: only a backup before a migration is
+    made in spite of that.
+    """
 
     made_at: float
     kind: str
@@ -53,6 +60,7 @@ class Contents:
     waiting: int
     dead_letters: int
     members: Mapping[str, Member] = field(default_factory=dict)
+    unsound: str = ""
 
     def as_document(self) -> dict[str, Any]:
         """Return it as the note in the archive."""
@@ -89,7 +97,7 @@ def _add(archive: zipfile.ZipFile, name: str, path: Path, go_on: Callable[[], No
 def read_contents(path: Path) -> Contents:
     """Return what the backup ``path`` says that it holds. Raises BackupUnusable, OSError."""
     try:
-        with zipfile.ZipFile(path) as archive, archive.open(NOTE) as file:
+        with zipfile.ZipFile(path) as archive, _open(archive, NOTE) as file:
             note = json.loads(file.read(_LONGEST_NOTE_BYTES))
     except KeyError:
         raise BackupUnusable(path, "it is a zip file, but no backup of SceneSync") from None
@@ -109,6 +117,14 @@ def read_contents(path: Path) -> Contents:
         raise BackupUnusable(path, "its note of contents is not complete") from None
 
 
+def _open(archive: zipfile.ZipFile, name: str) -> IO[bytes]:
+    """Open a member as ``write_archive`` makes them. Raises KeyError, those in ``_BROKEN``, OSError."""
+    member = archive.getinfo(name)
+    if member.flag_bits & _NOT_PLAIN or member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise zipfile.BadZipFile
+    return archive.open(member)
+
+
 def _from_note(note: Mapping[str, Any]) -> Contents:
     return Contents(
         made_at=float(note["made_at"]),
@@ -119,6 +135,7 @@ def _from_note(note: Mapping[str, Any]) -> Contents:
         waiting=int(note["waiting"]),
         dead_letters=int(note["dead_letters"]),
         members={name: Member(int(each["size_bytes"]), str(each["sha256"])) for name, each in note["members"].items()},
+        unsound=str(note.get("unsound", "")),
     )
 
 
@@ -136,7 +153,7 @@ def extract(path: Path, contents: Contents, name: str, target: Path) -> None:
     member = contents.members[name]
     descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), PRIVATE)
     try:
-        with os.fdopen(descriptor, "wb") as file, zipfile.ZipFile(path) as archive, archive.open(name) as source:
+        with os.fdopen(descriptor, "wb") as file, zipfile.ZipFile(path) as archive, _open(archive, name) as source:
             is_whole = _copied(source, file, member)
             file.flush()
             os.fsync(file.fileno())

@@ -26,6 +26,8 @@ def check_backups(settings: Settings) -> Check:
     except OSError as error:
         cure = "Make it readable and writable, or set backup_dir."
         return Check(NAME, Verdict.WARNING, f"{folder} cannot be read: {error.strerror}", cure)
+    if settings.backup_dir is not None and not folder.exists():
+        return Check(NAME, Verdict.WARNING, f"{folder} is not there", "Mount its disk, or make the folder.")
     if folder.exists() and not (folder.is_dir() and os.access(folder, os.W_OK)):
         return Check(NAME, Verdict.WARNING, f"{folder} cannot be written", "Make it writable, or set backup_dir.")
     if latest is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import calendar
+import logging
 import re
 import time
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from scenesync.app.settings import Settings
+
+log = logging.getLogger(__name__)
 
 FOLDER: Final = "backups"
 _STAMP: Final = "%Y%m%dT%H%M%SZ"
@@ -80,9 +83,17 @@ def too_many(kept: Sequence[Kept], keep: int) -> Sequence[Kept]:
     return [each for kind in Kind for each in [one for one in kept if one.kind is kind][keep:]]
 
 
-def drop_too_many(folder: Path, keep: int) -> Sequence[Path]:
-    """Delete the oldest backups beyond ``keep`` of each kind; return which. Raises OSError."""
-    dropped = [each.path for each in too_many(kept_in(folder), keep)]
-    for path in dropped:
-        path.unlink(missing_ok=True)
+def drop_too_many(folder: Path, keep: int, newest: Path) -> Sequence[Path]:
+    """Delete the oldest backups beyond ``keep`` of each kind; return which. What cannot be deleted is logged.
+
+    ``newest`` is the one just made: it stays, also if a clock that was set back since makes others seem newer.
+    """
+    dropped: list[Path] = []
+    try:
+        kept = sorted(kept_in(folder), key=lambda each: each.path != newest)
+        for each in too_many(kept, keep):
+            each.path.unlink(missing_ok=True)
+            dropped.append(each.path)
+    except OSError as error:
+        log.warning("older backups in %s cannot be deleted: %s", folder, error.strerror)
     return dropped

@@ -28,7 +28,7 @@ from scenesync.disk.ownership import hand_over
 from scenesync.queue.owner_lock import KernelLock
 from scenesync.queue.schema import FILE_NAME
 from scenesync.queue.spool_intake import SpoolIntake
-from scenesync.store.errors import translated
+from scenesync.store.errors import StoreError, translated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -97,26 +97,51 @@ def back_up(
     ``go_on`` is called now and then and may raise to give up; nothing is left then. Raises BackupError, StoreError,
     QueueError, OSError.
     """
-    folder = to or backup_folder(settings)
-    if not folder.is_dir():
-        folder.mkdir(mode=0o700, parents=True)
-        hand_over(str(folder))
+    folder = _folder_of(settings, to)
     with _alone_in(folder), tempfile.TemporaryDirectory(prefix=SCRATCH, dir=folder) as scratch:
         draft, contents = _drafted(settings.data_dir, Path(scratch), kind, go_on)
-        target = name_for(folder, contents.made_at, contents.store_version or 0, kind)
+        target, size_bytes = name_for(folder, contents.made_at, contents.store_version or 0, kind), draft.stat().st_size
         draft.rename(target)  # the file is whole and on the disk; only now it gets a name by which it can be found
         sync_folder(folder)
         hand_over(str(target))
-        dropped = () if to else drop_too_many(folder, settings.backup_keep)
-    made = Made(target, target.stat().st_size, contents, dropped)
+        dropped = () if to else drop_too_many(folder, settings.backup_keep, target)
+    made = Made(target, size_bytes, contents, dropped)
     log.info("backup made file=%s bytes=%d dropped=%d", target.name, made.size_bytes, len(dropped))
     return made
 
 
 def back_up_before_migration(settings: Settings, version: int) -> None:
-    """Keep the state as it is before a newer SceneSync changes it. Raises BackupError, OSError."""
+    """Keep the state as it is before a newer SceneSync changes it, without the queue, which stays as it is.
+
+    A daemon that does not start loses more than a backup that is not made: whatever is in the way is said in the log,
+    and the migration, which either happens as a whole or not at all, goes on.
+    """
     log.info("the state store has version %d and is about to be migrated; backing it up first", version)
-    back_up(settings, kind=Kind.BEFORE_MIGRATION)
+    try:
+        made = back_up(settings, kind=Kind.BEFORE_MIGRATION)
+    except (StoreError, OSError) as error:
+        log.warning("the state store is migrated without a backup of it, since none could be made: %s", error)
+        return
+    if made.contents.unsound:
+        log.warning(
+            "the state store is damaged in part (%s); its backup %s is as damaged, and the migration goes on",
+            made.contents.unsound,
+            made.path,
+        )
+
+
+def _folder_of(settings: Settings, to: Path | None) -> Path:
+    folder = to or backup_folder(settings)
+    if folder.is_dir():
+        return folder
+    if to is None and settings.backup_dir is not None:
+        raise BackupError(
+            f"backup_dir {folder} is no folder that is there. It is not made, since it may be the place of a disk that "
+            "is not mounted: mount the disk, or make the folder."
+        )
+    folder.mkdir(mode=0o700, parents=True)
+    hand_over(str(folder))
+    return folder
 
 
 @contextmanager
@@ -137,10 +162,13 @@ def _alone_in(folder: Path) -> Iterator[None]:
 def _drafted(data_dir: Path, scratch: Path, kind: Kind, go_on: Callable[[], None]) -> tuple[Path, Contents]:
     made_at = time.time()
     files: dict[str, Path] = {}
-    spooled = [dict(job) for job in SpoolIntake(str(queue_folder(data_dir))).waiting()]
-    for name, source in ((QUEUE, queue_folder(data_dir) / FILE_NAME), (STATE, database_file(data_dir))):
+    sources, spooled, unsound = {STATE: database_file(data_dir)}, list[dict[str, object]](), ""
+    if kind is Kind.ORDINARY:
+        spooled = [dict(job) for job in SpoolIntake(str(queue_folder(data_dir))).waiting()]
+        sources = {QUEUE: queue_folder(data_dir) / FILE_NAME, **sources}
+    for name, source in sources.items():
         if source.is_file() and source.stat().st_size > 0:
-            _copy(source, scratch / name, go_on)
+            unsound = _copy(source, scratch / name, go_on, even_unsound=kind is Kind.BEFORE_MIGRATION)
             files[name] = scratch / name
     if not files:
         raise NothingToBackUp(data_dir)
@@ -156,18 +184,23 @@ def _drafted(data_dir: Path, scratch: Path, kind: Kind, go_on: Callable[[], None
         queue_version=queue_version,
         waiting=jobs + len(spooled),
         dead_letters=letters,
+        unsound=unsound,
     )
     draft = scratch / "backup.zip"
     return draft, write_archive(draft, contents, files, go_on)
 
 
-def _copy(source: Path, target: Path, go_on: Callable[[], None]) -> None:
+def _copy(source: Path, target: Path, go_on: Callable[[], None], *, even_unsound: bool) -> str:
+    """Copy a database; return what the check of the copy found, "" for nothing: only if it may be found unsound."""
     try:
         copy_database(source, target, go_on)
     except Unsound as error:
+        if even_unsound:
+            return str(error)
         raise BackupError(_why_not(source, str(error))) from error
     except sqlite3.Error as error:
         raise translated(error, source) or BackupError(_why_not(source, str(error))) from error
+    return ""
 
 
 def _why_not(source: Path, finding: str) -> str:
@@ -190,6 +223,8 @@ def _ask(copy: Path | None, question: str) -> int | None:
     try:
         with closing(sqlite3.connect(copy, isolation_level=None)) as connection:
             answer: int | None = connection.execute(question).fetchone()[0]
-    except sqlite3.OperationalError as error:
-        raise BackupError(f"{copy.name} holds another program's tables ({error}); no backup was made.") from error
+    except sqlite3.DatabaseError as error:
+        raise BackupError(
+            f"{copy.name} is damaged or holds another program's tables ({error}); no backup was made."
+        ) from error
     return answer

@@ -11,7 +11,6 @@ import logging
 import shutil
 import sqlite3
 import tempfile
-import time
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from scenesync.app.backup.archive import QUEUE, SPOOL, STATE, Contents, extract,
 from scenesync.app.backup.errors import BackupUnusable, RestoreRefused
 from scenesync.app.data_directory import database_file, make_data_dir, worker_lock
 from scenesync.app.opening import journal_of, queue_at
+from scenesync.app.telling.memo import FACT as TOLD
 from scenesync.app.times import moment
 from scenesync.intake.polling import FACT as POLL_CURSOR
 from scenesync.queue.errors import QueueError
@@ -32,20 +32,22 @@ from scenesync.store.database import open_database
 from scenesync.store.errors import StoreDamaged, StoreForeign, StoreTooNew
 from scenesync.store.memory import Memory
 from scenesync.store.migrations import MIGRATIONS
+from scenesync.store.outages import OutageStore
+from scenesync.store.pauses import PauseStore
 from scenesync.store.reconciliations import forget_unfinished
 from scenesync.store.replacing import replace_database
+from scenesync.worker.health import SERVICES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from scenesync.app.settings import Settings
     from scenesync.queue.records import BulkResult, Job
+    from scenesync.store.database import Database
 
 log = logging.getLogger(__name__)
 
 SCRATCH: Final = ".scenesync-restore-"
-RESTORED: Final = "restored backup"
-"""The fact by which a state store knows that it comes from a backup."""
 _NEWER: Final = "Update SceneSync and restore it then, or choose an older backup."
 
 
@@ -77,6 +79,8 @@ class Restored:
             f"The queue was not replaced: all that waits there still does, {self.jobs.created} jobs of the backup were "
             f"added, {self.jobs.merged} waited already."
         )
+        if self.contents.unsound:
+            lines.append(f"Its state store was damaged in part when it was backed up ({self.contents.unsound}).")
         lines.append(
             "Next: `scenesync run` (or `scenesync reconcile --scope all`) compares both libraries in full, since what "
             "happened after the backup is not known any more. Edits that SceneSync made after it count as a person's: "
@@ -161,8 +165,16 @@ def _staged_state(settings: Settings, path: Path, contents: Contents, scratch: P
         with open_database(state, journal=journal_of(settings), repair=False) as database:
             memory = Memory(database)
             memory.note(POLL_CURSOR, "")  # as at the first start: everything is compared (app.reconciliation_schedule)
-            memory.note(RESTORED, json.dumps({"made_at": contents.made_at, "restored_at": time.time()}))
             forget_unfinished(database)
+            _forget_troubles(database, contents.made_at)
     except (StoreTooNew, StoreForeign, StoreDamaged) as error:
         raise BackupUnusable(path, f"its state store cannot be used ({error})") from error
     return state
+
+
+def _forget_troubles(database: Database, made_at: float) -> None:
+    """Let what went wrong when the backup was made be over: what still does is found, and told, anew."""
+    for service in SERVICES:
+        OutageStore(database).end(service, at=made_at)
+        PauseStore(database).end(service)
+    Memory(database).note(TOLD, "")  # messages that waited then are of no use today

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 NAME: Final = "backup"
 FIRST_AFTER_S: Final = 600.0
 """Before that a new installation has nothing to lose, and is busy."""
+AGAIN_AFTER_S: Final = 3600.0
+"""A disk that was not mounted or full must not put a backup off for a week."""
 
 _DAY_S: Final = 86_400.0
 _INTERVALS_S: Final = {BackupInterval.DAILY: _DAY_S, BackupInterval.WEEKLY: 7 * _DAY_S}
@@ -24,13 +26,15 @@ _INTERVALS_S: Final = {BackupInterval.DAILY: _DAY_S, BackupInterval.WEEKLY: 7 * 
 def backup_routine(settings: Settings) -> Routine:
     """Return what makes backups now and then."""
     interval_s = _INTERVALS_S.get(settings.backup_interval, 0.0)
-    return Routine(
+    routine = Routine(
         NAME,
         "Back up state and queue",
         interval_s,
-        lambda: back_up(settings),
+        lambda: back_up(settings, go_on=routine.go_on),
         first_after_s=lambda: due_after_s(latest_backup(settings), interval_s, time.time()),
+        again_after_s=AGAIN_AFTER_S,
     )
+    return routine
 
 
 def latest_backup(settings: Settings) -> float | None:

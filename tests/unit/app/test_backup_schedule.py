@@ -11,7 +11,7 @@ import pytest
 from scenesync.app.background import Routine, beside
 from scenesync.app.backup.check import check_backups
 from scenesync.app.backup.keeping import Kind, kept_in, name_for
-from scenesync.app.backup.schedule import FIRST_AFTER_S, backup_routine, due_after_s, latest_backup
+from scenesync.app.backup.schedule import AGAIN_AFTER_S, FIRST_AFTER_S, backup_routine, due_after_s, latest_backup
 from scenesync.app.check import Verdict
 from scenesync.app.opening import open_state
 from scenesync.app.settings import Settings
@@ -104,3 +104,36 @@ def test_the_doctor_warns_of_a_folder_that_is_none(tmp_path: Path) -> None:
     found = check_backups(Settings(data_dir=tmp_path, backup_dir=tmp_path / "a file"))
     assert found.verdict is Verdict.WARNING
     assert "backup_dir" in found.cure
+
+
+def test_the_doctor_warns_of_a_backup_dir_that_is_not_mounted(tmp_path: Path) -> None:
+    found = check_backups(Settings(data_dir=tmp_path, backup_dir=tmp_path / "mount"))
+    assert found.verdict is Verdict.WARNING
+    assert "Mount its disk" in found.cure
+
+
+def test_after_a_failure_the_next_backup_is_due_within_an_hour(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path / "data", backup_dir=tmp_path / "mount")
+    open_state(settings).close()
+    routine = backup_routine(settings)
+    with beside(routine.name, routine, threading.Event()):
+        routine.run_soon()
+        deadline = time.monotonic() + 10
+        while (routine.next_at or 0) < time.time() + FIRST_AFTER_S + 60 and time.monotonic() < deadline:
+            time.sleep(0.01)
+    assert "backup_dir" in routine.last_error
+    assert routine.next_at == pytest.approx(time.time() + AGAIN_AFTER_S, abs=30)
+
+
+def test_the_end_of_the_round_gives_a_backup_up_and_leaves_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = Settings(data_dir=tmp_path)
+    open_state(settings).close()
+    routine, end = backup_routine(settings), threading.Event()
+    end.set()
+    routine(end)
+    routine.run()
+    assert list((tmp_path / "backups").iterdir()) == []
+    assert routine.last_error == ""
+    assert not [record for record in caplog.records if record.levelname in {"WARNING", "ERROR"}]
