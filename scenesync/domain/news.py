@@ -118,7 +118,10 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What people know. ``letters_until`` is None before anything was looked at: what is old by then is no news."""
+    """What people know. ``letters_until`` is None before anything was looked at: what is old by then is no news.
+
+    ``day`` is up to when a digest was told, or when somebody began to want one (epoch seconds); 0 if nobody does.
+    """
 
     outages: Mapping[str, float] = field(default_factory=dict)
     refusals: Mapping[str, float] = field(default_factory=dict)
@@ -273,8 +276,12 @@ def _stopped(told: Told, seen: Seen, wanted: Wanted) -> tuple[Told, list[Message
 
 
 def _day(told: Told, seen: Seen, wanted: Wanted) -> tuple[Told, list[Message]]:
+    if Kind.DIGEST not in wanted.kinds:
+        return replace(told, day=0.0), []
+    if not 0 < told.day <= seen.at:  # the first look, or one after a look by a clock that was ahead
+        return replace(told, day=seen.at), []
     day = seen.day
-    if day is None or Kind.DIGEST not in wanted.kinds or told.day >= day.moment:
+    if day is None or told.day >= day.moment:
         return told, []
     synced, dead = day.outcomes.get("synced", 0), day.outcomes.get("dead", 0)
     right = day.outcomes.get("unchanged", 0)

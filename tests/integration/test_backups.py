@@ -366,14 +366,14 @@ def test_a_migration_backs_up_the_state_alone_and_asks_nothing_of_the_queue(sett
     restore(settings, kept.path)
 
 
-@pytest.mark.parametrize("is_a_file", [False, True])
+@pytest.mark.parametrize("there", ["nothing", "a file"])
 def test_a_backup_that_cannot_be_made_never_keeps_the_daemon_from_starting(
-    tmp_path: Path, is_a_file: bool, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, there: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    there = tmp_path / "not mounted"
-    if is_a_file:
-        there.touch()
-    settings = Settings(data_dir=tmp_path / "data", backup_dir=there)
+    folder = tmp_path / "kept"
+    if there == "a file":
+        folder.touch()
+    settings = Settings(data_dir=tmp_path / "data", backup_dir=folder)
     old_store(settings)
     open_state(settings).close()
     assert version_of(settings) == LATEST
@@ -454,7 +454,7 @@ def test_the_check_of_the_copy_holds_no_view_of_the_source(settings: Settings, m
 
     def checked(_copy: sqlite3.Connection) -> None:
         with closing(sqlite3.connect(database_file(settings.data_dir), isolation_level=None)) as writer:
-            writer.execute("INSERT INTO fact (name, value) VALUES ('new', '1')")
+            writer.execute("UPDATE fact SET value = '2'")
             writer.execute("PRAGMA busy_timeout=50")
             busy.append(writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0])
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
+import socket
+import ssl
 import sys
 import threading
 import time
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import trustme
 from command_line import run_command
 from freezegun import freeze_time
 from pydantic import SecretStr
@@ -28,7 +33,7 @@ from scenesync.app.settings import Settings, masked
 from scenesync.app.settings_values import HeartbeatMethod
 from scenesync.app.telling import teller as teller_module
 from scenesync.app.telling.memo import FACT, Memo
-from scenesync.app.telling.pulse import give, pulse_routines
+from scenesync.app.telling.pulse import Pulse, pulse_routines
 from scenesync.app.telling.seeing import latest_moment, see
 from scenesync.app.telling.teller import Teller, telling
 from scenesync.app.telling.ways import try_ways, wanted_of, ways_of
@@ -48,6 +53,7 @@ from scenesync.domain.news import (
     trial_message,
 )
 from scenesync.domain.outbox import GIVE_UP_AFTER_S
+from scenesync.notify import request as request_module
 from scenesync.notify.apprise_way import MISSING
 from scenesync.notify.ways import NotTold
 from scenesync.notify.webhook import Webhook
@@ -90,7 +96,7 @@ class Post:
 class Receiver:
     """A server on loopback that takes messages, or answers otherwise if told so."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.posts: list[Post] = []
         self.answers: list[tuple[int, dict[str, str]]] = []
         receiver = self
@@ -112,6 +118,8 @@ class Receiver:
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
+        if tls is not None:
+            self.server.socket = tls.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02})
         self.thread.start()
 
@@ -257,6 +265,20 @@ def test_messages_arrive_in_the_order_in_which_it_happened(watched: Watched) -> 
     assert watched.memo.waiting == ()
 
 
+def test_what_waited_for_too_long_while_nobody_worked_is_not_sent(
+    watched: Watched, caplog: pytest.LogCaptureFixture
+) -> None:
+    watched.receiver.answers = [(503, {})]
+    with freeze_time("2026-11-30T12:00:00Z", tick=False) as clock:
+        watched.turn(refusals={"plex": Trouble(time.time(), "no token.")})
+        clock.tick(GIVE_UP_AFTER_S + 60)
+        watched.restart()
+        watched.turn()
+    assert len(watched.receiver.posts) == 1
+    assert watched.memo.waiting == ()
+    assert "given up telling" in caplog.text
+
+
 def test_a_busy_receiver_is_left_alone_for_as_long_as_it_asks(watched: Watched) -> None:
     watched.receiver.answers = [(429, {"Retry-After": "200"})]
     with freeze_time("2026-11-30T12:00:00Z", tick=False) as clock:
@@ -282,9 +304,7 @@ def test_what_would_fail_again_is_not_tried_again(
     assert f"it answered {status}" in caplog.text
 
 
-def test_no_address_is_in_the_log_the_store_or_an_error(
-    watched: Watched, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_address_is_in_the_log_the_store_or_an_error(watched: Watched, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     watched.receiver.answers = [(500, {}), (404, {})]
     with freeze_time("2026-11-30T12:00:00Z", tick=False) as clock:
@@ -292,7 +312,6 @@ def test_no_address_is_in_the_log_the_store_or_an_error(
         clock.tick(60)
         watched.turn()
     unreachable = "http://user:fake-pass@127.0.0.1:1/fake-secret-path"
-    monkeypatch.setattr("scenesync.notify.request.TIMEOUT", 1.0)
     for url in (unreachable, "http://fake-secret-host.invalid/", "http://[fake-secret/"):
         with pytest.raises(NotTold) as raised:
             Webhook(url, version="1").tell(trial_message(NOON), "id")
@@ -304,11 +323,78 @@ def test_no_address_is_in_the_log_the_store_or_an_error(
     assert SECRET_PATH not in (watched.memory.recall(FACT) or "")
 
 
-def test_user_and_password_of_an_address_travel_in_a_header(receiver: Receiver) -> None:
-    url = receiver.url.replace("http://", "http://me:fake-pass@")
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("me:fake-pass", "me:fake-pass"),
+        ("me%40example.org:fake%3Apass%2F%25", "me@example.org:fake:pass/%"),
+        ("zo\u00eb:fake:pass", "zo\u00eb:fake:pass"),
+        ("me", "me:"),
+    ],
+)
+def test_user_and_password_of_an_address_travel_in_a_header(receiver: Receiver, written: str, meant: str) -> None:
+    url = receiver.url.replace("http://", f"http://{written}@")
     Webhook(url, version="1").tell(trial_message(NOON), "id")
-    assert receiver.posts[0].headers["authorization"] == "Basic bWU6ZmFrZS1wYXNz"
+    said = receiver.posts[0].headers["Authorization"].removeprefix("Basic ")
+    assert base64.b64decode(said).decode() == meant
     assert receiver.posts[0].path == f"/{SECRET_PATH}?key=fake-query-key"
+
+
+@pytest.mark.parametrize("drips", [b"HTTP/1.1 200 OK\r\nX-Long: ", b"H"])
+def test_an_answer_that_drips_has_one_deadline(drips: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(request_module, "DEADLINE_S", 0.5)
+    over = threading.Event()
+
+    def drip(listening: socket.socket) -> None:
+        connection, _ = listening.accept()
+        with connection, suppress(OSError):
+            connection.sendall(drips)
+            while not over.wait(0.05):
+                connection.sendall(b"x")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=drip, args=(listening,))
+        thread.start()
+        began = time.monotonic()
+        with pytest.raises(NotTold, match="did not answer in time") as raised:
+            Webhook(f"http://127.0.0.1:{listening.getsockname()[1]}/", version="1").tell(trial_message(NOON), "id")
+        assert time.monotonic() - began < 5
+        assert not raised.value.for_good
+        over.set()
+        thread.join()
+
+
+def test_the_body_of_an_answer_is_not_waited_for() -> None:
+    def answer(listening: socket.socket) -> None:
+        connection, _ = listening.accept()
+        with connection:
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+            while connection.recv(65536):  # until the other side hangs up
+                pass
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=answer, args=(listening,))
+        thread.start()
+        Webhook(f"http://127.0.0.1:{listening.getsockname()[1]}/", version="1").tell(trial_message(NOON), "id")
+        thread.join(5)
+        assert not thread.is_alive()
+
+
+def test_an_authority_of_ones_own_is_named_by_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    authority = trustme.CA()
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    receiver = Receiver(tls)
+    webhook = Webhook(receiver.url.replace("http://", "https://"), version="1")
+    try:
+        with pytest.raises(NotTold, match="certificate is not accepted"):
+            webhook.tell(trial_message(NOON), "id")
+        authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+        webhook.tell(trial_message(NOON), "id")
+    finally:
+        receiver.close()
+    assert receiver.heard == [("test", "note")]
 
 
 def settings_with(tmp_path: Path, **values: Any) -> Settings:
@@ -491,21 +577,54 @@ def heartbeat_settings(tmp_path: Path, receiver: Receiver, **values: Any) -> Set
     return settings_with(tmp_path, heartbeat_url=SecretStr(receiver.url), **values)
 
 
+def pulse_of(settings: Settings) -> Pulse:
+    assert settings.heartbeat_url is not None
+    return Pulse(settings, settings.heartbeat_url.get_secret_value())
+
+
+@contextmanager
+def at_work(settings: Settings) -> Iterator[None]:
+    lock = worker_lock(settings.data_dir)
+    assert lock.acquire()
+    try:
+        Heartbeat(settings.data_dir)()
+        yield
+    finally:
+        lock.release()
+
+
+def test_it_is_said_once_that_the_heartbeat_does_not_arrive_and_once_that_it_does(
+    tmp_path: Path, receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    settings = heartbeat_settings(tmp_path, receiver)
+    open_state(settings).close()
+    receiver.answers = [(404, {})] * 3
+    pulse = pulse_of(settings)
+    with at_work(settings):
+        arrived = [pulse.give() for _ in range(5)]
+    assert arrived == [False, False, False, True, True]
+    assert caplog.text.count("does not arrive (heartbeat_url): it answered 404") == 1
+    assert caplog.text.count("arrives again") == 1
+    assert SECRET_PATH not in caplog.text
+
+
 @pytest.mark.parametrize("method", HeartbeatMethod)
 def test_a_heartbeat_is_given_only_while_the_daemon_is_at_work(
     tmp_path: Path, receiver: Receiver, method: HeartbeatMethod
 ) -> None:
     settings = heartbeat_settings(tmp_path, receiver, heartbeat_method=method)
     open_state(settings).close()
-    assert not give(settings), "no daemon"
+    pulse = pulse_of(settings)
+    assert not pulse.give(), "no daemon"
     lock = worker_lock(settings.data_dir)
     assert lock.acquire()
     try:
-        assert not give(settings), "its loop has not turned yet"
+        assert not pulse.give(), "its loop has not turned yet"
         Heartbeat(settings.data_dir)()
-        assert give(settings)
+        assert pulse.give()
         receiver.answers = [(500, {})]
-        assert not give(settings), "what fails means nothing"
+        assert not pulse.give(), "what fails means nothing"
     finally:
         lock.release()
     assert [post.method for post in receiver.posts] == [method.value.upper()] * 2

@@ -28,28 +28,34 @@ def pulse_routines(settings: Settings) -> Sequence[Routine]:
     if settings.heartbeat_url is None:
         return ()
     title = "Tell heartbeat_url that SceneSync is at work"
-    return (
-        Routine(NAME, title, settings.heartbeat_interval, lambda: give(settings), first_after_s=lambda: FIRST_AFTER_S),
-    )
+    pulse = Pulse(settings, settings.heartbeat_url.get_secret_value())
+    return (Routine(NAME, title, settings.heartbeat_interval, pulse.give, first_after_s=lambda: FIRST_AFTER_S),)
 
 
-def give(settings: Settings) -> bool:
-    """Give a sign of life if the loop turns and the stores answer; say whether one arrived. A failure means nothing."""
-    if settings.heartbeat_url is None:
-        return False
-    health = look(settings.data_dir)
-    if not health.healthy:
-        log.debug("no heartbeat: %s", health.finding)
-        return False
-    method = settings.heartbeat_method.value.upper()
-    try:
-        send(
-            method,
-            settings.heartbeat_url.get_secret_value(),
-            headers={"User-Agent": f"SceneSync/{VERSION}"},
-            body=b"" if method == "POST" else None,
-        )
-    except NotTold as error:
-        log.debug("heartbeat not sent: %s", error)
-        return False
-    return True
+class Pulse:
+    """Gives signs of life to the address ``url``; the log says once when they do not arrive, and when they do again."""
+
+    def __init__(self, settings: Settings, url: str) -> None:
+        self._settings = settings
+        self._url = url
+        self._arrives = True
+
+    def give(self) -> bool:
+        """Give one if the loop turns and the stores answer; say whether it arrived."""
+        health = look(self._settings.data_dir)
+        if not health.healthy:
+            log.debug("no heartbeat: %s", health.finding)
+            return False
+        method = self._settings.heartbeat_method.value.upper()
+        body = b"" if method == "POST" else None
+        try:
+            send(method, self._url, headers={"User-Agent": f"SceneSync/{VERSION}"}, body=body)
+        except NotTold as error:
+            level = logging.WARNING if self._arrives else logging.DEBUG
+            log.log(level, "the heartbeat does not arrive (heartbeat_url): %s", error)
+            self._arrives = False
+            return False
+        if not self._arrives:
+            log.info("the heartbeat arrives again")
+        self._arrives = True
+        return True

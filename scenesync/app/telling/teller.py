@@ -89,10 +89,13 @@ class Teller:
         way, now = self._ways.get(parcel.way), time.time()
         if way is None:  # not in the settings any more
             return None
+        if parcel.is_too_old(now):  # also if nobody was there to send it
+            log.error("given up telling kind=%s way=%r tries=%d", parcel.message.kind.value, way.name, parcel.tries)
+            return None
         try:
             way.tell(parcel.message, parcel.id)
         except NotTold as error:
-            if error.for_good or parcel.is_too_old(now):
+            if error.for_good:
                 log.error(  # noqa: TRY400 - the other side's fault, no traceback
                     "given up telling kind=%s way=%r tries=%d reason=%s",
                     parcel.message.kind.value,

@@ -147,12 +147,30 @@ def test_each_stopped_run_is_told_once(listener: Listener) -> None:
 
 def test_the_day_is_told_once(listener: Listener) -> None:
     day = Day(T, {"synced": 12, "unchanged": 40, "dead": 1}, outages=2, down_s=900.0)
+    assert listener.look(-60) == []
     assert listener.look(1, day=day, waiting=3) == [("digest", "note")]
     assert listener.look(6, day=day) == []
     text = listener.heard[0].text
     assert "12 scenes brought up to date, 40 found right, 1 given up" in text
     assert "2 outages, 15.0 min in all" in text
     assert listener.look(86_401, day=replace(day, moment=T + 86_400)) == [("digest", "note")]
+
+
+def test_a_day_that_was_over_when_somebody_began_to_look_is_not_told(listener: Listener) -> None:
+    over = Day(T - 3600, {"synced": 12}, outages=0, down_s=0.0)
+    assert listener.look(0, day=over) == []
+    assert listener.look(5, day=over) == []
+    assert listener.look(82_800, day=replace(over, moment=T + 82_800)) == [("digest", "note")]
+    listener.wanted = Wanted(frozenset(CHOSEN_BY_SETTINGS), 0.0)
+    listener.look(100_000)
+    listener.wanted = ALL
+    assert listener.look(180_000, day=replace(over, moment=T + 169_200)) == [], "wanted anew"
+
+
+def test_a_clock_that_was_ahead_puts_off_no_digest_for_long(listener: Listener) -> None:
+    listener.look(86_400 * 365)
+    assert listener.look(0) == []
+    assert listener.look(60, day=Day(T + 30, {}, outages=0, down_s=0.0)) == [("digest", "note")]
 
 
 def test_nothing_is_told_that_nobody_wants() -> None:
