@@ -6,6 +6,7 @@ works on a scene holds a lock of PostgreSQL's that dies with the process, so tha
 
 from __future__ import annotations
 
+import contextlib
 import random
 import sys
 import time
@@ -30,7 +31,8 @@ def main() -> None:
     while True:
         try:
             queue = DistributedQueue(url, heartbeat_s=HEARTBEAT_S, stall_s=STALL_S, timeout_s=1)
-            _work(queue, url, chance)
+            with contextlib.closing(queue):  # who stays alive keeps what it had in hand
+                _work(queue, url, chance)
         except (QueueUnreachable, psycopg.OperationalError):
             time.sleep(_A_MOMENT_S)
 

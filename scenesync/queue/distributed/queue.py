@@ -1,5 +1,6 @@
 """The queue in PostgreSQL, kept by Procrastinate, that any number of workers on any number of machines share."""
 
+import contextlib
 import logging
 import threading
 import time
@@ -76,6 +77,8 @@ class DistributedQueue(Ours):
         self._keep_finished = keep_finished
         self._takes_over = takes_over
         self._held: dict[int, ClaimedJob] = {}
+        self._claiming = threading.Lock()
+        self._is_unsure = False
         self._news = 0
         self._signal = ChangeSignal(lambda: self._news, lambda: False)
         self._server = Server(url, timeout_s=timeout_s)
@@ -310,8 +313,15 @@ class DistributedQueue(Ours):
     # -- parts
 
     def _claim(self, queues: Collection[str], limit: int) -> list[ClaimedJob]:
+        with self._claiming:
+            return self._claim_alone(queues, limit)
+
+    def _claim_alone(self, queues: Collection[str], limit: int) -> list[ClaimedJob]:
         for _ in range(_ATTEMPTS):
             worker = self._life.worker()
+            if self._is_unsure:
+                self._give_back_unknown(worker)
+            self._is_unsure = True
             try:
                 with self._server.transaction() as connection:
                     claimed = steps.claim(connection, worker, queues, limit)
@@ -321,8 +331,19 @@ class DistributedQueue(Ours):
                 self._life.begin_anew(worker)
                 continue
             self._held.update((each.row_id, each) for each in claimed)
+            self._is_unsure = False
             return claimed
         return []
+
+    def _give_back_unknown(self, worker: int) -> None:
+        """Give back what a claim took whose answer was lost with the connection: nobody else would, while we live."""
+        with self._server.transaction() as connection:
+            found = steps.held_by(connection, worker)
+        for claim in found:
+            held = self._held.get(claim.row_id)
+            if held is None or held.claim_no != claim.claim_no:
+                with contextlib.suppress(LeaseLost), self._server.transaction() as connection:
+                    steps.give_back(connection, claim, now=time.time())
 
     def _take_over(self, row_id: int, data: str, claim_no: int, deliveries: int) -> bool:
         """Let the job of a dead worker wait again, or bury it; False if another process was first."""

@@ -136,6 +136,9 @@ _ORPHANS: Final = """
     SELECT jobs.id, ours.data, ours.claim_no, ours.deliveries
     FROM procrastinate_jobs AS jobs JOIN scenesync_jobs AS ours ON ours.job_id = jobs.id
     WHERE jobs.status = 'doing' AND jobs.worker_id IS NULL"""
+_HELD_BY: Final = """
+    SELECT jobs.id, ours.claim_no FROM procrastinate_jobs AS jobs JOIN scenesync_jobs AS ours ON ours.job_id = jobs.id
+    WHERE jobs.worker_id = %(worker)s AND jobs.status = 'doing'"""
 _AWAITING: Final = """
     SELECT jobs.id, ours.data, ours.lane, ours.event_at, ours.deliveries
     FROM scenesync_jobs AS ours JOIN procrastinate_jobs AS jobs ON jobs.id = ours.job_id
@@ -313,6 +316,12 @@ def wake(connection: Connection, file_keys: Sequence[str], now: float, limit: in
         row_id, standing = _standing(row)
         replace(connection, row_id, standing._replace(job={**standing.job, "next_retry_at": now}), now)
     return len(rows)
+
+
+def held_by(connection: Connection, worker: int) -> list[Claim]:
+    """Return all claims under which ``worker`` holds a job."""
+    rows = connection.execute(_HELD_BY, {"worker": worker}).fetchall()
+    return [Claim(row_id, claim_no, worker) for row_id, claim_no in rows]
 
 
 def orphans(connection: Connection) -> list[tuple[int, str, int, int]]:

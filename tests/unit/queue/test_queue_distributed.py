@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -288,6 +289,28 @@ def test_work_goes_on_when_postgresql_was_away(
     timer.start()
     assert queue.wait_for_change(20)
     timer.join()
+
+
+@on_postgres
+def test_what_a_claim_took_whose_answer_was_lost_is_claimed_again(
+    queue: DistributedQueue, make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim = steps.claim
+
+    def cut_off_after_the_commit(connection: psycopg.Connection[tuple[object, ...]], *values: Any) -> list[ClaimedJob]:
+        claim(connection, *values)
+        connection.commit()
+        raise psycopg.OperationalError("server closed the connection unexpectedly")
+
+    queue.put_many(make_job(number) for number in (1, 2))
+    [kept] = queue.claim()
+    with monkeypatch.context() as broken:
+        broken.setattr(steps, "claim", cut_off_after_the_commit)
+        with pytest.raises(QueueUnreachable):
+            queue.claim()
+    assert queue.snapshot().in_progress == 2
+    assert [one.scene_id for one in queue.claim(5)] == [2]
+    assert queue.confirm_owned(kept)
 
 
 def test_a_server_that_is_not_there_is_said_to_be_without_its_password() -> None:
