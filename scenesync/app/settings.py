@@ -40,6 +40,7 @@ from scenesync.app.settings_sources import (
 from scenesync.app.settings_values import ARROW, Refused, local_path
 from scenesync.domain.participation import Participation
 from scenesync.domain.paths import PathRule
+from scenesync.domain.setting_origin import DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -57,7 +58,6 @@ __all__ = [
 ]
 
 CONFIG_FILE_NAME: Final = "scenesync.toml"
-DEFAULT: Final = "default"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Final
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
-from scenesync.app.settings import DEFAULT
 from scenesync.app.settings_model import SECRET_KEYS
 from scenesync.disk.durability import sync_folder
 from scenesync.disk.ownership import hand_over
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
     from tomlkit.items import Array, String
 
-    from scenesync.app.settings import LoadedSettings
 
 NEW_FILE_MODE: Final = 0o600
 """The file may come to hold a token."""
@@ -32,12 +30,6 @@ _MARK: Final = b"\xef\xbb\xbf"
 
 class SettingsFileRefused(Exception):
     """The settings file cannot be changed safely; the message says why and what to do instead."""
-
-
-def wins_over_file(loaded: LoadedSettings, key: str) -> str:
-    """Return where ``key`` is set so that the settings file's value would not count, "" if it would."""
-    origin = loaded.origins[key]
-    return "" if origin == DEFAULT or origin.startswith("file ") else origin
 
 
 def path_map_in(path: Path) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from scenesync.app.settings_errors import closest, unknown_key
 from scenesync.app.settings_model import ENV_PREFIX, KEYS, LIST_SEPARATORS, PATH_KEYS, SECRET_FILE_KEYS, SECRET_KEYS
 from scenesync.app.settings_values import Refused, local_path
+from scenesync.domain.setting_origin import of_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -88,7 +89,7 @@ def from_command_line(values: Mapping[str, object]) -> Layer:
 
 def from_file(path: Path, *, required: bool) -> Layer:
     """Read a ``scenesync.toml``; relative paths in it are relative to its own folder."""
-    origin = f"file {path}"
+    origin = of_file(path)
     try:
         text = path.read_text(encoding="utf-8-sig")
         values = tomllib.loads(text)

@@ -10,6 +10,7 @@ import contextlib
 import queue
 import re
 import ssl
+import threading
 import time
 import weakref
 from functools import partial
@@ -63,7 +64,7 @@ class Connections:
             else partial(HTTPConnection, host, port)
         )
         self._may_exceed = may_exceed
-        self._is_closed = False
+        self._is_over = threading.Event()
         self._free: queue.LifoQueue[_Free] = queue.LifoQueue(size)
         for _ in range(size):
             self._free.put(None)
@@ -73,7 +74,7 @@ class Connections:
     def lent(self, wait_s: float) -> Iterator[HTTPConnection]:
         """Lend a connection for the block, which reads its answer to the end; it is closed where the block fails.
 
-        Raises EmptyPoolError if none becomes free within ``wait_s``, ClosedPoolError after ``close``.
+        Raises EmptyPoolError if none becomes free within ``wait_s``, ClosedPoolError once closed, also while waiting.
         """
         connection = self._take(wait_s)
         try:
@@ -86,18 +87,24 @@ class Connections:
 
     def close(self) -> None:
         """Close what is idle; what is lent is closed as it comes back, and nothing is lent any more."""
-        self._is_closed = True
+        self._is_over.set()
         _close_idle(self._free)
+        self._wake_one()
 
     def _take(self, wait_s: float) -> HTTPConnection:
-        if self._is_closed:
-            raise ClosedPoolError(None, "the connections are closed")  # type: ignore[arg-type]  # there is no pool
+        if self._is_over.is_set():
+            raise _closed()
         try:
             free = self._free.get(block=not self._may_exceed, timeout=wait_s)
         except queue.Empty:
             if not self._may_exceed:
                 raise EmptyPoolError(None, "no connection became free") from None  # type: ignore[arg-type]  # as above
             free = None
+        if self._is_over.is_set():  # meanwhile
+            if free is not None:
+                free[0].close()
+            self._wake_one()
+            raise _closed()
         if free is None:
             return self._connect()
         connection, used_at = free
@@ -111,8 +118,17 @@ class Connections:
             self._free.put_nowait((connection, time.monotonic()))
         except queue.Full:  # one more than are kept
             connection.close()
-        if self._is_closed:
+        if self._is_over.is_set():
             self.close()
+
+    def _wake_one(self) -> None:
+        """Let one who waits find out that all is closed; that one wakes the next."""
+        with contextlib.suppress(queue.Full):  # then nobody waits
+            self._free.put_nowait(None)
+
+
+def _closed() -> ClosedPoolError:
+    return ClosedPoolError(None, "the connections are closed")  # type: ignore[arg-type]  # there is no pool
 
 
 def _close_idle(free: queue.LifoQueue[_Free]) -> None:
@@ -136,6 +152,7 @@ def begin_request(
     """Send a request and return its answer as soon as that begins; ``target`` goes out as it is.
 
     Raises the exceptions of urllib3 as its pool would: what the system or the TLS library raises becomes one of them.
+    SSLError is raised by connecting alone, before anything was sent: TLS that breaks later is a ProtocolError.
     """
     if _UNSENDABLE.search(target):
         raise LocationValueError("a request line has characters that none may have")
@@ -175,7 +192,10 @@ def finish(connection: HTTPConnection, answer: Answer) -> bytes:
 def _socket_of(connection: HTTPConnection, connect_timeout_s: float) -> socket:
     if connection.sock is None:
         connection.timeout = connect_timeout_s
-        connection.connect()
+        try:
+            connection.connect()
+        except ssl.SSLError as error:
+            raise SSLError(error) from error
     sock: socket = connection.sock
     sock.settimeout(connect_timeout_s)
     return sock
@@ -189,4 +209,4 @@ def _host_of(connection: HTTPConnection) -> str:
 def _as_urllib3_says(error: OSError) -> HTTPError:
     if isinstance(error, TimeoutError):
         return ReadTimeoutError(None, "", "the server did not answer in time")  # type: ignore[arg-type]  # no pool
-    return SSLError(error) if isinstance(error, ssl.SSLError) else ProtocolError("the connection broke", error)
+    return ProtocolError("the connection broke", error)

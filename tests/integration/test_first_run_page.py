@@ -25,6 +25,7 @@ from scenesync.app.setup.first_run import lets_in_by_code, serve_until_set_up
 from scenesync.simulators.plex import faults
 from scenesync.simulators.plex_tv import connection
 from scenesync.web.guard.keys import Keys, new_code
+from scenesync.web.pages.login import MOST_FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -228,6 +229,20 @@ def test_a_plan_that_fails_can_be_made_again(home: FirstRunWorld, browser: PageB
     browser.send("paths", take="no")
     eventually(lambda: "What would happen" in browser.words())
     assert "the same on both sides" in browser.words()
+
+
+def test_a_form_may_have_a_field_for_each_of_many_libraries_but_not_endless_ones(
+    home: FirstRunWorld, browser: PageBrowser
+) -> None:
+    browser.send("stash", url=home.stash.url, key="")
+    browser.send("plex", url=home.plex.url, token=TOKEN)
+    endless = browser.send("libraries", **{f"field_{number}": "" for number in range(MOST_FIELDS + 1)})
+    assert endless.status == 422
+    assert f"at most {MOST_FIELDS} fields" in endless.json()["detail"]
+
+    many = {f"library_{number}": "Scenes" for number in range(300)}
+    assert browser.send("libraries", which="some", **many).status == 200
+    eventually(lambda: browser.step() == "Paths")
 
 
 def test_nobody_gets_in_without_the_code_and_it_is_good_for_one_session(home: FirstRunWorld) -> None:

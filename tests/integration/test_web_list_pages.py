@@ -12,6 +12,7 @@ from page_reading import SCRIPT, led_to, page, send, words_of
 from sync_world import eventually
 from web_world import Browser, WebWorld
 
+from scenesync.app.dashboard.dead_letters import GivenUp
 from scenesync.app.data_directory import PLANS_FOLDER
 from scenesync.domain.diff import FieldChange
 from scenesync.domain.fields import Field
@@ -28,7 +29,9 @@ from scenesync.web.pages import outages as outage_page
 from scenesync.web.pages import queue as queue_page
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+    from scenesync.web.models.work import LetterGroup
 
 pytestmark = pytest.mark.integration
 
@@ -175,6 +178,29 @@ def test_letters_are_replayed_or_discarded_one_by_one_and_by_group(world: WebWor
     assert ended(world, path) == "done"
     assert "1 dead letter deleted." in page(browser, path)
     assert "The cover is too large" not in page(browser, "/dead-letters")
+
+
+def test_what_is_given_up_while_the_page_is_made_is_not_among_all_that_it_discards(
+    world: WebWorld, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = letter(world, NOBODY + 80, "VersionTooOld")
+    read, later = GivenUp.groups, []
+
+    def groups(letters: GivenUp) -> Sequence[LetterGroup]:
+        found = read(letters)
+        later.append(letter(world, NOBODY + 81, "VersionTooOld", failed_at=time.time()))
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(GivenUp, "groups", groups)
+        text = page(browser, "/dead-letters?error=VersionTooOld")
+    seen_at = re.search(r'name="seen_at" value="([^"]+)"', text)
+    assert seen_at is not None
+    path = led_to(send(browser, "/dead-letters/discard", error="VersionTooOld", seen_at=seen_at[1]))
+    assert ended(world, path) == "done"
+    left = [each["id"] for each in world.get("/dead-letters", error="VersionTooOld")["items"]]
+    assert left == later
+    assert seen not in left
 
 
 def test_a_group_ends_where_the_page_ended_that_showed_it(world: WebWorld, browser: Browser) -> None:

@@ -12,7 +12,8 @@ from scenesync.app.checks import run_checks
 from scenesync.app.commands import options
 from scenesync.app.context import AppContext, print_json
 from scenesync.app.exit_codes import DONE, FAILED
-from scenesync.app.settings_edit import SettingsFileRefused, wins_over_file, write_path_map
+from scenesync.app.settings_edit import SettingsFileRefused, write_path_map
+from scenesync.domain.setting_origin import wins_over_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -63,7 +64,7 @@ def _written(loaded: LoadedSettings, path_map: tuple[str, ...]) -> Check:
     """Write the proposal and say so; a value that wins over the file's would make that useless."""
     if not path_map:
         return Check("path_map", Verdict.OK, "there is nothing to write")
-    if origin := wins_over_file(loaded, "path_map"):
+    if wins_over_file(origin := loaded.origins["path_map"]):
         finding = f"not written: it is set by {origin}, which wins over {loaded.file}"
         return Check("path_map", Verdict.FAILED, finding, f"Set it there: {'; '.join(path_map)}", path_map)
     try:

@@ -15,11 +15,11 @@ from scenesync.app.daemon_switch import is_running
 from scenesync.app.dashboard_switch import DashboardWhenWanted
 from scenesync.app.exit_codes import DONE, FAILED, LEFTOVERS
 from scenesync.app.logs import set_up_logging
-from scenesync.app.settings import DEFAULT
 from scenesync.app.settings_edit import SettingsFileRefused
 from scenesync.app.settings_values import LogLevel
 from scenesync.app.setup.setting_up import SetUp
 from scenesync.app.setup.terminal import Conversation, Wishes, somebody_is_there
+from scenesync.domain.setting_origin import is_decided
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -84,7 +84,7 @@ def setup(
     loaded = app.load()
 
     # Between questions and answers only what matters is to be read, unless somebody asked for more.
-    level = loaded.settings.log_level if loaded.origins["log_level"] != DEFAULT else LogLevel.WARNING
+    level = loaded.settings.log_level if is_decided(loaded.origins["log_level"]) else LogLevel.WARNING
 
     def protect(secrets: Iterable[str]) -> None:
         set_up_logging(loaded.settings.log_format, level, secrets)

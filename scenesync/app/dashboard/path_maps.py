@@ -8,8 +8,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from scenesync.app.path_check import as_text
-from scenesync.app.settings_edit import SettingsFileRefused, path_map_in, wins_over_file, write_path_map
+from scenesync.app.settings_edit import SettingsFileRefused, path_map_in, write_path_map
 from scenesync.app.settings_values import Refused, path_rules
+from scenesync.domain.setting_origin import wins_over_file
 from scenesync.store.memory import Memory
 from scenesync.web.models import scenes
 from scenesync.web.problems import Conflict, Unavailable
@@ -47,7 +48,7 @@ class WrittenPathMaps:
             in_force=in_force,
             proposed=[] if proposed == in_force or (latest is not None and proposed == latest.after) else proposed,
             file=str(loaded.file),
-            why_not=_why_not(wins_over_file(loaded, "path_map"), loaded.file),
+            why_not=_why_not(loaded.origins["path_map"], loaded.file),
             latest=latest,
             is_awaited=latest is not None and in_force != latest.after,
         )
@@ -110,4 +111,4 @@ def _has(file: Path, rules: Sequence[str]) -> bool:
 
 
 def _why_not(origin: str, file: Path) -> str:
-    return f"It is set by {origin}, which wins over {file}: set it there." if origin else ""
+    return f"It is set by {origin}, which wins over {file}: set it there." if wins_over_file(origin) else ""

@@ -17,7 +17,7 @@ from scenesync.app.settings import SettingsError, load_settings, require_plex
 from scenesync.app.settings_edit import SettingsFileRefused, write_settings
 from scenesync.app.settings_sources import COMMAND_LINE
 from scenesync.app.setup import first_plan, reaching
-from scenesync.app.setup.state import ASKED, State, Step, back_to, wins_over_the_file
+from scenesync.app.setup.state import ASKED, State, Step, back_to, fixed
 from scenesync.app.version import VERSION
 from scenesync.domain.errors import LibraryNotFound, NeedsPerson, PermanentError, TransientError
 from scenesync.plex.exceptions import PlexPermanentError, PlexUnauthorized
@@ -56,7 +56,7 @@ class SetUp:
     def __init__(self, app: AppContext, loaded: LoadedSettings, protect: Callable[[Iterable[str]], None]) -> None:
         self.state = State()
         self.loaded = loaded
-        self.fixed = wins_over_the_file(loaded.origins)
+        self.fixed = fixed(loaded.origins)
         """Keys that the file cannot change, with their origins: they are taken as they are."""
         self._app = app
         self._protect = protect

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
+from scenesync.domain.setting_origin import wins_over_file
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -119,6 +121,6 @@ def back_to(state: State, step: Step) -> State:
     return replace(state, **_FORGOTTEN.get(step, {}))
 
 
-def wins_over_the_file(origins: Mapping[str, str]) -> dict[str, str]:
+def fixed(origins: Mapping[str, str]) -> dict[str, str]:
     """Return which of ASKED the settings file cannot change, with their origins: neither asked nor written."""
-    return {key: origins[key] for key in ASKED if origins[key] != "default" and not origins[key].startswith("file ")}
+    return {key: origins[key] for key in ASKED if wins_over_file(origins[key])}

@@ -36,8 +36,10 @@ class Row:
 @router.get("/dead-letters")
 def dead_letters(request: Request, services: ServicesGiven, part: PartNamed, task: TaskNamed = None) -> Response:
     """Show what was given up, by error; or the letters of one error, or of one scene."""
-    pages, groups = pages_of(request), services.letters.groups()
-    facts: dict[str, Any] = {"groups": groups, "seen_at": time.time(), "task": _task(services, task)}
+    # Before anything is read: "all of them" must not reach what failed while the page was made.
+    pages, seen_at = pages_of(request), time.time()
+    groups = services.letters.groups()
+    facts: dict[str, Any] = {"groups": groups, "seen_at": seen_at, "task": _task(services, task)}
     if not part.error and part.scene is None:
         count = sum(group.count for group in groups)
         return pages.render(request, "dead_letters.html", **facts, count=count, scene="")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import defaultdict
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 TEMPLATES: Final = Path(__file__).parent.parent / "templates"
 TOGETHER_S: Final = 0.5
 """Pages hear of a change at one moment and ask half a second later (static/app.js): one answer is for all of them."""
+STILL_GOOD_S: Final = 5.0
+"""How old a part may be that is shown to who finds it being made: one from before a pause would mislead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +60,38 @@ NAVIGATION: Final = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A part as it was made: ``begun_at`` (monotonic), and the mark that its part had then."""
+
+    mark: object
+    begun_at: float
+    body: bytes
+
+
+class _Part:
+    """A part that pages share. The loop makes it; any thread may give it a new mark, which what was made lacks then."""
+
+    def __init__(self) -> None:
+        self.making = asyncio.Lock()
+        self.mark = object()
+        self.made: _Made | None = None
+
+    def made_within(self, age_s: float) -> bytes | None:
+        """Return it as it was made last, None if that was forgotten or is older."""
+        made = self.made
+        if made is None or made.mark is not self.mark or time.monotonic() - made.begun_at >= age_s:
+            return None
+        return made.body
+
+
 class Pages:
     """Renders templates; every text is escaped, and a name that a template misspells is an error."""
 
     def __init__(self, base_path: str, version: str, navigation: Sequence[Place] = NAVIGATION) -> None:
         self.base_path = base_path
         self.assets = Assets()
-        self._making = asyncio.Lock()
-        self._times_forgotten = 0
-        self._made: dict[str, tuple[float, bytes]] = {}
+        self._parts: defaultdict[str, _Part] = defaultdict(_Part)
         self._templates = Environment(
             loader=FileSystemLoader(TEMPLATES),
             autoescape=True,
@@ -129,21 +155,25 @@ class Pages:
     async def shared(self, key: str, make: Callable[[], HTMLResponse]) -> Response:
         """Return a part of a page that is the same for everybody, made anew when it is older than TOGETHER_S.
 
-        ``make`` runs in a thread; who asks meanwhile waits for it without one.
+        ``make`` runs in a thread. Who asks meanwhile gets the one before, unless that is older than STILL_GOOD_S or was
+        forgotten: then they wait for the new one, without a thread. No part waits for another.
         """
-        async with self._making:
-            made = self._made.get(key)
-            if made is None or time.monotonic() - made[0] >= TOGETHER_S:
-                begun_at, times_forgotten = time.monotonic(), self._times_forgotten
-                made = begun_at, bytes((await to_thread.run_sync(make)).body)
-                if times_forgotten == self._times_forgotten:
-                    self._made[key] = made
-        return HTMLResponse(made[1])
+        part = self._parts[key]
+        if part.making.locked() and (before := part.made_within(STILL_GOOD_S)) is not None:
+            return HTMLResponse(before)
+        async with part.making:
+            body = part.made_within(TOGETHER_S)
+            if body is None:
+                mark, begun_at = part.mark, time.monotonic()
+                body = bytes((await to_thread.run_sync(make)).body)
+                part.made = _Made(mark, begun_at, body)
+        return HTMLResponse(body)
 
     def forget(self, key: str) -> None:
         """Have a part that is shared made anew when it is next asked for: somebody changed what it shows."""
-        self._times_forgotten += 1
-        self._made.pop(key, None)
+        part = self._parts.get(key)
+        if part is not None:
+            part.mark = object()
 
     def problem(self, request: Request, status: int, title: str, detail: str) -> HTMLResponse:
         """Return a page that tells a problem."""

@@ -11,20 +11,26 @@ from starlette.responses import RedirectResponse
 from scenesync.web.guard.door import COOKIE, LOGIN
 from scenesync.web.guard.keys import SESSION_S, Keys
 from scenesync.web.pages.frame import pages_of
+from scenesync.web.problems import Unusable
 
 if TYPE_CHECKING:
     from scenesync.web.guard.attempts import WrongKeys
 
 MOST_WRONG: Final = 5
 WITHIN_S: Final = 60.0
+MOST_FIELDS: Final = 10_000
+"""The first-run page sends one per library; a body of the largest size could hold half a million."""
 
 router = APIRouter()
 
 
 async def form_of(request: Request) -> dict[str, str]:
-    """Return the fields of a form that was sent, the first of each name."""
+    """Return the fields of a form that was sent, the first of each name. Raises Unusable for more than MOST_FIELDS."""
     text = (await request.body()).decode("utf-8", "replace")
-    fields = parse_qs(text, keep_blank_values=True, max_num_fields=100)
+    try:
+        fields = parse_qs(text, keep_blank_values=True, max_num_fields=MOST_FIELDS)
+    except ValueError:  # it has no other reason
+        raise Unusable(f"A form has at most {MOST_FIELDS} fields.", code="invalid-request") from None
     return {name: values[0] for name, values in fields.items()}
 
 

@@ -5,13 +5,12 @@ from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
+from scenesync.domain.setting_origin import is_decided
 from scenesync.web.asking import ServicesGiven, asking_servers
 from scenesync.web.models.scenes import Setting
 from scenesync.web.pages.frame import pages_of
 from scenesync.web.pages.scenes import query
 
-DEFAULT: Final = "default"
-"""The origin of what nobody decided."""
 SERVERS: Final = {"stash": "Stash", "plex": "Plex"}
 
 Which = Literal["all", "set"]
@@ -31,11 +30,12 @@ def settings(
     by_key = {each.key: each for each in known}
     search = q.strip()
     asked = [each for each in known if is_meant(each, search)]
-    decided = [each for each in asked if each.origin != DEFAULT]
+    decided = [each for each in asked if is_decided(each.origin)]
     shown = decided if which == "set" else asked
     return pages_of(request).render(
         request,
         "settings.html",
+        is_decided=is_decided,
         sections=[(section, list(found)) for section, found in groupby(shown, key=lambda each: each.section)],
         tabs=[
             (name, title, len(found), query({"which": name, "q": search}))

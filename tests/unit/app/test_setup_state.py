@@ -18,8 +18,8 @@ from scenesync.app.setup.state import (
     State,
     Step,
     back_to,
+    fixed,
     next_step,
-    wins_over_the_file,
 )
 from scenesync.plex.exceptions import PlexUnauthorized
 from scenesync.plex.sign_in import OfferedServer
@@ -78,7 +78,7 @@ def test_what_the_file_cannot_change_is_neither_asked_nor_written() -> None:
         "path_map": "default",
         "workers": "environment SCENESYNC_WORKERS",
     }
-    assert set(wins_over_the_file(origins)) == {"plex_url", "plex_token", "plex_libraries"}
+    assert set(fixed(origins)) == {"plex_url", "plex_token", "plex_libraries"}
 
 
 def test_a_person_is_told_what_to_do_not_what_http_said() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import socketserver
 import ssl
@@ -48,7 +49,7 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
     fault: str = ""
     """"reset" or "close" before an answer, "silence", "cut" and "stall" in the middle of the body, "chunk";
-    "drip" and "drip body" send one byte after the other."""
+    "drip" and "drip body" send one byte after the other; "no tls" sends what is none where TLS is spoken."""
 
 
 def json_reply(document: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:
@@ -142,6 +143,9 @@ class _Connection(socketserver.BaseRequestHandler):
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             return False
         if reply.fault == "close":
+            return False
+        if reply.fault == "no tls":
+            os.write(connection.fileno(), b"HTTP/1.1 200 x\r\n\r\n")
             return False
         headers = {"Content-Length": str(len(reply.body)), **reply.headers}
         if reply.fault == "chunk":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -78,3 +80,25 @@ def test_once_closed_nothing_is_lent_and_what_comes_back_is_closed(connections: 
     assert connection.is_closed
     with pytest.raises(ClosedPoolError), connections.lent(wait_s=1.0):
         pass
+
+
+@pytest.mark.parametrize("is_given_back", [False, True])
+def test_everybody_who_waits_is_told_at_once_that_all_is_closed(
+    connections: Connections, *, is_given_back: bool
+) -> None:
+    def borrow() -> str:
+        with pytest.raises(ClosedPoolError), connections.lent(wait_s=30.0):
+            pytest.fail("it was lent")
+        return "told"
+
+    with ThreadPoolExecutor(3) as threads:
+        with connections.lent(wait_s=1.0):
+            waiting = [threads.submit(borrow) for _ in range(3)]
+            while len(connections._free.not_empty._waiters) < 3:  # type: ignore[attr-defined]  # who waits, of Condition
+                time.sleep(0.001)
+            begun_at = time.monotonic()
+            connections.close()
+            told = [] if is_given_back else [each.result(10.0) for each in waiting]
+        told = told or [each.result(10.0) for each in waiting]
+    assert told == ["told"] * 3
+    assert time.monotonic() - begun_at < 5.0

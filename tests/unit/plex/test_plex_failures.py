@@ -339,6 +339,22 @@ def test_a_certificate_for_another_name_is_an_outage_with_advice(tls_stub: PlexS
     assert "ostname mismatch" in str(error)
 
 
+def test_tls_that_breaks_after_an_edit_was_sent_is_no_fault_of_the_certificate(
+    tls_stub: PlexStub, connect: Connect
+) -> None:
+    client = connect(tls_stub.url, ca_file=CERTIFICATE, read_timeout_s=5.0, identity_timeout_s=5.0)
+    read_before = tls_stub.default = json_reply({"MediaContainer": {"size": 0}})
+    client.read_items(["1201"])
+    tls_stub.judge = lambda seen: Reply(fault="no tls") if seen.method == "PUT" else read_before
+
+    error = failure(write, client)
+
+    assert type(error) is PlexBusy
+    assert "the change may have been made" in str(error)
+    assert "certificate" not in str(error)
+    assert tls_stub.asked[-1].startswith("PUT ")
+
+
 def test_a_certificate_file_of_ones_own_is_trusted(tls_stub: PlexStub, connect: Connect) -> None:
     assert connect(tls_stub.url, ca_file=CERTIFICATE).identity().machine_identifier == "m-1"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -213,3 +214,61 @@ def test_a_part_that_was_changed_while_it_was_made_is_made_anew() -> None:
         assert (await pages.shared("part", made)).body == b"made 2"
 
     asyncio.run(ask())
+
+
+class Held:
+    """A part of a page whose making lasts until it may end."""
+
+    def __init__(self, text: str) -> None:
+        self.begun = threading.Event()
+        self.may_end = threading.Event()
+        self._text = text
+
+    def __call__(self) -> HTMLResponse:
+        self.begun.set()
+        assert self.may_end.wait(10)
+        return HTMLResponse(self._text)
+
+
+def test_nobody_waits_for_the_making_of_another_part() -> None:
+    held = Held("slow")
+
+    async def ask() -> None:
+        pages = Pages("", "0")
+        slow = asyncio.create_task(pages.shared("slow", held))
+        await asyncio.to_thread(held.begun.wait, 10)
+        try:
+            assert (await asyncio.wait_for(pages.shared("part", Made()), 10)).body == b"made 1"
+        finally:
+            held.may_end.set()
+        assert (await slow).body == b"slow"
+
+    asyncio.run(ask())
+
+
+@pytest.mark.parametrize("kind", ["young", "old", "forgotten"])
+def test_who_finds_a_part_being_made_gets_the_one_before_if_that_is_still_good(
+    monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(frame, "TOGETHER_S", 0.0)
+    monkeypatch.setattr(frame, "STILL_GOOD_S", 0.0 if kind == "old" else 60.0)
+    held = Held("new")
+
+    async def ask() -> bytes:
+        pages = Pages("", "0")
+        await pages.shared("part", Made())
+        making = asyncio.create_task(pages.shared("part", held))
+        await asyncio.to_thread(held.begun.wait, 10)
+        if kind == "forgotten":
+            pages.forget("part")
+        found = asyncio.create_task(pages.shared("part", lambda: HTMLResponse("newest")))
+        if kind != "young":
+            await asyncio.sleep(0.02)
+            assert not found.done()
+            held.may_end.set()
+        body = bytes((await asyncio.wait_for(found, 10)).body)
+        held.may_end.set()
+        assert (await making).body == b"new"
+        return body
+
+    assert asyncio.run(ask()) == (b"made 1" if kind == "young" else b"newest")
