@@ -11,7 +11,7 @@ from scenesync.domain.blast_radius import FEW_GONE, why_too_many_gone
 from scenesync.domain.lately import Lately
 from scenesync.intake import walking
 from scenesync.reconciliation import gone_run
-from scenesync.reconciliation.gone_run import GONE
+from scenesync.reconciliation.automatic_run import GONE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence

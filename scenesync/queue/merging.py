@@ -7,6 +7,8 @@ from typing import Any, Final, NamedTuple
 from scenesync.queue.records import PRIORITY_BULK, Job
 
 RETRY_FIELDS: Final = ("retry_count", "next_retry_at", "last_error_type")
+_DECIDED: Final = "decided"  # domain.job, which the hook does not load
+_DESTROY: Final = "destroy"
 _ROW_ID_FIELD: Final = "pqid"
 # Kept: `json.dumps` with separators makes an encoder per call, and `json.loads` asks many questions first.
 _to_json: Final = json.JSONEncoder(separators=(",", ":")).encode
@@ -54,10 +56,14 @@ def joined_by_run(waiting: Standing, run: Standing) -> Standing:
 def merge(waiting: Mapping[str, Any], event: Mapping[str, Any], *, event_is_newest: bool, by_person: bool) -> Job:
     """Return the one job that stands for ``waiting`` and a further ``event`` under the same key.
 
-    The newest content wins, the earliest ``enqueued_at`` stays. Retry state is the waiting job's own, so that an event
+    The newest content wins, the earliest ``enqueued_at`` stays; what a person decided about a scene that was gone says
+    nothing of a deletion that is told afterwards. Retry state is the waiting job's own, so that an event
     never delays a job that is due; when a person changed the thing anew, it is cleared.
     """
     merged: Job = {**waiting, **event} if event_is_newest else {**event, **waiting}
+    newest = event if event_is_newest else waiting
+    if newest.get("update_type") == _DESTROY and _DECIDED not in newest:
+        merged.pop(_DECIDED, None)
     times = [job["enqueued_at"] for job in (waiting, event) if isinstance(job.get("enqueued_at"), int | float)]
     if times:
         merged["enqueued_at"] = min(times)
@@ -95,6 +101,11 @@ def _sources(job: Mapping[str, Any]) -> list[Any]:
 def without_retry_state(job: Mapping[str, Any]) -> Job:
     """Return ``job`` as if it had never failed."""
     return {name: value for name, value in job.items() if name not in RETRY_FIELDS}
+
+
+def undecided(job: Mapping[str, Any]) -> Job:
+    """Return ``job`` as if no person had been asked about its scene, which is gone."""
+    return {name: value for name, value in job.items() if name != _DECIDED}
 
 
 def is_by_person(priority: int) -> bool:

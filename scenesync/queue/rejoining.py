@@ -53,6 +53,7 @@ def _readable(rows: Iterable[object]) -> Iterator[Job]:
 def rejoin(queue: WritableQueue, jobs: Iterable[Job]) -> BulkResult:
     """Let ``jobs`` wait, without retry state and behind what persons do; what waits under the same key absorbs them.
 
+    What a person decided about scenes that were gone was decided about the Stash of that time, and is asked anew.
     Raises QueueError.
     """
     total = BulkResult()
@@ -65,7 +66,7 @@ def rejoin(queue: WritableQueue, jobs: Iterable[Job]) -> BulkResult:
 def _enqueue(connection: sqlite3.Connection, jobs: Iterable[Job]) -> BulkResult:
     now, created, merged = time.time(), 0, 0
     for job in jobs:
-        event = transitions.Event.of(merging.without_retry_state(job), now)
+        event = transitions.Event.of(merging.undecided(merging.without_retry_state(job)), now)
         lane = max(PRIORITY_BULK, lane_of_event(job))
         # Not the newest: of two events for a scene the later one decides, and that is the one that waits now.
         result = transitions.enqueue(connection, event, priority=lane, now=now, newest=False)

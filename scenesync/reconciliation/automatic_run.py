@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SCENES_AT_ONCE: Final = 100
+GONE: Final = "scenes gone from Stash"
+"""The key of the run of scenes that Stash no longer has (``gone_run``); all others are about edits."""
 
 
 class Runs(Protocol):
@@ -40,6 +42,10 @@ class Runs(Protocol):
 
     def gathering(self, run_key: str) -> int | None:
         """Return the run of this key that is being gathered."""
+        ...
+
+    def key(self, run: int) -> str | None:
+        """Return the key under which a run was gathered, None if it is forgotten."""
         ...
 
     def size(self, run: int) -> int:
@@ -83,9 +89,10 @@ def plan_path(folder: Path, run: int) -> Path:
 def let_go_stopped(runs: Runs, queue: Queue, run: int, folder: Path) -> None:
     """Enqueue the scenes of a run that waits for a person, and forget it unless it is being gathered again by now.
 
-    All of them are looked at in Plex, as whatever a person decides.
+    All of them are looked at in Plex, as whatever a person decides. Only who lets a run of scenes go on that are gone
+    was asked about deletions: a scene of another run that is gone by its turn counts as any other.
     """
-    _enqueue(runs, queue, run, look=True, decided=True)
+    _enqueue(runs, queue, run, look=True, decided=runs.key(run) == GONE)
     forget_stopped(runs, run, folder)
 
 

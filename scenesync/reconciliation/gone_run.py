@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from scenesync.domain.blast_radius import FEW_GONE, why_too_many_gone
 from scenesync.domain.job import PRIORITY_BULK, PRIORITY_PERSON, scene_job
 from scenesync.reconciliation import plan_file
-from scenesync.reconciliation.automatic_run import plan_path
+from scenesync.reconciliation.automatic_run import GONE, plan_path
 from scenesync.reconciliation.planning import Totals
 from scenesync.store.errors import from_os
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-GONE: Final = "scenes gone from Stash"
 NO_SERVER: Final = ""
 """Nothing was compared with a Plex server."""
 

@@ -26,6 +26,9 @@ GATHERING: Final = select(automatic_run.c.id).where(
     automatic_run.c.run_key == bindparam("called"), automatic_run.c.reason == ""
 )
 
+# Under which key a run was gathered.
+KEY: Final = select(automatic_run.c.run_key).where(automatic_run.c.id == bindparam("run"))
+
 # How many scenes a run has.
 SCENES: Final = select(func.count()).where(automatic_run_scene.c.run_id == bindparam("run"))
 
@@ -133,6 +136,12 @@ class AutomaticRunStore:
         """Return the run of this key that is being gathered, None if there is none."""
         with self._database.reading() as connection:
             return self._gathering(connection, run_key)
+
+    def key(self, run: int) -> str | None:
+        """Return the key under which a run was gathered, None if there is no such run."""
+        with self._database.reading() as connection:
+            key: str | None = connection.execute(KEY, {"run": run}).scalar_one_or_none()
+        return key
 
     def size(self, run: int) -> int:
         """Return how many scenes a run has."""

@@ -18,8 +18,7 @@ from scenesync.domain.outcome import Outcome
 from scenesync.intake.fan_out import ask_for
 from scenesync.intake.polling import enqueue_everything
 from scenesync.intake.stash_activity import StashActivity
-from scenesync.reconciliation.automatic_run import forget_stopped, let_go_stopped
-from scenesync.reconciliation.gone_run import GONE
+from scenesync.reconciliation.automatic_run import GONE, forget_stopped, let_go_stopped
 from scenesync.simulators.sample_world import png
 from scenesync.simulators.stash import scene_mutations
 from scenesync.simulators.stash.records import NewFile

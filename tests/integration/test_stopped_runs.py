@@ -14,7 +14,7 @@ from sync_world import TOKEN, SyncWorld, eventually
 from scenesync.app.cli import run_cli
 from scenesync.app.commands import stopped
 from scenesync.domain.entities import Entity, EntityChange
-from scenesync.domain.job import scene_job
+from scenesync.domain.job import DECIDED, LOOK, scene_job
 from scenesync.intake.fan_out import ask_for
 from scenesync.plex.exceptions import PlexServerDown
 from scenesync.reconciliation import planning
@@ -163,6 +163,21 @@ def test_what_a_new_fan_out_gathers_is_not_lost_when_a_person_decides_in_that_mo
         assert judge.conclude(KEY, CAUSE)
     assert waiting(written) == 6
     assert list((written.data_dir / "plans").iterdir()) == []
+
+
+def test_who_lets_edits_go_on_was_not_asked_about_deletions(
+    written: SyncWorld, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for scene_id in scene_ids(written):
+        written.stash.save(scene_id, details="")
+    with judging(written) as judge:
+        judge.gather(KEY, CAUSE, scene_ids(written))
+        assert not judge.conclude(KEY, CAUSE)
+    (run,) = answer(capsys, "stopped", "list", status=3)
+    assert answer(capsys, "stopped", "continue", str(run["run"]))["scenes"] == 6
+    with written.installed() as installation:
+        jobs = [each.job for each in installation.queue.list_pending()]
+    assert [(job.get(LOOK), job.get(DECIDED)) for job in jobs] == [(True, None)] * 6
 
 
 def test_first_writes_and_what_is_written_back_do_not_count(written: SyncWorld) -> None:

@@ -12,6 +12,7 @@ from scenesync.queue.batch_size import BatchSize
 from scenesync.queue.embedded import EmbeddedQueue
 from scenesync.queue.port import Queue
 from scenesync.queue.records import PRIORITY_BULK, PRIORITY_FANOUT, PRIORITY_PERSON, BulkResult
+from scenesync.queue.rejoining import rejoin
 
 MakeJob = Callable[..., dict[str, object]]
 RunSql = Callable[..., list[tuple[object, ...]]]
@@ -287,3 +288,30 @@ def test_a_bulk_on_a_slow_machine_lets_others_have_their_turn_more_often(
     connection.set_progress_handler(None, 0)
     assert result == BulkResult(created=1000, merged=0)
     assert len(begun) > 3, "two transactions of 500 otherwise"
+
+
+def decided(**fields: object) -> dict[str, object]:
+    return {"scene_id": 1, "update_type": "metadata", "enqueued_at": 5.0, "job_key": "scene_1", **fields}
+
+
+@pytest.mark.parametrize(
+    ("waiting", "event", "event_is_newest", "is_kept"),
+    [
+        (decided(decided=True), decided(update_type="destroy"), True, False),
+        (decided(decided=True), decided(), True, True),
+        (decided(decided=True), decided(update_type="destroy"), False, True),  # told late, decided since
+        (decided(update_type="destroy"), decided(decided=True), False, False),  # given back, told anew meanwhile
+        (decided(update_type="destroy"), decided(decided=True), True, True),
+        (decided(decided=True), decided(update_type="destroy", decided=True), True, True),
+    ],
+)
+def test_what_a_person_decided_says_nothing_of_a_deletion_that_is_told_later(
+    waiting: dict[str, object], event: dict[str, object], *, event_is_newest: bool, is_kept: bool
+) -> None:
+    merged = merging.merge(waiting, event, event_is_newest=event_is_newest, by_person=True)
+    assert ("decided" in merged) is is_kept
+
+
+def test_what_comes_back_from_a_backup_is_decided_anew(queue: EmbeddedQueue) -> None:
+    rejoin(queue, [decided(decided=True, look=True)])
+    assert pending(queue) == [decided(look=True)]

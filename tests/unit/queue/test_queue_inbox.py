@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from scenesync.domain.job import scene_job
 from scenesync.queue import inbox
 from scenesync.queue.embedded import EmbeddedQueue
 from scenesync.queue.owner_lock import KernelLock
@@ -158,3 +159,13 @@ def test_job_built_without_sqlite_is_the_same(monkeypatch: pytest.MonkeyPatch) -
         "enqueued_at": 12.25,
         "job_key": "scene_4",
     }
+
+
+@pytest.mark.parametrize(("trigger", "is_kept"), [("Scene.Destroy.Post", False), ("Scene.Update.Post", True)])
+def test_what_a_person_decided_says_nothing_of_a_deletion_that_is_told_later(
+    queue: EmbeddedQueue, run: Run, *, trigger: str, is_kept: bool
+) -> None:
+    queue.put(scene_job(2, time.time() - 10, look=True, decided=True))
+    run({"hookContext": {"id": 2, "type": trigger, "input": {"id": "2"}}})
+    [claimed] = queue.claim()
+    assert ("decided" in claimed.job, claimed.job["look"]) == (is_kept, True)
