@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import tempfile
 import threading
 import time
 from contextlib import ExitStack
@@ -30,6 +31,7 @@ from scenesync.app.settings import SettingsError, not_yet_effective
 from scenesync.app.signals import stopping_on_signals
 from scenesync.app.telling.pulse import pulse_routines
 from scenesync.app.telling.teller import telling
+from scenesync.disk.ownership import hand_over
 from scenesync.disk.room import is_no_room
 from scenesync.domain.errors import StashRefused, StashUnavailable
 from scenesync.domain.outcome import Attempt, Outcome
@@ -372,9 +374,11 @@ def file_times(files: Sequence[Path]) -> tuple[tuple[int, int] | None, ...]:
 
 
 def write_hook_file(settings: Settings) -> None:
-    """Leave the hook and the pages in Stash what they cannot find out by themselves; never a secret."""
+    """Leave the hook and the pages in Stash what they cannot find out by themselves; never a secret. Raises OSError.
+
+    Tasks and questions of the plugin do so beside the daemon and each other, nearly always with nothing new to say.
+    """
     path = settings.data_dir / HOOK_FILE
-    draft = path.with_suffix(".new")
     wanted = settings.autostart and not daemon_switch.is_kept_off(settings.data_dir)
     dashboard = {"host": settings.http_host, "port": settings.http_port, "path": settings.http_base_path}
     left = {
@@ -382,9 +386,34 @@ def write_hook_file(settings: Settings) -> None:
         "plex_url": settings.plex_url,
         "dashboard": dashboard if settings.http_enabled and settings.http_port else None,
     }
-    draft.write_text(json.dumps(left), encoding="utf-8")
-    draft.chmod(0o600)
-    draft.replace(path)
+    content = json.dumps(left).encode()
+    if _holds(path, content):
+        return
+    descriptor, name = tempfile.mkstemp(prefix=f".{HOOK_FILE}.", dir=path.parent)  # made with mode 0600
+    draft = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        hand_over(name)
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    try:
+        return path.read_bytes() == content
+    except OSError:  # not there, or somebody else's: it is to be replaced
+        return False
+
+
+def try_to_write_hook_file(settings: Settings) -> None:
+    """Do so if it can be done: what is asked for beside it must not fail for it, and the next start tries again."""
+    try:
+        write_hook_file(settings)
+    except OSError as error:
+        log.warning("%s cannot be written, hooks go by what it said before: %s", HOOK_FILE, error)
 
 
 def log_attempt(attempt: Attempt) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from scenesync.app import daemon_switch
 from scenesync.app.counting import counted
-from scenesync.app.daemon import SettingsSource, write_hook_file
+from scenesync.app.daemon import SettingsSource, try_to_write_hook_file, write_hook_file
 from scenesync.app.data_directory import make_data_dir
 from scenesync.app.exit_codes import DONE, FAILED
 from scenesync.app.one_shot import work_off
@@ -92,7 +92,7 @@ def _run(app: AppContext, document: Mapping[str, Any], channel: PluginChannel) -
     source = SettingsSource(app, connection, StashLog(channel))
     loaded = source.load()
     make_data_dir(loaded.settings.data_dir)
-    write_hook_file(loaded.settings)
+    try_to_write_hook_file(loaded.settings)
     stash = source.stash()
     assert stash is not None  # noqa: S101 - a task always has Stash's connection
     plugin_dir = Path(connection.plugin_dir) if connection.plugin_dir else None

@@ -121,6 +121,16 @@ def test_sync_now_ends_a_hold_and_goes_before_all_other_work(world: SyncWorld) -
     assert refused["error"] == "0 is no scene"
 
 
+def test_sync_now_is_queued_though_what_the_hook_reads_cannot_be_written(world: SyncWorld) -> None:
+    scene_id, _ = world.pair(title="Harbour at dawn")
+    world.drain(scene_id)
+    (world.data_dir / "hook.json").mkdir()
+    result, log = operate(world, mode="ui-sync", scene_id=str(scene_id))
+    assert result["error"] is None
+    assert "hook.json cannot be written" in log
+    assert of_scene(world, scene_id)["state"] == "waiting"
+
+
 def test_an_older_python_of_stash_has_the_questions_answered_by_the_plugins_own(world: SyncWorld) -> None:
     world.pair(title="Harbour at dawn")
     result, log = operate(world, mode="ui-status")
