@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import secrets
+import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -81,6 +82,7 @@ from scenesync.worker.write_limit import ReadLimit, WriteLimit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from scenesync.app.settings import Settings
     from scenesync.domain.item import ServerIdentity
@@ -148,6 +150,8 @@ class Installation:
     run_id: str
     open_stash: StashClient | None = None
     """Stash as Plex sees it, if performers are to have photos and nothing in the settings speaks against it."""
+    computing: AbstractContextManager[object] = field(default_factory=threading.RLock)
+    """What a thread holds while it computes for many scenes: fetches, decides or proves."""
 
     def session(self, identity: ServerIdentity) -> PlexSession:
         """Return what belongs to the Plex server that answered."""
@@ -214,7 +218,7 @@ class Installation:
             pick_up=lambda scene_ids: self.queue.put_many(scene_job(each, time.time()) for each in scene_ids),
             mass_deletions=self._gone_scenes(),
         )
-        proofs = ProofDesk(self.plex, baselines, journal, images, upkeep, writing, photos, reading)
+        proofs = ProofDesk(self.plex, baselines, journal, images, upkeep, writing, photos, reading, self.computing)
         return PlexSession(identity, index, scene_sync, proofs, departures, undoing, upkeep)
 
     def _index(self, server_id: str) -> LibraryIndex:
@@ -339,8 +343,9 @@ class Installation:
             memory=SceneMemory(traces, showing),
             on_turn=on_turn,
             bulk_waits=bulk_waits,
+            computing=self.computing,
         )
-        self.plex.compute_with(loop.computing)
+        self.plex.compute_with(self.computing)
         return loop
 
     def _remember(self, made: Sequence[Attempt]) -> None:

@@ -85,7 +85,7 @@ class Attempting:
             due_in_s = desk.due_in_s()
             if due_in_s is not None and (due_in_s <= 0 or in_a_hurry):
                 only_whole = desk.has_whole_batch() and not in_a_hurry
-                desk.check(self._stop, self._proven_together, only_whole_batches=only_whole, computing=self._computing)
+                desk.check(self._stop, self._proven_together, only_whole_batches=only_whole)
 
     def _may_begin(self) -> bool:
         # In half-open the connection's own probe decides, not a job.

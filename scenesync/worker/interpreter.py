@@ -24,6 +24,7 @@ def tuned_for_waiting_threads() -> Iterator[None]:
     """
     usual_s = sys.getswitchinterval()
     sys.setswitchinterval(SWITCH_INTERVAL_S)
+    gc.collect()  # what is garbage now would be kept for as long as the block lasts
     gc.freeze()
     try:
         yield

@@ -77,7 +77,8 @@ class WorkLoop:
     ``observers`` are told of every attempt at a scene, from the thread that made it. ``memory`` hears of every scene
     before it is synced. Without ``fan_out`` such jobs are none that this loop knows. ``on_turn`` is called again and
     again as long as the loop turns, be it busy, idle or waiting for a server. ``history`` gets attempts that ended
-    together in one piece. While ``bulk_waits`` only what a person saved is begun.
+    together in one piece. While ``bulk_waits`` only what a person saved is begun. ``computing`` is what a thread holds
+    while it computes for many scenes, shared with who does so elsewhere (None: nobody).
     """
 
     def __init__(
@@ -93,6 +94,7 @@ class WorkLoop:
         on_turn: Callable[[], None] | None = None,
         history: Callable[[Sequence[Attempt]], None] | None = None,
         bulk_waits: Callable[[], bool] = lambda: False,
+        computing: Turn | None = None,
     ) -> None:
         self._bulk_waits = bulk_waits
         self._worker = worker
@@ -104,7 +106,7 @@ class WorkLoop:
         self._limits = limits
         # Fetching, deciding and proving compute for a hundred scenes at once. They take turns by this lock: by the
         # interpreter's alone, a writing thread whose answer has come would have to wait for all three of them.
-        self._computing = threading.RLock()
+        self._computing: Turn = threading.RLock() if computing is None else computing
         self._work = HandOut()
         self._undecided = HandOut()
         self._fan_outs = HandOut()
@@ -149,11 +151,6 @@ class WorkLoop:
                 self._feed(stop)
             finally:
                 self._wind_down(threads, proven)
-
-    @property
-    def computing(self) -> Turn:
-        """What a thread holds while it computes for many scenes; also for who reads the answers about them."""
-        return self._computing
 
     def require_session(self) -> PlexSession:
         """Return what belongs to the Plex server that answered last. Raises PlexServerDown if none ever did."""

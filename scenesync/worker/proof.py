@@ -82,7 +82,10 @@ def _settle_each(proven: Sequence[Unproven]) -> None:
 
 
 class ProofDesk:
-    """Collects written edits and proves them together. ``check`` may be called from any one thread."""
+    """Collects written edits and proves them together. ``check`` may be called from any one thread.
+
+    ``computing`` is held while what was read is compared; it is to be one that a thread can hold twice.
+    """
 
     def __init__(
         self,
@@ -94,6 +97,7 @@ class ProofDesk:
         writing: WriteLimit,
         photos: PhotoSync | None = None,
         reading: ReadLimit | None = None,
+        computing: AbstractContextManager[object] = _NOBODY_ELSE,
     ) -> None:
         self._writing = writing
         self._reading = reading or ReadLimit(1)
@@ -108,7 +112,7 @@ class ProofDesk:
         self._oldest_at = 0.0
         self._learned_at: float | None = None
         self._swallowed_together = 0
-        self._computing = _NOBODY_ELSE
+        self._computing = computing
 
     def add(self, claim: Unproven) -> None:
         """Take an edit in; its job stays claimed until the proof."""
@@ -132,16 +136,13 @@ class ProofDesk:
         settle: SettleProven | None = None,
         *,
         only_whole_batches: bool = False,
-        computing: AbstractContextManager[object] = _NOBODY_ELSE,
     ) -> None:
         """Prove all that waits, in batches; every claim is settled when this returns.
 
         ``only_whole_batches`` leaves the rest until others have come to be read with it.
 
         ``settle`` gets the claims that one read has proven, to end them together (None: each ends itself).
-        ``computing`` is held while what was read is compared.
         """
-        self._computing = computing
         for batch in self._take_batches(only_whole=only_whole_batches):
             try:
                 self._check_batch(batch, stop, settle or _settle_each)

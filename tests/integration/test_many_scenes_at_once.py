@@ -164,6 +164,25 @@ def test_hardly_a_write_waits_behind_another_where_plex_does_one_at_a_time(world
     assert beside <= 80 / 5
 
 
+def test_proofs_take_the_turn_that_the_loop_takes(world: SyncWorld) -> None:
+    scene_id, _ = world.pair(title="Harbour")
+    settled: list[Exception | None] = []
+    with world.installed() as installation:
+        session = world.session(installation)
+        (scene,) = installation.stash.scenes([scene_id]).values()
+        match = session.scene_sync.match(scene)
+        assert isinstance(match, Match)
+        written = WrittenItem(Edit(match.rating_keys[0], match.files[0].library_key, ()))
+        session.proofs.add(Unproven(scene.id, SyncResult(match, (written,)), settled.append, lambda: True))
+        proving = threading.Thread(target=session.proofs.check, args=(threading.Event(),))
+        with installation.computing:
+            proving.start()
+            proving.join(0.3)
+            assert settled == []
+        proving.join(10)
+    assert settled == [None]
+
+
 def test_what_is_left_over_from_whole_batches_waits_for_others_to_be_proven_with(world: SyncWorld) -> None:
     scene_ids = [world.pair(title=f"Film {number}")[0] for number in range(BATCH_ITEMS + 10)]
     settled: list[Exception | None] = []
