@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from scenesync.domain.errors import PermanentError, TransientError
 from scenesync.queue.errors import QueueError
-from scenesync.store.errors import StoreError
+from scenesync.store.errors import StoreClosed, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ NAP_S: Final = 0.5
 """So long a wait goes on at most before it is asked whether it is the end."""
 AGAIN_AFTER_S: Final = 30.0
 GOODBYE_S: Final = 1.0
-"""A thread that hangs in a request at the end is left behind; the file that it would write is closed by then."""
+"""A thread that hangs in a request at the end is left behind; the stores that it would write refuse it by then."""
 
 
 @contextmanager
@@ -132,6 +132,9 @@ def _run(name: str, action: Callable[[threading.Event], object], end: threading.
     """Do it; return what went wrong, "" for nothing."""
     try:
         action(end)
+    except StoreClosed as error:  # it was left behind; who works in its place does the same
+        log.debug("%s ended late: %s", name, error)
+        return ""
     except (TransientError, PermanentError, QueueError, StoreError, OSError) as error:
         log.warning("%s: %s", name, error)
         return str(error)

@@ -111,9 +111,8 @@ _BUILD_FAN_OUT = """
         'data', json_patch(json_object('entity', ?1, 'id', ?2), json_object('sources', json(?3))),
         'enqueued_at', json(?4), 'job_key', ?1 || '_' || ?2)"""
 _FIND = "SELECT _id FROM ack_queue_default WHERE job_key = ?1 AND status < 2 ORDER BY _id DESC LIMIT 1"
-# The same rules as merging.merge() for an event of a person: newest content, earliest time, no retry state, every
-# source of a merge, and nobody was asked about a deletion that is told now. The time goes in as JSON text, since
-# json_set would cut a float to 15 digits.
+# The same rules as merging.merge() for an event of a person: newest content, earliest time, no retry state, no word on
+# a deletion that is told now, every source of a merge. The time goes in as JSON text: json_set would cut a float.
 _MERGE = """
     UPDATE ack_queue_default
     SET data = CAST(json_remove(
@@ -132,7 +131,6 @@ _MERGE = """
                             UNION SELECT value FROM json_each(?1, '$.data.sources')))))
                     ELSE json_extract(?1, '$.data') END)),
             '$.retry_count', '$.next_retry_at', '$.last_error_type',
-            -- a path that is NULL would make all of it NULL
             CASE WHEN json_extract(?1, '$.update_type') = 'destroy' THEN '$.decided' ELSE '$.retry_count' END) AS BLOB),
         priority = MIN(priority, ?5), event_at = ?3
     WHERE _id = ?2"""

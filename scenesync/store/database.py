@@ -24,7 +24,7 @@ from scenesync.disk import reading
 from scenesync.domain.batches import batched
 from scenesync.store import migrations, sqlite_file
 from scenesync.store.compiled import compiled, for_each
-from scenesync.store.errors import translated
+from scenesync.store.errors import StoreClosed, translated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -46,6 +46,37 @@ _READERS_MOST: Final = 32
 _READER_TIMEOUT_S: Final = 30.0
 
 
+class _Door:
+    """What all connections to a store come through, until it is shut; ``in_use`` shows others that it is open."""
+
+    def __init__(self, in_use: sqlite3.Connection | None = None) -> None:
+        self._in_use = in_use
+        self._shut = threading.Event()
+
+    def through(self, connect: Callable[[], sqlite3.Connection]) -> Callable[[], sqlite3.Connection]:
+        """Return ``connect``, which raises StoreClosed once the door is shut."""
+
+        def connect_if_open() -> sqlite3.Connection:
+            if self._shut.is_set():
+                raise StoreClosed
+            connection = connect()
+            if self._shut.is_set():  # in this very moment
+                connection.close()
+                raise StoreClosed
+            return connection
+
+        return connect_if_open
+
+    def shut(self) -> None:
+        """Let nobody in any more."""
+        self._shut.set()
+
+    def leave(self) -> None:
+        """Show that nobody is in any more."""
+        if self._in_use is not None:
+            self._in_use.close()
+
+
 class Database:
     """An open state store. Safe to use from any number of threads.
 
@@ -60,8 +91,10 @@ class Database:
         path: Path | None = None,
         journal: sqlite_file.Journal = "wal",
         is_read_only: bool = False,
+        door: _Door | None = None,
     ) -> None:
         self.path = path
+        self._door = door or _Door()
         self._is_read_only = is_read_only
         self._readers = readers
         self._writer = writer
@@ -168,9 +201,14 @@ class Database:
                 foreseen.update(zip([(ready.sql, bound) for bound in batch], found, strict=True))
 
     def close(self) -> None:
-        """Close all connections; the last one to leave the file folds its log into it."""
+        """Close all connections for good; the last one to leave the file folds its log into it.
+
+        Whoever asks for another one, such as a thread that was left behind, gets StoreClosed.
+        """
+        self._door.shut()  # a pool that was disposed of begins anew by itself
         self._readers.dispose()
         self._writer.dispose()
+        self._door.leave()
 
     def __enter__(self) -> Self:
         return self
@@ -230,8 +268,10 @@ def open_database(
     sqlite_file.make_folder(path.parent)
     with sqlite_file.only_opener(path):
         sqlite_file.make_ready(path, journal, repair=repair)
-        readers, writer = _readers(lambda: sqlite_file.connect(path), _begin), _writer(path, journal)
-        database = Database(readers, writer, path=path, journal=journal)
+        door = _Door(sqlite_file.use(path))
+        readers = _readers(door.through(lambda: sqlite_file.connect(path)), _begin)
+        writer = _writer(door.through(lambda: sqlite_file.connect_writer(path, journal)))
+        database = Database(readers, writer, path=path, journal=journal, door=door)
         with _closing_on_error(database):
             version = migrations.version_to_migrate(database)
             if version is not None and before_migration is not None:
@@ -243,8 +283,9 @@ def open_database(
 def _open_existing(path: Path) -> Database | None:
     if not path.is_file():
         return None
-    readers = _readers(lambda: sqlite_file.connect_read_only(path), _begin_read_only)
-    database = Database(readers, readers, path=path, is_read_only=True)
+    door = _Door()
+    readers = _readers(door.through(lambda: sqlite_file.connect_read_only(path)), _begin_read_only)
+    database = Database(readers, readers, path=path, is_read_only=True, door=door)
     with _closing_on_error(database):
         with database.reading() as connection:
             version = migrations.refuse_unknown(connection, database)
@@ -260,12 +301,12 @@ def _readers(connect: Callable[[], sqlite3.Connection], begin: Callable[[Connect
     )
 
 
-def _writer(path: Path, journal: sqlite_file.Journal) -> Engine:
+def _writer(connect: Callable[[], sqlite3.Connection]) -> Engine:
     # SQLite has one writer at a time, so one connection is enough, and its pool is the place to wait: it wakes the next
     # thread at once, where SQLite's own waiting polls. It also keeps this process from writing and checkpointing on two
     # connections at once, which before SQLite 3.51.3 may damage the file (facts/queue.md 2, rule 16).
     return _engine(
-        lambda: sqlite_file.connect_writer(path, journal),
+        connect,
         _begin,
         size=1,
         overflow=0,

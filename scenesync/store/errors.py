@@ -2,7 +2,8 @@
 
     StoreError
     ├── StoreUnavailable   locked too long, no permission, read-only: the file is fine, the moment is not
-    │   └── StoreDiskFull  no room left
+    │   ├── StoreDiskFull  no room left
+    │   └── StoreClosed    this process has closed it: whoever still works with it was left behind
     ├── StoreDamaged       pages cannot be read; the next start moves the file aside and begins a fresh one
     ├── StoreTooNew        written by a newer SceneSync; left untouched
     └── StoreForeign       a database of another program; left untouched
@@ -56,6 +57,13 @@ class StoreDiskFull(StoreUnavailable):
 
     def __init__(self, path: Path) -> None:
         super().__init__(room.no_room(path))
+
+
+class StoreClosed(StoreUnavailable):
+    """The store was closed under whoever still works with it."""
+
+    def __init__(self) -> None:
+        super().__init__("The state store is closed: SceneSync is stopping, or starts over with other settings.")
 
 
 class StoreDamaged(StoreError):

@@ -11,6 +11,8 @@ from scenesync.store.dialect import insert_or_keep, insert_or_update
 from scenesync.store.tables import fact
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from scenesync.store.database import Database
 
 CLIENT_IDENTIFIER: Final = "plex client identifier"
@@ -35,6 +37,14 @@ class Memory:
         with self._database.transaction() as connection:
             row = {"server_id": server_id, "name": name, "value": value}
             connection.execute(insert_or_update(connection, fact), row)
+
+    def change(self, name: str, changed: Callable[[str | None], str], *, server_id: str = "") -> None:
+        """Let a fact be what ``changed`` makes of it; nobody changes it in between."""
+        with self._database.transaction():
+            before = self.recall(name, server_id=server_id)
+            after = changed(before)
+            if after != before:
+                self.note(name, after, server_id=server_id)
 
     def client_identifier(self) -> str:
         """Return the identifier that Plex lists this installation under: made once, kept for good."""

@@ -11,14 +11,14 @@ import os
 import sqlite3
 import stat
 import time
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING, Final, Literal
 
 from scenesync.disk import reading
 from scenesync.store.errors import StoreDamaged, StoreUnavailable, damaged, from_os, is_damage, is_locked, translated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 logger = logging.getLogger(__name__)
@@ -40,6 +40,7 @@ _WAL_LIMIT_BYTES: Final = 32 * 1024 * 1024
 _WRITER_CACHE_KIB: Final = 16 * 1024
 _CHECKPOINT_PAGES: Final = 8_000
 
+_READ: Final = "SELECT COUNT(*) FROM sqlite_master"
 _PRIVATE_FILE: Final = 0o600
 _PRIVATE_FOLDER: Final = 0o700
 _HEADER: Final = b"SQLite format 3\x00"
@@ -51,18 +52,55 @@ SIDE_FILES: Final = ("-wal", "-shm", "-journal")
 @contextmanager
 def only_opener(path: Path) -> Iterator[None]:
     """Keep every other process from opening ``path`` for writing; raises StoreUnavailable after a minute."""
-    lock = path.with_name(path.name + ".opening")
-    _create_private(lock)
-    with closing(sqlite3.connect(lock, timeout=_OPENING_TIMEOUT_S, isolation_level=None)) as connection:
-        try:
-            # An empty database needs no journal, and a kill would leave one behind.
-            connection.execute("PRAGMA journal_mode=OFF")
-            connection.execute("BEGIN EXCLUSIVE")
-        except sqlite3.OperationalError as error:
-            if is_locked(error):
-                raise StoreUnavailable(f"Another process has been opening {path.name} for too long.") from error
-            raise translated(error, path) or error from error
+    too_long = StoreUnavailable(f"Another process has been opening {path.name} for too long.")
+    with closing(_locked(path, ".opening", ("BEGIN EXCLUSIVE",), _OPENING_TIMEOUT_S, otherwise=too_long)):
         yield
+
+
+def use(path: Path) -> sqlite3.Connection:
+    """Show everybody that this process may write to ``path``, until the connection that is returned is closed.
+
+    Without a write-ahead log SQLite itself knows of nobody between two transactions. Raises StoreUnavailable.
+    """
+    return _locked(path, ".in-use", ("BEGIN", _READ), BUSY_TIMEOUT_S, otherwise=in_use(path))
+
+
+@contextmanager
+def only_user(path: Path, patience_s: float) -> Iterator[None]:
+    """Let nobody else use ``path`` during the block; raises StoreUnavailable if somebody does for ``patience_s``."""
+    with closing(_locked(path, ".in-use", ("BEGIN EXCLUSIVE",), patience_s, otherwise=in_use(path))):
+        yield
+
+
+def in_use(path: Path) -> StoreUnavailable:
+    """Return what to tell who would have ``path`` for itself."""
+    return StoreUnavailable(
+        f"Another SceneSync has {path.name} open. End every command that works in {path.parent} and try again; nothing "
+        "was changed."
+    )
+
+
+def _locked(
+    path: Path, suffix: str, statements: Iterable[str], timeout_s: float, *, otherwise: StoreUnavailable
+) -> sqlite3.Connection:
+    """Return a connection that holds the lock beside ``path`` which these statements take."""
+    lock = path.with_name(path.name + suffix)
+    # Not opened where it exists: with the descriptor the kernel would drop the locks that this process has on it.
+    if not lock.exists():
+        _create_private(lock)
+    with ExitStack() as on_error:
+        try:
+            connection = sqlite3.connect(lock, timeout=timeout_s, isolation_level=None, check_same_thread=False)
+            on_error.callback(connection.close)
+            # An empty database needs no journal, and a kill would leave one behind.
+            for statement in ("PRAGMA journal_mode=OFF", *statements):
+                connection.execute(statement).fetchall()
+        except sqlite3.Error as error:
+            if is_locked(error):
+                raise otherwise from error
+            raise translated(error, path) or error from error
+        on_error.pop_all()
+    return connection
 
 
 def make_ready(path: Path, journal: Journal, *, repair: bool = True) -> None:
@@ -191,7 +229,7 @@ def free_name(path: Path, mark: str) -> Path:
     """Return a path beside ``path`` at which nothing is, named after it, ``mark`` and the time (UTC)."""
     stem = f"{path.name}.{mark}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(time.time()))}"
     candidate, number = path.with_name(stem), 1
-    while candidate.exists():
+    while any(candidate.with_name(candidate.name + suffix).exists() for suffix in ("", *SIDE_FILES)):
         number += 1
         candidate = path.with_name(f"{stem}-{number}")
     return candidate

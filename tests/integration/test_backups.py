@@ -54,6 +54,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.integration
 
 LATEST = MIGRATIONS[-1].version
+SOMEBODY = 1000
 OLD_DATABASES = Path(__file__).parents[1] / "unit/store/old_databases"
 
 
@@ -505,6 +506,19 @@ def test_nothing_is_restored_while_a_command_has_the_store_open(
         with pytest.raises(StoreUnavailable, match=r"has scenesync\.db open"):
             restore(settings, backup)
         assert Memory(database).recall("colour") == "blue"
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="needs root, to give files away")
+def test_what_root_restores_belongs_to_whoever_has_the_data_directory(settings: Settings, tmp_path: Path) -> None:
+    remember(settings, colour="red")
+    enqueue(settings, 1)
+    backup = back_up(settings).path
+    elsewhere = Settings(data_dir=tmp_path / "of somebody else")
+    elsewhere.data_dir.mkdir()
+    os.chown(elsewhere.data_dir, SOMEBODY, SOMEBODY)
+    restore(elsewhere, backup)
+    assert {path.name: path.stat().st_uid for path in elsewhere.data_dir.rglob("*") if path.stat().st_uid == 0} == {}
+    assert database_file(elsewhere.data_dir).stat().st_uid == SOMEBODY
 
 
 def test_a_damaged_store_makes_way_for_the_backup_and_is_kept(settings: Settings) -> None:

@@ -643,3 +643,32 @@ def test_what_was_told_survives_being_written_and_read(watched: Watched) -> None
     assert memo.waiting[0].message.kind is Kind.REFUSED
     assert Memo.from_text(memo.to_text()) == memo
     assert Memo.from_text("nonsense") == Memo()
+
+
+def test_what_became_of_a_message_is_noted_in_what_is_noted_by_then(watched: Watched) -> None:
+    watched.seen = Seen(0.0, refusals={"plex": Trouble(time.time(), "no token.")})
+    watched.teller.look()
+    (parcel,) = watched.memo.waiting
+    second_begun, second_done = threading.Event(), threading.Event()
+    memory, note = watched.memory, watched.memory.note
+
+    def note_meanwhile() -> None:
+        second_begun.set()
+        Memory(memory._database).note(
+            FACT, replace(watched.memo, waiting=(parcel, replace(parcel, id="a second"))).to_text()
+        )
+        second_done.set()
+
+    writer = threading.Thread(target=note_meanwhile)
+
+    def slow_note(*args: str, **kwargs: str) -> None:
+        writer.start()
+        assert second_begun.wait(5)
+        second_done.wait(0.3)  # it would be lost if it got in between
+        note(*args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(memory, "note", slow_note)
+        watched.teller._settle(parcel, None)
+    writer.join(10)
+    assert [each.id for each in watched.memo.waiting] == [parcel.id, "a second"]

@@ -22,6 +22,7 @@ from scenesync.app.data_directory import database_file, make_data_dir, worker_lo
 from scenesync.app.opening import journal_of, queue_at
 from scenesync.app.telling.memo import FACT as TOLD
 from scenesync.app.times import moment
+from scenesync.disk.ownership import hand_over_all
 from scenesync.intake.polling import FACT as POLL_CURSOR
 from scenesync.queue.errors import QueueError
 from scenesync.queue.read_only import read_queue
@@ -128,6 +129,7 @@ def restore(settings: Settings, path: Path) -> Restored:
                 joined = rejoin(queue, jobs)
             kept = None if state is None else replace_database(database_file(settings.data_dir), state)
     finally:
+        hand_over_all(str(settings.data_dir))  # also what was made before something went wrong
         lock.release()
     log.info("backup restored file=%s jobs=%d merged=%d", path.name, joined.created, joined.merged)
     return Restored(contents, kept, joined)

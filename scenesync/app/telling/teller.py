@@ -118,9 +118,14 @@ class Teller:
         return None
 
     def _settle(self, parcel: Parcel, left: Parcel | None) -> None:
-        memo = self._recall()
-        others = [left if each.id == parcel.id else each for each in memo.waiting]
-        self._keep(memo, replace(memo, waiting=tuple(each for each in others if each is not None)))
+        """Note what became of a parcel, in what is noted by now: sending took its time, and others look meanwhile."""
+
+        def settled(noted: str | None) -> str:
+            memo = Memo.from_text(noted)
+            others = [left if each.id == parcel.id else each for each in memo.waiting]
+            return replace(memo, waiting=tuple(each for each in others if each is not None)).to_text()
+
+        self._memory.change(FACT, settled)
 
     def _say_what_was_dropped(self) -> None:
         lost = [parcel for parcel in self._recall().waiting if parcel.way not in self._ways]

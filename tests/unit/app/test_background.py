@@ -10,7 +10,7 @@ import pytest
 from scenesync.app import background
 from scenesync.app.background import beside
 from scenesync.domain.errors import LibraryNotFound
-from scenesync.store.errors import StoreUnavailable
+from scenesync.store.errors import StoreClosed, StoreUnavailable
 
 
 @pytest.mark.parametrize(
@@ -52,3 +52,12 @@ def test_the_end_does_not_wait_for_an_action_that_failed() -> None:
         assert failed.wait(5)
         leaving_at = time.monotonic()
     assert time.monotonic() - leaving_at < background.GOODBYE_S
+
+
+def test_who_was_left_behind_ends_quietly_when_the_store_refuses_it(caplog: pytest.LogCaptureFixture) -> None:
+    def action(_end: threading.Event) -> None:
+        raise StoreClosed
+
+    with beside("sample", action, threading.Event()):
+        pass
+    assert caplog.records == []

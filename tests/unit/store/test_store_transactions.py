@@ -12,7 +12,7 @@ from store_samples import SERVER, film, path_lookup
 
 from scenesync.store import sqlite_file
 from scenesync.store.database import Database, open_database
-from scenesync.store.errors import StoreDamaged, StoreUnavailable
+from scenesync.store.errors import StoreClosed, StoreDamaged, StoreUnavailable
 from scenesync.store.path_index import PathIndexStore
 
 if TYPE_CHECKING:
@@ -187,3 +187,16 @@ def test_a_bug_of_ours_is_not_dressed_up_and_shows_no_values(database: Database)
 def _note_alone(database: Database) -> None:
     with database.transaction() as connection:
         note(connection, "alone")
+
+
+def test_who_was_left_behind_does_not_open_a_closed_store_again(database_path: Path) -> None:
+    for is_read_only in (False, True):
+        database = open_database(database_path, read_only=True) if is_read_only else open_database(database_path)
+        assert database is not None
+        assert facts(database) == 0
+        database.close()
+        with pytest.raises(StoreClosed):
+            facts(database)
+        with pytest.raises(StoreClosed):
+            note_and_give_up(database, "late")
+    assert not database_path.with_name(database_path.name + "-wal").exists()
