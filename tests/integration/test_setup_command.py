@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
 import pytest
 from click.testing import CliRunner
 from command_line import run_command
@@ -95,6 +96,7 @@ def test_a_token_never_shows_and_a_secret_goes_where_the_settings_keep_it(
     ran = run_command(capsys, "setup", *given, "--yes")
 
     assert ran.exit_code == 0
+    assert ran.stdout.endswith("scenesync run\nIt then writes to Plex what the plan shows: 2 scenes.\n")
     assert TOKEN not in ran.stdout
     assert TOKEN not in home.toml.read_text()
     assert (home.data_dir / "plex.token").read_text() == f"{TOKEN}\n"
@@ -205,6 +207,44 @@ def test_questions_are_asked_again_until_the_answers_work(home: SetUpWorld) -> N
     written = tomllib.loads(home.toml.read_text())
     assert (written["stash_api_key"], written["plex_libraries"]) == ("fake-stash-key", ["Scenes"])
     assert {"fake-stash-key", TOKEN} <= set(home.protected)
+
+
+def test_a_mistyped_key_of_stash_is_asked_for_again_unseen_and_a_refused_address_is_no_default(
+    home: SetUpWorld,
+) -> None:
+    with StashSimulator(api_key="fake-stash-key", username="anna", password="fake-password") as stash:
+        setup = home.setting_up()
+        answers = [
+            "fake-stash-key",  # the key where the address belongs
+            "",  # takes the default, which is an address still
+            stash.url,
+            "fake-mistyped-key",
+            "fake-stash-key",
+        ]
+        talk = Conversation(setup, Wishes(stash_url="http://127.0.0.1:9"), asks=True, beside_json=False)
+        with CliRunner().isolation(input="\n".join(answers) + "\n") as (output, *_):
+            talk.console.file = sys.stdout
+            with suppress(click.Abort):  # the questions about Plex find nobody
+                talk.until_the_plan_is_seen()
+            said = output.getvalue().decode()
+    assert setup.state.stash is not None
+    assert said.count("takes no connections") == 2  # of the option, and of the default after the key was no address
+    assert "This is no address" in said
+    assert "Stash does not accept this key" in said
+    assert "[fake" not in said
+    assert "fake-mistyped-key" not in said
+    assert "fake-stash-key" not in said.replace("Address of Stash [http://127.0.0.1:9]: fake-stash-key", "")
+
+
+def test_no_key_of_stash_leads_back_to_its_address(home: SetUpWorld) -> None:
+    with StashSimulator(api_key="fake-stash-key", username="anna", password="fake-password") as stash:
+        setup = home.setting_up()
+        talk = Conversation(setup, Wishes(), asks=True, beside_json=False)
+        answers = [stash.url, "", home.stash.url]
+        with CliRunner().isolation(input="\n".join(answers) + "\n"), suppress(click.Abort):
+            talk.until_the_plan_is_seen()
+    assert setup.state.stash is not None
+    assert setup.state.stash.url == home.stash.url
 
 
 def test_a_no_at_the_end_changes_nothing(home: SetUpWorld) -> None:

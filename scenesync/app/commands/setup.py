@@ -10,6 +10,7 @@ import click
 
 from scenesync.app.commands import options
 from scenesync.app.context import AppContext, print_json, secrets_of
+from scenesync.app.counting import counted
 from scenesync.app.daemon import Daemon, SettingsSource
 from scenesync.app.daemon_switch import is_running
 from scenesync.app.dashboard_switch import DashboardWhenWanted
@@ -20,6 +21,7 @@ from scenesync.app.settings_values import LogLevel
 from scenesync.app.setup.setting_up import SetUp
 from scenesync.app.setup.terminal import Conversation, Wishes, somebody_is_there
 from scenesync.domain.setting_origin import is_decided
+from scenesync.reconciliation.planning import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -112,10 +114,20 @@ def setup(
         return LEFTOVERS
     if not as_json:
         click.echo(f"Written: {file}")
-        click.echo("The daemon that runs goes on with it by itself." if runs else "Start it with: scenesync run")
+        click.echo(_what_comes_next(process, runs=runs))
     if not runs and (start or talk.starts_now()):
         return Daemon(SettingsSource(app, None), DashboardWhenWanted()).run()
     return DONE
+
+
+def _what_comes_next(process: SetUp, *, runs: bool) -> str:
+    """Say what the daemon will do: it writes all that the plan has, without being asked again."""
+    assert process.state.plan is not None  # noqa: S101 - nothing is written before
+    changing = process.state.plan.totals.verdicts[Verdict.CHANGE]
+    begins = "The daemon that runs goes on with it by itself." if runs else "Start it with: scenesync run"
+    return (
+        f"{begins}\nIt then writes to Plex what the plan shows: {counted(changing, 'scene')}." if changing else begins
+    )
 
 
 def _secret_in(file: str | None) -> str:

@@ -63,7 +63,7 @@ class SetUp:
         self._answers: dict[str, Answer] = {}
         self._secrets: list[str] = []
         self.tried: dict[str, str] = {}
-        """The addresses that were tried last, whether they were good or not."""
+        """The addresses that were tried last, whether anybody answered there or not; none that cannot be an address."""
 
     @property
     def file(self) -> Path:
@@ -88,9 +88,10 @@ class SetUp:
 
     def try_stash(self, url: str | None = None, api_key: str | None = None) -> None:
         """Find Stash there; None leaves what is known."""
-        self._note_tried("stash_url", url)
         answers = _given(stash_url=url, stash_api_key=api_key)
-        found = reaching.try_stash(self.settings(**answers))
+        settings = self.settings(**answers)
+        self._note_tried("stash_url", url)
+        found = reaching.try_stash(settings)
         self._keep(answers, replace(back_to(self.state, Step.STASH), stash=found))
 
     def plex_tv(self) -> PlexTv:
@@ -125,9 +126,9 @@ class SetUp:
 
     def try_plex(self, url: str | None = None, token: str | None = None) -> None:
         """Find Plex there; None leaves what is known."""
-        self._note_tried("plex_url", url)
         answers = _given(plex_url=url, plex_token=token)
         settings = self.settings(**answers)
+        self._note_tried("plex_url", url)
         require_plex(settings)
         make_data_dir(settings.data_dir)
         found = reaching.try_plex(settings)

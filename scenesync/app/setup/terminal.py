@@ -88,7 +88,7 @@ class Conversation:
             except WHAT_CAN_GO_WRONG as error:
                 if not self.asks:
                     raise
-                self.console.print(f"  [red]no[/]  {_escaped(words_of(error))}")
+                self._refuse(words_of(error))
                 if step in {Step.LOOK, Step.PLAN} and not self._confirm("Try again?", default=True):
                     raise click.Abort from error
         self._show_plan()
@@ -111,7 +111,8 @@ class Conversation:
         setup = self.setup
         url = self._once("stash_url", self.wishes.stash_url)
         if not url and self._may_ask("stash_url"):
-            url = self._ask("Address of Stash", setup.tried.get("stash_url", setup.loaded.settings.stash_url))
+            known = setup.tried.get("stash_url", setup.loaded.settings.stash_url)
+            url = self._ask_address("Address of Stash", known)
         key = self._once("stash_api_key", self.wishes.stash_api_key)
         try:
             setup.try_stash(url or None, key or None)
@@ -119,10 +120,20 @@ class Conversation:
             if not self._may_ask("stash_api_key"):
                 raise
             self._say("Stash asks for a key. Create one there: Settings, Security, Authentication.")
-            setup.try_stash(url or None, self._secret("API key"))
+            self._stash_key(url)
         stash = setup.state.stash
-        assert stash is not None  # noqa: S101 - what a step leaves
-        self._found(f"Stash {stash.version} at {stash.url}, {counted(stash.scenes, 'scene')}")
+        if stash is not None:
+            self._found(f"Stash {stash.version} at {stash.url}, {counted(stash.scenes, 'scene')}")
+
+    def _stash_key(self, url: str) -> None:
+        """Ask for the key until one is taken, or until somebody gives none, to be asked for the address again."""
+        while key := self._secret("API key", default=""):
+            try:
+                self.setup.try_stash(url or None, key)
+            except StashUnauthorized:
+                self._refuse("Stash does not accept this key. Enter it again, or nothing to change the address.")
+            else:
+                return
 
     def _plex(self) -> None:
         self._title("Plex")
@@ -140,7 +151,7 @@ class Conversation:
             self._sign_in()
         else:
             known = setup.tried.get("plex_url") or setup.loaded.settings.plex_url
-            url = self._ask("Address of Plex", known or "http://localhost:32400")
+            url = self._ask_address("Address of Plex", known or "http://localhost:32400")
             setup.try_plex(url, self._secret("Token of the server's owner"))
         self._found_plex()
 
@@ -272,9 +283,17 @@ class Conversation:
     def _ask(self, question: str, default: str) -> str:
         return str(click.prompt(question, default=default, err=self._to_stderr)).strip()
 
-    def _secret(self, question: str) -> str:
+    def _ask_address(self, question: str, default: str) -> str:
+        """Ask for an address until it looks like one; what does not may be a secret, so it is not repeated."""
+        while not (url := self._ask(question, default)).casefold().startswith(("http://", "https://")):
+            self._refuse(f"This is no address: one begins with http:// or https://, such as {default}")
+        return url
+
+    def _secret(self, question: str, default: str | None = None) -> str:
         """Ask for what nobody may read over a shoulder."""
-        return str(click.prompt(f"{question} (it is not shown)", hide_input=True, err=self._to_stderr)).strip()
+        asked = f"{question} (it is not shown)"
+        answer = click.prompt(asked, default, hide_input=True, show_default=False, err=self._to_stderr)
+        return str(answer).strip()
 
     def _confirm(self, question: str, *, default: bool) -> bool:
         return click.confirm(question, default=default, err=self._to_stderr)
@@ -287,6 +306,9 @@ class Conversation:
 
     def _say(self, text: str) -> None:
         self.console.print(text, markup=False)
+
+    def _refuse(self, text: str) -> None:
+        self.console.print(f"  [red]no[/]  {_escaped(text)}")
 
     def _found(self, text: str) -> None:
         self.console.print(f"  [green]ok[/]  {_escaped(text)}")
