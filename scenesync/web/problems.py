@@ -108,11 +108,15 @@ def install(app: FastAPI) -> None:
 
 def _answer(request: Request, status: int, code: str, detail: str) -> Response:
     """Return the problem, as a page for who opened one in a browser."""
-    is_page = not request.url.path.startswith(DATA_PATHS) and "hx-request" not in request.headers
-    if is_page and "text/html" in request.headers.get("accept", ""):
+    if _wants_page(request):
         answer: Response = request.app.state.pages.problem(request, status, HTTPStatus(status).phrase, detail)
         return answer
     return problem(status, code, detail)
+
+
+def _wants_page(request: Request) -> bool:
+    is_page = not request.url.path.startswith(DATA_PATHS) and "hx-request" not in request.headers
+    return is_page and "text/html" in request.headers.get("accept", "")
 
 
 def _told(request: Request, error: Exception) -> Response:
@@ -120,8 +124,14 @@ def _told(request: Request, error: Exception) -> Response:
     return _answer(request, error.status, error.code, error.detail)
 
 
-def _invalid(_request: Request, error: Exception) -> Response:
+def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for nothing else
+    if _wants_page(request):
+        if all(each["loc"][0] == "path" for each in error.errors()):
+            return _answer(request, HTTPStatus.NOT_FOUND, "not-found", "")
+        return _answer(
+            request, HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", "The address says what means nothing here."
+        )
     # What was sent is not repeated: it may be a secret in the wrong place.
     errors = [f"{'.'.join(str(part) for part in each['loc'])}: {each['msg']}" for each in error.errors()]
     clean = [text.encode("utf-8", "replace").decode() for text in errors]

@@ -45,7 +45,16 @@ def test_pages_say_what_to_do_while_there_is_nothing_yet(tmp_path_factory: pytes
         assert "None yet." in page(browser, "/plan")
         assert "Compare both libraries" in page(browser, "/coverage")
         assert "SceneSync has not met this scene" in page(browser, "/scenes/4711")
-        assert "Stash has no scene 4711." in page(browser, "/parts/scenes/4711/compared")
+        missing = page(browser, "/parts/scenes/4711/compared")
+        assert "Stash has no scene 4711." in missing
+        assert '<div id="actions" hx-swap-oob="true">' in missing  # takes the place of what was offered before
+        assert "Sync now" not in missing
+        assert "Open in Stash" not in missing
+        for path in ("/scenes/abc", "/scenes/99999999999999999999999", "/nosuch"):
+            answer = browser.open(path, Accept="text/html")
+            assert (answer.status, answer.headers["content-type"].partition(";")[0]) == (404, "text/html"), path
+        answer = browser.open(f"/scenes?q={'a' * 201}", Accept="text/html")
+        assert (answer.status, "means nothing here" in answer.data.decode()) == (422, True)
 
 
 def test_the_overview_shows_the_sentence_the_latest_scene_and_what_fails_with_its_cure(

@@ -17,7 +17,7 @@ from scenesync.web.pages.login import Form
 from scenesync.web.pages.progress import TaskNamed, led_to, task_shown
 from scenesync.web.pages.scene_timeline import moments
 from scenesync.web.ports import Services
-from scenesync.web.problems import ProblemError, Unusable
+from scenesync.web.problems import NotFound, ProblemError, Unusable
 
 EDITS_SHOWN = 200
 LETTERS_SHOWN = 20
@@ -50,8 +50,15 @@ def compared_part(request: Request, services: ServicesGiven, scene_id: SceneInPa
     try:
         with asking_servers():
             found = services.scenes.show(scene_id)
+    except NotFound as error:  # Stash has answered: what leads there or needs it there is taken off the page
+        known = {**_known(services, scene_id), "is_missing": True}
+        return pages_of(request).render(
+            request, "scene_compared.html", **known, scene=None, why_not=error.detail, said=""
+        )
     except ProblemError as error:
-        return pages_of(request).render(request, "scene_compared.html", scene=None, why_not=error.detail)
+        return pages_of(request).render(
+            request, "scene_compared.html", scene=None, why_not=error.detail, is_missing=False
+        )
     return pages_of(request).render(
         request,
         "scene_compared.html",
@@ -110,6 +117,7 @@ def _known(services: Services, scene_id: int) -> dict[str, Any]:
     letters = services.letters.page(error=None, scene_id=scene_id, text=None, before=None, limit=LETTERS_SHOWN).items
     return {
         "facts": facts,
+        "is_missing": False,  # only Stash can say that
         "title": title_of(facts.known),
         "state": "waiting" if jobs else facts.known.state if facts.known is not None else "",
         "jobs": jobs,
