@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Final
 
 from scenesync.disk import reading
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PAGES_AT_ONCE: Final = 2_000
+STEPS_AT_ONCE: Final = 1_000_000
+"""Of SQLite's machine: some hundredths of a second."""
 PRIVATE: Final = 0o600
 _TIMEOUT_S: Final = 10.0
 _PRIMARY_CODE: Final = 0xFF
@@ -42,14 +44,23 @@ def copy_database(source: Path, target: Path, go_on: Callable[[], None]) -> None
         # The source's mode came along with its first page; a file that travels must need no log beside it.
         copy.execute("PRAGMA journal_mode=DELETE").fetchone()
         go_on()
-        require_sound(copy)
+        require_sound(copy, go_on)
 
 
-def require_sound(connection: sqlite3.Connection) -> None:
-    """Check the whole database, which reads it once. Raises Unsound, sqlite3.Error."""
+def require_sound(connection: sqlite3.Connection, go_on: Callable[[], None]) -> None:
+    """Check the whole database, which reads it once; ``go_on`` may raise to give up. Raises Unsound, sqlite3.Error."""
+
+    def is_given_up() -> bool:
+        with suppress(Exception):  # raised once more below: out of here it would not come through SQLite
+            go_on()
+            return False
+        return True
+
+    connection.set_progress_handler(is_given_up, STEPS_AT_ONCE)
     try:
         finding = str(connection.execute("PRAGMA integrity_check(1)").fetchone()[0])
     except sqlite3.DatabaseError as error:
+        go_on()
         if error.sqlite_errorcode & _PRIMARY_CODE not in _DAMAGED:
             raise
         raise Unsound(error.sqlite_errorname) from error

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from urllib3.util import Url
 
 CONNECT_S: Final = 5.0
-DEADLINE_S: Final = 15.0
+DEADLINE_S: Final = 10.0
 """By then the head of the answer must be there, however much of it has come."""
 _TOO_LATE: Final = "it did not answer in time"
 _PORTS: Final = {"http": 80, "https": 443}

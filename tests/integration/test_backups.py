@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from command_line import run_command
 
+from scenesync.app.background import RoundOver
 from scenesync.app.backup import making
 from scenesync.app.backup.archive import QUEUE, SPOOL, STATE, extract, read_contents
 from scenesync.app.backup.errors import BackupError, BackupUnusable, NothingToBackUp, RestoreRefused
@@ -453,7 +454,7 @@ def test_the_check_of_the_copy_holds_no_view_of_the_source(settings: Settings, m
     remember(settings, something="1")
     busy = []
 
-    def checked(_copy: sqlite3.Connection) -> None:
+    def checked(*_arguments: object) -> None:
         with closing(sqlite3.connect(database_file(settings.data_dir), isolation_level=None)) as writer:
             writer.execute("UPDATE fact SET value = '2'")
             writer.execute("PRAGMA busy_timeout=50")
@@ -463,6 +464,18 @@ def test_the_check_of_the_copy_holds_no_view_of_the_source(settings: Settings, m
     with open_state(settings):
         copying.copy_database(database_file(settings.data_dir), settings.data_dir / "copy.db", lambda: None)
     assert busy == [0], "the log could be emptied"
+
+
+def test_the_check_of_the_copy_can_be_given_up(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    remember(settings, something="1")
+    monkeypatch.setattr(copying, "STEPS_AT_ONCE", 1)
+    file = database_file(settings.data_dir)
+
+    def give_up() -> None:
+        raise RoundOver
+
+    with closing(sqlite3.connect(file)) as connection, pytest.raises(RoundOver):
+        copying.require_sound(connection, give_up)
 
 
 def test_what_went_wrong_when_the_backup_was_made_is_over_after_a_restore(settings: Settings) -> None:

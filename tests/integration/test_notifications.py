@@ -265,6 +265,17 @@ def test_messages_arrive_in_the_order_in_which_it_happened(watched: Watched) -> 
     assert watched.memo.waiting == ()
 
 
+def test_somebody_looks_between_messages_that_are_taken_slowly(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(teller_module, "LONGEST_PASS_S", 0.0)
+    watched.turn(stopped=tuple(Stopped(number, "renamed", "many") for number in (1, 2, 3)))
+    assert len(watched.receiver.posts) == 1
+    watched.turn()
+    watched.turn()
+    assert len(watched.receiver.posts) == 3
+
+
 def test_what_waited_for_too_long_while_nobody_worked_is_not_sent(
     watched: Watched, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_S: Final = 5.0
+LONGEST_PASS_S: Final = 30.0
+"""So long messages are sent before somebody looks again, however slowly they are taken."""
 
 
 class Teller:
@@ -69,7 +71,7 @@ class Teller:
 
         So nobody hears that Plex is down after having heard that it is back, and a way that fails is tried once a time.
         """
-        now, held = time.time(), set[str]()
+        now, held, began = time.time(), set[str](), time.monotonic()
         for parcel in self._recall().waiting:
             if end.is_set():
                 return
@@ -79,6 +81,8 @@ class Teller:
             if left is not None:
                 held.add(parcel.way)
             self._settle(parcel, left)
+            if time.monotonic() - began >= LONGEST_PASS_S:
+                return
 
     @staticmethod
     def _parcel(way: str, message: Message) -> Parcel:
