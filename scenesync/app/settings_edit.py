@@ -70,6 +70,16 @@ def write_settings(path: Path, values: Mapping[str, str | Sequence[str]]) -> Pat
     return target
 
 
+def why_not_writable(path: Path) -> str:
+    """Return why the settings file could not be written as things are, "" if nothing is seen to be in the way."""
+    target = path.resolve()
+    if target.exists() and not os.access(target, os.W_OK):
+        return f"{target} is write-protected."
+    if target.parent.exists() and not os.access(target.parent, os.W_OK):
+        return f"Nothing can be written into {target.parent}."
+    return ""
+
+
 def toml_string(text: str) -> String:
     """Return a text as TOML; in single quotes if it has backslashes, so that Windows paths stay readable."""
     return tomlkit.string(text, literal="\\" in text and "'" not in text and text.isprintable())

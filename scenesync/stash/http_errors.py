@@ -23,10 +23,11 @@ if TYPE_CHECKING:
 DETAIL_LIMIT: Final = 200
 """Characters of a server's own words in a message: Stash's errors can hold whole SQL statements (facts 3.1)."""
 
-_NEW_KEY: Final = (
+NEW_KEY: Final = (
     "Create an API key in Stash under Settings > Security > Authentication and set stash_api_key to it "
     "(SCENESYNC_STASH_API_KEY in the environment)."
 )
+WRONG_KEY: Final = "It does not accept the API key in stash_api_key."
 
 _REFUSED: Final = "it takes no connections. Is Stash running, and is stash_url right?"
 _NAME: Final = "its name is not known to DNS. Is stash_url right?"
@@ -93,10 +94,10 @@ class Login:
     def advice(self) -> str:
         """Return what a person can do about a refusal."""
         if self.has_key:
-            return f"It does not accept the API key in stash_api_key. {_NEW_KEY}"
+            return f"{WRONG_KEY} {NEW_KEY}"
         if self.has_cookie:
-            return f"The session that Stash gave the plugin has ended. {_NEW_KEY}"
-        return f"It wants an API key. {_NEW_KEY}"
+            return f"The session that Stash gave the plugin has ended. {NEW_KEY}"
+        return f"It wants an API key. {NEW_KEY}"
 
 
 def translate(error: Exception, server: str) -> StashUnavailable | None:
@@ -127,7 +128,7 @@ def judge_status(status: int, location: str, login: Login) -> StashUnavailable |
     if status == HTTPStatus.FORBIDDEN:
         return StashUnauthorized(
             f"Stash at {server} refused access (HTTP 403). It does so to everybody once it was reached from the "
-            f"internet without credentials: set a user name and password in Stash under Settings > Security. {_NEW_KEY}"
+            f"internet without credentials: set a user name and password in Stash under Settings > Security. {NEW_KEY}"
         )
     if redirects and status != HTTPStatus.NOT_MODIFIED:
         return StashUnavailable(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 class Ran:
     exit_code: int
     stdout: str
+    stderr: str
 
 
 def run_command(capsys: pytest.CaptureFixture[str], *arguments: str) -> Ran:
@@ -29,4 +30,5 @@ def run_command(capsys: pytest.CaptureFixture[str], *arguments: str) -> Ran:
         for logger, level, handlers in before:
             logger.setLevel(level)
             logger.handlers[:] = handlers
-    return Ran(exit_code, capsys.readouterr().out)
+    said = capsys.readouterr()
+    return Ran(exit_code, said.out, said.err)

@@ -137,24 +137,30 @@ def test_a_settings_file_that_cannot_be_written_is_named(
     home.toml.write_text("workers = 2\n", encoding="utf-8")
     # As it is for somebody who is not root.
     monkeypatch.setattr("scenesync.app.settings_edit.os.access", lambda path, _mode: str(path) != str(home.toml))
-    assert home.command(capsys, "--yes").exit_code == 1
+    ran = home.command(capsys, "--yes")
+    assert ran.exit_code == 1
+    assert ran.stderr == f"Error: {home.toml} is write-protected.\n"  # before anything was asked for
+    assert list(home.plex.requests) == []
+    assert home.command(capsys).exit_code == 3  # the plan can be looked at
     assert home.toml.read_text() == "workers = 2\n"
 
 
 @pytest.mark.parametrize(
-    ("options", "code"),
+    ("options", "code", "words"),
     [
-        (["--plex-url", "ftp://cellar", "--plex-token-file", "TOKEN"], 2),
-        (["--plex-url", "PLEX", "--plex-token-file", "WRONG"], 1),
-        (["--plex-url", "http://127.0.0.1:9", "--plex-token-file", "TOKEN"], 1),
-        (["--plex-url", "PLEX", "--plex-token-file", "TOKEN", "--library", "Attic"], 1),
-        ([], 2),
+        (["--plex-url", "ftp://cellar", "--plex-token-file", "TOKEN"], 2, "plex_url"),
+        (["--plex-url", "PLEX", "--plex-token-file", "WRONG"], 1, "Error: Plex does not accept this token."),
+        (["--plex-url", "http://127.0.0.1:9", "--plex-token-file", "TOKEN"], 1, "Error: Plex cannot be reached"),
+        (["--plex-url", "STASH", "--plex-token-file", "TOKEN"], 1, "is not a Plex server"),
+        (["--plex-url", "PLEX", "--plex-token-file", "TOKEN", "--library", "Attic"], 1, "called 'Attic'"),
+        ([], 2, "Nobody can be asked here"),
     ],
 )
 def test_what_does_not_work_is_said_and_leaves_no_settings(
-    home: SetUpWorld, capsys: pytest.CaptureFixture[str], options: list[str], code: int
+    home: SetUpWorld, capsys: pytest.CaptureFixture[str], options: list[str], code: int, words: str
 ) -> None:
     known = {
+        "STASH": home.stash.url,
         "PLEX": home.plex.url,
         "TOKEN": home.secret_file("token", TOKEN),
         "WRONG": home.secret_file("wrong", "fake-wrong-token"),
@@ -165,8 +171,31 @@ def test_what_does_not_work_is_said_and_leaves_no_settings(
     )
 
     assert ran.exit_code == code
+    assert words in ran.stderr
+    assert "GET /" not in ran.stderr
     assert not home.toml.exists()
     assert home.writes() == []
+
+
+def test_a_plex_given_as_stash_is_recognised_before_a_key_is_looked_for(
+    home: SetUpWorld, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ran = run_command(capsys, "setup", "--stash-url", home.plex.url, "--yes")
+
+    assert ran.exit_code == 1
+    assert ran.stderr.splitlines()[-1] == f"Error: At {home.plex.url} there is a Plex server, not Stash."
+
+
+def test_who_has_a_question_or_option_for_the_key_is_not_sent_to_a_setting(
+    home: SetUpWorld, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with StashSimulator(api_key="fake-stash-key", username="anna", password="fake-password") as stash:
+        wrong = home.secret_file("wrong", "fake-wrong-key")
+        ran = run_command(capsys, "setup", "--stash-url", stash.url, "--stash-api-key-file", wrong, "--yes")
+
+    assert ran.exit_code == 1
+    assert "It does not accept this API key. Create one in Stash" in ran.stderr
+    assert "stash_api_key" not in ran.stderr.casefold()
 
 
 def test_questions_are_asked_again_until_the_answers_work(home: SetUpWorld) -> None:

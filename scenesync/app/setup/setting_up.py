@@ -7,6 +7,7 @@ terminal and the first-run page are two faces of this.
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -19,10 +20,11 @@ from scenesync.app.settings_sources import COMMAND_LINE
 from scenesync.app.setup import first_plan, reaching
 from scenesync.app.setup.state import ASKED, State, Step, back_to, fixed
 from scenesync.app.version import VERSION
-from scenesync.domain.errors import LibraryNotFound, NeedsPerson, PermanentError, TransientError
-from scenesync.plex.exceptions import PlexPermanentError, PlexUnauthorized
+from scenesync.domain.errors import LibraryNotFound, NeedsPerson, PermanentError, StashUnauthorized, TransientError
+from scenesync.plex.exceptions import PlexPermanentError, PlexTransientError, PlexUnauthorized
 from scenesync.plex.sign_in import PlexTv
 from scenesync.queue.errors import QueueError
+from scenesync.stash.http_errors import NEW_KEY, WRONG_KEY
 from scenesync.store.errors import StoreError
 
 if TYPE_CHECKING:
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
 
     from scenesync.app.settings import LoadedSettings, Settings
     from scenesync.plex.sign_in import OfferedServer
+
+_REQUEST: Final = re.compile(r"^[A-Z]+ /\S*: ")
+"""What was asked of Plex, with which its errors begin: of use in a log."""
 
 Answer = str | tuple[str, ...]
 
@@ -213,10 +218,20 @@ def words_of(error: BaseException) -> str:
     """Return an error in words for a person who answers questions, not one who edits a file."""
     if isinstance(error, PlexUnauthorized) and "plex.tv" not in str(error):
         return "Plex does not accept this token. Sign in again, or copy the token of the server's owner."
+    if isinstance(error, StashUnauthorized):
+        return _words_of_stash(str(error))
+    if isinstance(error, PlexTransientError | PlexPermanentError):
+        return _REQUEST.sub("", str(error))
     if isinstance(error, SettingsError):
         # What was answered is laid over the settings like options of a command, which it is not.
         return " ".join(error.problems).replace(f" ({COMMAND_LINE})", "")
     return str(error) or type(error).__name__
+
+
+def _words_of_stash(text: str) -> str:
+    """Return a refusal without the names of settings, for whoever has a question or an option for the key."""
+    by_hand = "Create one in Stash under Settings > Security > Authentication, and give that."
+    return text.replace(NEW_KEY, by_hand).replace(WRONG_KEY, "It does not accept this API key.")
 
 
 def _given(**answers: str | None) -> dict[str, Answer]:

@@ -16,9 +16,10 @@ from scenesync.app.counting import counted
 from scenesync.app.plan_view import scene_lines, summary
 from scenesync.app.progress import BarView, LineView
 from scenesync.app.settings import SettingsError
+from scenesync.app.settings_edit import why_not_writable
 from scenesync.app.setup.setting_up import WHAT_CAN_GO_WRONG, words_of
 from scenesync.app.setup.state import Step, next_step
-from scenesync.domain.errors import StashUnauthorized
+from scenesync.domain.errors import NeedsPerson, StashUnauthorized
 from scenesync.reconciliation import plan_file
 from scenesync.reconciliation.planning import Verdict
 
@@ -82,16 +83,31 @@ class Conversation:
             self._say("A daemon works already; it goes on as it is set up now until you have seen the new plan.")
         else:
             self._say("Nothing is written to Plex, and no setting is changed, before you have seen the plan.")
+        self._tell_write_protection()
         while (step := next_step(self.setup.state)) in self._steps:
             try:
                 self._steps[step]()
             except WHAT_CAN_GO_WRONG as error:
                 if not self.asks:
-                    raise
+                    if isinstance(error, SettingsError | NeedsPerson):
+                        raise  # both have an exit status of their own
+                    raise click.ClickException(words_of(error)) from error
                 self._refuse(words_of(error))
                 if step in {Step.LOOK, Step.PLAN} and not self._confirm("Try again?", default=True):
                     raise click.Abort from error
         self._show_plan()
+
+    def _tell_write_protection(self) -> None:
+        """Say before any question that the answers could not be kept. Raises ClickException where they should be."""
+        why_not = why_not_writable(self.setup.file)
+        wishes = self.wishes
+        if not why_not:
+            return
+        if wishes.yes and (wishes.stash_url or wishes.plex_url or wishes.signs_in):
+            raise click.ClickException(why_not)
+        self._say(f"{why_not} What you answer could not be written at the end.")
+        if self.asks and not wishes.yes and not self._confirm("Go on, to see the plan?", default=False):
+            raise click.Abort
 
     def agrees(self) -> bool:
         """Ask whether what was shown shall happen."""
