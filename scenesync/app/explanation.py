@@ -34,7 +34,8 @@ class Explanation:
     ``refused`` has the files of the same name that were not taken, each with its reason; ``left_out_by`` is the filter
     (``domain.participation.Reason``) that leaves the scene out; ``scene_ids`` are all that claim one item;
     ``conflicts`` says what persons did to its fields in Plex. ``wanted`` is what Plex should show, ``planned`` its
-    items as they are, with what would be done; ``exists`` says whether Stash has it, as far as it could be asked.
+    items as they are, with what would be done; ``exists`` says whether Stash has it, as far as it could be asked;
+    ``is_judged`` says that both servers answered.
     """
 
     scene_id: int
@@ -53,6 +54,7 @@ class Explanation:
     dead_letters: list[str] = field(default_factory=list)
     attempts: list[str] = field(default_factory=list)
     exists: bool = True
+    is_judged: bool = True
     title: str = ""
     server_id: str = ""
     wanted: Mapping[Field, FieldValue] = field(default_factory=dict)
@@ -99,6 +101,7 @@ def explain_scene(installation: Installation, scene_id: int) -> Explanation:
         scene = installation.stash.scenes([scene_id]).get(scene_id)
     except (TransientError, StashRefused) as error:
         explanation.verdict = f"cannot be judged, since Stash cannot be asked. {error}"
+        explanation.is_judged = False
         return explanation
     if scene is None:
         explanation.verdict = "does not exist in Stash."
@@ -132,6 +135,7 @@ def _compare(installation: Installation, scene: Scene, explanation: Explanation)
         explanation.verdict = f"does not take part. {error}"
     except (TransientError, PermanentError) as error:
         explanation.verdict = f"cannot be judged, since Plex cannot be asked. {error}"
+        explanation.is_judged = False
     else:
         explanation.planned = planned
         explanation.rule = match.rule.value

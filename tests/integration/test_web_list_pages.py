@@ -121,6 +121,13 @@ def test_all_that_waits_is_dropped_at_once(world: WebWorld, browser: Browser) ->
     eventually(lambda: world.get("/status")["pending"] == 0)
     assert "Nothing waits." in page(browser, "/queue")
 
+    scene_id, _ = world.pair("in hand", title="In hand")
+    with world.plex.paused_on_write() as pause:
+        send(browser, f"/queue/scenes/{scene_id}/first")
+        assert pause.arrived.wait(20)
+        in_hand = "Nothing else waits: 1 job of the queue is in hand"
+        eventually(lambda: in_hand in words_of(page(browser, "/queue")))  # figures are kept for a moment
+
 
 def test_dead_letters_are_grouped_by_error_and_read_one_by_one(
     world: WebWorld, browser: Browser, monkeypatch: pytest.MonkeyPatch

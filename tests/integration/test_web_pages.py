@@ -204,7 +204,7 @@ def test_coverage_shows_both_sides_and_what_to_do(world: WebWorld, browser: Brow
 
 
 def test_while_plex_is_down_pages_show_what_is_known(world: WebWorld, browser: Browser) -> None:
-    scene_id, _ = world.pair("down", title="Down at noon")
+    scene_id, item = world.pair("down", title="Down at noon")
     world.synced(scene_id)
     eventually(lambda: "Written: " in page(browser, f"/scenes/{scene_id}"))
     world.plex.stop()
@@ -212,6 +212,11 @@ def test_while_plex_is_down_pages_show_what_is_known(world: WebWorld, browser: B
         assert "Written: " in page(browser, f"/scenes/{scene_id}")
         compared = words_of(page(browser, f"/parts/scenes/{scene_id}/compared"))
         assert "cannot be judged, since Plex cannot be asked" in compared
+        assert "What Stash has for Plex Title Down at noon" in compared
+        assert "In Plex, as last seen" in compared
+        assert f"item {item.rating_key}" in compared
+        assert "Rule by the file's path, as found" in compared
+        assert "no rule found it" not in compared
         for path in ("/", "/scenes", "/plan", "/coverage"):
             page(browser, path)
     finally:

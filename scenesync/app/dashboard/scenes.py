@@ -97,6 +97,8 @@ class KnownScenes:
             {
                 **explained.as_document(),
                 "title": explained.title,
+                "is_judged": explained.is_judged,
+                "wanted": {each.value: _plain(value) for each, value in explained.wanted.items()},
                 "stash_url": f"{installation.stash.base_url}/scenes/{scene_id}",
                 "compared": [_compared(installation, explained, step) for step in explained.planned],
                 "is_held": any(hold.scene_id == scene_id for hold in list_held(installation.database)),

@@ -81,6 +81,8 @@ class Scene(Document):
     dead_letters: list[str]
     attempts: list[str]
     stash_url: str = Field(description="The scene's page in Stash.")
+    is_judged: bool = Field(description="Whether both servers could be asked; if not, nothing is known to differ.")
+    wanted: dict[str, str | list[str]] = Field(description="What Plex should show by what Stash has, field by field.")
     compared: list[ComparedItem]
     is_held: bool
     is_pinned: bool

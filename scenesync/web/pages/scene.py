@@ -64,6 +64,7 @@ def compared_part(request: Request, services: ServicesGiven, scene_id: SceneInPa
         "scene_compared.html",
         scene=found,
         why_not="",
+        facts=None if found.is_judged else services.one_scene.facts(scene_id),
         candidates=services.one_scene.items(found.candidates),
         standing=_standings(found),
     )
