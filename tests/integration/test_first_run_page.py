@@ -22,16 +22,22 @@ from scenesync.app.cli import run_cli
 from scenesync.app.context import AppContext
 from scenesync.app.settings import LoadedSettings, Settings, SettingsError
 from scenesync.app.setup.first_run import lets_in_by_code, serve_until_set_up
+from scenesync.app.setup.first_run_desk import FirstRunDesk
 from scenesync.simulators.plex import faults
 from scenesync.simulators.plex_tv import connection
-from scenesync.web.guard.keys import Keys, new_code
+from scenesync.web.guard import one_time_code
+from scenesync.web.guard.keys import Keys
+from scenesync.web.guard.one_time_code import OneTimeCode
 from scenesync.web.pages.login import MOST_FIELDS
+from scenesync.web.problems import Conflict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 pytestmark = pytest.mark.integration
+
+_LOGGER = logging.getLogger("scenesync.app.setup.first_run")
 
 
 class FirstRunWorld(SetUpWorld):
@@ -47,20 +53,21 @@ class FirstRunWorld(SetUpWorld):
         return self
 
     def begin(self) -> PageBrowser:
-        logger = logging.getLogger("scenesync.app.setup.first_run")
-        logger.addHandler(self._lines)
-        try:
-            self._thread.start()
-            eventually(lambda: bool(self._lines.found(r"Set it up at")))
-        finally:
-            logger.removeHandler(self._lines)
+        _LOGGER.addHandler(self._lines)
+        self._thread.start()
+        eventually(lambda: bool(self._lines.found(r"Set it up at")))
         return PageBrowser(self._lines.found(r"at (http://\S+)/setup"))
 
     @property
     def code(self) -> str:
         return self._lines.found(r"one-time code (\S+?),")
 
+    @property
+    def newer_codes(self) -> list[str]:
+        return re.findall(r"the new one is (\S+)", "\n".join(self._lines.lines))
+
     def __exit__(self, *exc: object) -> None:
+        _LOGGER.removeHandler(self._lines)
         self._stop.set()
         if self._thread.ident is not None:
             self._thread.join(20)
@@ -341,12 +348,97 @@ def test_where_no_page_is_wanted_it_ends_with_the_hint(
     assert "`scenesync setup`" in said
 
 
+def test_a_code_that_nobody_used_is_over_and_the_new_one_is_printed(
+    home: FirstRunWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(one_time_code, "GOOD_FOR_S", 0.0)
+    browser = home.begin()
+    eventually(lambda: bool(home.newer_codes))
+    assert browser.log_in(home.newer_codes[-1]).status == 403
+    monkeypatch.setattr(one_time_code, "GOOD_FOR_S", 600.0)
+    assert browser.log_in(home.code).status == 403
+    eventually(lambda: browser.log_in(home.newer_codes[-1]).status == 303)
+    assert browser.step() == "Stash"
+
+
+def test_a_page_from_before_is_told_so_and_not_that_something_is_broken(
+    home: FirstRunWorld, browser: PageBrowser
+) -> None:
+    stale = {
+        "plex": {"url": home.plex.url, "token": TOKEN},
+        "sign-in": {},
+        "server": {"server": home.plex.machine_identifier},
+        "libraries": {"which": "all"},
+        "paths": {"take": "yes"},
+        "again": {},
+        "start": {},
+    }
+    for path, form in stale.items():
+        refused = browser.send(path, **form)
+        assert (path, refused.status) == (path, 409)
+        assert "Load the page again" in refused.json()["detail"]
+    browser.send("stash", url=home.stash.url, key="")
+    assert browser.send("stash", url="http://127.0.0.1:9").status == 409
+    browser.send("plex", url=home.plex.url, token=TOKEN)
+    browser.send("back", step="plex")
+    assert browser.send("libraries", which="all").status == 409
+    assert "fault of SceneSync" not in browser.words()
+    assert browser.step() == "Plex"
+
+
+def test_nothing_can_be_begun_any_more_once_the_page_has_ended(home: FirstRunWorld) -> None:
+    desk = FirstRunDesk(home.setting_up())
+    desk.stash(home.stash.url, "")
+    desk.stop()  # a cancel is for what goes on alone
+    desk.sign_in()
+    eventually(lambda: "Waiting" in doing(desk))
+    desk.close()
+    assert doing(desk) == ""
+    with pytest.raises(Conflict, match="is ending"):
+        desk.sign_in()
+    assert doing(desk) == ""
+    desk.plex(home.plex.url, TOKEN)  # and nobody has kept the turn
+    assert desk.view().step == "libraries"
+
+
+def test_an_end_that_comes_as_something_begins_ends_that_too(
+    home: FirstRunWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = FirstRunDesk(home.setting_up())
+    desk.stash(home.stash.url, "")
+    start, closing = threading.Thread.start, threading.Thread(target=desk.close)
+
+    def started_late(thread: threading.Thread) -> None:
+        if thread.name == "set-up":
+            start(closing)
+            closing.join(0.1)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", started_late)
+    desk.sign_in()
+    closing.join(10)
+    eventually(lambda: doing(desk) == "")
+    assert desk.view().step == "plex"
+    with pytest.raises(Conflict, match="is ending"):
+        desk.sign_in()
+
+
+def doing(desk: FirstRunDesk) -> str:
+    found = desk.view().doing
+    return "" if found is None else found.text
+
+
 def test_a_code_is_spent_once_however_it_is_written() -> None:
-    code = new_code()
+    one = OneTimeCode()
+    code = one.renewed()
+    assert one.renewed() == ""
     assert re.fullmatch(r"[2-9A-HJ-NP-Z]{4}(-[2-9A-HJ-NP-Z]{4}){2}", code)
-    keys = Keys("fake-http-key", code)
+    keys = Keys("fake-http-key", one)
+    assert Keys("fake-http-key", OneTimeCode()).asks_for_code
     assert not keys.lets_in(code[:-1])
     assert not keys.fits(code)
     assert keys.lets_in(code.lower())
     assert not keys.lets_in(code)
+    assert not keys.asks_for_code
+    assert one.renewed() == ""
     assert keys.lets_in("fake-http-key")

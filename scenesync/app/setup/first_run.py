@@ -1,8 +1,9 @@
 """What the daemon does without the settings that Plex needs: serve the first-run page until they are there.
 
 No work is begun meanwhile, and the page is the only thing that listens. It is behind the dashboard's own door: the host
-check, the API key or a session, CSRF tokens. Whoever starts SceneSync on this machine gets in by a code that is printed
-once and good for one session, since nobody has told them a key yet.
+check, the API key or a session, CSRF tokens. Whoever starts SceneSync on this machine gets in by a printed code that is
+good for one session, since nobody has told them a key yet; one that nobody uses is over after some minutes, and a new
+one is printed.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from scenesync.app.setup.setting_up import SetUp
 from scenesync.app.version import VERSION
 from scenesync.web.first_run.application import build_first_run
 from scenesync.web.guard.hosts import is_loopback
-from scenesync.web.guard.keys import new_code
+from scenesync.web.guard.one_time_code import OneTimeCode
 from scenesync.web.server import OpenDoor, WebServer
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def serve_until_set_up(
     no page can be had.
     """
     address = _address(loaded)
-    code = new_code() if lets_in_by_code(loaded.settings) else ""
+    code = OneTimeCode() if lets_in_by_code(loaded.settings) else None
 
     def protect(secrets: Iterable[str]) -> None:
         every = [*secrets_of(loaded.settings), address.api_key, *secrets]
@@ -66,10 +67,12 @@ def serve_until_set_up(
     log.warning(
         "not set up yet, so nothing is synced. Set it up at %s/setup %s, or with `scenesync setup`",
         server.url,
-        _how_to_get_in(loaded, code),
+        _how_to_get_in(loaded, code.renewed() if code is not None else ""),
     )
     try:
         while not stop.wait(LOOK_EVERY_S):
+            if code is not None and (text := code.renewed()):
+                log.warning("the one-time code before is over, the new one is %s", text)
             found = reload()
             if found is not None and not _missing(found):
                 if desk.is_done:
@@ -78,8 +81,8 @@ def serve_until_set_up(
                 return found
         return None
     finally:
-        desk.stop()
-        server.stop()
+        server.stop()  # so that nobody begins anything any more
+        desk.close()
 
 
 def _let_it_be_told(desk: FirstRunDesk, stop: threading.Event) -> None:

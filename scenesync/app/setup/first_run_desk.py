@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Final
 
 from scenesync.app.counting import counted
@@ -20,7 +21,7 @@ from scenesync.web.models.work import PlanTotals
 from scenesync.web.problems import Conflict, Unusable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from scenesync.app.setup.setting_up import SetUp
     from scenesync.app.setup.state import FirstPlan, FoundPaths, FoundPlex, FoundStash
@@ -29,6 +30,9 @@ log = logging.getLogger(__name__)
 
 SCENES_SHOWN: Final = 20
 ENDS_WITHIN_S: Final = 5.0
+_BY_ITSELF: Final = (Step.LOOK, Step.PLAN)
+"""What needs no answer."""
+_UNTIL_DONE: Final = tuple(step for step in Step if step is not Step.DONE)
 ASKS_AGAIN: Final = frozenset({Step.STASH, Step.PLEX, Step.SERVER, Step.LIBRARIES, Step.PATHS, Step.PLAN})
 _SECRETS: Final = ("stash_api_key", "plex_token")
 
@@ -38,7 +42,7 @@ class Stopped(Exception):
 
 
 class FirstRunDesk:
-    """The only one who touches the set-up, so an answer while something goes on is a Conflict."""
+    """The only one who touches the set-up: an answer while something goes on, or to another step, is a Conflict."""
 
     def __init__(self, setup: SetUp) -> None:
         self.was_told = threading.Event()
@@ -47,7 +51,11 @@ class FirstRunDesk:
         self._busy = threading.Lock()
         self._doing: Doing | None = None
         self._problem = ""
-        self._end = threading.Event()
+        self._ends = threading.Lock()
+        """Held to begin long work and to end it, so that neither misses the other."""
+        self._is_closed = False
+        self._cancelled = threading.Event()
+        """Of the work that goes on; each has its own."""
         self._worker: threading.Thread | None = None
         self._plan: tuple[FirstPlan, PlanShown] | None = None
 
@@ -77,54 +85,58 @@ class FirstRunDesk:
 
     def stash(self, url: str, api_key: str) -> None:
         """Try Stash there; empty leaves what is known."""
-        self._answer(lambda: self._setup.try_stash(url or None, api_key or None))
+        self._answer(lambda: self._setup.try_stash(url or None, api_key or None), Step.STASH)
 
     def plex(self, url: str, token: str) -> None:
         """Try Plex there; empty leaves what is known."""
-        self._answer(lambda: self._setup.try_plex(url or None, token or None))
+        self._answer(lambda: self._setup.try_plex(url or None, token or None), Step.PLEX)
 
     def sign_in(self) -> None:
         """Begin to sign in at plex.tv; the rest happens by itself, up to the choice of a server if there is one."""
-        self._begin("Asking plex.tv", self._signing_in)
+        with self._turn(Step.PLEX) as turn:
+            self._begin("Asking plex.tv", self._signing_in)
+            turn.pop_all()
 
     def server(self, machine_identifier: str) -> None:
         """Take one of the account's servers."""
-        self._answer(lambda: self._setup.choose_server(machine_identifier))
+        self._answer(lambda: self._setup.choose_server(machine_identifier), Step.SERVER)
 
     def libraries(self, names: Sequence[str]) -> None:
         """Take these libraries, all for none, and go on to look at the paths."""
-        self._answer(lambda: self._setup.choose_libraries(names))
-        self._go_on()
+        self._answer(lambda: self._setup.choose_libraries(names), Step.LIBRARIES, goes_on=True)
 
     def paths(self, *, take: bool) -> None:
         """Take the proposed path map or not, and go on to the plan."""
-        self._require(Step.PATHS)
-        self._answer(lambda: self._setup.decide_paths(take=take))
-        self._go_on()
+        self._answer(lambda: self._setup.decide_paths(take=take), Step.PATHS, goes_on=True)
 
     def again(self) -> None:
         """Do once more what failed."""
-        self._problem = ""
-        self._go_on()
+        self._answer(lambda: None, *_BY_ITSELF, goes_on=True)
 
     def stop(self) -> None:
-        """End what goes on, and wait for that."""
-        self._end.set()
-        if self._worker is not None:
-            self._worker.join(ENDS_WITHIN_S)
+        """Cancel what goes on, and wait for that."""
+        with self._ends:
+            self._cancelled.set()
+            worker = self._worker
+        if worker is not None:
+            worker.join(ENDS_WITHIN_S)
+
+    def close(self) -> None:
+        """End what goes on, for good: nothing can be begun any more."""
+        with self._ends:
+            self._is_closed = True
+        self.stop()
 
     def back(self, step: str) -> None:
         """Ask a step again."""
         if step not in ASKS_AGAIN:
             raise Unusable("There is no such step.", code="invalid-request")
-        self._answer(lambda: self._setup.back(Step(step)))
-        if step == Step.PLAN:  # needs no answer
-            self._go_on()
+        # Only a plan is made anew without an answer.
+        self._answer(lambda: self._setup.back(Step(step)), *_UNTIL_DONE, goes_on=step == Step.PLAN)
 
     def start(self) -> None:
         """Write the settings, now that the plan was seen."""
-        self._require(Step.START)
-        self._answer(self._setup.write)
+        self._answer(self._setup.write, Step.START)
 
     def told(self) -> None:
         """Hear that the last page was shown."""
@@ -132,25 +144,28 @@ class FirstRunDesk:
 
     # -- one thing at a time ------------------------------------------------------------------------------------------
 
-    def _require(self, step: Step) -> None:
-        if next_step(self._setup.state) is not step:
-            raise Conflict("Something else is to be answered first. Load the page again.")
-
-    def _answer(self, action: Callable[[], object]) -> None:
-        """Do something short; what goes wrong is shown."""
+    @contextmanager
+    def _turn(self, *steps: Step) -> Iterator[ExitStack]:
+        """Have the set-up alone, at one of these steps; who takes the stack over gives it back. Raises Conflict."""
         if not self._busy.acquire(blocking=False):
             raise Conflict("Something goes on. Wait for it, or cancel it.")
-        try:
+        with ExitStack() as turn:
+            turn.callback(self._busy.release)
+            # Not before: what went on a moment ago may have led elsewhere.
+            if next_step(self._setup.state) not in steps:
+                raise Conflict("This was answered already, or something else comes first. Load the page again.")
+            yield turn
+
+    def _answer(self, action: Callable[[], object], *steps: Step, goes_on: bool = False) -> None:
+        """Do something short, and begin what comes by itself after it; what goes wrong is shown. Raises Conflict."""
+        with self._turn(*steps) as turn:
             self._do(action)
-        finally:
-            self._busy.release()
+            if goes_on and not self._problem and next_step(self._setup.state) in _BY_ITSELF:
+                self._begin("Reading Plex's libraries", self._looking)
+                turn.pop_all()
 
     def _begin(self, text: str, action: Callable[[], object]) -> None:
-        """Do something long in a thread, and show how it gets on."""
-        if not self._busy.acquire(blocking=False):
-            raise Conflict("Something goes on. Wait for it, or cancel it.")
-        self._end.clear()
-        self._problem, self._doing = "", Doing(text)
+        """Do something long in a thread, which ends the turn, and show how it gets on. Raises Conflict once closed."""
 
         def run() -> None:
             try:
@@ -159,8 +174,14 @@ class FirstRunDesk:
                 self._doing = None
                 self._busy.release()
 
-        self._worker = threading.Thread(target=run, name="set-up", daemon=True)
-        self._worker.start()
+        with self._ends:
+            if self._is_closed:
+                raise Conflict("SceneSync is ending. Start it again to go on.")
+            self._cancelled = threading.Event()
+            self._problem, self._doing = "", Doing(text)
+            worker = threading.Thread(target=run, name="set-up", daemon=True)
+            worker.start()
+            self._worker = worker
 
     def _do(self, action: Callable[[], object]) -> None:
         self._problem = ""
@@ -174,11 +195,6 @@ class FirstRunDesk:
             log.exception("the set-up failed")
             self._problem = "This is a fault of SceneSync; its log has the details."
 
-    def _go_on(self) -> None:
-        """Begin what needs no answer, if that comes next."""
-        if not self._problem and next_step(self._setup.state) in {Step.LOOK, Step.PLAN}:
-            self._begin("Reading Plex's libraries", self._looking)
-
     def _looking(self) -> None:
         setup = self._setup
         if next_step(setup.state) is Step.LOOK:
@@ -187,7 +203,7 @@ class FirstRunDesk:
             setup.make_plan(self._progress)
 
     def _progress(self, text: str, done: int, total: int) -> None:
-        if self._end.is_set():
+        if self._cancelled.is_set():
             raise Stopped
         self._doing = Doing(text, done, total)
 
@@ -196,7 +212,7 @@ class FirstRunDesk:
         plex_tv = setup.plex_tv()
         pin = plex_tv.begin()
         self._doing = Doing("Waiting for you to sign in", link=plex_tv.link(pin))
-        token = plex_tv.wait(pin, self._end.wait)
+        token = plex_tv.wait(pin, self._cancelled.wait)
         if token is None:
             raise Stopped
         self._doing = Doing("Looking for your server")

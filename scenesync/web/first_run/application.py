@@ -20,11 +20,12 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from scenesync.web.first_run.ports import SetUpDesk
+    from scenesync.web.guard.one_time_code import OneTimeCode
     from scenesync.web.server import Address
 
 
-def build_first_run(desk: SetUpDesk, address: Address, *, version: str, code: str) -> ASGIApp:
-    """Return the application; ``code`` lets one person in once, "" for nobody without the key."""
+def build_first_run(desk: SetUpDesk, address: Address, *, version: str, code: OneTimeCode | None) -> ASGIApp:
+    """Return the application; ``code`` lets one person in once, None for nobody without the key."""
     keys = Keys(address.api_key, code)
     hosts = Hosts(address.trusted_hosts, address.host)
     app = FastAPI(title="SceneSync", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)

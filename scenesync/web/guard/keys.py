@@ -14,11 +14,13 @@ import threading
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from scenesync.web.guard.one_time_code import OneTimeCode
 
 SESSION_S: Final = 30 * 86_400.0
 MOST_ENDED: Final = 10_000
-_CODE_LETTERS: Final = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +35,15 @@ class Session:
 class Keys:
     """Knows the key and signs sessions. Every comparison takes the same time, right or wrong.
 
-    A ``code`` opens one session in place of the key, once. Raises ValueError for an empty key: there is no server
+    A ``code`` opens one session in place of the key. Raises ValueError for an empty key: there is no server
     without one.
     """
 
-    def __init__(self, api_key: str, code: str = "") -> None:
+    def __init__(self, api_key: str, code: OneTimeCode | None = None) -> None:
         if not api_key:
             raise ValueError("without a key nobody may be served")
         self._digest = hashlib.sha256(api_key.encode()).digest()
-        self._code_digest = hashlib.sha256(_plain(code).encode()).digest() if code else None
+        self._code = code
         self._signing_key = hmac.digest(api_key.encode(), b"scenesync session 1", "sha256")
         self._ended: OrderedDict[str, None] = OrderedDict()
         self._lock = threading.Lock()
@@ -53,18 +55,11 @@ class Keys:
     @property
     def asks_for_code(self) -> bool:
         """Whether a code can still be used."""
-        return self._code_digest is not None
+        return self._code is not None and not self._code.is_spent
 
     def lets_in(self, presented: str) -> bool:
         """Say whether it is the key, or the code, which is spent by that."""
-        if self.fits(presented):
-            return True
-        with self._lock:
-            digest = hashlib.sha256(_plain(presented).encode("utf-8", "replace")).digest()
-            if self._code_digest is None or not hmac.compare_digest(digest, self._code_digest):
-                return False
-            self._code_digest = None
-        return True
+        return self.fits(presented) or (self._code is not None and self._code.lets_in(presented))
 
     def begin_session(self) -> str:
         """Return the cookie of a new session."""
@@ -91,17 +86,6 @@ class Keys:
     def _signed(self, purpose: str, name: str) -> str:
         digest = hmac.digest(self._signing_key, f"{purpose}\n{name}".encode("utf-8", "replace"), "sha256")
         return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
-
-
-def new_code() -> str:
-    """Return a code of 60 random bits that is easy to type: no letter looks like another, however it is written."""
-    letters = "".join(secrets.choice(_CODE_LETTERS) for _ in range(12))
-    return "-".join((letters[:4], letters[4:8], letters[8:]))
-
-
-def _plain(code: str) -> str:
-    """Return a code as it is compared: how a person sets it apart, and capitals, mean nothing."""
-    return code.replace("-", "").replace(" ", "").upper()
 
 
 def same_token(presented: str, session: Session) -> bool:

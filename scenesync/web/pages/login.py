@@ -61,7 +61,7 @@ def log_in(request: Request, form: Form) -> Response:
         return answer
     if not keys.lets_in(form.get("key", "").strip()):
         tries.failed(address)
-        message = "That is not the code." if keys.asks_for_code else "That is not the key."
+        message = "That is not the code, or a newer one was printed." if keys.asks_for_code else "That is not the key."
         return _asked(request, next_path, message, HTTPStatus.FORBIDDEN)
     tries.forget(address)
     answer = RedirectResponse(pages.url(next_path), HTTPStatus.SEE_OTHER)
