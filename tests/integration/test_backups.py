@@ -258,6 +258,17 @@ def test_the_oldest_beyond_what_is_kept_go_and_other_files_stay(tmp_path: Path) 
     assert sorted(folder.iterdir()) == sorted([made.path, old[3], *before[1:], *others])
 
 
+def test_a_folder_that_takes_no_file_is_named_without_the_names_of_our_own_files(
+    settings: Settings, tmp_path: Path
+) -> None:
+    folder = tmp_path / "elsewhere"
+    (folder / LOCK).mkdir(parents=True)  # no file can be made in its place, for whoever asks
+    with pytest.raises(BackupError) as refused:
+        back_up(settings, to=folder)
+    assert str(refused.value).startswith(f"No backup can be written into {folder} (")
+    assert LOCK not in str(refused.value)
+
+
 def test_with_to_nothing_is_deleted(settings: Settings, tmp_path: Path) -> None:
     remember(settings, something="1")
     there = tmp_path / "usb"

@@ -148,7 +148,12 @@ def _folder_of(settings: Settings, to: Path | None) -> Path:
 def _alone_in(folder: Path) -> Iterator[None]:
     """Keep others from making a backup in ``folder`` meanwhile, and clear away what killed ones left."""
     lock = KernelLock(folder / LOCK)
-    if not lock.acquire(WAIT_FOR_ANOTHER_S):
+    try:
+        is_alone = lock.acquire(WAIT_FOR_ANOTHER_S)
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise BackupError(f"No backup can be written into {folder} ({why}).") from error
+    if not is_alone:
         raise BackupError(f"Another backup is being made in {folder}. Try again when it is done.")
     try:
         for left in folder.glob(f"{SCRATCH}*"):
