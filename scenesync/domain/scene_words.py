@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 STATES: Final = {
@@ -71,6 +72,8 @@ CLASSES: Final = {
 }
 
 DIFFERS: Final = "differs in "
+_REQUEST: Final = re.compile(r"(?<=\. )[A-Z]+ /\S*: ")
+"""What was asked of a server, with which its errors begin: of use in a log."""
 
 
 def outcome_name(outcome: str) -> str:
@@ -107,8 +110,8 @@ def class_name(name: str, detail: str | None) -> str:
 
 
 def verdict_words(verdict: str) -> str:
-    """Return the one sentence about a scene with its fields as they are called on a page."""
+    """Return the one sentence about a scene with its fields as they are called on a page, and without requests."""
     if not verdict.startswith(DIFFERS):
-        return verdict
+        return _REQUEST.sub("", verdict)
     fields = verdict.removeprefix(DIFFERS).removesuffix(".").split(", ")
     return f"{DIFFERS}{', '.join(field_name(field).lower() for field in fields)}."

@@ -196,6 +196,8 @@ def test_a_form_that_means_no_scenes_is_refused(form: dict[str, str]) -> None:
 def test_words_are_those_of_people() -> None:
     assert verdict_words("differs in titleSort, originallyAvailableAt.") == "differs in sort title, date."
     assert verdict_words("is in sync.") == "is in sync."
+    told = "cannot be judged, since Plex cannot be asked. GET /identity: Plex did not answer in time"
+    assert verdict_words(told) == "cannot be judged, since Plex cannot be asked. Plex did not answer in time"
     assert class_name("matched", "name_size") == "matched by the file's name and size"
     assert class_name("left_out", "exclude_tags") == "left out: exclude_tags"
     assert words.ticked("set `a < b` & go") == "set <code>a &lt; b</code> &amp; go"
