@@ -22,6 +22,7 @@ from scenesync.app.photo_settings import photo_address, why_photos_cannot_work, 
 from scenesync.app.settings import SettingsError, not_yet_effective
 from scenesync.app.stash_checks import check_stash_looks
 from scenesync.domain.errors import PermanentError, TransientError
+from scenesync.domain.setting_origin import is_decided
 from scenesync.notify.apprise_way import MISSING, is_installed
 from scenesync.queue.errors import QueueDamaged, QueueDiskFull, QueueError
 from scenesync.store.errors import StoreError
@@ -69,7 +70,7 @@ def run_checks(loaded: LoadedSettings, stash: StashClient | None = None) -> Iter
 
 
 def _check_settings(loaded: LoadedSettings) -> Iterator[Check]:
-    changed = sum(origin != "default" for origin in loaded.origins.values())
+    changed = sum(is_decided(origin) for origin in loaded.origins.values())
     yield Check("settings", Verdict.OK, f"{changed} of {len(loaded.origins)} differ from their defaults")
     for warning in loaded.warnings:
         yield Check("settings", Verdict.WARNING, warning)
