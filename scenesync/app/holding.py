@@ -17,11 +17,14 @@ if TYPE_CHECKING:
     from scenesync.domain.holds import Hold
 
 
-def release_holds(settings: Settings, scene_ids: Sequence[int] | None) -> int:
-    """Let these scenes be synced again, None: all of them; return how many were held. Raises StoreError."""
+def release_holds(settings: Settings, scene_ids: Sequence[int] | None, *, repairs: bool = False) -> int:
+    """Let these scenes be synced again, None: all of them; return how many were held.
+
+    ``repairs`` as for ``open_installation``. Raises StoreError.
+    """
     if not database_file(settings.data_dir).exists():
         return 0
-    with open_state(settings) as database:
+    with open_state(settings, repairs=repairs) as database:
         return release_held(database, scene_ids)
 
 

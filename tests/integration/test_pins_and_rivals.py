@@ -120,7 +120,7 @@ class TestPins:
             session = world.session(installation)
             session.index.refresh()
             scene = installation.stash.scenes([scene_id])[scene_id]
-            looked = session.scene_sync.look(scene)
+            [looked] = session.scene_sync.look_at_all([scene])
             assert unpin_scene(installation, scene_id)
             if repinned:
                 pin_scene(installation, scene_id, other.rating_key)

@@ -105,7 +105,7 @@ def apply(app: AppContext, *, file: Path, dry_run: bool, wait_s: float, as_json:
             click.echo(f"The plan still holds for all of its {len(planned)} scenes.")
         return DONE
     chosen = [scene.scene_id for scene in planned]
-    release_holds(settings, chosen)
+    release_holds(settings, chosen, repairs=True)
     with open_queue(settings, repairs=True) as queue:
         enqueue_ids(queue, chosen)
     report = work_off(settings, view_for("applying", as_json=as_json), unreachable_for_s=wait_s)

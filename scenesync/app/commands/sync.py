@@ -70,7 +70,7 @@ def sync(
     if not no_wait:
         require_plex(settings)
     if scene_ids or include_held:
-        release_holds(settings, scene_ids or None)
+        release_holds(settings, scene_ids or None, repairs=True)
     result = enqueue(settings, scene_ids, since=since, look=force)
     if no_wait:
         if as_json:

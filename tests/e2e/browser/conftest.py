@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from chromium import BROWSER, DRIVER, Chromium
-from household import Household, furnish
+from browser_household import Household, furnish
 from live_world import LiveWorld
 
 if TYPE_CHECKING:

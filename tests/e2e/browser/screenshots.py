@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from chromium import PHONE, WIDE, Chromium, Scheme
-from household import KEY, furnish, is_quiet
+from browser_household import KEY, furnish, is_quiet
 from live_world import LiveWorld, eventually
 from PIL import Image
 
 from scenesync.web.pages.frame import NAVIGATION
 
 if TYPE_CHECKING:
-    from household import Household
+    from browser_household import Household
 
 ROOT: Final = Path(__file__).parents[3]
 SIZES: Final = {"wide": WIDE, "narrow": PHONE}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 from chromium import LOOKS, PHONE, WIDE
-from household import KEY, UNSETTLED
+from browser_household import KEY, UNSETTLED
 from live_world import eventually
 from selenium.webdriver.common.keys import Keys
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from chromium import Chromium
-    from household import Household
+    from browser_household import Household
 
 pytestmark = pytest.mark.e2e
 
