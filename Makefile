@@ -52,7 +52,7 @@ run: $(READY) ## the daemon, with the settings of this machine
 	$(BIN)/scenesync run
 
 reference: $(READY) ## regenerate docs/SETTINGS.md and docs/COMMANDS.md
-	$(BIN)/python -m scenesync.app.settings_reference > docs/SETTINGS.md
+	$(BIN)/python -m scenesync.app.configuration.reference > docs/SETTINGS.md
 	$(BIN)/python -m scenesync.app.command_reference > docs/COMMANDS.md
 
 screenshots: $(READY) ## pictures of every page in build/screenshots, and those that docs/images has

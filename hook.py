@@ -30,10 +30,10 @@ def main() -> None:
     def start(action: str, text: str) -> "str | None":
         import os  # noqa: PLC0415 (rarely needed, as the next one)
 
-        from scenesync.app import plugin_entry  # noqa: PLC0415
+        from scenesync.app.plugin import entry  # noqa: PLC0415
 
         environment = dict(os.environ)  # noqa: TID251 (as above)
-        problem: str | None = getattr(plugin_entry, action)(PLUGIN_DIR, data_dir, text, environment)
+        problem: str | None = getattr(entry, action)(PLUGIN_DIR, data_dir, text, environment)
         return problem
 
     inbox.run(sys.stdin.buffer.read(), data_dir, variable("SCENESYNC_AUTOSTART"), start)

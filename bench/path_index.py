@@ -22,7 +22,7 @@ from scenesync.domain.paths import path_key
 from scenesync.plex.client import PlexClient
 from scenesync.store.database import open_database
 from scenesync.store.path_index import PathIndexStore
-from scenesync.worker.library_index import LibraryIndex
+from scenesync.worker.finding.library_index import LibraryIndex
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

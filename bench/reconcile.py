@@ -24,7 +24,7 @@ from scenesync.domain.diff import Baseline, ItemBaselines
 from scenesync.domain.fields import Field
 from scenesync.store.baselines import BaselineStore
 from scenesync.store.traces import TraceStore
-from scenesync.worker.listing import shown_items
+from scenesync.worker.finding.listing import shown_items
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

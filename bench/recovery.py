@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from bench.figures import Benchmark, Beside, Curve, Figure, at_most
 from bench.product import open_product
 from bench.simulated_servers import ServerProcess
-from scenesync.worker.pacing import BURST_S, FIRST_RATE, FULL_RATE
+from scenesync.worker.availability.pacing import BURST_S, FIRST_RATE, FULL_RATE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -22,9 +22,9 @@ from pydantic import SecretStr
 from bench.figures import Benchmark, Figure, at_least, at_most, interleaved, paired_ratio
 from bench.product import Product, open_product
 from bench.simulated_servers import ServerProcess
+from scenesync.app.configuration.model import KEYS
 from scenesync.app.dashboard.serving import Dashboard
 from scenesync.app.settings import CONFIG_FILE_NAME, LoadedSettings
-from scenesync.app.settings_model import KEYS
 from scenesync.worker.loop import LoopLimits
 
 if TYPE_CHECKING:

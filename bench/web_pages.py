@@ -19,12 +19,12 @@ from pydantic import SecretStr
 
 from bench.child import answers, peak_mib
 from bench.figures import Benchmark, Figure, at_most
+from scenesync.app.configuration.model import KEYS
 from scenesync.app.dashboard.serving import Dashboard
 from scenesync.app.data_directory import PLANS_FOLDER
 from scenesync.app.installation import Installation, open_installation
 from scenesync.app.opening import open_queue
 from scenesync.app.settings import CONFIG_FILE_NAME, LoadedSettings, Settings
-from scenesync.app.settings_model import KEYS
 from scenesync.domain.diff import FieldChange
 from scenesync.domain.fields import Field
 from scenesync.domain.item import ListedItem, MediaPart
@@ -47,7 +47,7 @@ from scenesync.web.models import work
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from scenesync.worker.plex_connection import PlexSession
+    from scenesync.worker.availability.plex_connection import PlexSession
 
 KEY: Final = "fake-benchmark-key-0123456789"
 NOWHERE: Final = "http://127.0.0.1:9"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
 
-from scenesync.app.times import parse_since
+from scenesync.app.wording.times import parse_since
 from scenesync.domain.batches import batched
 from scenesync.intake.selection import all_scenes
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from scenesync.domain import circuit as steps
 from scenesync.domain.circuit import LIMITS_WHILE_PROBED, Circuit, CircuitState
 from scenesync.store.circuits import CircuitStore
-from scenesync.worker.health import SERVICES
+from scenesync.worker.availability.health import SERVICES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from scenesync.store.collections import CollectionStore
 from scenesync.store.memory import Memory
-from scenesync.worker.collection_order import CollectionOrder
-from scenesync.worker.collection_texts import CollectionTexts, WritePolicy
-from scenesync.worker.collection_upkeep import CollectionUpkeep
-from scenesync.worker.collections import Collections
+from scenesync.worker.collections.membership import Collections
+from scenesync.worker.collections.order import CollectionOrder
+from scenesync.worker.collections.texts import CollectionTexts, WritePolicy
+from scenesync.worker.collections.upkeep import CollectionUpkeep
 
 if TYPE_CHECKING:
     from scenesync.domain.item import ServerIdentity
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from scenesync.store.baselines import BaselineStore
     from scenesync.store.database import Database
     from scenesync.store.journal import JournalStore
-    from scenesync.worker.images import ImageSync
+    from scenesync.worker.artwork.images import ImageSync
     from scenesync.worker.scene_sync import SyncOptions
     from scenesync.worker.write_limit import WriteLimit
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from scenesync.app.installation import sync_options
-from scenesync.app.times import moment
+from scenesync.app.wording.times import moment
 from scenesync.domain.desired import desired_fields, shown_title
 from scenesync.domain.errors import AmbiguousMatch, PermanentError, SceneSkipped, StashRefused, TransientError
 from scenesync.domain.matching import beside

@@ -20,13 +20,13 @@ from scenesync.app.clients import (
     stash_client,
 )
 from scenesync.app.collection_parts import keepers_of_collections
+from scenesync.app.configuration.fields import conflict_policies, enabled_fields, field_rules, photo_policy
 from scenesync.app.data_directory import PLANS_FOLDER, make_data_dir
-from scenesync.app.field_settings import conflict_policies, enabled_fields, field_rules, photo_policy
-from scenesync.app.guarded_runs import GoneScenes, GuardedScenes, PolledScenes
+from scenesync.app.doctor.photo_settings import photo_address, why_photos_cannot_work
 from scenesync.app.opening import open_state, queue_at
-from scenesync.app.photo_settings import photo_address, why_photos_cannot_work
+from scenesync.app.running.guarded_runs import GoneScenes, GuardedScenes, PolledScenes
+from scenesync.app.running.stash_looks import StashLooks
 from scenesync.app.settings import participation, require_plex
-from scenesync.app.stash_looks import StashLooks
 from scenesync.domain.blast_radius import BlastLimits
 from scenesync.domain.circuit import LIMITS_WHILE_PROBED
 from scenesync.domain.departure import OnDestroy
@@ -56,27 +56,27 @@ from scenesync.store.proofs import ProofStore
 from scenesync.store.scene_states import SceneStateStore
 from scenesync.store.service_state import ServiceStateStore
 from scenesync.store.traces import TraceStore
+from scenesync.worker.artwork.images import ImageSync
+from scenesync.worker.artwork.photos import PhotoSettings, PhotoSync
+from scenesync.worker.availability.gate import Gate
+from scenesync.worker.availability.health import PLEX, STASH, HealthRecorder, log_circuit_change
+from scenesync.worker.availability.pacing import Pacing
+from scenesync.worker.availability.plex_connection import PlexConnection, PlexSession
+from scenesync.worker.availability.shared_circuit import SharedCircuit
+from scenesync.worker.availability.stash_connection import StashConnection
 from scenesync.worker.circuit_breaker import CircuitBreaker
-from scenesync.worker.collection_upkeep import NoJournal
+from scenesync.worker.collections.upkeep import NoJournal
 from scenesync.worker.departures import Departures
 from scenesync.worker.fan_out_steps import SceneMemory
-from scenesync.worker.gate import Gate
-from scenesync.worker.health import PLEX, STASH, HealthRecorder, log_circuit_change
-from scenesync.worker.images import ImageSync
-from scenesync.worker.library_index import LibraryIndex
-from scenesync.worker.locator import Locator
+from scenesync.worker.finding.library_index import LibraryIndex
+from scenesync.worker.finding.locator import Locator
+from scenesync.worker.finding.rivals import Rivals
 from scenesync.worker.loop import LoopLimits, WorkLoop
-from scenesync.worker.pacing import Pacing
-from scenesync.worker.photos import PhotoSettings, PhotoSync
-from scenesync.worker.plex_connection import PlexConnection, PlexSession
 from scenesync.worker.processor import SyncWorker
 from scenesync.worker.proof import ProofDesk
-from scenesync.worker.rivals import Rivals
 from scenesync.worker.scene_sync import SceneSync, SyncOptions
-from scenesync.worker.shared_circuit import SharedCircuit
-from scenesync.worker.stash_connection import StashConnection
 from scenesync.worker.unchanged import Unchanged
-from scenesync.worker.undoing import Undoing
+from scenesync.worker.undo.undoing import Undoing
 from scenesync.worker.wanted import Wanted
 from scenesync.worker.write_limit import ReadLimit, WriteLimit
 
@@ -92,7 +92,7 @@ if TYPE_CHECKING:
     from scenesync.queue.port import Letters, Queue
     from scenesync.stash.client import StashClient
     from scenesync.store.database import Database
-    from scenesync.worker.images import PictureJournal
+    from scenesync.worker.artwork.images import PictureJournal
 
 log = logging.getLogger(__name__)
 

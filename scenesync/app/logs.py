@@ -13,7 +13,7 @@ from scenesync.stash.plugin_protocol import level_of, log_lines
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from scenesync.app.settings_values import LogFormat, LogLevel
+    from scenesync.app.configuration.values import LogFormat, LogLevel
 
 _SHORTEST_SECRET: Final = 4
 """Shorter texts would be cut out of innocent words."""

@@ -11,14 +11,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from scenesync.app.counting import counted
 from scenesync.app.data_directory import database_file, make_data_dir, queue_folder, worker_lock
 from scenesync.app.exit_codes import DONE, LEFTOVERS
 from scenesync.app.installation import open_installation
 from scenesync.app.patience import UNREACHABLE_FOR_S
-from scenesync.app.progress import ProgressWatch
-from scenesync.app.second_look import make_good
-from scenesync.app.signals import stopping_on_signals
+from scenesync.app.running.second_look import make_good
+from scenesync.app.running.signals import stopping_on_signals
+from scenesync.app.wording.counting import counted
+from scenesync.app.wording.progress import ProgressWatch
 from scenesync.domain.errors import NeedsPerson, PermanentError, StashUnavailable
 from scenesync.domain.outcome import Attempt, Outcome
 from scenesync.plex.exceptions import PlexServerDown
@@ -27,15 +27,15 @@ from scenesync.queue.snapshot import read_snapshot
 from scenesync.store.database import open_database
 from scenesync.store.pauses import PauseStore
 from scenesync.store.service_state import ServiceStateStore
-from scenesync.worker.health import PLEX, STASH
+from scenesync.worker.availability.health import PLEX, STASH
 from scenesync.worker.loop import LoopLimits
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from scenesync.app.progress import ProgressView
     from scenesync.app.settings import Settings
+    from scenesync.app.wording.progress import ProgressView
     from scenesync.queue.records import QueueSnapshot
     from scenesync.stash.client import StashClient
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 from scenesync.app.data_directory import LOCK_FILE, database_file, queue_folder
-from scenesync.app.looked import LISTENING, Listening, looked_at
+from scenesync.app.running.looked import LISTENING, Listening, looked_at
 from scenesync.domain import circuit as circuits
 from scenesync.domain.circuit import LIMITS_WHILE_PROBED
 from scenesync.queue.file_lock import held_elsewhere
@@ -22,8 +22,8 @@ from scenesync.store.outages import OutageStore
 from scenesync.store.pauses import PauseStore
 from scenesync.store.reconciliations import Reconciliation, latest_reconciliation
 from scenesync.store.service_state import PLEX_NOTIFICATIONS, UNKNOWN, ServiceStateStore
-from scenesync.worker.health import PLEX, SERVICES, STASH
-from scenesync.worker.reliability import WINDOW_S, Reliability, reliability
+from scenesync.worker.availability.health import PLEX, SERVICES, STASH
+from scenesync.worker.availability.reliability import WINDOW_S, Reliability, reliability
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

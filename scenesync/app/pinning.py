@@ -11,8 +11,8 @@ from scenesync.intake.selection import enqueue_ids
 from scenesync.queue.dead_letters import LetterFilter
 from scenesync.store.journal import JournalStore
 from scenesync.store.pins import PinStore
-from scenesync.worker.library_index import choose_libraries
-from scenesync.worker.locator import pins_to
+from scenesync.worker.finding.library_index import choose_libraries
+from scenesync.worker.finding.locator import pins_to
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -13,7 +13,7 @@ from scenesync.app.choosing import chosen_scenes
 from scenesync.app.context import print_json
 from scenesync.app.exit_codes import DONE
 from scenesync.app.installation import open_installation
-from scenesync.app.plan_view import scene_lines, summary
+from scenesync.app.wording.plan import scene_lines, summary
 from scenesync.reconciliation import plan_file
 from scenesync.reconciliation.planning import PlannedScene, Totals, Verdict, plan_scenes
 

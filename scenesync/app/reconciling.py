@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from scenesync.app.configuration.fields import conflict_policies
 from scenesync.app.data_directory import make_data_dir
-from scenesync.app.field_settings import conflict_policies
 from scenesync.app.installation import open_installation
 from scenesync.app.one_shot import work_off
 from scenesync.app.patience import UNREACHABLE_FOR_S
+from scenesync.app.running.signals import stopping_on_signals
 from scenesync.app.scene_standings import of_looked
-from scenesync.app.signals import stopping_on_signals
 from scenesync.domain.departure import OnDestroy
 from scenesync.domain.diff import ConflictPolicy
 from scenesync.domain.errors import TransientError
@@ -32,7 +32,7 @@ from scenesync.store.proofs import ProofStore
 from scenesync.store.reconciliations import Reconciliation, ReconciliationStore
 from scenesync.store.scene_states import SceneStateStore
 from scenesync.store.traces import TraceStore
-from scenesync.worker.listing import shown_items
+from scenesync.worker.finding.listing import shown_items
 
 if TYPE_CHECKING:
     import threading
@@ -43,14 +43,14 @@ if TYPE_CHECKING:
 
     from scenesync.app.installation import Installation
     from scenesync.app.one_shot import Report
-    from scenesync.app.progress import ProgressView
     from scenesync.app.settings import Settings
+    from scenesync.app.wording.progress import ProgressView
     from scenesync.domain.scene import Scene
     from scenesync.reconciliation.findings import Findings, Looked
     from scenesync.reconciliation.reconciling import Watch
     from scenesync.reconciliation.taking import Taker
     from scenesync.stash.client import StashClient
-    from scenesync.worker.plex_connection import PlexSession
+    from scenesync.worker.availability.plex_connection import PlexSession
 
 LOCK_FILE: Final = "reconcile.lock"
 WAIT_FOR_ANOTHER_EVERY_S: Final = 0.25

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import SecretStr, ValidationError
 
-from scenesync.app.settings_errors import SettingsError, closest, wrong_value
-from scenesync.app.settings_model import (
+from scenesync.app.configuration.errors import SettingsError, closest, wrong_value
+from scenesync.app.configuration.model import (
     ENV_PREFIX,
     KEYS,
     LATER_KEYS,
@@ -23,7 +23,7 @@ from scenesync.app.settings_model import (
     Settings,
     default_data_dir,
 )
-from scenesync.app.settings_sources import (
+from scenesync.app.configuration.sources import (
     CONFIG_VARIABLE,
     Given,
     Layer,
@@ -37,7 +37,7 @@ from scenesync.app.settings_sources import (
     unknown_keys,
     unknown_variable,
 )
-from scenesync.app.settings_values import ARROW, Refused, local_path
+from scenesync.app.configuration.values import ARROW, Refused, local_path
 from scenesync.domain.participation import Participation
 from scenesync.domain.paths import PathRule
 from scenesync.domain.setting_origin import DEFAULT

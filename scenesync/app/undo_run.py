@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from scenesync.app.installation import Installation
     from scenesync.domain.journal import JournalFilter
-    from scenesync.worker.undo_work import UndoneScene
+    from scenesync.worker.undo.work import UndoneScene
 
 SCENES_AT_ONCE: Final = 50
 BUSY_FOR_S: Final = 60.0

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from scenesync.domain.job import ClaimedJob
     from scenesync.domain.scene import Scene
+    from scenesync.worker.availability.plex_connection import PlexSession
     from scenesync.worker.circuit_breaker import Permit
-    from scenesync.worker.plex_connection import PlexSession
     from scenesync.worker.sync_plan import Decided, SyncResult
 
 

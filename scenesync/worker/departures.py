@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from scenesync.domain.item import Item
     from scenesync.domain.job import Job
     from scenesync.domain.showing import SceneTrace
-    from scenesync.worker.locator import Locator
-    from scenesync.worker.rivals import Rivals, SceneFinder
+    from scenesync.worker.finding.locator import Locator
+    from scenesync.worker.finding.rivals import Rivals, SceneFinder
     from scenesync.worker.scene_sync import Holds, SceneSync
-    from scenesync.worker.undo_work import UndoneScene
+    from scenesync.worker.undo.work import UndoneScene
 
 log = logging.getLogger(__name__)
 

@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from scenesync.domain.job import ClaimedJob
     from scenesync.domain.outcome import Attempt
     from scenesync.domain.ports import SceneSource
+    from scenesync.worker.availability.gate import Gate
+    from scenesync.worker.availability.plex_connection import PlexSession
     from scenesync.worker.fan_out_steps import FanOut, SceneMemory
-    from scenesync.worker.gate import Gate
-    from scenesync.worker.plex_connection import PlexSession
     from scenesync.worker.preparing import Turn
     from scenesync.worker.processor import SyncWorker
 

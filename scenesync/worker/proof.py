@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from scenesync.domain.diff import Edit, FieldChange
     from scenesync.domain.item import Item
     from scenesync.domain.ports import MediaServer
-    from scenesync.worker.collection_upkeep import CollectionUpkeep
-    from scenesync.worker.images import ImageSync
-    from scenesync.worker.photos import PhotoSync
+    from scenesync.worker.artwork.images import ImageSync
+    from scenesync.worker.artwork.photos import PhotoSync
+    from scenesync.worker.collections.upkeep import CollectionUpkeep
     from scenesync.worker.scene_sync import Baselines, Journal
     from scenesync.worker.sync_plan import SyncResult, WrittenItem
     from scenesync.worker.write_limit import WriteLimit

@@ -36,11 +36,11 @@ if TYPE_CHECKING:
     from scenesync.domain.photos import Photo
     from scenesync.domain.ports import MediaServer
     from scenesync.domain.scene import Scene
-    from scenesync.worker.collections import Collections, CollectionTask
-    from scenesync.worker.images import ImageSync
-    from scenesync.worker.locator import Locator, Looked
-    from scenesync.worker.photos import PhotoSync
-    from scenesync.worker.rivals import Rivals
+    from scenesync.worker.artwork.images import ImageSync
+    from scenesync.worker.artwork.photos import PhotoSync
+    from scenesync.worker.collections.membership import Collections, CollectionTask
+    from scenesync.worker.finding.locator import Locator, Looked
+    from scenesync.worker.finding.rivals import Rivals
     from scenesync.worker.unchanged import Unchanged
     from scenesync.worker.write_limit import WriteLimit
 

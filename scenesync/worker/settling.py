@@ -14,16 +14,16 @@ from scenesync.plex.exceptions import PlexNotFound
 from scenesync.queue.errors import QueueDamaged, QueueError
 from scenesync.store.errors import StoreDamaged, StoreError
 from scenesync.worker.attempts import Running, describe, outcome_of
+from scenesync.worker.availability.disk_trouble import DiskTrouble
 from scenesync.worker.decision import Ack
-from scenesync.worker.disk_trouble import DiskTrouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from scenesync.domain.job import Job
     from scenesync.domain.outcome import Attempt
+    from scenesync.worker.availability.gate import Gate
     from scenesync.worker.decision import Decision
-    from scenesync.worker.gate import Gate
     from scenesync.worker.holdings import Holdings
     from scenesync.worker.processor import SyncWorker
 

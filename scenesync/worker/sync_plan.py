@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from scenesync.domain.matching import Match
     from scenesync.domain.photos import Photo
     from scenesync.domain.scene import Scene
-    from scenesync.worker.collections import CollectionTask
-    from scenesync.worker.images import ImageChange
+    from scenesync.worker.artwork.images import ImageChange
+    from scenesync.worker.collections.membership import CollectionTask
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from scenesync.domain.participation import Participation
     from scenesync.domain.scene import Scene
     from scenesync.worker.attempts import Running
-    from scenesync.worker.collections import Collections
-    from scenesync.worker.library_index import LibraryIndex
-    from scenesync.worker.plex_connection import PlexSession
+    from scenesync.worker.availability.plex_connection import PlexSession
+    from scenesync.worker.collections.membership import Collections
+    from scenesync.worker.finding.library_index import LibraryIndex
     from scenesync.worker.settling import Settling
     from scenesync.worker.sync_plan import Decided
     from scenesync.worker.wanted import Wanted

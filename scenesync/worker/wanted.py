@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from scenesync.domain.fields import FieldValue
     from scenesync.domain.ports import MediaServer
     from scenesync.domain.scene import Scene
-    from scenesync.worker.collections import Collections
+    from scenesync.worker.collections.membership import Collections
     from scenesync.worker.scene_sync import SyncOptions
 
 

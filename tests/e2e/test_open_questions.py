@@ -15,8 +15,8 @@ from scenesync.app.commands.sync import enqueue
 from scenesync.app.exit_codes import DONE
 from scenesync.app.one_shot import work_off
 from scenesync.app.opening import open_queue
-from scenesync.app.progress import LineView
 from scenesync.app.settings import Settings, load_settings
+from scenesync.app.wording.progress import LineView
 from scenesync.queue.dead_letters import DeadLetterStore
 from scenesync.simulators.plex.behaviour import PlexBehaviour
 from scenesync.simulators.sample_world import random_edit

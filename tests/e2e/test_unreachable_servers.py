@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from live_world import LOCKED, PATIENCE_S, PLEX_TOKEN, LiveWorld, eventually
 
-from scenesync.app.times import moment
+from scenesync.app.wording.times import moment
 from scenesync.simulators.http_server import HttpServer, Request, Response
 
 if TYPE_CHECKING:

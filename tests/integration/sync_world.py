@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from scenesync.domain.outcome import Attempt
     from scenesync.simulators.plex.model import PlexItem
-    from scenesync.worker.plex_connection import PlexSession
+    from scenesync.worker.availability.plex_connection import PlexSession
 
 TOKEN = "fake-plex-token"
 STASH_ROOT, PLEX_ROOT = "/data/stash", "/mnt/media"

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from command_line import run_command
 
-from scenesync.app.background import RoundOver
 from scenesync.app.backup import making
 from scenesync.app.backup.archive import QUEUE, SPOOL, STATE, extract, read_contents
 from scenesync.app.backup.errors import BackupError, BackupUnusable, NothingToBackUp, RestoreRefused
@@ -28,6 +27,7 @@ from scenesync.app.backup.making import LOCK, SCRATCH, back_up
 from scenesync.app.backup.restoring import restore
 from scenesync.app.data_directory import database_file, queue_folder, worker_lock
 from scenesync.app.opening import open_queue, open_state
+from scenesync.app.running.background import RoundOver
 from scenesync.app.settings import Settings
 from scenesync.app.telling.memo import FACT as TOLD
 from scenesync.app.telling.memo import Memo

@@ -17,7 +17,7 @@ from scenesync.simulators.plex import faults
 from scenesync.simulators.sample_world import png
 from scenesync.store.collections import CollectionStore
 from scenesync.store.memory import Memory
-from scenesync.worker.collection_upkeep import TIDIED_AT, TIDY_EVERY_S
+from scenesync.worker.collections.upkeep import TIDIED_AT, TIDY_EVERY_S
 from scenesync.worker.loop import LoopLimits
 
 if TYPE_CHECKING:

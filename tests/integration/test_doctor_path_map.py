@@ -11,7 +11,7 @@ import pytest
 from command_line import Ran, run_command
 from sync_world import PLEX_ROOT, STASH_ROOT, TOKEN
 
-from scenesync.app.path_check import sample
+from scenesync.app.doctor.path_check import sample
 
 if TYPE_CHECKING:
     from sync_world import SyncWorld

@@ -13,9 +13,9 @@ from scenesync.domain.errors import TransientError
 from scenesync.domain.paths import path_key
 from scenesync.store.database import open_database
 from scenesync.store.path_index import PathIndexStore
-from scenesync.worker import library_index
-from scenesync.worker.library_index import Brake, LibraryIndex
-from scenesync.worker.listing import shown_items
+from scenesync.worker.finding import library_index
+from scenesync.worker.finding.library_index import Brake, LibraryIndex
+from scenesync.worker.finding.listing import shown_items
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -206,7 +206,7 @@ def test_a_server_that_does_not_sort_is_read_in_full_ever_more_rarely(
 
 def test_the_brake_doubles_until_something_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1_000.0]
-    monkeypatch.setattr("scenesync.worker.library_index.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("scenesync.worker.finding.library_index.time.monotonic", lambda: now[0])
     brake, waits = Brake(), []
     for _ in range(6):
         assert not brake.holds()

@@ -23,14 +23,14 @@ from pydantic import SecretStr
 from sync_world import SyncWorld, eventually
 from web_world import WebWorld
 
+from scenesync.app.configuration.values import HeartbeatMethod
 from scenesync.app.context import secrets_of
 from scenesync.app.data_directory import worker_lock
-from scenesync.app.heartbeat import Heartbeat
 from scenesync.app.installation import open_installation
 from scenesync.app.logs import Redaction
 from scenesync.app.opening import open_state
+from scenesync.app.running.heartbeat import Heartbeat
 from scenesync.app.settings import Settings, masked
-from scenesync.app.settings_values import HeartbeatMethod
 from scenesync.app.telling import teller as teller_module
 from scenesync.app.telling.memo import FACT, Memo
 from scenesync.app.telling.pulse import Pulse, pulse_routines

@@ -23,9 +23,10 @@ from scenesync.queue.dead_letters import DeadLetterStore
 from scenesync.queue.snapshot import read_snapshot
 from scenesync.simulators.stash.server import StashSimulator
 from scenesync.store.circuits import CircuitStore
-from scenesync.worker import gate, library_index
+from scenesync.worker.availability import gate
 from scenesync.worker.circuit_breaker import CircuitState
 from scenesync.worker.error_rules import rule_for
+from scenesync.worker.finding import library_index
 from scenesync.worker.loop import LoopLimits
 
 if TYPE_CHECKING:

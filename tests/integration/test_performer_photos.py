@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import SecretStr
 
-from scenesync.app.plan_view import scene_lines
+from scenesync.app.wording.plan import scene_lines
 from scenesync.domain.errors import AttemptCut
 from scenesync.domain.outcome import Outcome
 from scenesync.reconciliation.planning import plan_scenes
@@ -115,7 +115,7 @@ def test_a_photo_that_waited_long_takes_nothing_back_that_a_person_did_to_the_ca
     ann, bo = world.stash.add_performer("Ann", image=png(1)), world.stash.add_performer("Bo")
     scene_id, item = world.pair(title="Walk", performers=[ann, bo])
     world.drain(scene_id)
-    monkeypatch.setattr("scenesync.worker.photos.STALE_AFTER_S", -1.0)
+    monkeypatch.setattr("scenesync.worker.artwork.photos.STALE_AFTER_S", -1.0)
 
     def meanwhile() -> bool:
         world.plex.edit_by_hand(item, actors=["Ann"])

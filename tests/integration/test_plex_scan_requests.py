@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sync_world import SyncWorld, eventually
 
-from scenesync.app.plex_side import scan_requests
+from scenesync.app.running.plex_side import scan_requests
 from scenesync.domain import scans
 from scenesync.plex.exceptions import PlexServerDown
 from scenesync.simulators.plex.behaviour import PlexBehaviour
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from scenesync.app.installation import Installation
-    from scenesync.worker.scan_requests import ScanRequests
+    from scenesync.worker.finding.scan_requests import ScanRequests
 
 pytestmark = pytest.mark.integration
 

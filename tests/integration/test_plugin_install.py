@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from local_wheels import make_wheel
 
-from scenesync.app import plugin_install
-from scenesync.app.plugin_install import CannotInstall, Watcher
+from scenesync.app.plugin import install as plugin_install
+from scenesync.app.plugin.install import CannotInstall, Watcher
 
 pytestmark = pytest.mark.integration
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from scenesync.app import plugin_entry
 from scenesync.app.context import AppContext
 from scenesync.app.data_directory import database_file, worker_lock
-from scenesync.app.plugin_tasks import run_task
+from scenesync.app.plugin import entry as plugin_entry
+from scenesync.app.plugin.tasks import run_task
 from scenesync.app.plugin_ui.answers import QUESTIONS, Unanswerable, answer
 from scenesync.domain.holds import Hold
 from scenesync.queue import inbox

@@ -12,8 +12,8 @@ import pytest
 from sync_world import PLEX_ROOT, STASH_ROOT, TOKEN, SyncWorld
 
 from scenesync.app.context import AppContext
-from scenesync.app.plugin_install import STAMP
-from scenesync.app.plugin_tasks import run_task
+from scenesync.app.plugin.install import STAMP
+from scenesync.app.plugin.tasks import run_task
 from scenesync.store.database import open_database
 from scenesync.store.outages import OutageStore
 

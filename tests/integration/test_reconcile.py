@@ -13,8 +13,8 @@ import pytest
 from sync_world import TOKEN, SyncWorld
 
 from scenesync.app.cli import run_cli
-from scenesync.app.reconciliation_schedule import Schedule
 from scenesync.app.reconciling import AT_THE_START, BY_SCHEDULE, LOCK_FILE, Demand, Silent, Trial, reconcile
+from scenesync.app.running.reconciliation_schedule import Schedule
 from scenesync.domain.dead_letter import DeadLetter
 from scenesync.domain.gaps import GapKind
 from scenesync.domain.job import scene_job

@@ -20,9 +20,9 @@ from scenesync.queue.snapshot import read_snapshot
 from scenesync.simulators.plex import faults
 from scenesync.store.circuits import CircuitStore
 from scenesync.store.outages import OutageStore
+from scenesync.worker.availability.pacing import BURST_S, FIRST_RATE, FULL_RATE
 from scenesync.worker.circuit_breaker import CircuitState
 from scenesync.worker.loop import LoopLimits
-from scenesync.worker.pacing import BURST_S, FIRST_RATE, FULL_RATE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scenesync.app.housekeeping import tidy
-from scenesync.app.second_look import make_good, unanswered_damage
+from scenesync.app.running.housekeeping import tidy
+from scenesync.app.running.second_look import make_good, unanswered_damage
 from scenesync.domain.dead_letter import DeadLetter
 from scenesync.domain.errors import StashUnavailable
 from scenesync.domain.fields import Field

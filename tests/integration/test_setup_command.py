@@ -136,7 +136,9 @@ def test_a_settings_file_that_cannot_be_written_is_named(
     home.data_dir.mkdir()
     home.toml.write_text("workers = 2\n", encoding="utf-8")
     # As it is for somebody who is not root.
-    monkeypatch.setattr("scenesync.app.settings_edit.os.access", lambda path, _mode: str(path) != str(home.toml))
+    monkeypatch.setattr(
+        "scenesync.app.configuration.editing.os.access", lambda path, _mode: str(path) != str(home.toml)
+    )
     ran = home.command(capsys, "--yes")
     assert ran.exit_code == 1
     assert ran.stderr == f"Error: {home.toml} is write-protected.\n"  # before anything was asked for

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from scenesync.app.installation import Installation
     from scenesync.simulators.plex.model import PlexItem
     from scenesync.simulators.plex.records import RequestRecord
-    from scenesync.worker.plex_connection import PlexSession
+    from scenesync.worker.availability.plex_connection import PlexSession
 
 pytestmark = pytest.mark.integration
 QUIET = {"sync_poster": False, "sync_background": False}

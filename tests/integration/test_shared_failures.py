@@ -17,8 +17,8 @@ from scenesync.queue.embedded import EmbeddedQueue
 from scenesync.simulators.plex import faults
 from scenesync.store.circuits import CircuitStore
 from scenesync.worker.attempts import Running
+from scenesync.worker.availability.gate import Gate
 from scenesync.worker.circuit_breaker import CircuitBreaker, CircuitState
-from scenesync.worker.gate import Gate
 from scenesync.worker.holdings import Holdings
 from scenesync.worker.processor import SyncWorker
 from scenesync.worker.settling import Settling
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from scenesync.app.installation import Installation
     from scenesync.domain.circuit import Circuit
-    from scenesync.worker.plex_connection import PlexSession
+    from scenesync.worker.availability.plex_connection import PlexSession
 
 pytestmark = pytest.mark.integration
 

@@ -11,7 +11,7 @@ from scenesync.domain.fields import Field
 from scenesync.domain.item import Library
 from scenesync.domain.shown_item import CUT_SHORT, TOLD_IN_FULL, ShownItem, ShownPage
 from scenesync.simulators.sample_world import build_world
-from scenesync.worker.listing import ListingEndedEarly, shown_items
+from scenesync.worker.finding.listing import ListingEndedEarly, shown_items
 
 if TYPE_CHECKING:
     from sync_world import SyncWorld

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import pytest
 from sync_world import SyncWorld, eventually
 
-from scenesync.app.background import Routine, beside
-from scenesync.app.check import Verdict
-from scenesync.app.hearing_stash import StashListener, hearing_stash
-from scenesync.app.looked import LISTENING, Listening
+from scenesync.app.doctor.finding import Verdict
+from scenesync.app.doctor.stash_checks import check_stash_looks
 from scenesync.app.overview import read_overview
-from scenesync.app.overview_view import overview_lines
-from scenesync.app.stash_checks import check_stash_looks
+from scenesync.app.running.background import Routine, beside
+from scenesync.app.running.hearing_stash import StashListener, hearing_stash
+from scenesync.app.running.looked import LISTENING, Listening
+from scenesync.app.wording.overview import overview_lines
 from scenesync.intake.stash_activity import StashActivity
 from scenesync.stash.subscription import Heartbeat
 from scenesync.store.memory import Memory

@@ -279,7 +279,7 @@ def test_without_an_index_fresh_from_plex_nothing_is_relied_on(
         world.plex.edit_by_hand(item, title="Somebody's title")
         # Asked for after the edit: the refresh of a moment ago says nothing, and it is too early for another.
         assert session.scene_sync.unchanged.among([scene], asked_at=time.time()) == {}
-        monkeypatch.setattr("scenesync.worker.library_index.AT_MOST_EVERY_S", 0.0)
+        monkeypatch.setattr("scenesync.worker.finding.library_index.AT_MOST_EVERY_S", 0.0)
         assert (
             session.scene_sync.unchanged.among([scene], asked_at=time.time()) == {}
         )  # it has looked now, and seen the edit
@@ -292,7 +292,7 @@ def test_the_daemon_relies_on_it_too(
     world: SyncWorld, pair: tuple[int, PlexItem], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scene_id, item = pair
-    monkeypatch.setattr("scenesync.worker.library_index.AT_MOST_EVERY_S", 0.0)
+    monkeypatch.setattr("scenesync.worker.finding.library_index.AT_MOST_EVERY_S", 0.0)
     with world.working(**TEXT_ONLY) as installation:
         eventually(lambda: world.plex.counts().get("list", 0) > 0)
         world.plex.clear_records()
@@ -380,8 +380,8 @@ def test_where_most_is_known_the_plan_is_still_what_sync_then_does(
 
 
 def test_what_changes_while_a_long_plan_is_made_is_in_it(world: SyncWorld, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scenesync.worker.library_index.CURRENT_S", 0.05)
-    monkeypatch.setattr("scenesync.worker.library_index.AT_MOST_EVERY_S", 0.0)
+    monkeypatch.setattr("scenesync.worker.finding.library_index.CURRENT_S", 0.05)
+    monkeypatch.setattr("scenesync.worker.finding.library_index.AT_MOST_EVERY_S", 0.0)
     pairs = [world.pair(title=f"Film {number}") for number in range(60)]
     settle(world, *(scene_id for scene_id, _ in pairs))
     with world.installed(**TEXT_ONLY) as installation:

@@ -17,7 +17,7 @@ from scenesync.store.holds import release_held
 if TYPE_CHECKING:
     from sync_world import SyncWorld
 
-    from scenesync.worker.undo_work import UndoneScene
+    from scenesync.worker.undo.work import UndoneScene
 
 pytestmark = pytest.mark.integration
 

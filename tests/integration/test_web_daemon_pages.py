@@ -12,8 +12,8 @@ from page_reading import SCRIPT, page, send, words_of
 from sync_world import TOKEN, eventually
 from web_world import KEY, Browser, WebWorld
 
-from scenesync.app import daemon
-from scenesync.app.settings_model import KEYS
+from scenesync.app.configuration.model import KEYS
+from scenesync.app.running import daemon
 from scenesync.web.pages import log as log_page
 
 if TYPE_CHECKING:

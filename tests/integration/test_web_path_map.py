@@ -13,8 +13,8 @@ from page_reading import page, send, words_of
 from sync_world import PLEX_ROOT, STASH_ROOT
 from web_world import Browser, WebWorld
 
+from scenesync.app.configuration.values import path_rules
 from scenesync.app.dashboard.path_maps import WrittenPathMaps
-from scenesync.app.settings_values import path_rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

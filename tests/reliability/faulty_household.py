@@ -13,7 +13,8 @@ from scenesync.app.data_directory import queue_folder
 from scenesync.domain.job import scene_job
 from scenesync.queue.snapshot import read_snapshot
 from scenesync.simulators.sample_world import build_world, random_edit
-from scenesync.worker import decision, gate
+from scenesync.worker import decision
+from scenesync.worker.availability import gate
 from scenesync.worker.circuit_breaker import CircuitState
 from scenesync.worker.loop import LoopLimits, WorkLoop
 from tests.e2e.shown_fields import all_differences

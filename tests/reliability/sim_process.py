@@ -15,7 +15,7 @@ from sim_threading import Event
 from sqlalchemy import create_engine
 
 from scenesync.app import installation, opening
-from scenesync.app.settings_model import Settings
+from scenesync.app.configuration.model import Settings
 from scenesync.domain.errors import LeaseLost
 from scenesync.queue.embedded import EmbeddedQueue
 from scenesync.queue.spool_intake import SpoolIntake

@@ -18,8 +18,8 @@ from scenesync.domain.job import scene_job
 from scenesync.domain.outcome import Outcome
 from scenesync.queue.dead_letters import DeadLetterStore
 from scenesync.queue.embedded import EmbeddedQueue
+from scenesync.worker.availability.pacing import FIRST_RATE, FULL_RATE
 from scenesync.worker.loop import LoopLimits
-from scenesync.worker.pacing import FIRST_RATE, FULL_RATE
 from tests.e2e.live_world import LiveWorld
 from tests.e2e.shown_fields import all_differences, needless_writes
 from tests.integration.sync_world import SyncWorld, eventually

@@ -13,7 +13,7 @@ import pytest
 from scenesync.app import exit_codes
 from scenesync.app.cli import cli
 from scenesync.app.command_reference import EXIT_CODES, commands_of, reference
-from scenesync.app.settings_model import KEYS
+from scenesync.app.configuration.model import KEYS
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

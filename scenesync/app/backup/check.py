@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 from scenesync.app.backup.keeping import backup_folder, kept_in
 from scenesync.app.backup.schedule import latest_backup
-from scenesync.app.check import Check, Verdict
-from scenesync.app.settings_values import BackupInterval
-from scenesync.app.times import span
+from scenesync.app.configuration.values import BackupInterval
+from scenesync.app.doctor.finding import Check, Verdict
+from scenesync.app.wording.times import span
 
 if TYPE_CHECKING:
     from scenesync.app.settings import Settings

@@ -21,7 +21,7 @@ from scenesync.app.backup.errors import BackupUnusable, RestoreRefused
 from scenesync.app.data_directory import database_file, make_data_dir, worker_lock
 from scenesync.app.opening import journal_of, queue_at
 from scenesync.app.telling.memo import FACT as TOLD
-from scenesync.app.times import moment
+from scenesync.app.wording.times import moment
 from scenesync.disk.ownership import hand_over_all
 from scenesync.intake.polling import FACT as POLL_CURSOR
 from scenesync.queue.errors import QueueError
@@ -37,7 +37,7 @@ from scenesync.store.outages import OutageStore
 from scenesync.store.pauses import PauseStore
 from scenesync.store.reconciliations import forget_unfinished
 from scenesync.store.replacing import replace_database
-from scenesync.worker.health import SERVICES
+from scenesync.worker.availability.health import SERVICES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from scenesync.app.background import Routine
 from scenesync.app.backup.keeping import Kind, backup_folder, kept_in
 from scenesync.app.backup.making import back_up
-from scenesync.app.settings_values import BackupInterval
+from scenesync.app.configuration.values import BackupInterval
+from scenesync.app.running.background import Routine
 
 if TYPE_CHECKING:
     from scenesync.app.settings import Settings

@@ -13,7 +13,7 @@ from scenesync.app.backup.restoring import restore as restore_backup
 from scenesync.app.commands import options
 from scenesync.app.context import print_json
 from scenesync.app.exit_codes import DONE
-from scenesync.app.times import moment
+from scenesync.app.wording.times import moment
 
 if TYPE_CHECKING:
     from scenesync.app.context import AppContext

@@ -13,10 +13,10 @@ from scenesync.app.context import AppContext, print_json
 from scenesync.app.data_directory import database_file
 from scenesync.app.exit_codes import DONE
 from scenesync.app.opening import open_state
-from scenesync.app.times import moment
+from scenesync.app.wording.times import moment
 from scenesync.domain.circuit import Circuit, CircuitState
 from scenesync.store.database import open_database
-from scenesync.worker.health import SERVICES
+from scenesync.worker.availability.health import SERVICES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from scenesync.app.context import print_json
 from scenesync.app.exit_codes import DONE, FAILED
-from scenesync.app.signals import stopping_on_signals
+from scenesync.app.running.signals import stopping_on_signals
 
 EXTRA_PACKAGES: Final = frozenset({"graphql", "wsproto", "yaml"})
 """What scenesync[demo] installs beyond what SceneSync itself needs, as it is imported."""

@@ -12,11 +12,11 @@ from rich.table import Table
 from scenesync.app.choosing import SCENE_ID
 from scenesync.app.commands import options
 from scenesync.app.context import AppContext, print_json
-from scenesync.app.counting import counted
 from scenesync.app.data_directory import queue_folder
 from scenesync.app.exit_codes import DONE, FAILED, LEFTOVERS
 from scenesync.app.opening import open_queue
-from scenesync.app.times import moment, parse_age
+from scenesync.app.wording.counting import counted
+from scenesync.app.wording.times import moment, parse_age
 from scenesync.domain.job import subject
 from scenesync.queue.dead_letters import DeadLetterReader, LetterFilter
 from scenesync.queue.read_only import read_queue

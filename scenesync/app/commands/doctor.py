@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Final
 import click
 from rich.console import Console
 
-from scenesync.app.check import Check, Verdict
-from scenesync.app.checks import run_checks
 from scenesync.app.commands import options
+from scenesync.app.configuration.editing import SettingsFileRefused, write_path_map
 from scenesync.app.context import AppContext, print_json
+from scenesync.app.doctor.checks import run_checks
+from scenesync.app.doctor.finding import Check, Verdict
 from scenesync.app.exit_codes import DONE, FAILED
-from scenesync.app.settings_edit import SettingsFileRefused, write_path_map
 from scenesync.domain.setting_origin import wins_over_file
 
 if TYPE_CHECKING:

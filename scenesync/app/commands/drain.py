@@ -11,18 +11,18 @@ from rich.console import Console
 from scenesync.app.commands import options
 from scenesync.app.context import AppContext, print_json
 from scenesync.app.data_directory import queue_folder
-from scenesync.app.job_view import every_pending
 from scenesync.app.one_shot import Report, work_off
 from scenesync.app.plan_report import show_plan
-from scenesync.app.progress import BarView, LineView
+from scenesync.app.wording.jobs import every_pending
+from scenesync.app.wording.progress import BarView, LineView
 from scenesync.queue.read_only import read_queue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
-    from scenesync.app.progress import ProgressView
     from scenesync.app.settings import Settings
+    from scenesync.app.wording.progress import ProgressView
     from scenesync.queue.read_only import QueueReader
 
 

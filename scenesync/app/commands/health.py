@@ -9,7 +9,7 @@ import click
 from scenesync.app.commands import options
 from scenesync.app.context import print_json
 from scenesync.app.exit_codes import DONE, FAILED
-from scenesync.app.health_check import look
+from scenesync.app.running.health_check import look
 
 if TYPE_CHECKING:
     from scenesync.app.context import AppContext

@@ -11,10 +11,10 @@ from rich.table import Table
 from scenesync.app.choosing import SCENE_ID
 from scenesync.app.commands import options
 from scenesync.app.context import AppContext, print_json
-from scenesync.app.counting import counted
 from scenesync.app.exit_codes import DONE
 from scenesync.app.holding import held_scenes, release_holds
-from scenesync.app.times import moment
+from scenesync.app.wording.counting import counted
+from scenesync.app.wording.times import moment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,10 +12,10 @@ import click
 from scenesync.app.clients import stash_client
 from scenesync.app.commands import options
 from scenesync.app.context import AppContext, print_json
-from scenesync.app.counting import counted
 from scenesync.app.data_directory import database_file
 from scenesync.app.exit_codes import DONE, FAILED, LEFTOVERS
 from scenesync.app.opening import open_queue, open_state
+from scenesync.app.wording.counting import counted
 from scenesync.intake.foreign_links import Cleaned, remove_links, scenes_with_links
 from scenesync.intake.stash2plex import FolderUnusable, OtherTool, read_folder
 from scenesync.intake.taking_over import TOOL, Marks, News, fact_of, news, take_over

@@ -14,9 +14,9 @@ from scenesync.app.commands import options
 from scenesync.app.context import AppContext, print_json
 from scenesync.app.data_directory import database_file
 from scenesync.app.exit_codes import DONE
-from scenesync.app.journal_view import edit_document, run_document
-from scenesync.app.times import moment, parse_since
-from scenesync.app.undo_view import value_change
+from scenesync.app.wording.journal import edit_document, run_document
+from scenesync.app.wording.times import moment, parse_since
+from scenesync.app.wording.undo import value_change
 from scenesync.domain.journal import JournalEntry, JournalFilter, Run
 from scenesync.store.database import open_database
 from scenesync.store.journal import search_edits, search_runs

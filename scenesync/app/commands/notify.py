@@ -8,12 +8,12 @@ import click
 
 from scenesync.app.commands import options
 from scenesync.app.context import print_json
-from scenesync.app.counting import counted
 from scenesync.app.data_directory import database_file
 from scenesync.app.exit_codes import DONE, FAILED
 from scenesync.app.settings import SettingsError
 from scenesync.app.telling.memo import FACT, Memo
 from scenesync.app.telling.ways import try_ways, wanted_of, ways_of
+from scenesync.app.wording.counting import counted
 from scenesync.store.database import open_database
 from scenesync.store.memory import Memory
 

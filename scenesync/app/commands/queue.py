@@ -13,12 +13,12 @@ from rich.table import Table
 from scenesync.app.choosing import SCENE_ID
 from scenesync.app.commands import options
 from scenesync.app.context import AppContext, print_json
-from scenesync.app.counting import counted
 from scenesync.app.data_directory import queue_folder
 from scenesync.app.exit_codes import DONE, LEFTOVERS
-from scenesync.app.job_view import every_pending, job_document, lane, pending_of_scene
 from scenesync.app.opening import open_queue
-from scenesync.app.times import moment, parse_age, span
+from scenesync.app.wording.counting import counted
+from scenesync.app.wording.jobs import every_pending, job_document, lane, pending_of_scene
+from scenesync.app.wording.times import moment, parse_age, span
 from scenesync.queue.read_only import read_queue
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from scenesync.app.commands import options
 from scenesync.app.commands.drain import view_for
 from scenesync.app.context import AppContext, print_json
 from scenesync.app.exit_codes import DONE, FAILED, LEFTOVERS
-from scenesync.app.findings_view import MEANING, example, summary
 from scenesync.app.reconciling import Demand, reconcile_at_once
 from scenesync.app.settings import require_plex
+from scenesync.app.wording.findings import MEANING, example, summary
 from scenesync.domain.gaps import GapKind
 from scenesync.reconciliation.reconciling import Interrupted, Scope
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from scenesync.app.daemon import Daemon, SettingsSource
-from scenesync.app.dashboard_switch import DashboardWhenWanted
+from scenesync.app.running.daemon import Daemon, SettingsSource
+from scenesync.app.running.dashboard_switch import DashboardWhenWanted
 from scenesync.stash.connection import PluginConnection
 
 if TYPE_CHECKING:

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from scenesync.app.commands import options
+from scenesync.app.configuration.editing import SettingsFileRefused
+from scenesync.app.configuration.values import LogLevel
 from scenesync.app.context import AppContext, print_json, secrets_of
-from scenesync.app.counting import counted
-from scenesync.app.daemon import Daemon, SettingsSource
-from scenesync.app.daemon_switch import is_running
-from scenesync.app.dashboard_switch import DashboardWhenWanted
 from scenesync.app.exit_codes import DONE, FAILED, LEFTOVERS
 from scenesync.app.logs import set_up_logging
-from scenesync.app.settings_edit import SettingsFileRefused
-from scenesync.app.settings_values import LogLevel
+from scenesync.app.running.daemon import Daemon, SettingsSource
+from scenesync.app.running.dashboard_switch import DashboardWhenWanted
+from scenesync.app.running.switch import is_running
 from scenesync.app.setup.setting_up import SetUp
 from scenesync.app.setup.terminal import Conversation, Wishes, somebody_is_there
+from scenesync.app.wording.counting import counted
 from scenesync.domain.setting_origin import is_decided
 from scenesync.reconciliation.planning import Verdict
 

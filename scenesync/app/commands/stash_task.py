@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from scenesync.app.plugin_tasks import run_task
+from scenesync.app.plugin.tasks import run_task
 
 if TYPE_CHECKING:
     from scenesync.app.context import AppContext

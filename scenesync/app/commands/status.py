@@ -9,7 +9,7 @@ import click
 from scenesync.app.commands import options
 from scenesync.app.context import print_json
 from scenesync.app.overview import read_overview
-from scenesync.app.overview_view import overview_lines
+from scenesync.app.wording.overview import overview_lines
 
 if TYPE_CHECKING:
     from scenesync.app.context import AppContext

@@ -14,8 +14,8 @@ from scenesync.app.context import AppContext, print_json
 from scenesync.app.data_directory import PLANS_FOLDER, database_file
 from scenesync.app.exit_codes import DONE, LEFTOVERS
 from scenesync.app.opening import open_queue, open_state
-from scenesync.app.plan_view import scene_lines
-from scenesync.app.times import moment
+from scenesync.app.wording.plan import scene_lines
+from scenesync.app.wording.times import moment
 from scenesync.reconciliation import plan_file
 from scenesync.reconciliation.automatic_run import forget_stopped, let_go_stopped, plan_path
 from scenesync.store.automatic_runs import AutomaticRunStore, StoppedRun

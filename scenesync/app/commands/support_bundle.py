@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from scenesync.app.checks import run_checks
 from scenesync.app.commands import options
 from scenesync.app.context import print_json
+from scenesync.app.doctor.checks import run_checks
 from scenesync.app.exit_codes import DONE
 from scenesync.app.support.bundle import support_bundle as make_bundle
 

@@ -12,10 +12,10 @@ from scenesync.app.commands import options
 from scenesync.app.context import AppContext, print_json
 from scenesync.app.exit_codes import DONE, LEFTOVERS
 from scenesync.app.installation import open_installation
-from scenesync.app.signals import stopping_on_signals
-from scenesync.app.times import parse_since
+from scenesync.app.running.signals import stopping_on_signals
 from scenesync.app.undo_run import undo_scenes
-from scenesync.app.undo_view import UndoTotals, undo_document, undo_lines
+from scenesync.app.wording.times import parse_since
+from scenesync.app.wording.undo import UndoTotals, undo_document, undo_lines
 from scenesync.domain.journal import JournalFilter
 from scenesync.store.journal import search_edits
 

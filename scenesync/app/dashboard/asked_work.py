@@ -8,18 +8,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from scenesync.app.backup.making import back_up
-from scenesync.app.checks import run_checks
 from scenesync.app.coverage_report import gather, summarize
 from scenesync.app.dashboard.plans import moment_meant
 from scenesync.app.dashboard.tasks import Cancelled
 from scenesync.app.dashboard.watching import watch_queue
+from scenesync.app.doctor.checks import run_checks
 from scenesync.app.installation import new_run_id
-from scenesync.app.reconciliation_schedule import Schedule
 from scenesync.app.reconciling import Demand, reconcile
+from scenesync.app.running.reconciliation_schedule import Schedule
 from scenesync.app.scene_standings import StandingsKeeper, of_finding
 from scenesync.app.telling.ways import try_ways, ways_of
 from scenesync.app.undo_run import undo_scenes
-from scenesync.app.undo_view import UndoTotals, undo_document
+from scenesync.app.wording.undo import UndoTotals, undo_document
 from scenesync.domain.job import PRIORITY_BULK
 from scenesync.domain.journal import JournalFilter
 from scenesync.intake.polling import enqueue_everything
@@ -36,11 +36,11 @@ from scenesync.web.problems import NotFound, Unusable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from scenesync.app.background import Routine
     from scenesync.app.dashboard.desk import Desk
     from scenesync.app.dashboard.standing import DaemonStanding
     from scenesync.app.dashboard.tasks import Running, TaskRunner
     from scenesync.app.installation import Installation
+    from scenesync.app.running.background import Routine
     from scenesync.domain.job import Job
     from scenesync.queue.records import BulkResult
     from scenesync.reconciliation.coverage import Finding

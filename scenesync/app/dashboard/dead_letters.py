@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scenesync.app.counting import counted
 from scenesync.app.data_directory import queue_folder
+from scenesync.app.wording.counting import counted
 from scenesync.domain.job import subject
 from scenesync.queue.dead_letters import DeadLetterReader, LetterFilter
 from scenesync.queue.read_only import read_queue

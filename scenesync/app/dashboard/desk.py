@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from scenesync.app.installation import Installation
     from scenesync.app.settings import LoadedSettings
-    from scenesync.worker.plex_connection import PlexSession
+    from scenesync.worker.availability.plex_connection import PlexSession
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from scenesync.app.data_directory import queue_folder
-from scenesync.app.job_view import every_pending, lane, pending_of_scene
+from scenesync.app.wording.jobs import every_pending, lane, pending_of_scene
 from scenesync.domain.job import retry_count, scene_key
 from scenesync.queue.read_only import read_queue
 from scenesync.web.models import work

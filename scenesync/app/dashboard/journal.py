@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from scenesync.app.dashboard.plan_pages import page_of_plan
 from scenesync.app.data_directory import PLANS_FOLDER
-from scenesync.app.journal_view import edit_document, run_document
-from scenesync.app.times import time_meant
+from scenesync.app.wording.journal import edit_document, run_document
+from scenesync.app.wording.times import time_meant
 from scenesync.domain.journal import JournalFilter
 from scenesync.reconciliation.automatic_run import forget_stopped, let_go_stopped, plan_path
 from scenesync.store.automatic_runs import AutomaticRunStore

@@ -12,7 +12,7 @@ from scenesync.store.outages import OutageStore
 from scenesync.store.path_index import PathIndexStore
 from scenesync.web.problems import Unavailable
 from scenesync.web.prometheus import Counter, Histogram, gauge, gauges, total
-from scenesync.worker.health import SERVICES
+from scenesync.worker.availability.health import SERVICES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,9 +7,9 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from scenesync.app.path_check import as_text
-from scenesync.app.settings_edit import SettingsFileRefused, path_map_in, write_path_map
-from scenesync.app.settings_values import Refused, path_rules
+from scenesync.app.configuration.editing import SettingsFileRefused, path_map_in, write_path_map
+from scenesync.app.configuration.values import Refused, path_rules
+from scenesync.app.doctor.path_check import as_text
 from scenesync.domain.setting_origin import wins_over_file
 from scenesync.store.memory import Memory
 from scenesync.web.models import scenes

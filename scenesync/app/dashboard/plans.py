@@ -10,9 +10,9 @@ from scenesync.app.dashboard.plan_pages import page_of_plan
 from scenesync.app.dashboard.watching import watch_queue
 from scenesync.app.data_directory import PLANS_FOLDER
 from scenesync.app.plan_report import plans
-from scenesync.app.plan_view import summary
 from scenesync.app.scene_standings import StandingsKeeper, of_planned
-from scenesync.app.times import time_meant
+from scenesync.app.wording.plan import summary
+from scenesync.app.wording.times import time_meant
 from scenesync.intake.selection import enqueue_ids
 from scenesync.reconciliation import plan_file
 from scenesync.reconciliation.planning import Totals, Verdict

@@ -36,11 +36,11 @@ from scenesync.web.server import Address, OpenDoor, WebServer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from scenesync.app.background import Routine
     from scenesync.app.installation import Installation
+    from scenesync.app.running.background import Routine
     from scenesync.app.settings import LoadedSettings
     from scenesync.domain.outcome import Attempt
-    from scenesync.worker.plex_connection import PlexSession
+    from scenesync.worker.availability.plex_connection import PlexSession
 
 log = logging.getLogger(__name__)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from scenesync.app.configuration.model import ENV_PREFIX, LATER_KEYS, SECRET_KEYS, Settings
+from scenesync.app.configuration.reference import sections
+from scenesync.app.configuration.values import allowed_text
 from scenesync.app.settings import masked
-from scenesync.app.settings_model import ENV_PREFIX, LATER_KEYS, SECRET_KEYS, Settings
-from scenesync.app.settings_reference import sections
-from scenesync.app.settings_values import allowed_text
 from scenesync.domain.errors import PermanentError, TransientError
 from scenesync.web.models import scenes
 

@@ -18,8 +18,8 @@ from scenesync.web.problems import Unavailable
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from scenesync.app.check import Check
     from scenesync.app.dashboard.desk import Desk
+    from scenesync.app.doctor.finding import Check
     from scenesync.app.overview import Overview
     from scenesync.domain.outcome import Attempt
 

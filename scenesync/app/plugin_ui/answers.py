@@ -12,8 +12,8 @@ import sqlite3
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from scenesync.app import daemon_switch
 from scenesync.app.data_directory import database_file, queue_folder
+from scenesync.app.running import switch as daemon_switch
 from scenesync.domain.job import scene_key
 from scenesync.domain.quantities import counted
 from scenesync.domain.scene_state import NOT_IN_PLEX, SceneState

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from scenesync.app import daemon_switch
 from scenesync.app.opening import open_queue, open_state
 from scenesync.app.plugin_ui.answers import QUESTIONS, answer
+from scenesync.app.running import switch as daemon_switch
 from scenesync.intake.selection import enqueue_ids
 from scenesync.store.holds import release_held
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from scenesync.app.plugin_task import Task
+    from scenesync.app.plugin.task import Task
 
 
 def answer_question(task: Task) -> dict[str, Any]:

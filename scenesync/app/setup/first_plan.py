@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from scenesync.app.coverage_report import gather, summarize
 from scenesync.app.data_directory import PLANS_FOLDER
+from scenesync.app.doctor.path_check import judge_paths
 from scenesync.app.installation import open_installation
-from scenesync.app.path_check import judge_paths
 from scenesync.app.plan_report import plans
 from scenesync.app.setup.state import FirstPlan, FoundPaths
 from scenesync.reconciliation import plan_file

@@ -10,11 +10,11 @@ import threading
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Final
 
-from scenesync.app.counting import counted
 from scenesync.app.dashboard.plan_pages import page_of_plan
-from scenesync.app.plan_view import summary
 from scenesync.app.setup.setting_up import WHAT_CAN_GO_WRONG, words_of
 from scenesync.app.setup.state import ASKED, Step, next_step
+from scenesync.app.wording.counting import counted
+from scenesync.app.wording.plan import summary
 from scenesync.web.first_run.ports import Doing, FoundServer, Paths, PlanShown, SetUpView
 from scenesync.web.models.scenes import Coverage
 from scenesync.web.models.work import PlanTotals

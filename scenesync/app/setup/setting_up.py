@@ -11,12 +11,12 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from scenesync.app.configuration.editing import SettingsFileRefused, write_settings
+from scenesync.app.configuration.sources import COMMAND_LINE
 from scenesync.app.context import AppContext, secrets_of
 from scenesync.app.data_directory import make_data_dir
-from scenesync.app.path_check import as_text
+from scenesync.app.doctor.path_check import as_text
 from scenesync.app.settings import SettingsError, load_settings, require_plex
-from scenesync.app.settings_edit import SettingsFileRefused, write_settings
-from scenesync.app.settings_sources import COMMAND_LINE
 from scenesync.app.setup import first_plan, reaching
 from scenesync.app.setup.state import ASKED, State, Step, back_to, fixed
 from scenesync.app.version import VERSION

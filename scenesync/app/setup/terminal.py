@@ -12,13 +12,13 @@ import click
 from rich.console import Console
 
 from scenesync.app.commands.coverage import print_report
-from scenesync.app.counting import counted
-from scenesync.app.plan_view import scene_lines, summary
-from scenesync.app.progress import BarView, LineView
+from scenesync.app.configuration.editing import why_not_writable
 from scenesync.app.settings import SettingsError
-from scenesync.app.settings_edit import why_not_writable
 from scenesync.app.setup.setting_up import WHAT_CAN_GO_WRONG, words_of
 from scenesync.app.setup.state import Step, next_step
+from scenesync.app.wording.counting import counted
+from scenesync.app.wording.plan import scene_lines, summary
+from scenesync.app.wording.progress import BarView, LineView
 from scenesync.domain.errors import NeedsPerson, StashUnauthorized
 from scenesync.reconciliation import plan_file
 from scenesync.reconciliation.planning import Verdict

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import SecretStr
 
+from scenesync.app.configuration.model import Settings
 from scenesync.app.context import secrets_of
 from scenesync.app.data_directory import API_KEY_FILE
 from scenesync.app.settings import masked
-from scenesync.app.settings_model import Settings
 from scenesync.app.support.contents import gather
 from scenesync.app.support.known_names import known_names
 from scenesync.app.support.name_mask import NameMask

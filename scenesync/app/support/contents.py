@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from scenesync.app.backup.keeping import backup_folder, kept_in
 from scenesync.app.data_directory import database_file, queue_folder
-from scenesync.app.health_check import look
-from scenesync.app.job_view import job_document
-from scenesync.app.journal_view import edit_document, run_document
 from scenesync.app.overview import read_overview
+from scenesync.app.running.health_check import look
 from scenesync.app.version import VERSION
+from scenesync.app.wording.jobs import job_document
+from scenesync.app.wording.journal import edit_document, run_document
 from scenesync.disk import reading
 from scenesync.domain.journal import JournalFilter
 from scenesync.queue.dead_letters import DeadLetterReader

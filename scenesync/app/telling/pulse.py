@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
-from scenesync.app.background import Routine
-from scenesync.app.health_check import look
+from scenesync.app.running.background import Routine
+from scenesync.app.running.health_check import look
 from scenesync.app.version import VERSION
 from scenesync.notify.request import send
 from scenesync.notify.ways import NotTold

@@ -11,7 +11,7 @@ from scenesync.domain.news import NOWHERE, Day, NewLetters, Seen, Stopped, Troub
 from scenesync.plex.exceptions import PlexUnauthorized
 from scenesync.store.automatic_runs import AutomaticRunStore
 from scenesync.store.pauses import PauseStore
-from scenesync.worker.health import SERVICES
+from scenesync.worker.availability.health import SERVICES
 
 if TYPE_CHECKING:
     from scenesync.app.installation import Installation

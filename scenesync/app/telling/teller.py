@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from scenesync.app.background import beside
+from scenesync.app.running.background import beside
 from scenesync.app.telling.memo import FACT, Memo
 from scenesync.app.telling.seeing import see
 from scenesync.app.telling.ways import wanted_of, ways_of

@@ -3,8 +3,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from chromium import BROWSER, DRIVER, Chromium
 from browser_household import Household, furnish
+from chromium import BROWSER, DRIVER, Chromium
 from live_world import LiveWorld
 
 if TYPE_CHECKING:

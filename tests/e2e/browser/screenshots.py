@@ -15,8 +15,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from chromium import PHONE, WIDE, Chromium, Scheme
 from browser_household import KEY, furnish, is_quiet
+from chromium import PHONE, WIDE, Chromium, Scheme
 from live_world import LiveWorld, eventually
 from PIL import Image
 

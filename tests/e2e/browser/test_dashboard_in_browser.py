@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from chromium import LOOKS, PHONE, WIDE
 from browser_household import KEY, UNSETTLED
+from chromium import LOOKS, PHONE, WIDE
 from live_world import eventually
 from selenium.webdriver.common.keys import Keys
 
@@ -17,8 +17,8 @@ from scenesync.web.pages.frame import NAVIGATION
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from chromium import Chromium
     from browser_household import Household
+    from chromium import Chromium
 
 pytestmark = pytest.mark.e2e
 

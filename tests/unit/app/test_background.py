@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from scenesync.app import background
-from scenesync.app.background import beside
+from scenesync.app.running import background
+from scenesync.app.running.background import beside
 from scenesync.domain.errors import LibraryNotFound
 from scenesync.store.errors import StoreClosed, StoreUnavailable
 

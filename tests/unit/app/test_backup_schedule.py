@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scenesync.app.background import Routine, beside
 from scenesync.app.backup.check import check_backups
 from scenesync.app.backup.keeping import Kind, kept_in, name_for
 from scenesync.app.backup.schedule import AGAIN_AFTER_S, FIRST_AFTER_S, backup_routine, due_after_s, latest_backup
-from scenesync.app.check import Verdict
+from scenesync.app.configuration.values import BackupInterval
+from scenesync.app.doctor.finding import Verdict
 from scenesync.app.opening import open_state
+from scenesync.app.running.background import Routine, beside
 from scenesync.app.settings import Settings
-from scenesync.app.settings_values import BackupInterval
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,7 @@ import pytest
 
 from scenesync.app.cli import run_cli
 from scenesync.app.data_directory import database_file, worker_lock
-from scenesync.app.times import moment
+from scenesync.app.wording.times import moment
 from scenesync.domain.circuit import LIMITS_WHILE_PROBED, Circuit, CircuitState
 from scenesync.store.circuits import CircuitStore
 from scenesync.store.database import open_database

@@ -6,9 +6,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scenesync.app import daemon_switch
 from scenesync.app.data_directory import worker_lock
-from scenesync.app.heartbeat import FILE, Heartbeat, silence_s, works_with
+from scenesync.app.running import switch as daemon_switch
+from scenesync.app.running.heartbeat import FILE, Heartbeat, silence_s, works_with
 
 if TYPE_CHECKING:
     import pytest

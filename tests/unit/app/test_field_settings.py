@@ -7,10 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scenesync.app.field_settings import FIELDS_OF_SETTING, conflict_policies, enabled_fields, field_rules, photo_policy
+from scenesync.app.configuration.fields import (
+    FIELDS_OF_SETTING,
+    conflict_policies,
+    enabled_fields,
+    field_rules,
+    photo_policy,
+)
+from scenesync.app.configuration.model import KEYS
+from scenesync.app.configuration.values import FIELD_NAMES
 from scenesync.app.settings import Settings, SettingsError, load_settings
-from scenesync.app.settings_model import KEYS
-from scenesync.app.settings_values import FIELD_NAMES
 from scenesync.domain.desired import DEFAULT_RULES
 from scenesync.domain.diff import ConflictPolicy
 from scenesync.domain.field_rules import Disambiguation, PartialDates, PerformerOrder, StudioName

@@ -9,8 +9,8 @@ import pytest
 
 from scenesync.app.cli import run_cli
 from scenesync.app.data_directory import worker_lock
-from scenesync.app.health_check import LONGEST_SILENCE_S, judge, look
-from scenesync.app.heartbeat import FILE, Heartbeat
+from scenesync.app.running.health_check import LONGEST_SILENCE_S, judge, look
+from scenesync.app.running.heartbeat import FILE, Heartbeat
 from scenesync.queue.embedded import EmbeddedQueue
 from scenesync.store.database import open_database
 

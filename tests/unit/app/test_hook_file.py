@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scenesync.app.daemon import HOOK_FILE, try_to_write_hook_file, write_hook_file
+from scenesync.app.running.daemon import HOOK_FILE, try_to_write_hook_file, write_hook_file
 from scenesync.app.settings import Settings
 
 if TYPE_CHECKING:

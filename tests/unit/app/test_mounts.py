@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scenesync.app.mounts import network_share_type
+from scenesync.app.doctor.mounts import network_share_type
 
 if TYPE_CHECKING:
     from pathlib import Path

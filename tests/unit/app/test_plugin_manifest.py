@@ -9,10 +9,12 @@ from typing import Final
 
 import pytest
 
-from scenesync.app import plugin_entry, plugin_install, plugin_tasks
+from scenesync.app.configuration.model import KEYS, LIST_SEPARATORS, Settings
+from scenesync.app.configuration.sources import ZERO_IS_UNSET
+from scenesync.app.plugin import entry as plugin_entry
+from scenesync.app.plugin import install as plugin_install
+from scenesync.app.plugin import tasks as plugin_tasks
 from scenesync.app.settings import load_settings
-from scenesync.app.settings_model import KEYS, LIST_SEPARATORS, Settings
-from scenesync.app.settings_sources import ZERO_IS_UNSET
 from scenesync.simulators.stash.manifest import Plugin, Setting, read_manifest
 
 ROOT = Path(__file__).parents[3]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from scenesync.app.cli import run_cli
-from scenesync.app.times import moment
+from scenesync.app.wording.times import moment
 from scenesync.domain.dead_letter import DeadLetter
 from scenesync.domain.job import PRIORITY_BULK, scene_job
 from scenesync.queue.dead_letters import DeadLetterStore

@@ -7,7 +7,8 @@ import pytest
 from platformdirs import user_data_path
 from pydantic import SecretStr, ValidationError
 
-from scenesync.app.field_settings import enabled_fields
+from scenesync.app.configuration.fields import enabled_fields
+from scenesync.app.configuration.model import KEYS, LATER_KEYS, SECRET_KEYS
 from scenesync.app.settings import (
     LoadedSettings,
     PlexConnection,
@@ -18,7 +19,6 @@ from scenesync.app.settings import (
     not_yet_effective,
     require_plex,
 )
-from scenesync.app.settings_model import KEYS, LATER_KEYS, SECRET_KEYS
 from scenesync.domain.desired import DEFAULT_FIELDS
 from scenesync.domain.diff import ConflictPolicy
 from scenesync.domain.fields import Field

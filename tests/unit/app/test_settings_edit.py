@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scenesync.app import settings_edit
-from scenesync.app.settings_edit import SettingsFileRefused, write_path_map, write_settings
+from scenesync.app.configuration import editing as settings_edit
+from scenesync.app.configuration.editing import SettingsFileRefused, write_path_map, write_settings
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from scenesync.app.configuration.model import KEYS, SECRET_FILE_KEYS
+from scenesync.app.configuration.reference import EXAMPLE, reference
 from scenesync.app.settings import load_settings
-from scenesync.app.settings_model import KEYS, SECRET_FILE_KEYS
-from scenesync.app.settings_reference import EXAMPLE, reference
 from scenesync.domain.paths import PathRule
 
 REFERENCE = Path(__file__).parents[3] / "docs" / "SETTINGS.md"
@@ -17,7 +17,7 @@ REFERENCE = Path(__file__).parents[3] / "docs" / "SETTINGS.md"
 
 def test_the_reference_in_docs_is_what_the_generator_writes() -> None:
     written = REFERENCE.read_text(encoding="utf-8")
-    assert written == reference(), "run: python -m scenesync.app.settings_reference > docs/SETTINGS.md"
+    assert written == reference(), "run: python -m scenesync.app.configuration.reference > docs/SETTINGS.md"
 
 
 def test_every_key_and_its_variable_has_a_row() -> None:
@@ -29,7 +29,7 @@ def test_every_key_and_its_variable_has_a_row() -> None:
 
 def test_the_generator_is_a_command() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "scenesync.app.settings_reference"], capture_output=True, check=True, timeout=60
+        [sys.executable, "-m", "scenesync.app.configuration.reference"], capture_output=True, check=True, timeout=60
     )
     assert done.stdout.decode().splitlines() == reference().splitlines()
     assert done.stderr == b""

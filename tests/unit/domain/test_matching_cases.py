@@ -8,7 +8,7 @@ import pytest
 from matching_cases import CASES
 from path_index_double import Index
 
-from scenesync.app.settings_values import path_rule
+from scenesync.app.configuration.values import path_rule
 from scenesync.domain.item import ListedItem, MediaPart
 from scenesync.domain.matching import Ambiguous, IndexedFile, Match, MatchResult, PathIndex, match_files
 from scenesync.domain.scene import SceneFile

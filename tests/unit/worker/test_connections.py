@@ -11,14 +11,14 @@ import pytest
 from scenesync.domain.errors import LibraryNotFound, NeedsPerson, StashRefused, StashUnauthorized, StashUnavailable
 from scenesync.domain.item import ServerIdentity
 from scenesync.plex.exceptions import PlexServerDown, PlexTemporaryError, PlexUnauthorized
-from scenesync.worker import gate as gate_module
-from scenesync.worker import plex_connection, stash_connection
+from scenesync.worker.availability import gate as gate_module
+from scenesync.worker.availability import plex_connection, stash_connection
+from scenesync.worker.availability.gate import Gate
+from scenesync.worker.availability.health import HealthListener
+from scenesync.worker.availability.pacing import Pacing
+from scenesync.worker.availability.plex_connection import PlexConnection, PlexSession
+from scenesync.worker.availability.stash_connection import StashConnection
 from scenesync.worker.circuit_breaker import CircuitBreaker, CircuitInMemory, CircuitState
-from scenesync.worker.gate import Gate
-from scenesync.worker.health import HealthListener
-from scenesync.worker.pacing import Pacing
-from scenesync.worker.plex_connection import PlexConnection, PlexSession
-from scenesync.worker.stash_connection import StashConnection
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,7 +14,7 @@ from scenesync.domain.errors import ImageUnusable
 from scenesync.domain.field_rules import PosterFit
 from scenesync.domain.fields import Field
 from scenesync.domain.item import Item, UploadedImage
-from scenesync.worker.images import ImageSync
+from scenesync.worker.artwork.images import ImageSync
 from scenesync.worker.write_limit import WriteLimit
 
 if TYPE_CHECKING:

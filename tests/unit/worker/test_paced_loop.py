@@ -15,7 +15,7 @@ from scenesync.domain.job import scene_job
 from scenesync.domain.outcome import Attempt, Outcome
 from scenesync.queue import spool
 from scenesync.queue.embedded import EmbeddedQueue
-from scenesync.worker.gate import Gate
+from scenesync.worker.availability.gate import Gate
 from scenesync.worker.loop import SHORT_WAIT_S, LoopLimits, WorkLoop
 from scenesync.worker.processor import SyncWorker
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from scenesync.domain.scene import Scene
-    from scenesync.worker.plex_connection import PlexSession
+    from scenesync.worker.availability.plex_connection import PlexSession
 
 
 # The session of a Plex where no item shows a scene that is gone, and no collection is SceneSync's.

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from scenesync.worker.pacing import BURST_S, FIRST_RATE, FULL_RATE, Pacing
+from scenesync.worker.availability.pacing import BURST_S, FIRST_RATE, FULL_RATE, Pacing
 
 RAMP_S = 30.0
 STEP_S = 0.05

@@ -9,14 +9,14 @@ import pytest
 from scenesync.domain.item import Item
 from scenesync.domain.matching import IndexedFile, Match, Rule
 from scenesync.plex.exceptions import PlexTemporaryError
-from scenesync.worker.locator import Locator
+from scenesync.worker.finding.locator import Locator
 from scenesync.worker.write_limit import ReadLimit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from scenesync.domain.ports import MediaServer
-    from scenesync.worker.library_index import LibraryIndex
+    from scenesync.worker.finding.library_index import LibraryIndex
 
 
 class OneAnswer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from scenesync.domain.collection import KnownCollection, Standing
 from scenesync.domain.diff import Edit, FieldChange
 from scenesync.domain.fields import Field
-from scenesync.worker.recent_renames import RecentRenames
+from scenesync.worker.collections.recent_renames import RecentRenames
 
 
 def collection(title: str, library: str = "1") -> KnownCollection:

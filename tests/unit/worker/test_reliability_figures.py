@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scenesync.store.outages import Outage
-from scenesync.worker.reliability import WINDOW_S, Reliability, reliability
+from scenesync.worker.availability.reliability import WINDOW_S, Reliability, reliability
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -19,9 +19,9 @@ from freezegun import freeze_time
 from scenesync.store.circuits import CircuitStore
 from scenesync.store.database import Database, open_database
 from scenesync.store.errors import StoreUnavailable
-from scenesync.worker import shared_circuit
+from scenesync.worker.availability import shared_circuit
+from scenesync.worker.availability.shared_circuit import LOOK_EVERY_S, SharedCircuit
 from scenesync.worker.circuit_breaker import CircuitBreaker, CircuitState
-from scenesync.worker.shared_circuit import LOOK_EVERY_S, SharedCircuit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -38,7 +38,7 @@ from pathlib import Path
 from scenesync.store.circuits import CircuitStore
 from scenesync.store.database import open_database
 from scenesync.worker.circuit_breaker import CircuitBreaker
-from scenesync.worker.shared_circuit import SharedCircuit
+from scenesync.worker.availability.shared_circuit import SharedCircuit
 
 with open_database(Path(sys.argv[1])) as database:
     breaker = CircuitBreaker(1, 0.0, keeper=SharedCircuit(CircuitStore(database, "plex")))

@@ -1,0 +1,73 @@
+"""Is the daemon at work? For whoever restarts it if it is not: a container's health check, a monitor.
+
+Asks no server, since restarting SceneSync mends neither Plex nor Stash, and needs no dashboard.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Final
+
+from scenesync.app.data_directory import database_file, queue_folder
+from scenesync.app.running import switch as daemon_switch
+from scenesync.app.running.heartbeat import silence_s
+from scenesync.app.wording.times import span
+from scenesync.queue.errors import QueueError
+from scenesync.queue.snapshot import read_snapshot
+from scenesync.store.database import open_database
+from scenesync.store.errors import StoreError
+from scenesync.store.holds import count_held
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LONGEST_SILENCE_S: Final = 600.0
+"""Reading a large library for the first time takes minutes, in one turn of the loop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Whether all is well, why (not), and the seconds since the loop's last sign of life (None: there was none)."""
+
+    healthy: bool
+    finding: str
+    silence_s: float | None = None
+
+    def as_document(self) -> dict[str, object]:
+        """Return it for ``--json``."""
+        return asdict(self)
+
+
+def look(data_dir: Path) -> Health:
+    """Look whether a daemon works in ``data_dir``, its loop turns and both stores answer; changes nothing."""
+    try:
+        silence = silence_s(data_dir)
+        health = judge(running=daemon_switch.is_running(data_dir), silence_s=silence, where=str(data_dir))
+        if health.healthy:
+            _ask_stores(data_dir)
+    except (QueueError, StoreError, OSError) as error:
+        return Health(healthy=False, finding=str(error))
+    return health
+
+
+def judge(*, running: bool, silence_s: float | None, where: str) -> Health:
+    """Say what a lock that is held or not, and a silence, mean together."""
+    if not running:
+        return Health(
+            healthy=False, finding=f"no daemon works in {where} (scenesync run starts it)", silence_s=silence_s
+        )
+    if silence_s is None:
+        return Health(healthy=False, finding="the daemon begins; its loop has not turned yet")
+    if silence_s > LONGEST_SILENCE_S:
+        finding = f"no sign of life for {span(silence_s)}: the daemon hangs or waits for room on its disk; see its log"
+        return Health(healthy=False, finding=finding, silence_s=silence_s)
+    return Health(healthy=True, finding=f"at work, last sign of life {span(silence_s)} ago", silence_s=silence_s)
+
+
+def _ask_stores(data_dir: Path) -> None:
+    """Ask both stores for a little. Raises QueueError, StoreError, OSError."""
+    read_snapshot(queue_folder(data_dir))
+    database = open_database(database_file(data_dir), read_only=True)
+    if database is not None:
+        with database:
+            count_held(database)
