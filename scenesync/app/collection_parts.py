@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from scenesync.store.database import Database
     from scenesync.store.journal import JournalStore
     from scenesync.worker.artwork.images import ImageSync
-    from scenesync.worker.scene_sync import SyncOptions
+    from scenesync.worker.sync_options import SyncOptions
     from scenesync.worker.write_limit import WriteLimit
 
 

@@ -74,7 +74,8 @@ from scenesync.worker.finding.rivals import Rivals
 from scenesync.worker.loop import LoopLimits, WorkLoop
 from scenesync.worker.processor import SyncWorker
 from scenesync.worker.proof import ProofDesk
-from scenesync.worker.scene_sync import SceneSync, SyncOptions
+from scenesync.worker.scene_sync import SceneSync
+from scenesync.worker.sync_options import SyncOptions
 from scenesync.worker.unchanged import Unchanged
 from scenesync.worker.undo.undoing import Undoing
 from scenesync.worker.wanted import Wanted

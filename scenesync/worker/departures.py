@@ -28,9 +28,10 @@ if TYPE_CHECKING:
     from scenesync.domain.item import Item
     from scenesync.domain.job import Job
     from scenesync.domain.showing import SceneTrace
+    from scenesync.worker.books import Holds
     from scenesync.worker.finding.locator import Locator
     from scenesync.worker.finding.rivals import Rivals, SceneFinder
-    from scenesync.worker.scene_sync import Holds, SceneSync
+    from scenesync.worker.scene_sync import SceneSync
     from scenesync.worker.undo.work import UndoneScene
 
 log = logging.getLogger(__name__)

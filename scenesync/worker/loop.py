@@ -27,7 +27,7 @@ from scenesync.worker.holdings import Holdings
 from scenesync.worker.interpreter import tuned_for_waiting_threads
 from scenesync.worker.preparing import AT_ONCE_FROM, Preparing
 from scenesync.worker.settling import Settling
-from scenesync.worker.unchanged import settle_unchanged
+from scenesync.worker.settling_unchanged import settle_unchanged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

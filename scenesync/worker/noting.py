@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from scenesync.domain.diff import Edit
     from scenesync.domain.item import Item
     from scenesync.domain.matching import Match
+    from scenesync.worker.books import Baselines, Journal
     from scenesync.worker.collections.membership import Collections
-    from scenesync.worker.scene_sync import Baselines, Journal
     from scenesync.worker.sync_plan import Decided
 
 

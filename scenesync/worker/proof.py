@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from scenesync.domain.ports import MediaServer
     from scenesync.worker.artwork.images import ImageSync
     from scenesync.worker.artwork.photos import PhotoSync
+    from scenesync.worker.books import Baselines, Journal
     from scenesync.worker.collections.upkeep import CollectionUpkeep
-    from scenesync.worker.scene_sync import Baselines, Journal
     from scenesync.worker.sync_plan import SyncResult, WrittenItem
     from scenesync.worker.write_limit import WriteLimit
 

@@ -4,43 +4,41 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass, replace
-from dataclasses import field as dataclass_field
+from dataclasses import replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from scenesync.domain.blast_radius import reach_of
 from scenesync.domain.departure import without_label
-from scenesync.domain.desired import DEFAULT_FIELDS, DEFAULT_RULES, DesiredFields
-from scenesync.domain.diff import Baseline, ConflictPolicy, Edit, ItemBaselines, plan_edit
+from scenesync.domain.diff import Baseline, Edit, plan_edit
 from scenesync.domain.errors import AttemptCut, PermanentError, SceneSkipped
 from scenesync.domain.fields import Field
 from scenesync.domain.matching import Match
-from scenesync.domain.participation import EVERYBODY, Participation, Reason
+from scenesync.domain.participation import Reason
 from scenesync.worker.noting import Notes, file_of
 from scenesync.worker.sync_plan import Decided, PlannedItem, SyncResult, WrittenItem
 from scenesync.worker.wanted import Wanted
 from scenesync.worker.write_limit import STALE_AFTER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from scenesync.domain.desired import Cut
-    from scenesync.domain.field_rules import FieldRules
+    from scenesync.domain.desired import Cut, DesiredFields
     from scenesync.domain.fields import FieldValue
     from scenesync.domain.holds import Hold
     from scenesync.domain.item import Item
-    from scenesync.domain.journal import JournalEntry
     from scenesync.domain.matching import MatchResult
     from scenesync.domain.photos import Photo
     from scenesync.domain.ports import MediaServer
     from scenesync.domain.scene import Scene
     from scenesync.worker.artwork.images import ImageSync
     from scenesync.worker.artwork.photos import PhotoSync
+    from scenesync.worker.books import Baselines, Holds, Journal
     from scenesync.worker.collections.membership import Collections, CollectionTask
     from scenesync.worker.finding.locator import Locator, Looked
     from scenesync.worker.finding.rivals import Rivals
+    from scenesync.worker.sync_options import SyncOptions
     from scenesync.worker.unchanged import Unchanged
     from scenesync.worker.write_limit import WriteLimit
 
@@ -48,76 +46,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _NOTHING: Final[Mapping[str, Item]] = MappingProxyType({})
-
-
-class Baselines(Protocol):
-    """Where it is kept what SceneSync last wrote."""
-
-    def read(self, rating_key: str) -> Mapping[Field, Baseline]:
-        """Return what was written to the item, field by field."""
-        ...
-
-    def write(self, rating_key: str, scene_id: int, entries: Mapping[Field, Baseline]) -> None:
-        """Remember what was written."""
-        ...
-
-    def write_all(self, written: Iterable[ItemBaselines]) -> None:
-        """Remember what was written to many items, in one step."""
-        ...
-
-    def looking_up(self) -> AbstractContextManager[object]:
-        """Let the reads of the block cost less."""
-        ...
-
-    def foresee(self, rating_keys: Iterable[str]) -> None:
-        """Read all at once what the block is going to ask of these items."""
-        ...
-
-    def together(self) -> AbstractContextManager[object]:
-        """Make all that is written in the block one step: baselines and journal wait for the disk once."""
-        ...
-
-
-class Journal(Protocol):
-    """The history of edits."""
-
-    def append(self, entries: Sequence[JournalEntry]) -> None:
-        """Keep the entries."""
-        ...
-
-    def note_shown(self, shown: Mapping[str, Mapping[Field, FieldValue]]) -> None:
-        """Note how the server shows what was last written to these fields of these items."""
-        ...
-
-
-class Holds(Protocol):
-    """Which scenes are left alone since they were undone."""
-
-    def of_scene(self, scene_id: int) -> Hold | None:
-        """Return the scene's hold, None if it is not held."""
-        ...
-
-    def foresee(self, scene_ids: Iterable[int]) -> None:
-        """Look up all at once what a block of ``Baselines.looking_up`` is going to ask of these scenes."""
-        ...
-
-    def release(self, scene_ids: Iterable[int]) -> None:
-        """Let scenes be synced again."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class SyncOptions:
-    """The settings that decide what is written; ``policies`` has the fields with a policy of their own."""
-
-    enabled: frozenset[Field] = DEFAULT_FIELDS
-    policy: ConflictPolicy = ConflictPolicy.STASH
-    policies: Mapping[Field, ConflictPolicy] = dataclass_field(default_factory=dict)
-    lock: bool = True
-    rules: FieldRules = DEFAULT_RULES
-    participation: Participation = EVERYBODY
-    gone_label: str = ""
-    """The label of items whose scene was deleted ("": they get none); it goes when an item has a scene again."""
 
 
 class SceneSync:

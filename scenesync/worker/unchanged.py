@@ -14,13 +14,11 @@ import time
 from typing import TYPE_CHECKING, Final, Protocol
 
 from scenesync.domain.errors import PermanentError, TransientError
-from scenesync.domain.job import may_rely
 from scenesync.domain.matching import Match
 from scenesync.domain.paths import path_key
 from scenesync.domain.proven import Proof, fingerprint
 from scenesync.stash.parse import to_time
 from scenesync.store.errors import StoreError
-from scenesync.worker.sync_plan import SyncResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -32,11 +30,8 @@ if TYPE_CHECKING:
     from scenesync.domain.matching import MatchResult
     from scenesync.domain.participation import Participation
     from scenesync.domain.scene import Scene
-    from scenesync.worker.attempts import Running
-    from scenesync.worker.availability.plex_connection import PlexSession
     from scenesync.worker.collections.membership import Collections
     from scenesync.worker.finding.library_index import LibraryIndex
-    from scenesync.worker.settling import Settling
     from scenesync.worker.sync_plan import Decided
     from scenesync.worker.wanted import Wanted
 
@@ -202,30 +197,6 @@ class Unchanged:
         return True
 
 
-def settle_unchanged(session: PlexSession, jobs: Sequence[Running], settling: Settling) -> Sequence[Running]:
-    """Settle the jobs of scenes that Plex need not be asked about, and return the others."""
-    try:
-        matches = unchanged_scenes(session, jobs)
-    except StoreError as error:  # those who look at the scenes meet it again, and know what follows
-        log.debug("not known which scenes are unchanged: %s", error)
-        return jobs
-    known = [job for job in jobs if job.claim.scene_id in matches]
-    for job in known:
-        job.begin(None)
-        job.is_known, job.result = True, SyncResult(matches[job.claim.scene_id])
-    settling.settle_done(known)
-    return [job for job in jobs if not job.is_known]
-
-
 def _is_older(updated_at: str, age_s: float) -> bool:
     at = to_time(updated_at)
     return at is not None and time.time() - at.timestamp() >= age_s
-
-
-def unchanged_scenes(session: PlexSession, jobs: Iterable[Running]) -> Mapping[int, Match]:
-    """Return the matches of those scenes of claimed jobs that need no look at Plex. Raises StoreError."""
-    relying = [(job.scene, job.claim.job) for job in jobs if job.scene is not None and may_rely(job.claim)]
-    times = [at for _, job in relying if isinstance(at := job.get("enqueued_at"), int | float)]
-    if not relying or len(times) < len(relying):
-        return {}
-    return session.scene_sync.unchanged.among([scene for scene, _ in relying], asked_at=max(times))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from scenesync.domain.ports import MediaServer
     from scenesync.domain.scene import Scene
     from scenesync.worker.collections.membership import Collections
-    from scenesync.worker.scene_sync import SyncOptions
+    from scenesync.worker.sync_options import SyncOptions
 
 
 class Wanted:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from scenesync.domain.item import Collection, Item
     from scenesync.domain.ports import MediaServer
-    from scenesync.worker.scene_sync import Baselines
+    from scenesync.worker.books import Baselines
     from scenesync.worker.write_limit import WriteLimit
 
 OF_NO_SCENE = 0

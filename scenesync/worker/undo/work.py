@@ -11,7 +11,7 @@ from scenesync.domain.fields import IMAGE_FIELDS
 from scenesync.domain.matching import IndexedFile, Match, Rule
 from scenesync.plex.exceptions import PlexServerDown, PlexUnauthorized
 from scenesync.worker.artwork.images import ImageBaselines
-from scenesync.worker.scene_sync import Baselines, Holds, Journal
+from scenesync.worker.books import Baselines, Holds, Journal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
