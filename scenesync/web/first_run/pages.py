@@ -17,7 +17,7 @@ from scenesync.web.problems import Unusable
 
 PAGE: Final = "/setup"
 DONE: Final = "done"
-ONWARD_AFTER_S: Final = 4
+ONWARD_AFTER_S: Final = 6
 STEPS: Final = (
     ("Stash", ("stash",)),
     ("Plex", ("plex", "server")),
