@@ -141,7 +141,7 @@ def test_step_by_step_to_the_plan_and_only_then_a_write(home: FirstRunWorld, bro
     eventually(lambda: "What would happen" in browser.words())
     started = browser.send("start")
     assert (started.status, started.headers["HX-Redirect"]) == (204, "/setup")
-    assert browser.ask("GET", "/setup").headers["Refresh"] == "4; url=/"
+    assert browser.ask("GET", "/setup").headers["Refresh"] == "6; url=/"
     eventually(home.is_over)
     assert home.result is not None
     assert home.result.settings.plex_url == home.plex.url

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 SCALE: Final = 0.02
 """Retry pauses are this much shorter than in the table, as read time-outs and the pauses of Plex are."""
-READ_TIMEOUT_S: Final = 2.0
+READ_TIMEOUT_S: Final = 1.5
 REFUSED_FOR_S: Final = 0.4
 UNAUTHORIZED: Final = 401
 STANDSTILL_S: Final = 90.0
