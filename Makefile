@@ -39,7 +39,7 @@ format: $(READY) ## put the code into its standard form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(READY) ## measure all, beside limits and rivals: a table, and bench/results/ (under ten minutes)
+bench: $(READY) ## measure all, beside limits and rivals: a table, and bench/results/ (in about eleven minutes)
 	$(BIN)/python -m bench
 
 bench-quick: $(READY) ## the same with smaller sizes, in about a minute
