@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
+from scenesync.disk.drafts import drafted
 from scenesync.domain.diff import Conflict, FieldChange
 from scenesync.domain.fields import Field
 from scenesync.reconciliation.planning import ItemChanges, PlannedScene, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
     from scenesync.domain.fields import FieldValue
 
@@ -37,16 +36,10 @@ class PlanHeader:
 @contextmanager
 def writing(path: Path, header: PlanHeader) -> Iterator[PlanWriter]:
     """Write a plan; the file appears, readable by its owner alone, when the block has ended well. Raises OSError."""
-    descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # made with mode 0600
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            writer = PlanWriter(file)
-            writer.line({"scenesync_plan": FORMAT, "server_id": header.server_id, "made_at": header.made_at})
-            yield writer
-        Path(draft).replace(path)
-    except BaseException:
-        Path(draft).unlink(missing_ok=True)
-        raise
+    with drafted(path) as draft, draft.open("w", encoding="utf-8") as file:
+        writer = PlanWriter(file)
+        writer.line({"scenesync_plan": FORMAT, "server_id": header.server_id, "made_at": header.made_at})
+        yield writer
 
 
 class PlanWriter:

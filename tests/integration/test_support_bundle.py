@@ -256,6 +256,7 @@ def test_the_command_writes_a_file_for_its_owner_alone(tmp_path: Path, capsys: p
     assert json.loads(texts["doctor.json"]) == []
     assert found(texts, (*KNOWN, *FOREIGN)) == []
     assert not list(tmp_path.glob("*.part"))
+    assert not list(tmp_path.glob(".bundle.zip.*")), "no draft is left"
 
 
 def test_the_dashboard_gives_it_to_whoever_has_the_key(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from scenesync.app.context import print_json
 from scenesync.app.doctor.checks import run_checks
 from scenesync.app.exit_codes import DONE
 from scenesync.app.support.bundle import support_bundle as make_bundle
+from scenesync.disk.drafts import drafted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,9 +57,5 @@ def _findings(loaded: LoadedSettings) -> Sequence[dict[str, object]]:
 
 def _write(path: Path, data: bytes) -> None:
     """Write a new file for its owner alone; an older one of that name is replaced."""
-    draft = path.with_name(path.name + ".part")
-    draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-    draft.replace(path)
+    with drafted(path) as draft:
+        draft.write_bytes(data)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-import tempfile
 import tomllib
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,7 +12,8 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
 from scenesync.app.configuration.model import SECRET_KEYS
-from scenesync.disk.durability import sync_folder
+from scenesync.disk.drafts import drafted
+from scenesync.disk.durability import sync_file, sync_folder
 from scenesync.disk.ownership import hand_over
 
 if TYPE_CHECKING:
@@ -163,19 +162,11 @@ def _replace(target: Path, before: bytes, content: bytes, mode: int | None, keys
         mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else NEW_FILE_MODE
     if target.exists() and not os.access(target, os.W_OK):
         raise SettingsFileRefused(f"{target} is write-protected. Set {keys} by hand, or make it writable.")
-    descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(mode)
+    with drafted(target) as draft:
+        draft.write_bytes(content)
+        sync_file(draft)
+        draft.chmod(mode)
         _require_unchanged(target, before)
-        Path(name).replace(target)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            Path(name).unlink()
-        raise
     sync_folder(target.parent)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from typing import TYPE_CHECKING
 
 from scenesync.app.data_directory import API_KEY_FILE, make_data_dir
+from scenesync.disk.drafts import drafted
+from scenesync.disk.durability import sync_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,12 +33,7 @@ def api_key(settings: Settings) -> str:
 
 def _make(path: Path) -> str:
     key = secrets.token_urlsafe(32)
-    draft = path.with_suffix(".new")
-    draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(key + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    with drafted(path) as draft:
+        draft.write_text(f"{key}\n", encoding="ascii")
+        sync_file(draft)
     return key

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import tempfile
 import threading
 import time
 from contextlib import ExitStack
@@ -31,6 +30,7 @@ from scenesync.app.running.signals import stopping_on_signals
 from scenesync.app.settings import SettingsError, not_yet_effective
 from scenesync.app.telling.pulse import pulse_routines
 from scenesync.app.telling.teller import telling
+from scenesync.disk.drafts import drafted
 from scenesync.disk.ownership import hand_over
 from scenesync.disk.room import is_no_room
 from scenesync.domain.errors import StashRefused, StashUnavailable
@@ -389,16 +389,9 @@ def write_hook_file(settings: Settings) -> None:
     content = json.dumps(left).encode()
     if _holds(path, content):
         return
-    descriptor, name = tempfile.mkstemp(prefix=f".{HOOK_FILE}.", dir=path.parent)  # made with mode 0600
-    draft = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        hand_over(name)
-        draft.replace(path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
+    with drafted(path) as draft:
+        draft.write_bytes(content)
+        hand_over(str(draft))
 
 
 def _holds(path: Path, content: bytes) -> bool:
