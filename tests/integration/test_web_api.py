@@ -129,8 +129,10 @@ def test_a_plan_is_made_read_page_by_page_and_carried_out(world: WebWorld) -> No
     wrong = world.ask("GET", f"/api/v1/plans/{plan['id']}/scenes?cursor=3")
     assert (wrong.status, wrong.json()["type"]) == (422, "urn:scenesync:problem:invalid-cursor")
 
+    assert world.get(f"/plans/{plan['id']}")["applied_at"] is None
     applied = world.finished(world.post(f"/plans/{plan['id']}/apply", None, 202))
     assert applied["state"] == "done", applied
+    assert world.get(f"/plans/{plan['id']}")["applied_at"] == pytest.approx(time.time(), abs=60)
     assert {world.get(f"/scenes/{each}")["verdict"] for each in scenes} == {"is in sync."}
     again = world.finished(world.post(f"/plans/{plan['id']}/apply", None, 202))
     assert again["state"] == "failed"

@@ -170,7 +170,10 @@ def test_a_plan_is_made_read_and_applied(world: WebWorld, browser: Browser) -> N
 
     applied = led_to(send(browser, f"{path}/apply"))
     assert ended(world, applied) == "done"
-    assert "done" in words_of(page(browser, applied))
+    carried_out = page(browser, applied)
+    assert "done" in words_of(carried_out)
+    assert "Carried out" in words_of(carried_out)
+    assert "Apply the plan" not in carried_out
     assert {world.get(f"/scenes/{each}")["verdict"] for each in scenes} == {"is in sync."}
 
 

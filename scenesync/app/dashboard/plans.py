@@ -13,6 +13,7 @@ from scenesync.app.plan_report import plans
 from scenesync.app.scene_standings import StandingsKeeper, of_planned
 from scenesync.app.wording.plan import summary
 from scenesync.app.wording.times import time_meant
+from scenesync.disk.drafts import drafted
 from scenesync.intake.selection import enqueue_ids
 from scenesync.reconciliation import plan_file
 from scenesync.reconciliation.planning import Totals, Verdict
@@ -97,7 +98,7 @@ class KeptPlans:
 
     def apply(self, plan_id: str) -> work.Task:
         """Begin to carry it out, if it still holds. Raises NotFound, Conflict."""
-        self.show(plan_id)
+        plan = self.show(plan_id)
         file = self._folder / f"{plan_id}{_PLAN}"
         installation = self._desk.installation
 
@@ -111,6 +112,7 @@ class KeptPlans:
             chosen = [scene.scene_id for scene in changing]
             release_held(installation.database, chosen)
             enqueue_ids(installation.queue, chosen)
+            self._keep(plan.model_copy(update={"applied_at": time.time()}))
             return watch_queue(installation, task)
 
         return self._runner.start("apply", "Carry a plan out", carry_out)
@@ -130,8 +132,8 @@ class KeptPlans:
 
     def _keep(self, plan: work.Plan) -> None:
         path = self._folder / f"{plan.id}{_ABOUT}"
-        path.touch(0o600)
-        path.write_text(plan.model_dump_json(), encoding="utf-8")
+        with drafted(path) as draft:
+            draft.write_text(plan.model_dump_json(), encoding="utf-8")
         for old in self._kept()[KEPT:]:
             old.unlink(missing_ok=True)
             old.with_suffix(_PLAN).unlink(missing_ok=True)

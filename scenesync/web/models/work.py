@@ -208,6 +208,8 @@ class Plan(Document):
     selectors: Selectors
     sentence: str
     totals: PlanTotals
+    applied_at: EpochS | None = None
+    """When it was last carried out: when its scenes were put into the queue."""
 
 
 class FieldChange(Document):
