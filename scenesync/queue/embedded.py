@@ -2,7 +2,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from persistqueue.exceptions import Empty
@@ -13,8 +13,9 @@ from scenesync.queue import history, listing, merging, transitions
 from scenesync.queue.core import Liveness, QueueCore
 from scenesync.queue.dead_letters import DeadLetterStore
 from scenesync.queue.errors import LeaseLost
+from scenesync.queue.forwarding import rows
 from scenesync.queue.lease import LEASE_S
-from scenesync.queue.records import PRIORITY_BULK, ClaimedJob, QueueSnapshot
+from scenesync.queue.records import PRIORITY_BULK, BulkResult, ClaimedJob, OutboxEvent, QueueSnapshot
 from scenesync.queue.schema import COMPLETED, FAILED, Journal
 from scenesync.queue.snapshot import read_snapshot
 
@@ -72,6 +73,8 @@ class EmbeddedQueue(QueueCore, SQLiteAckQueue):
             timeout=timeout_s,
             serializer=json_serializer,
         )
+        if auto_resume:
+            self._stay()
 
     def _take_connections(self) -> None:
         super()._take_connections()
@@ -84,6 +87,26 @@ class EmbeddedQueue(QueueCore, SQLiteAckQueue):
         self._take_connections()
         self.tran_lock = self.action_lock = self._lock  # type: ignore[assignment]
         self.put_event = threading.Event()
+
+    # -- events of other files, and of this one while it was an outbox
+
+    def taken_from(self, outbox_id: str) -> int:
+        """Return up to which number the events of an outbox were taken in, 0 for none."""
+        with self.reading() as connection:
+            return rows.taken_from(connection, outbox_id)
+
+    def take_in(self, outbox_id: str, events: Sequence[OutboxEvent]) -> BulkResult:
+        """Store those of the events of an outbox that were not taken in before, and note which, in one transaction."""
+        with self.writing() as connection:
+            return rows.take_in(connection, outbox_id, events, time.time())
+
+    def _stay(self) -> None:
+        """Take back what was about to be sent elsewhere when this file was an outbox: it is worked off here now."""
+        with self.reading() as connection:
+            leaving = rows.behind(connection, 0, limit=1)
+        if leaving:
+            with self.writing() as connection:
+                rows.take_back(connection, time.time())
 
     # -- for who looks
 

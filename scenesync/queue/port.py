@@ -18,6 +18,7 @@ from scenesync.queue.records import (
     FoundJobs,
     LetterFilter,
     LetterGroup,
+    OutboxEvent,
     PendingJob,
     QueueSnapshot,
 )
@@ -109,6 +110,17 @@ class Queue(JobQueue, Protocol):
 
     def put_many(self, jobs: Iterable[Mapping[str, Any]], priority: int = PRIORITY_BULK) -> BulkResult:
         """Store any number of events, in bounded memory and in transactions that let others have their turn."""
+        ...
+
+    def taken_from(self, outbox_id: str) -> int:
+        """Return up to which number the events of an outbox were taken in, 0 for none."""
+        ...
+
+    def take_in(self, outbox_id: str, events: Sequence[OutboxEvent]) -> BulkResult:
+        """Store those of the events, in the order of their numbers, that were not taken in before.
+
+        Which these are is noted in the same transaction, so that a repeated call repeats nothing.
+        """
         ...
 
     def held(self, job: Mapping[str, Any]) -> ClaimedJob | None:

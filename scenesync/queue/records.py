@@ -13,6 +13,7 @@ __all__ = [
     "Job",
     "LetterFilter",
     "LetterGroup",
+    "OutboxEvent",
     "PendingJob",
     "QueueSnapshot",
 ]
@@ -35,6 +36,19 @@ class BulkResult:
 
     def __add__(self, other: "BulkResult") -> "BulkResult":
         return BulkResult(self.created + other.created, self.merged + other.merged)
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxEvent:
+    """An event on its way from one queue to another, and its number among those of its outbox.
+
+    ``happened_at`` is in epoch seconds by the clock of the machine on which it came.
+    """
+
+    number: int
+    job: Job
+    lane: int
+    happened_at: float
 
 
 @dataclass(frozen=True, slots=True)

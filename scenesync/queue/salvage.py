@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from scenesync.queue import dead_letters, merging, owner_lock, transitions
 from scenesync.queue.errors import QueueDamaged, QueueLocked, QueueUnwritable
-from scenesync.queue.records import PRIORITY_BULK
+from scenesync.queue.records import PRIORITY_BULK, Job
 from scenesync.queue.schema import FILE_NAME, TABLE, Journal, make_private_folder, open_queue_file, transaction
 
 _log = logging.getLogger(__name__)
@@ -207,10 +207,19 @@ def _save_jobs(fresh: sqlite3.Connection, source: sqlite3.Connection) -> int:
             job = merging.decode_job(data)
         except ValueError:
             continue
-        now = time.time()
-        transitions.enqueue(fresh, transitions.Event.of(job, now), priority=PRIORITY_BULK, now=now, newest=False)
+        _save_job(fresh, job)
         saved += 1
+    is_there = source.execute("SELECT 1 FROM sqlite_master WHERE name = 'outbox_events'").fetchone()
+    for _, data in _readable_rows(source, "outbox_events", "number", "data") if is_there else ():
+        with contextlib.suppress(ValueError):
+            _save_job(fresh, merging.decode_job(data))
+            saved += 1
     return saved
+
+
+def _save_job(fresh: sqlite3.Connection, job: Job) -> None:
+    now = time.time()
+    transitions.enqueue(fresh, transitions.Event.of(job, now), priority=PRIORITY_BULK, now=now, newest=False)
 
 
 def _save_letters(fresh: sqlite3.Connection, source: sqlite3.Connection) -> int:

@@ -20,7 +20,7 @@ Journal = Literal["wal", "truncate"]
 FILE_NAME: Final = "data.db"
 TABLE: Final = "ack_queue_default"
 READY, CLAIMED, COMPLETED, FAILED = 1, 2, 5, 9  # persistqueue.sqlackqueue.AckStatus; 0 (new) and 1 are both waiting
-SCHEMA_VERSION: Final = 5
+SCHEMA_VERSION: Final = 6
 # RETURNING and DROP COLUMN came with 3.35, the latter without faults with 3.35.5.
 MINIMUM_SQLITE: Final = (3, 35, 5)
 PAUSE_S: Final = 0.002  # between transactions in a row: a hook that waits for the write lock looks every millisecond
@@ -141,7 +141,17 @@ TAKEN: Final = "claimed_at IS NOT NULL"  # since version 3
 _TO_VERSION_4: Final = ("ALTER TABLE dead_letters ADD COLUMN event_at REAL",)
 # People look at dead letters by their errors, and a wrong path map makes as many of them as there are scenes.
 _TO_VERSION_5: Final = ("CREATE INDEX dead_letters_by_error ON dead_letters (error_type, failed_at)",)
-MIGRATIONS: Final = (_TO_VERSION_1, _TO_VERSION_2, _TO_VERSION_3, _TO_VERSION_4, _TO_VERSION_5)
+# Events that go on to other queues, and up to which number those of other files came in here (forwarding/rows.py).
+_TO_VERSION_6: Final = (
+    "CREATE TABLE outbox (id TEXT NOT NULL)",
+    "INSERT INTO outbox (id) VALUES (lower(hex(randomblob(16))))",
+    """CREATE TABLE outbox_events (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, job_key TEXT, data BLOB NOT NULL, lane INTEGER NOT NULL,
+        event_at REAL NOT NULL)""",
+    "CREATE INDEX outbox_events_by_key ON outbox_events (job_key)",
+    "CREATE TABLE taken_in_outboxes (outbox_id TEXT PRIMARY KEY, taken_up_to INTEGER NOT NULL) WITHOUT ROWID",
+)
+MIGRATIONS: Final = (_TO_VERSION_1, _TO_VERSION_2, _TO_VERSION_3, _TO_VERSION_4, _TO_VERSION_5, _TO_VERSION_6)
 
 
 def open_queue_file(

@@ -13,7 +13,7 @@ from scenesync.domain.batches import batched
 from scenesync.queue import dead_letters
 from scenesync.queue.core import MAX_DELIVERIES, TAKE_OVER_EVERY_S
 from scenesync.queue.dead_letters import DeadLetter
-from scenesync.queue.distributed import letters, looking, schema, sign_of_life, steps
+from scenesync.queue.distributed import letters, looking, outboxes, schema, sign_of_life, steps
 from scenesync.queue.distributed.connections import Server
 from scenesync.queue.distributed.letters import DistributedLetters
 from scenesync.queue.distributed.steps import Claim
@@ -26,6 +26,7 @@ from scenesync.queue.records import (
     ClaimedJob,
     EnqueueResult,
     FoundJobs,
+    OutboxEvent,
     PendingJob,
     QueueSnapshot,
 )
@@ -130,6 +131,18 @@ class DistributedQueue(Ours):
                 for statement in _ANALYSE:
                     connection.execute(statement)
         return total
+
+    def taken_from(self, outbox_id: str) -> int:
+        """Return up to which number the events of an outbox were taken in, 0 for none."""
+        with self._server.transaction() as connection:
+            return outboxes.taken_from(connection, outbox_id)
+
+    def take_in(self, outbox_id: str, events: Sequence[OutboxEvent]) -> BulkResult:
+        """Store those of the events of an outbox that were not taken in before, and note which, in one transaction."""
+        with self._server.transaction() as connection:
+            result = outboxes.take_in(connection, outbox_id, events, time.time())
+        self._signal.notify()
+        return result
 
     # -- out
 

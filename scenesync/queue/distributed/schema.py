@@ -47,6 +47,9 @@ _OURS: Final = {
     CREATE INDEX scenesync_dead_letters_by_time ON scenesync_dead_letters (failed_at, id);
     CREATE INDEX scenesync_dead_letters_by_scene ON scenesync_dead_letters (scene_id, failed_at, id);
     CREATE INDEX scenesync_dead_letters_by_error ON scenesync_dead_letters (error_type, failed_at, id)""",
+    "scenesync 2": """
+    CREATE TABLE scenesync_outboxes (
+        outbox_id text PRIMARY KEY, taken_up_to bigint NOT NULL, noted_at timestamptz NOT NULL DEFAULT now())""",
 }
 
 

@@ -212,8 +212,13 @@ def enqueue(connection: Connection, event: Event, *, lane: int, now: float, newe
     return EnqueueResult(row_id, merged=True)
 
 
-def enqueue_batch(connection: Connection, events: Sequence[Event], *, lane: int, now: float) -> BulkResult:
-    """Add many jobs by one look-up and one insert; those that wait already are merged one by one."""
+def enqueue_batch(
+    connection: Connection, events: Sequence[Event], *, lane: int, now: float, newest: bool = True
+) -> BulkResult:
+    """Add many jobs by one look-up and one insert; those that wait already are merged one by one.
+
+    ``newest`` as in ``merging.joined_by_event``.
+    """
     locks = [lock_of(event.job) for event in events]
     rows = connection.execute(_WAITING_KEYS, {"locks": [lock for lock in locks if lock is not None]}).fetchall()
     waiting: set[str] = {lock for (lock,) in rows}
@@ -224,8 +229,8 @@ def enqueue_batch(connection: Connection, events: Sequence[Event], *, lane: int,
         if lock is not None:
             waiting.add(lock)
     if new:
-        _insert(connection, new, lane=lane, now=now)
-    merged = sum(enqueue(connection, event, lane=lane, now=now).merged for event in one_by_one)
+        _insert(connection, new, lane=lane, now=now, newest=newest)
+    merged = sum(enqueue(connection, event, lane=lane, now=now, newest=newest).merged for event in one_by_one)
     return BulkResult(created=len(events) - merged, merged=merged)
 
 

@@ -54,7 +54,9 @@ def empty_database(database_url: str) -> Iterator[str]:
     """That database; a test leaves nothing behind."""
     yield database_url
     with psycopg.connect(database_url) as connection:
-        connection.execute("TRUNCATE procrastinate_jobs, procrastinate_workers, scenesync_dead_letters CASCADE")
+        connection.execute(
+            "TRUNCATE procrastinate_jobs, procrastinate_workers, scenesync_dead_letters, scenesync_outboxes CASCADE"
+        )
         connection.execute("UPDATE scenesync_counters SET value = 0")
 
 

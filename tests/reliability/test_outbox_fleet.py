@@ -1,0 +1,119 @@
+"""Events of hooks on their way to PostgreSQL: their sender killed at any moment, the database crashing meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pytest
+from private_postgres import NoPostgresHere, PrivatePostgres, private_postgres
+
+from scenesync.queue import inbox
+from scenesync.queue.distributed import schema
+from scenesync.queue.distributed.connections import Server
+from scenesync.queue.distributed.queue import DistributedQueue
+from scenesync.queue.errors import QueueUnreachable
+from scenesync.queue.forwarding.outbox import Outbox, read_outbox
+from scenesync.queue.inbox import Document
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from proofs import Bounds, Figures
+
+SENDER: Final = Path(__file__).with_name("outbox_sender.py")
+ROOT: Final = Path(__file__).parents[2]
+PATIENCE_S: Final = 60.0
+
+pytestmark = [pytest.mark.reliability, pytest.mark.integration]
+
+
+@pytest.fixture
+def postgres() -> Iterator[PrivatePostgres]:
+    with contextlib.ExitStack() as stack:
+        try:
+            server = stack.enter_context(private_postgres())
+        except NoPostgresHere as why:
+            pytest.skip(str(why))
+        yield server
+
+
+@pytest.fixture
+def url(postgres: PrivatePostgres) -> str:
+    url = postgres.new_database("outbox")
+    server = Server(url, timeout_s=10)
+    schema.prepare(server)
+    server.close()
+    return url
+
+
+def save(data_dir: Path, scene_id: int) -> None:
+    """Do what the hook does when a person saves a scene."""
+    document = Document(is_hook=True, trigger="Scene.Update.Post", object_id=scene_id, title=f"Pier {scene_id}")
+    assert inbox.store(document, str(data_dir)) is None
+
+
+@contextlib.contextmanager
+def sender(url: str, folder: Path) -> Iterator[None]:
+    child = subprocess.Popen([sys.executable, str(SENDER), url, str(folder)], cwd=ROOT)
+    try:
+        yield
+    finally:
+        assert child.poll() is None, "no sender ends by itself"
+        child.kill()
+        child.wait()
+
+
+def work_off(queue: DistributedQueue, done: list[int]) -> None:
+    """Finish what has come, so that an event that comes twice is a job that runs twice."""
+    with contextlib.suppress(QueueUnreachable):
+        claims = queue.claim(100)
+        lost = queue.complete_all(claims)
+        done.extend(each.scene_id for each in claims if each not in lost)
+
+
+def test_each_event_arrives_exactly_once_however_often_its_sender_dies_and_the_database_crashes(
+    postgres: PrivatePostgres, url: str, tmp_path: Path, bounds: Bounds, figures: Figures
+) -> None:
+    chance = random.Random(bounds.first_seed)  # noqa: S311 (the same choices each time)
+    kills, events_each = bounds.pick(4, 200), bounds.pick(25, 100)
+    crashes = {kills // 2} if kills < 50 else set(range(10, kills, 20))
+    folder = tmp_path / "queue"
+    Outbox(folder).close()
+    queue = DistributedQueue(url, takes_over=False)
+    done: list[int] = []
+    saved = 0
+    for number in range(kills):
+        with sender(url, folder):
+            so_far, until = len(done), time.monotonic() + PATIENCE_S
+            for _ in range(events_each):
+                saved += 1
+                save(tmp_path, saved)
+            if number in crashes:
+                postgres.stop()
+                time.sleep(0.3)
+                postgres.start()
+            while len(done) == so_far and time.monotonic() < until:  # it is at work: it dies in the middle of that
+                work_off(queue, done)
+            time.sleep(chance.random() * 0.05)
+    with sender(url, folder):
+        patience = time.monotonic() + PATIENCE_S
+        while (len(done) < saved or read_outbox(folder).waiting) and time.monotonic() < patience:
+            work_off(queue, done)
+            time.sleep(0.05)
+    queue.close()
+
+    figures(
+        "outbox to PostgreSQL",
+        f"{kills} kills of the sender, {len(crashes)} crashes of the database",
+        jobs=saved,
+        lost=len(set(range(1, saved + 1)) - set(done)),
+        doubled=len(done) - len(set(done)),
+    )
+    assert sorted(done) == list(range(1, saved + 1))
+    assert read_outbox(folder).waiting == 0
