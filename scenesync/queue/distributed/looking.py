@@ -10,7 +10,7 @@ from scenesync.domain.batches import batched
 from scenesync.domain.job import DESTROY, scene_key
 from scenesync.queue import merging
 from scenesync.queue.distributed.connections import Connection
-from scenesync.queue.distributed.steps import ASLEEP, lock_of
+from scenesync.queue.distributed.steps import ASLEEP, WAITING_KEYS, WAITS, lock_of
 from scenesync.queue.records import FoundJobs, PendingJob, QueueSnapshot
 
 _KEYS_AT_ONCE: Final = 1000
@@ -18,13 +18,15 @@ _ROWS: Final = """
     SELECT jobs.id, ours.data, ours.lane, ours.due_at, ours.deliveries, ours.stored_at, jobs.status
     FROM procrastinate_jobs AS jobs JOIN scenesync_jobs AS ours ON ours.job_id = jobs.id"""
 _PENDING: Final = f"{_ROWS} WHERE jobs.status = 'todo' AND jobs.id > %(after)s ORDER BY jobs.id LIMIT %(limit)s"
-# Each half has an index of its own; together they are of one moment.
+# Each half has an index of its own; together they are of one moment. Seeks, by force (see ``steps.WAITING_KEYS``).
 _UNDER_LOCKS: Final = f"""
-    {_ROWS} WHERE jobs.queueing_lock = ANY(%(locks)s::text[]) AND jobs.status = 'todo'
-    UNION ALL
-    {_ROWS} WHERE jobs.lock = ANY(%(locks)s::text[]) AND jobs.status = 'doing'"""
-_WAITING_LOCKS: Final = """
-    SELECT queueing_lock FROM procrastinate_jobs WHERE queueing_lock = ANY(%(locks)s::text[]) AND status = 'todo'"""
+    SELECT found.* FROM unnest(%(locks)s::text[]) AS wanted (lock)
+    CROSS JOIN LATERAL (
+        ({_ROWS} WHERE jobs.queueing_lock BETWEEN wanted.lock AND wanted.lock AND jobs.status = 'todo'
+        ORDER BY jobs.queueing_lock LIMIT 1)
+        UNION ALL
+        ({_ROWS} WHERE jobs.lock BETWEEN wanted.lock AND wanted.lock AND jobs.status = 'doing'
+        ORDER BY jobs.lock LIMIT 1)) AS found"""
 _TOTAL: Final = "SELECT count(*) FROM procrastinate_jobs WHERE status = 'todo'"
 # What was pruned plus what is still there.
 _TOTALS: Final = """
@@ -50,8 +52,8 @@ _IS_DUE: Final = f"""
         WHERE jobs.status = 'todo' AND jobs.priority > {ASLEEP} AND {_FREE})"""
 _WAKES_IN: Final = f"""
     SELECT EXTRACT(EPOCH FROM ours.wakes_at - now())::float8
-    FROM scenesync_jobs AS ours JOIN procrastinate_jobs AS jobs ON jobs.id = ours.job_id
-    WHERE ours.wakes_at IS NOT NULL AND jobs.status = 'todo' AND {_FREE}
+    FROM scenesync_jobs AS ours CROSS JOIN LATERAL ({WAITS.format(row="ours.job_id")}) AS jobs
+    WHERE ours.wakes_at IS NOT NULL AND {_FREE}
     ORDER BY ours.wakes_at LIMIT 1"""
 _IN_HAND: Final = "doing"
 
@@ -75,7 +77,7 @@ def waiting_scenes(connection: Connection, scene_ids: Iterable[int]) -> set[int]
     found: set[int] = set()
     for batch in batched(scene_ids, _KEYS_AT_ONCE):
         by_lock = {lock_of({"job_key": scene_key(scene_id)}): scene_id for scene_id in batch}
-        rows = connection.execute(_WAITING_LOCKS, {"locks": list(by_lock)}).fetchall()
+        rows = connection.execute(WAITING_KEYS, {"locks": list(by_lock)}).fetchall()
         found.update(by_lock[lock] for (lock,) in rows)
     return found
 

@@ -66,12 +66,22 @@ _STORE: Final = """
     FROM unnest(%(ids)s::bigint[], %(data)s::text[], %(events_at)s::float8[], %(due_at)s::float8[],
             %(sleeps_s)s::float8[], %(errors)s::text[], %(file_keys)s::text[])
         AS new (job_id, data, event_at, due_at, sleep_s, error, file_key)"""
-_WAITING_KEYS: Final = """
-    SELECT queueing_lock FROM procrastinate_jobs WHERE queueing_lock = ANY(%(locks)s::text[]) AND status = 'todo'"""
+# Seeks, by force. To find what is equal the planner may as well walk over all that waits, and does so from then on if
+# it planned while that was little; but what has to come in the order of an index it looks up in that one.
+WAITS: Final = """
+        SELECT id, lock FROM procrastinate_jobs
+        WHERE id BETWEEN {row} AND {row} AND status = 'todo' ORDER BY id LIMIT 1"""
+WAITING_KEYS: Final = """
+    SELECT found.queueing_lock FROM unnest(%(locks)s::text[]) AS wanted (lock)
+    CROSS JOIN LATERAL (
+        SELECT queueing_lock FROM procrastinate_jobs
+        WHERE queueing_lock BETWEEN wanted.lock AND wanted.lock AND status = 'todo'
+        ORDER BY queueing_lock LIMIT 1) AS found"""
 _WAITING: Final = """
     SELECT jobs.id, ours.data, ours.lane, ours.event_at, ours.deliveries
     FROM procrastinate_jobs AS jobs JOIN scenesync_jobs AS ours ON ours.job_id = jobs.id
-    WHERE jobs.queueing_lock = %(lock)s AND jobs.status = 'todo' FOR UPDATE OF jobs"""
+    WHERE jobs.queueing_lock BETWEEN %(lock)s AND %(lock)s AND jobs.status = 'todo'
+    ORDER BY jobs.queueing_lock LIMIT 1 FOR UPDATE OF jobs"""
 _REPLACE: Final = """
     WITH placed AS (
         UPDATE procrastinate_jobs
@@ -93,8 +103,7 @@ _LIFT: Final = f"""
             UNION ALL
             (SELECT job_id FROM scenesync_jobs WHERE wakes_at > now() + make_interval(secs => {CLOCK_JUMP_S})
             ORDER BY wakes_at LIMIT 500)) AS sleepers
-        JOIN procrastinate_jobs AS jobs ON jobs.id = sleepers.job_id WHERE jobs.status = 'todo'
-        FOR UPDATE OF jobs SKIP LOCKED),
+        CROSS JOIN LATERAL ({WAITS.format(row="sleepers.job_id")} FOR UPDATE SKIP LOCKED) AS jobs),
     lifted AS (
         UPDATE procrastinate_jobs AS jobs
         SET queue_name = {_QUEUE_OF_LANE}, priority = -ours.lane - 1, scheduled_at = NULL
@@ -139,11 +148,14 @@ _ORPHANS: Final = """
 _HELD_BY: Final = """
     SELECT jobs.id, ours.claim_no FROM procrastinate_jobs AS jobs JOIN scenesync_jobs AS ours ON ours.job_id = jobs.id
     WHERE jobs.worker_id = %(worker)s AND jobs.status = 'doing'"""
-_AWAITING: Final = """
+_AWAITING: Final = f"""
     SELECT jobs.id, ours.data, ours.lane, ours.event_at, ours.deliveries
-    FROM scenesync_jobs AS ours JOIN procrastinate_jobs AS jobs ON jobs.id = ours.job_id
-    WHERE ours.file_key = ANY(%(keys)s::text[]) AND ours.wakes_at IS NOT NULL AND jobs.status = 'todo'
-    LIMIT %(limit)s FOR UPDATE OF jobs SKIP LOCKED"""
+    FROM unnest(%(keys)s::text[]) AS wanted (key)
+    CROSS JOIN LATERAL (
+        SELECT * FROM scenesync_jobs
+        WHERE file_key BETWEEN wanted.key AND wanted.key AND wakes_at IS NOT NULL ORDER BY file_key) AS ours
+    CROSS JOIN LATERAL ({WAITS.format(row="ours.job_id")} FOR UPDATE SKIP LOCKED) AS jobs
+    LIMIT %(limit)s"""
 
 
 class Place(NamedTuple):
@@ -220,7 +232,7 @@ def enqueue_batch(
     ``newest`` as in ``merging.joined_by_event``.
     """
     locks = [lock_of(event.job) for event in events]
-    rows = connection.execute(_WAITING_KEYS, {"locks": [lock for lock in locks if lock is not None]}).fetchall()
+    rows = connection.execute(WAITING_KEYS, {"locks": [lock for lock in locks if lock is not None]}).fetchall()
     waiting: set[str] = {lock for (lock,) in rows}
     new: list[Event] = []
     one_by_one: list[Event] = []
