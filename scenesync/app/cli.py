@@ -7,24 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
-from rich.console import Console
 
 from scenesync.app.context import AppContext
-from scenesync.app.exit_codes import FAILED, USAGE
+from scenesync.app.exit_codes import FAILED
+from scenesync.app.failures import FAILURES, say, told
 from scenesync.app.lazy_group import LazyGroup
-from scenesync.app.settings import SettingsError
 from scenesync.app.version import VERSION
-from scenesync.disk.room import explained
-from scenesync.domain.errors import LibraryNotFound, NeedsPerson, PermanentError, TransientError
-from scenesync.queue.errors import QueueError
-from scenesync.store.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-EXPECTED_ERRORS: Final = (QueueError, StoreError, TransientError, PermanentError, NeedsPerson, OSError)
-"""What the world does to a command; anything else is a bug and keeps its traceback."""
-
 
 IN_MODULES_OF_THEIR_NAME: Final = (
     "run",
@@ -102,19 +93,8 @@ def run_cli(arguments: Sequence[str] | None = None) -> int:
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        _say("Interrupted.")
+        say("Interrupted.")
         return FAILED
-    except SettingsError as error:
-        _say(str(error))
-        return USAGE
-    except NeedsPerson as error:
-        _say(str(error))
-        return USAGE if isinstance(error.cause, LibraryNotFound) else FAILED
-    except EXPECTED_ERRORS as error:
-        _say(explained(error))
-        return FAILED
+    except FAILURES as error:
+        return told(error)
     return result if isinstance(result, int) else 0
-
-
-def _say(message: str) -> None:
-    Console(stderr=True, highlight=False, soft_wrap=True).print(f"scenesync: {message}", markup=False)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
 from scenesync.app.logs import set_up_logging
+from scenesync.app.routes.selection import one_route
 from scenesync.app.settings import LoadedSettings, load_settings
 
 if TYPE_CHECKING:
@@ -20,11 +23,21 @@ if TYPE_CHECKING:
     from scenesync.app.settings import Settings
 
 
+_documents: ContextVar[list[Any] | None] = ContextVar("documents", default=None)
+"""Where documents for ``--json`` go while a command runs once for each of several routes."""
+
+
 @dataclass(frozen=True, slots=True)
 class AppContext:
-    """The command line's own settings; they win over all others."""
+    """The command line's own settings; they win over all others.
+
+    ``loaded`` are the settings of the route for which a command runs, if they were read already. ``route`` is the name
+    of a route that ``load`` is to return, "" for the whole installation.
+    """
 
     overrides: Mapping[str, object] = field(default_factory=dict)
+    loaded: LoadedSettings | None = None
+    route: str = ""
 
     def load(
         self,
@@ -37,9 +50,15 @@ class AppContext:
 
         ``plugin_settings`` and ``default_dir`` are as in ``load_settings``. Raises SettingsError.
         """
+        if self.loaded is not None:
+            return self.loaded
         loaded = load_settings(overrides=self.overrides, plugin_settings=plugin_settings, default_dir=default_dir)
+        if self.route:
+            loaded = loaded.of_route(one_route(loaded.routes, self.route))
         settings = loaded.settings
-        set_up_logging(settings.log_format, settings.log_level, secrets_of(settings), handler=handler)
+        everybodys = [settings, *(route.settings for route in loaded.routes)]
+        secrets = [secret for each in everybodys for secret in secrets_of(each)]
+        set_up_logging(settings.log_format, settings.log_level, secrets, handler=handler)
         for warning in loaded.warnings:
             print(f"scenesync: {warning}", file=sys.stderr)  # noqa: T201 - said to the person at the terminal
         return loaded
@@ -54,7 +73,22 @@ def secrets_of(settings: Settings) -> Iterator[str]:
             yield from dict.fromkeys((text, *text.split()))
 
 
+@contextmanager
+def collecting_json() -> Iterator[list[Any]]:
+    """Keep the documents that the block would print, for one that holds them all."""
+    documents: list[Any] = []
+    before = _documents.set(documents)
+    try:
+        yield documents
+    finally:
+        _documents.reset(before)
+
+
 def print_json(document: Any) -> None:  # noqa: ANN401 - JSON
-    """Write one JSON document to stdout."""
+    """Write one JSON document to stdout, or keep it for the whole of which it is a part."""
+    documents = _documents.get()
+    if documents is not None:
+        documents.append(document)
+        return
     sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
     sys.stdout.flush()

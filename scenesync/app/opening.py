@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from scenesync.app.backup.making import back_up_before_migration
 from scenesync.app.data_directory import database_file, make_data_dir, queue_folder
+from scenesync.app.routes.marks import leave_mark
 from scenesync.disk.ownership import hand_over_all
 from scenesync.queue.embedded import EmbeddedQueue
 from scenesync.queue.schema import FILE_NAME as QUEUE_FILE
@@ -40,6 +41,7 @@ def queue_at(settings: Settings, *, auto_resume: bool, repairs: bool) -> Embedde
     Raises QueueError, OSError.
     """
     _note_lost_queue(settings.data_dir)
+    leave_mark(settings)
     queue = EmbeddedQueue(
         queue_folder(settings.data_dir),
         auto_resume=auto_resume,
@@ -73,6 +75,7 @@ def open_state(settings: Settings, *, repairs: bool = False) -> Database:
     What an older SceneSync left is backed up before it is migrated. Raises StoreError, OSError.
     """
     make_data_dir(settings.data_dir)
+    leave_mark(settings)
     database = open_database(
         database_file(settings.data_dir),
         journal=journal_of(settings),

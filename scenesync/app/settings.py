@@ -7,7 +7,7 @@ arguments at each call, so that a running daemon can load again after a change.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -23,6 +23,8 @@ from scenesync.app.configuration.model import (
     Settings,
     default_data_dir,
 )
+from scenesync.app.configuration.routing import Planned, pairs_of, place, places, shadowed
+from scenesync.app.configuration.servers import read_servers
 from scenesync.app.configuration.sources import (
     CONFIG_VARIABLE,
     Given,
@@ -38,16 +40,20 @@ from scenesync.app.configuration.sources import (
     unknown_variable,
 )
 from scenesync.app.configuration.values import ARROW, Refused, local_path
+from scenesync.app.routes.marks import read_marks
 from scenesync.domain.participation import Participation
 from scenesync.domain.paths import PathRule
-from scenesync.domain.setting_origin import DEFAULT
+from scenesync.domain.setting_origin import DEFAULT, of_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from scenesync.app.configuration.routing import Mark, Pair
 
 __all__ = [
     "LoadedSettings",
     "PlexConnection",
+    "Route",
     "Settings",
     "SettingsError",
     "load_settings",
@@ -61,23 +67,47 @@ CONFIG_FILE_NAME: Final = "scenesync.toml"
 
 
 @dataclass(frozen=True, slots=True)
+class Route:
+    """One Stash carried to one Plex, where the file names several servers. ``outbox`` is where its Stash's hooks leave
+    their events: the data directory of that plugin; None if it has none of its own.
+    """
+
+    name: str
+    stash: str
+    plex: str
+    settings: Settings
+    origins: Mapping[str, str]
+    outbox: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LoadedSettings:
     """Settings, the origin of each key, what is worth a warning, and the files that were read or would be.
 
     An origin is ``default``, ``file <path>``, ``environment SCENESYNC_X``, ``Stash plugin settings`` or
     ``command line``. ``files`` holds the settings file (even if it is missing) and the secrets' files: when one of them
     changes, loading again may give another answer.
+
+    Where the file names several servers, ``routes`` has the settings of each route, in the order of the file;
+    ``settings`` are then those of the first one, but with the data directory of the installation, for what concerns all.
+    ``left_over`` are folders with the state of routes that there are no more.
     """
 
     settings: Settings
     origins: Mapping[str, str]
     warnings: tuple[str, ...]
     files: tuple[Path, ...]
+    routes: tuple[Route, ...] = ()
+    left_over: tuple[Mark, ...] = ()
 
     @property
     def file(self) -> Path:
         """The settings file, even if it is missing."""
         return self.files[0]
+
+    def of_route(self, route: Route) -> LoadedSettings:
+        """Return them as they are for one route."""
+        return replace(self, settings=route.settings, origins=route.origins)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +143,60 @@ def load_settings(
     problems += [*unknown_keys(file), *unknown_keys(command_line)]
     if not named and "data_dir" in file.given:
         problems.append(_misplaced_data_dir(file.given["data_dir"].origin))
-    given, secret_files = _with_secrets_read(merge(layers), problems)
-    settings = _validated(given, problems)
-    if settings is None or problems:
-        raise SettingsError(problems)
-    origins = {key: given[key].origin if key in given else DEFAULT for key in KEYS}
+    merged = merge(layers)
+    servers = read_servers(file.tables, path, of_file(path), problems)
+    pairs: Sequence[Pair] = ()
+    if servers is not None:
+        problems += shadowed(servers, merged)
+        pairs = pairs_of(servers, problems)
+    checked = [_checked({**merged, **pair.given}, problems) for pair in pairs] or [_checked(merged, problems)]
+    usable = [each for each in checked if each is not None]
+    if problems or len(usable) < len(checked):
+        raise SettingsError(list(dict.fromkeys(problems)))
     warnings = (*(unknown_variable(entry) for entry in environment.unknown), *plugin_warnings)
-    return LoadedSettings(settings, origins, warnings, (path, *secret_files))
+    files = tuple(dict.fromkeys((path, *(file for each in usable for file in each.secret_files))))
+    loaded = LoadedSettings(usable[0].settings, usable[0].origins, warnings, files)
+    return _routed(loaded, pairs, usable) if pairs else loaded
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    settings: Settings
+    origins: Mapping[str, str]
+    secret_files: tuple[Path, ...]
+
+
+def _checked(merged: Mapping[str, Given], problems: list[str]) -> _Checked | None:
+    """Return the settings that were given; None, and what is wrong in ``problems``, if they cannot be used."""
+    given, secret_files = _with_secrets_read(merged, problems)
+    settings = _validated(given, problems)
+    origins = {key: given[key].origin if key in given else DEFAULT for key in KEYS}
+    return None if settings is None else _Checked(settings, origins, secret_files)
+
+
+def _routed(loaded: LoadedSettings, pairs: Sequence[Pair], checked: Sequence[_Checked]) -> LoadedSettings:
+    """Give each pair the folder in which its state lies. Raises SettingsError if two of them were exchanged."""
+    data_dir = loaded.settings.data_dir
+    planned = [
+        Planned(pair, each.settings.stash_url, each.settings.plex_url or "")
+        for pair, each in zip(pairs, checked, strict=True)
+    ]
+    placing = place(planned, read_marks(data_dir), data_dir)
+    if placing.problems:
+        raise SettingsError(placing.problems)
+    found = places(planned, placing, data_dir)
+    routes = tuple(
+        Route(
+            pair.name,
+            pair.stash.name,
+            pair.plex.name,
+            each.settings.at(found[pair.name], placing.folders[pair.name]),
+            each.origins,
+            pair.stash.outbox,
+        )
+        for pair, each in zip(pairs, checked, strict=True)
+    )
+    return replace(loaded, routes=routes, left_over=tuple(placing.left_over))
 
 
 def require_plex(settings: Settings) -> PlexConnection:

@@ -44,7 +44,13 @@ class Kept:
 
 def backup_folder(settings: Settings) -> Path:
     """Return where backups are kept."""
-    return settings.backup_dir or settings.data_dir / FOLDER
+    return settings.data_dir / FOLDER if settings.backup_dir is None else folder_of_route(settings, settings.backup_dir)
+
+
+def folder_of_route(settings: Settings, folder: Path) -> Path:
+    """Return where in a folder that is one for all routes the backups of this one are kept: the first's at its top."""
+    place = settings.place
+    return folder if place is None or settings.data_dir == place.installation_dir else folder / place.name
 
 
 def name_for(folder: Path, made_at: float, store_version: int, kind: Kind) -> Path:

@@ -134,9 +134,9 @@ def _folder_of(settings: Settings, to: Path | None) -> Path:
     folder = to or backup_folder(settings)
     if folder.is_dir():
         return folder
-    if to is None and settings.backup_dir is not None:
+    if to is None and settings.backup_dir is not None and not settings.backup_dir.is_dir():
         raise BackupError(
-            f"backup_dir {folder} is no folder that is there. It is not made, since it may be the place of a disk that "
+            f"backup_dir {settings.backup_dir} is no folder that is there. It is not made, since it may be the place of a disk that "
             "is not mounted: mount the disk, or make the folder."
         )
     folder.mkdir(mode=0o700, parents=True)

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from scenesync.app.backup.keeping import folder_of_route
 from scenesync.app.backup.making import back_up
 from scenesync.app.backup.restoring import inspect
 from scenesync.app.backup.restoring import restore as restore_backup
-from scenesync.app.commands import options
+from scenesync.app.commands import on_routes, options
 from scenesync.app.context import print_json
 from scenesync.app.exit_codes import DONE
 from scenesync.app.wording.times import moment
@@ -27,16 +28,17 @@ if TYPE_CHECKING:
     help="Put it there; nothing is deleted for it. Without: into backup_dir, of which backup_keep are kept.",
 )
 @options.as_json
-@click.pass_obj
+@on_routes.each_route
 def backup(app: AppContext, *, to: Path | None, as_json: bool) -> int:
     """Back up state store and queue into one file, while the daemon works or not.
 
     The copies are each of one moment and checked; the file appears under its name (time in UTC, version of the state
     store) only when it is whole and on the disk. It holds no tokens and no scenesync.toml, but titles and paths. The
     daemon makes such backups by itself (backup_interval), as does every SceneSync before it changes the state store of
-    an older one.
+    an older one. With several servers there is one for each route, in a folder of its name.
     """
-    made = back_up(app.load().settings, to=to)
+    settings = app.load().settings
+    made = back_up(settings, to=to and folder_of_route(settings, to))
     if as_json:
         print_json(made.as_document())
     else:
@@ -48,7 +50,7 @@ def backup(app: AppContext, *, to: Path | None, as_json: bool) -> int:
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @options.yes
 @options.as_json
-@click.pass_obj
+@on_routes.one_chosen_route
 def restore(app: AppContext, *, file: Path, yes: bool, as_json: bool) -> int:
     """Go back to a backup. The daemon must not run.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from scenesync.app.circuits import circuit_document, circuit_now, close_circuits, closed_document
-from scenesync.app.commands import options
+from scenesync.app.commands import on_routes, options
 from scenesync.app.context import AppContext, print_json
 from scenesync.app.data_directory import database_file
 from scenesync.app.exit_codes import DONE
@@ -41,7 +41,7 @@ def _which(command: Command) -> Command:
 @circuit.command()
 @_which
 @options.as_json
-@click.pass_obj
+@on_routes.each_route
 def show(app: AppContext, *, services: Sequence[str], as_json: bool) -> int:
     """Show the state of both circuits, or of one.
 
@@ -59,7 +59,7 @@ def show(app: AppContext, *, services: Sequence[str], as_json: bool) -> int:
 @circuit.command()
 @_which
 @options.as_json
-@click.pass_obj
+@on_routes.each_route
 def reset(app: AppContext, *, services: Sequence[str], as_json: bool) -> int:
     """Close both circuits, or one, and forget the failures counted.
 

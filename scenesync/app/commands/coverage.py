@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from scenesync.app.commands import options
+from scenesync.app.commands import on_routes, options
 from scenesync.app.context import AppContext, print_json
 from scenesync.app.coverage_report import advice, gather, summarize
 from scenesync.app.exit_codes import DONE
@@ -37,7 +37,7 @@ _FORMULAS: Final = ("=", "+", "-", "@", "\t", "\r")
     show_default=True,
     help="Show at most so many of each class (not with --csv).",
 )
-@click.pass_obj
+@on_routes.each_route
 def coverage(app: AppContext, *, as_json: bool, as_csv: bool, examples: int) -> int:
     """Compare both libraries, file by file, and say what to do.
 

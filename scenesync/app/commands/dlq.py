@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from scenesync.app.choosing import SCENE_ID
-from scenesync.app.commands import options
+from scenesync.app.commands import on_routes, options
 from scenesync.app.context import AppContext, print_json
 from scenesync.app.data_directory import queue_folder
 from scenesync.app.exit_codes import DONE, FAILED, LEFTOVERS
@@ -53,7 +53,7 @@ def _filters(command: Command) -> Command:
 @_filters
 @click.option("--limit", type=options.HOW_MANY, default=100, show_default=True, help="Show at most this many.")
 @options.as_json
-@click.pass_obj
+@on_routes.each_route
 def list_letters(
     app: AppContext,
     *,
@@ -79,7 +79,7 @@ def list_letters(
 @dlq.command("show")
 @click.argument("letter_id", type=options.ROW)
 @options.as_json
-@click.pass_obj
+@on_routes.one_chosen_route
 def show_letter(app: AppContext, *, letter_id: int, as_json: bool) -> int:
     """Show one dead letter whole, with its attempts, its traceback and what would help."""
     letter = _read(app, lambda found: found.get(letter_id))
@@ -108,7 +108,7 @@ def show_letter(app: AppContext, *, letter_id: int, as_json: bool) -> int:
 @_filters
 @click.option("--all", "every", is_flag=True, help="Every letter.")
 @options.as_json
-@click.pass_obj
+@on_routes.each_route_unless("letter_ids")
 def replay(
     app: AppContext,
     *,
@@ -134,7 +134,7 @@ def replay(
 @click.option("--all", "every", is_flag=True, help="Every letter.")
 @options.yes
 @options.as_json
-@click.pass_obj
+@on_routes.each_route_unless("letter_ids")
 def discard(
     app: AppContext,
     *,
@@ -166,7 +166,7 @@ def discard(
 )
 @options.yes
 @options.as_json
-@click.pass_obj
+@on_routes.each_route
 def purge(app: AppContext, *, older_than: float, yes: bool, as_json: bool) -> int:
     """Delete old dead letters for good.
 

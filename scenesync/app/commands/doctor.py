@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import click
 from rich.console import Console
 
-from scenesync.app.commands import options
+from scenesync.app.commands import on_routes, options
 from scenesync.app.configuration.editing import SettingsFileRefused, write_path_map
 from scenesync.app.context import AppContext, print_json
 from scenesync.app.doctor.checks import run_checks
@@ -28,7 +28,7 @@ _MARKS: Final = {Verdict.OK: "[green]ok[/]  ", Verdict.WARNING: "[yellow]warn[/]
 @click.command()
 @click.option("--write", is_flag=True, help="Write the proposed path_map into scenesync.toml.")
 @options.as_json
-@click.pass_obj
+@on_routes.each_route
 def doctor(app: AppContext, *, write: bool, as_json: bool) -> int:
     """Check settings, connections, token, libraries, path mapping, queue and disk.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 
-from scenesync.app.commands import options
+from scenesync.app.commands import on_routes, options
 from scenesync.app.context import AppContext, print_json
 from scenesync.app.data_directory import queue_folder
 from scenesync.app.one_shot import Report, work_off
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Only show what the jobs that wait would change in Plex.")
 @options.wait
 @options.as_json
-@click.pass_obj
+@on_routes.each_route
 def drain(app: AppContext, *, timeout_s: float | None, dry_run: bool, wait_s: float, as_json: bool) -> int:
     """Work until nothing is due, then exit.
 

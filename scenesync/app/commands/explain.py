@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from scenesync.app.choosing import SCENE_ID
-from scenesync.app.commands import options
+from scenesync.app.commands import on_routes, options
 from scenesync.app.context import AppContext, print_json
 from scenesync.app.explanation import Explanation, explain_scene
 from scenesync.app.installation import open_installation
@@ -26,7 +26,7 @@ LONGEST_SHOWN: Final = 60
 @click.command()
 @click.argument("scene_id", type=SCENE_ID)
 @options.as_json
-@click.pass_obj
+@on_routes.each_route_of_scenes("scene_id")
 def explain(app: AppContext, *, scene_id: int, as_json: bool) -> int:
     """Say why a scene is or is not in sync.
 

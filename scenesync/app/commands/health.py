@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from scenesync.app.commands import options
+from scenesync.app.commands import on_routes, options
 from scenesync.app.context import print_json
 from scenesync.app.exit_codes import DONE, FAILED
 from scenesync.app.running.health_check import look
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @options.as_json
-@click.pass_obj
+@on_routes.each_route
 def health(app: AppContext, *, as_json: bool) -> int:
     """Say whether the daemon is at work: exit 0 if it is, else 1.
 

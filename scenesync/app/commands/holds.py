@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from scenesync.app.choosing import SCENE_ID
-from scenesync.app.commands import options
+from scenesync.app.commands import on_routes, options
 from scenesync.app.context import AppContext, print_json
 from scenesync.app.exit_codes import DONE
 from scenesync.app.holding import held_scenes, release_holds
@@ -31,7 +31,7 @@ def holds() -> None:
 
 @holds.command("list")
 @options.as_json
-@click.pass_obj
+@on_routes.each_route
 def list_holds(app: AppContext, *, as_json: bool) -> int:
     """List the held scenes. Asks no server."""
     found = held_scenes(app.load().settings.data_dir)
@@ -52,7 +52,7 @@ def list_holds(app: AppContext, *, as_json: bool) -> int:
 @click.option("--all", "every", is_flag=True, help="Every held scene.")
 @click.argument("scene_ids", type=SCENE_ID, nargs=-1)
 @options.as_json
-@click.pass_obj
+@on_routes.each_route_of_scenes("scene_ids")
 def release(app: AppContext, *, scene_ids: Sequence[int], every: bool, as_json: bool) -> int:
     """Let scenes be synced again: by the next event, poll, reconcile or `sync --all`; nothing is written now."""
     if bool(scene_ids) is every:

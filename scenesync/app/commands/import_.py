@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from scenesync.app.clients import stash_client
-from scenesync.app.commands import options
+from scenesync.app.commands import on_routes, options
 from scenesync.app.context import AppContext, print_json
 from scenesync.app.data_directory import database_file
 from scenesync.app.exit_codes import DONE, FAILED, LEFTOVERS
@@ -46,7 +46,7 @@ def import_() -> None:
 )
 @options.yes
 @options.as_json
-@click.pass_obj
+@on_routes.one_chosen_route
 def stash2plex(app: AppContext, *, folder: Path, dry_run: bool, clean_urls: bool, yes: bool, as_json: bool) -> int:
     """Take over waiting jobs, dead letters and sync times from Stash2Plex's data folder.
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from scenesync.app.choosing import SCENE_ID
-from scenesync.app.commands import options
+from scenesync.app.commands import on_routes, options
 from scenesync.app.context import AppContext, print_json
 from scenesync.app.data_directory import database_file
 from scenesync.app.exit_codes import DONE
@@ -43,7 +43,7 @@ MOST_SHOWN = 50
 )
 @click.argument("scene_ids", type=SCENE_ID, nargs=-1)
 @options.as_json
-@click.pass_obj
+@on_routes.each_route_of_scenes("scene_ids")
 def journal(
     app: AppContext,
     *,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from scenesync.app.commands import options
+from scenesync.app.commands import on_routes, options
 from scenesync.app.context import print_json
 from scenesync.app.data_directory import database_file
 from scenesync.app.exit_codes import DONE, FAILED
@@ -35,7 +35,7 @@ NO_WAY = (
 @click.command()
 @click.option("--test", "is_test", is_flag=True, help="Send a test message by every way and say what became of it.")
 @options.as_json
-@click.pass_obj
+@on_routes.each_route
 def notify(app: AppContext, *, is_test: bool, as_json: bool) -> int:
     """Show who is told what goes wrong, and what still waits to be sent; or send a test message.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from scenesync.app.choosing import SCENE_ID
-from scenesync.app.commands import options
+from scenesync.app.commands import on_routes, options
 from scenesync.app.context import AppContext, print_json
 from scenesync.app.exit_codes import DONE, FAILED
 from scenesync.app.installation import open_installation
@@ -18,7 +18,7 @@ _NEXT = "It is looked at by the daemon, or by `scenesync drain`."
 @click.argument("scene_id", type=SCENE_ID)
 @click.argument("rating_key")
 @options.as_json
-@click.pass_obj
+@on_routes.one_chosen_route
 def pin(app: AppContext, *, scene_id: int, rating_key: str, as_json: bool) -> int:
     """Say that a Plex item shows a scene, whatever the files are called.
 
@@ -42,7 +42,7 @@ def pin(app: AppContext, *, scene_id: int, rating_key: str, as_json: bool) -> in
 @click.command()
 @click.argument("scene_id", type=SCENE_ID)
 @options.as_json
-@click.pass_obj
+@on_routes.one_chosen_route
 def unpin(app: AppContext, *, scene_id: int, as_json: bool) -> int:
     """Take a pin back: the rules decide again.
 

@@ -9,7 +9,7 @@ import click
 
 from scenesync.app.applying import OtherServer, moved_on_since
 from scenesync.app.choosing import force, include_held, require_one, selectors
-from scenesync.app.commands import options
+from scenesync.app.commands import on_routes, options
 from scenesync.app.commands.drain import tell, view_for
 from scenesync.app.context import AppContext, print_json
 from scenesync.app.exit_codes import DONE, FAILED
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     help="Keep the plan in this file, for `scenesync apply`.",
 )
 @options.as_json
-@click.pass_obj
+@on_routes.each_route_of_scenes("scene_ids", unless=("out_file",))
 def plan(
     app: AppContext,
     *,
@@ -72,7 +72,7 @@ def plan(
 @click.option("--dry-run", is_flag=True, help="Only check whether the plan still holds.")
 @options.wait
 @options.as_json
-@click.pass_obj
+@on_routes.one_chosen_route
 def apply(app: AppContext, *, file: Path, dry_run: bool, wait_s: float, as_json: bool) -> int:
     """Carry out a plan that `scenesync plan --out FILE` made.
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from scenesync.app.choosing import SCENE_ID
-from scenesync.app.commands import options
+from scenesync.app.commands import on_routes, options
 from scenesync.app.context import AppContext, print_json
 from scenesync.app.data_directory import queue_folder
 from scenesync.app.exit_codes import DONE, LEFTOVERS
@@ -38,7 +38,7 @@ def queue() -> None:
 @click.option("--error", help="Only jobs that wait after this error, e.g. PlexNotFound.")
 @click.option("--limit", type=options.HOW_MANY, default=100, show_default=True, help="Show at most this many.")
 @options.as_json
-@click.pass_obj
+@on_routes.each_route
 def list_jobs(app: AppContext, *, scene_id: int | None, error: str | None, limit: int, as_json: bool) -> int:
     """List the jobs that wait, the oldest first. Exits 3 when there are any. Changes nothing.
 
@@ -65,7 +65,7 @@ def list_jobs(app: AppContext, *, scene_id: int | None, error: str | None, limit
 @click.option("--all", "every", is_flag=True, help="Every job that waits.")
 @options.yes
 @options.as_json
-@click.pass_obj
+@on_routes.each_route
 def clear(
     app: AppContext, *, scene_id: int | None, older_than: float | None, every: bool, yes: bool, as_json: bool
 ) -> int:

@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from scenesync.app.commands import options
+from scenesync.app.commands import on_routes, options
 from scenesync.app.commands.drain import view_for
 from scenesync.app.context import AppContext, print_json
 from scenesync.app.exit_codes import DONE, FAILED, LEFTOVERS
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 @click.option("--no-wait", is_flag=True, help="Only enqueue; the daemon or a later drain does the work.")
 @options.wait
 @options.as_json
-@click.pass_obj
+@on_routes.each_route
 def reconcile(app: AppContext, *, scope: str | None, dry_run: bool, no_wait: bool, wait_s: float, as_json: bool) -> int:
     """Compare both libraries, enqueue every scene that Plex does not show as it should, and work until nothing is due.
 

@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from scenesync.app.commands import options
+from scenesync.app.commands import on_routes, options
 from scenesync.app.context import AppContext, print_json
 from scenesync.app.data_directory import PLANS_FOLDER, database_file
 from scenesync.app.exit_codes import DONE, LEFTOVERS
@@ -35,7 +35,7 @@ def stopped() -> None:
 
 @stopped.command("list")
 @options.as_json
-@click.pass_obj
+@on_routes.each_route
 def list_runs(app: AppContext, *, as_json: bool) -> int:
     """List the runs that wait for a decision. Exits 3 when there are any."""
     found = _stopped(app.load().settings.data_dir)
@@ -55,7 +55,7 @@ def list_runs(app: AppContext, *, as_json: bool) -> int:
 @stopped.command()
 @click.argument("run_id", metavar="RUN", type=int)
 @options.as_json
-@click.pass_obj
+@on_routes.one_chosen_route
 def show(app: AppContext, *, run_id: int, as_json: bool) -> int:
     """Show what a stopped run would change, field by field (as of when it was stopped)."""
     data_dir = app.load().settings.data_dir
@@ -78,7 +78,7 @@ def show(app: AppContext, *, run_id: int, as_json: bool) -> int:
 @stopped.command("continue")
 @click.argument("run_id", metavar="RUN", type=int)
 @options.as_json
-@click.pass_obj
+@on_routes.one_chosen_route
 def go_on(app: AppContext, *, run_id: int, as_json: bool) -> int:
     """Let a stopped run go on: its scenes are enqueued, and what then differs is written."""
     settings = app.load().settings
@@ -97,7 +97,7 @@ def go_on(app: AppContext, *, run_id: int, as_json: bool) -> int:
 @click.argument("run_id", metavar="RUN", type=int)
 @options.yes
 @options.as_json
-@click.pass_obj
+@on_routes.one_chosen_route
 def drop(app: AppContext, *, run_id: int, yes: bool, as_json: bool) -> int:
     """Forget a stopped run: its changes do not reach Plex until their scenes are synced again."""
     settings = app.load().settings

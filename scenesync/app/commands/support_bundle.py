@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from scenesync.app.commands import options
+from scenesync.app.commands import on_routes, options
 from scenesync.app.context import print_json
 from scenesync.app.doctor.checks import run_checks
 from scenesync.app.exit_codes import DONE
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 @click.option("--with-names", is_flag=True, help="Keep titles, names, files and hosts.")
 @click.option("--offline", is_flag=True, help="Ask no server: leave the doctor's findings out.")
 @options.as_json
-@click.pass_obj
+@on_routes.one_chosen_route
 def support_bundle(app: AppContext, *, to: Path | None, with_names: bool, offline: bool, as_json: bool) -> int:
     """Put together what helps to help: versions, settings, status, the doctor's findings, the latest events and errors.
 

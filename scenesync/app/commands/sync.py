@@ -8,7 +8,7 @@ import click
 
 from scenesync.app.choosing import force, include_held, require_one, selectors
 from scenesync.app.clients import stash_client
-from scenesync.app.commands import options
+from scenesync.app.commands import on_routes, options
 from scenesync.app.commands.drain import tell, view_for
 from scenesync.app.context import AppContext, print_json
 from scenesync.app.exit_codes import DONE
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Only show what would change, like `scenesync plan`.")
 @options.wait
 @options.as_json
-@click.pass_obj
+@on_routes.each_route_of_scenes("scene_ids")
 def sync(
     app: AppContext,
     *,

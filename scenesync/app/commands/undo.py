@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 
 from scenesync.app.choosing import SCENE_ID
-from scenesync.app.commands import options
+from scenesync.app.commands import on_routes, options
 from scenesync.app.context import AppContext, print_json
 from scenesync.app.exit_codes import DONE, LEFTOVERS
 from scenesync.app.installation import open_installation
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 @click.option("--force", is_flag=True, help="Also over edits that were made since, by a person or a later run.")
 @click.argument("scene_ids", type=SCENE_ID, nargs=-1)
 @options.as_json
-@click.pass_obj
+@on_routes.one_chosen_route
 def undo(
     app: AppContext,
     *,

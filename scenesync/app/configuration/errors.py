@@ -41,7 +41,8 @@ def unknown_key(key: str, value: object, origin: str) -> str:
     if isinstance(value, dict):
         inner = next((f"{key}_{name}" for name in value if f"{key}_{name}".lower() in _KNOWN), None)
         example = f", for example {inner.lower()} = ..." if inner else ""
-        return f"[{key}] ({origin}): there are no sections, write every key at the top level{example}."
+        several = f" Several servers begin with [[{key}]] each." if inner else ""
+        return f"[{key}] ({origin}): there are no sections, write every key at the top level{example}.{several}"
     hint = closest(key, _KNOWN)
     advice = f"Did you mean {hint}?" if hint else "docs/SETTINGS.md lists all settings."
     return f"{key} ({origin}): there is no such setting. {advice}"

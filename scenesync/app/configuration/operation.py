@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Annotated, Final
 
 from pydantic import BeforeValidator, Field
-from pydantic_settings import BaseSettings
 
+from scenesync.app.configuration.route import PlacedSettings
 from scenesync.app.configuration.values import (
     BackupInterval,
     ClockTime,
@@ -27,7 +27,7 @@ SECRET_ADDRESSES: Final = frozenset({"notify_urls", "notify_webhook_url", "heart
 """Who knows one of these can write to people in SceneSync's name."""
 
 
-class OperationSettings(BaseSettings):
+class OperationSettings(PlacedSettings):
     """Part of ``Settings``."""
 
     backup_interval: Annotated[BackupInterval, CHOICE] = Field(

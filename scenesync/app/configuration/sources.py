@@ -6,7 +6,7 @@ Nothing is checked here but what only the source knows: misspelt keys, unreadabl
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from pydantic import SecretStr
@@ -24,10 +24,11 @@ from scenesync.app.configuration.values import Refused, local_path
 from scenesync.domain.setting_origin import of_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from pathlib import Path
 
 CONFIG_VARIABLE: Final = f"{ENV_PREFIX}CONFIG"
+SERVER_TABLES: Final = ("stash", "plex")
 PLUGIN: Final = "Stash plugin settings"
 COMMAND_LINE: Final = "command line"
 NOT_TEXT: Final = object()
@@ -59,6 +60,8 @@ class Layer:
     given: Mapping[str, Given]
     problems: tuple[str, ...] = ()
     unknown: tuple[Unknown, ...] = ()
+    tables: Mapping[str, object] = field(default_factory=dict)
+    """The tables of several servers, by kind, as they stand in the file."""
 
 
 ZERO_IS_UNSET: Final = frozenset(
@@ -112,7 +115,9 @@ def from_file(path: Path, *, required: bool) -> Layer:
     except tomllib.TOMLDecodeError as error:
         hint = " In TOML, put Windows paths in single quotes: 'C:\\Films'." if "\\" in text else ""
         return Layer({}, problems=(f"{path}: is not valid TOML: {error}.{hint}",))
-    return _layer((key, _beside(path, key, value), origin) for key, value in values.items())
+    tables = {kind: values.pop(kind) for kind in SERVER_TABLES if isinstance(values.get(kind), list)}
+    layer = _layer((key, beside(path, key, value), origin) for key, value in values.items())
+    return replace(layer, tables=tables)
 
 
 def unknown_variable(unknown: Unknown) -> str:
@@ -166,12 +171,12 @@ def _layer(rows: Iterable[tuple[str, object, str]]) -> Layer:
         elif target in given:
             problems.append(f"{target} and {target}_file are both given ({given[target].origin}). Keep one of them.")
         else:
-            given[target] = Given(_hidden(key, value), origin, in_file=target != key)
+            given[target] = Given(hidden(key, value), origin, in_file=target != key)
     return Layer(given, tuple(problems), tuple(unknown))
 
 
-def _hidden(key: str, value: object) -> object:
-    """Wrap a secret, so that nothing prints it by accident, not even pydantic-settings' own debugging."""
+def hidden(key: str, value: object) -> object:
+    """Return a secret wrapped, so that nothing prints it by accident, not even pydantic-settings' own debugging."""
     if key not in SECRET_KEYS or isinstance(value, SecretStr):
         return value
     return SecretStr(value) if isinstance(value, str) else NOT_TEXT
@@ -187,7 +192,8 @@ def _unset(value: object) -> bool:
     return value is None or value == () or (isinstance(value, str) and not value.strip())
 
 
-def _beside(file: Path, key: str, value: object) -> object:
-    if key not in PATH_KEYS or not isinstance(value, str) or not value.strip() or value.startswith("~"):
+def beside(file: Path, key: str, value: object, path_keys: Collection[str] = PATH_KEYS) -> object:
+    """Return the value of a key that is a path as it is seen from the folder of the file that names it."""
+    if key not in path_keys or not isinstance(value, str) or not value.strip() or value.startswith("~"):
         return value
     return str(file.parent / value.strip())

@@ -5,10 +5,19 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+
+_noted: Final[list[int]] = []
+"""The numbers of the signals that have ended something in this process."""
+
+
+def signals_noted() -> int:
+    """Return how many signals have ended something so far, for who does one thing after the other."""
+    return len(_noted)
 
 
 @contextlib.contextmanager
@@ -19,7 +28,8 @@ def stopping_on_signals(on_signal: Callable[[], None] | None = None) -> Iterator
         yield stop
         return
 
-    def note(_number: int, _frame: object) -> None:
+    def note(number: int, _frame: object) -> None:
+        _noted.append(number)
         stop.set()
         if on_signal is not None:
             on_signal()

@@ -268,7 +268,7 @@ def test_a_file_that_cannot_even_be_looked_at_is_refused() -> None:
             "[plex]\ntoken = 'hidden'",
             (
                 "[plex] (file DIR/scenesync.toml): there are no sections, write every key at the top level, "
-                "for example plex_token = ...."
+                "for example plex_token = .... Several servers begin with [[plex]] each."
             ),
         ),
         (

@@ -1,0 +1,54 @@
+"""A route: one Stash carried to one Plex, with settings, queue and state of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path  # noqa: TC003 - pydantic reads it at run time
+from typing import Self
+
+from pydantic import PrivateAttr
+from pydantic_settings import BaseSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Senior:
+    """A route of a Stash that stands earlier in the file and leads to the same Plex: an item that it shows is its."""
+
+    stash: str
+    data_dir: Path
+
+
+@dataclass(frozen=True, slots=True)
+class RoutePlace:
+    """What a route is called and where it stands among the others."""
+
+    name: str
+    stash: str
+    plex: str
+    installation_dir: Path
+    """The data directory as the settings name it, whichever route keeps its own state there."""
+    server: str = ""
+    """What jobs are marked with: the name of their Stash, "" for the first one's."""
+    seniors: tuple[Senior, ...] = ()
+
+
+class PlacedSettings(BaseSettings):
+    """Part of ``Settings``: whose they are."""
+
+    _place: RoutePlace | None = PrivateAttr(default=None)
+
+    @property
+    def place(self) -> RoutePlace | None:
+        """Where the route stands whose settings these are; None where there is one Stash and one Plex."""
+        return self._place
+
+    def at(self, place: RoutePlace, data_dir: Path) -> Self:
+        """Return these settings for a route that keeps its queue and state in ``data_dir``."""
+        placed = self.model_copy(update={"data_dir": data_dir})
+        placed._place = place  # noqa: SLF001 - our own kind
+        return placed
+
+
+def route_name(stash: str, plex: str) -> str:
+    """Return what the route between two servers is called."""
+    return f"{stash}-{plex}"

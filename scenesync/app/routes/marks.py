@@ -1,0 +1,66 @@
+"""The file by which the folder of a route says whose state lies in it, so that no two libraries are ever mixed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from typing import TYPE_CHECKING, Final
+
+from scenesync.app.configuration.routing import ROUTES_FOLDER, Mark
+from scenesync.disk.drafts import drafted
+from scenesync.disk.durability import sync_file
+from scenesync.disk.ownership import hand_over
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from scenesync.app.configuration.model import Settings
+
+FILE: Final = "route.json"
+
+
+def read_marks(data_dir: Path) -> Sequence[Mark]:
+    """Return what the folders of an installation say about themselves, that of the first route before the others."""
+    return list(_marks(data_dir))
+
+
+def _marks(data_dir: Path) -> Iterator[Mark]:
+    try:
+        others = sorted(path for path in (data_dir / ROUTES_FOLDER).iterdir() if path.is_dir())
+    except OSError:
+        others = []
+    for folder in (data_dir, *others):
+        mark = _read(folder)
+        if mark is not None:
+            yield mark
+
+
+def _read(folder: Path) -> Mark | None:
+    """Return the mark of a folder, None if it has none that can be read."""
+    try:
+        found = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        texts = [found[key] for key in ("route", "stash_url", "plex_url", "server")]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    if not all(isinstance(text, str) for text in texts):
+        return None
+    route, stash_url, plex_url, server = texts
+    return Mark(folder, route, stash_url, plex_url, server)
+
+
+def leave_mark(settings: Settings) -> None:
+    """Write into the folder of a route whose state lies there, if it does not say so yet. Raises OSError."""
+    place = settings.place
+    if place is None:
+        return
+    folder = settings.data_dir
+    mark = Mark(folder, place.name, settings.stash_url, settings.plex_url or "", place.server)
+    if _read(folder) == mark:
+        return
+    content = {"route": mark.route, "stash_url": mark.stash_url, "plex_url": mark.plex_url, "server": mark.server}
+    with drafted(folder / FILE) as draft:
+        draft.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        sync_file(draft)
+        with contextlib.suppress(OSError):  # who may not give files away keeps them
+            hand_over(str(draft))
