@@ -53,12 +53,13 @@ class AppContext:
         if self.loaded is not None:
             return self.loaded
         loaded = load_settings(overrides=self.overrides, plugin_settings=plugin_settings, default_dir=default_dir)
-        if self.route:
+        if self.route or len(loaded.routes) == 1:
             loaded = loaded.of_route(one_route(loaded.routes, self.route))
         settings = loaded.settings
         everybodys = [settings, *(route.settings for route in loaded.routes)]
         secrets = [secret for each in everybodys for secret in secrets_of(each)]
-        set_up_logging(settings.log_format, settings.log_level, secrets, handler=handler)
+        route = settings.place.name if settings.place is not None and len(loaded.routes) > 1 else ""
+        set_up_logging(settings.log_format, settings.log_level, secrets, handler=handler, route=route)
         for warning in loaded.warnings:
             print(f"scenesync: {warning}", file=sys.stderr)  # noqa: T201 - said to the person at the terminal
         return loaded

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from scenesync.stash.plugin_protocol import level_of, log_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from scenesync.app.configuration.values import LogFormat, LogLevel
 
@@ -45,7 +45,11 @@ class Redaction(logging.Filter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line, for log collectors."""
+    """One JSON object a line, for log collectors; ``route`` says whose it is where there are several."""
+
+    def __init__(self, route: str = "") -> None:
+        super().__init__()
+        self._route = route
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as JSON."""
@@ -55,41 +59,54 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
+        if self._route:
+            entry["route"] = self._route
         if record.exc_text:
             entry["traceback"] = record.exc_text
         return json.dumps(entry, ensure_ascii=False)
 
 
 class TextFormatter(logging.Formatter):
-    """Time, level and message, for people."""
+    """Time, level, route where there are several, and message, for people."""
 
-    def __init__(self) -> None:
-        super().__init__("%(asctime)s %(levelname)-7s %(message)s", "%Y-%m-%dT%H:%M:%S%z")
+    def __init__(self, route: str = "") -> None:
+        whose = f"[{route}] " if route else ""
+        super().__init__(f"%(asctime)s %(levelname)-7s {whose}%(message)s", "%Y-%m-%dT%H:%M:%S%z")
         self.converter = time.localtime
 
 
 class StashFormatter(logging.Formatter):
     """Lines as Stash reads them from a plugin's stderr."""
 
+    def __init__(self, route: str = "") -> None:
+        super().__init__()
+        self._whose = f"[{route}] " if route else ""
+
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as lines of the plugin protocol."""
-        text = "\n".join(filter(None, (record.getMessage(), record.exc_text)))
+        text = "\n".join(filter(None, (f"{self._whose}{record.getMessage()}", record.exc_text)))
         return b"".join(log_lines(level_of(record.levelno), text)).decode("utf-8", "replace").rstrip("\n")
 
 
-_FORMATTERS: Final[Mapping[str, type[logging.Formatter]]] = {"json": JsonFormatter, "stash": StashFormatter}
+_FORMATTERS: Final[Mapping[str, Callable[[str], logging.Formatter]]] = {"json": JsonFormatter, "stash": StashFormatter}
 
 
 def set_up_logging(
-    log_format: LogFormat, level: LogLevel, secrets: Iterable[str] = (), *, handler: logging.Handler | None = None
+    log_format: LogFormat,
+    level: LogLevel,
+    secrets: Iterable[str] = (),
+    *,
+    handler: logging.Handler | None = None,
+    route: str = "",
 ) -> None:
     """Send all log records to ``handler`` (default: stderr, in ``log_format``), with ``secrets`` taken out.
 
+    ``route`` is put into each line, since several processes may write into one log.
     Calling it again replaces what an earlier call set up.
     """
     if handler is None:
         handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(_FORMATTERS.get(log_format.value, TextFormatter)())
+        handler.setFormatter(_FORMATTERS.get(log_format.value, TextFormatter)(route))
     handler.addFilter(Redaction(secrets))
     root = logging.getLogger()
     for old in list(root.handlers):

@@ -23,7 +23,7 @@ from scenesync.app.configuration.model import (
     Settings,
     default_data_dir,
 )
-from scenesync.app.configuration.routing import Planned, pairs_of, place, places, shadowed
+from scenesync.app.configuration.routing import Planned, dashboard_of, pairs_of, place, places, shadowed
 from scenesync.app.configuration.servers import read_servers
 from scenesync.app.configuration.sources import (
     CONFIG_VARIABLE,
@@ -68,8 +68,9 @@ CONFIG_FILE_NAME: Final = "scenesync.toml"
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One Stash carried to one Plex, where the file names several servers. ``outbox`` is where its Stash's hooks leave
-    their events: the data directory of that plugin; None if it has none of its own.
+    """One Stash carried to one Plex, where the file names several servers.
+
+    ``outbox`` is the data directory of the Stash's own plugin, where hooks leave events; None if the file names none.
     """
 
     name: str
@@ -89,8 +90,8 @@ class LoadedSettings:
     changes, loading again may give another answer.
 
     Where the file names several servers, ``routes`` has the settings of each route, in the order of the file;
-    ``settings`` are then those of the first one, but with the data directory of the installation, for what concerns all.
-    ``left_over`` are folders with the state of routes that there are no more.
+    ``settings`` are then those of the first one, but with the data directory of the installation: for what concerns
+    all. ``left_over`` are folders with the state of routes that there are no more.
     """
 
     settings: Settings
@@ -190,11 +191,13 @@ def _routed(loaded: LoadedSettings, pairs: Sequence[Pair], checked: Sequence[_Ch
             pair.name,
             pair.stash.name,
             pair.plex.name,
-            each.settings.at(found[pair.name], placing.folders[pair.name]),
+            each.settings.at(
+                found[pair.name], placing.folders[pair.name], dashboard_of(number, pair.name, each.settings)
+            ),
             each.origins,
             pair.stash.outbox,
         )
-        for pair, each in zip(pairs, checked, strict=True)
+        for number, (pair, each) in enumerate(zip(pairs, checked, strict=True))
     )
     return replace(loaded, routes=routes, left_over=tuple(placing.left_over))
 

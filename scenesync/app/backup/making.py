@@ -136,8 +136,8 @@ def _folder_of(settings: Settings, to: Path | None) -> Path:
         return folder
     if to is None and settings.backup_dir is not None and not settings.backup_dir.is_dir():
         raise BackupError(
-            f"backup_dir {settings.backup_dir} is no folder that is there. It is not made, since it may be the place of a disk that "
-            "is not mounted: mount the disk, or make the folder."
+            f"backup_dir {settings.backup_dir} is no folder that is there. It is not made, since it may be the place "
+            "of a disk that is not mounted: mount the disk, or make the folder."
         )
     folder.mkdir(mode=0o700, parents=True)
     hand_over(str(folder))

@@ -14,8 +14,8 @@ import click
 from scenesync.app.context import AppContext, collecting_json, print_json
 from scenesync.app.exit_codes import DONE, FAILED, LEFTOVERS, USAGE
 from scenesync.app.failures import FAILURES, told
-from scenesync.app.running.signals import signals_noted
 from scenesync.app.routes.selection import have_one_stash, matching_routes, one_route
+from scenesync.app.running.signals import signals_noted
 
 if TYPE_CHECKING:
     from scenesync.app.settings import LoadedSettings, Route
@@ -65,7 +65,8 @@ def _routed(
     scenes: str = "",
     overall: Overall = lambda _documents: {},
 ) -> Command:
-    def over_routes(app: AppContext, *, route_name: str, **given: Any) -> int:  # noqa: ANN401 - the command's own
+    def over_routes(*, route_name: str, **given: Any) -> int:  # noqa: ANN401 - the command's own
+        app = click.get_current_context().ensure_object(AppContext)
         loaded = app.load()
         if not loaded.routes:
             matching_routes((), route_name)
@@ -78,7 +79,7 @@ def _routed(
             chosen = [one_route(chosen, "")]
         return _run(command, app, loaded, chosen, given, overall)
 
-    return option(click.pass_obj(update_wrapper(over_routes, command)))
+    return option(update_wrapper(over_routes, command))
 
 
 def _run(

@@ -5,11 +5,13 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import click
 
+from scenesync.app.commands import on_routes
 from scenesync.app.running.daemon import Daemon, SettingsSource
 from scenesync.app.running.dashboard_switch import DashboardWhenWanted
 from scenesync.stash.connection import PluginConnection
@@ -31,8 +33,9 @@ FIRST_RUN: Final = "scenesync.app.setup.first_run"
     is_flag=True,
     help="Started by the Stash plugin: its document comes on stdin, and a second daemon ends quietly.",
 )
+@on_routes.option
 @click.pass_obj
-def run(app: AppContext, *, from_stash: bool) -> int:
+def run(app: AppContext, *, from_stash: bool, route_name: str) -> int:
     """Keep Plex in sync until stopped.
 
     Where nobody has said yet where Plex is, it serves a page to set it up, and prints its address and a code for it;
@@ -40,14 +43,13 @@ def run(app: AppContext, *, from_stash: bool) -> int:
 
     Works the queue off as it fills, waits while Plex or Stash are down, re-reads scenesync.toml and secret files when
     they change. SIGTERM or SIGINT end it cleanly with status 0: jobs in hand finish or go back. Only one daemon runs
-    per data directory; a second one says so and exits 1.
+    per data directory; a second one says so and exits 1. With several servers there is one for each route.
     """
     connection = PluginConnection.from_document(_server_connection(sys.stdin.read())) if from_stash else None
     # Under Stash the plugin's page is where things are set up, and nobody would see ours.
     first_run = None if from_stash else partial(_serve_until_set_up, app)
-    daemon = Daemon(
-        SettingsSource(app, connection), DashboardWhenWanted(), quiet_second=from_stash, first_run=first_run
-    )
+    source = SettingsSource(replace(app, route=route_name), connection)
+    daemon = Daemon(source, DashboardWhenWanted(), quiet_second=from_stash, first_run=first_run)
     return daemon.run()
 
 

@@ -17,6 +17,7 @@ from scenesync.app.logs import set_up_logging
 from scenesync.app.running.daemon import Daemon, SettingsSource
 from scenesync.app.running.dashboard_switch import DashboardWhenWanted
 from scenesync.app.running.switch import is_running
+from scenesync.app.settings import SettingsError
 from scenesync.app.setup.setting_up import SetUp
 from scenesync.app.setup.terminal import Conversation, Wishes, somebody_is_there
 from scenesync.app.wording.counting import counted
@@ -84,6 +85,10 @@ def setup(
         yes=yes,
     )
     loaded = app.load()
+    if loaded.routes:
+        raise SettingsError(
+            [f"{loaded.file} has tables of several servers, which setup cannot write. Change it by hand."]
+        )
 
     # Between questions and answers only what matters is to be read, unless somebody asked for more.
     level = loaded.settings.log_level if is_decided(loaded.origins["log_level"]) else LogLevel.WARNING

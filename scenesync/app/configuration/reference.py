@@ -78,7 +78,9 @@ What to know about them:
 
 - Unknown keys and values that are not allowed are errors (exit code 2), all reported at once. An unknown `{ENV_PREFIX}`
   variable and an unknown key in Stash's plugin settings are warnings.
-- In `scenesync.toml` every key stands at the top level, and a relative path begins at the file's own folder.
+- In `scenesync.toml` every key stands at the top level, and a relative path begins at the file's own folder. Only
+  several Stash or Plex servers have tables of their own, `[[stash]]` and `[[plex]]`:
+  [SEVERAL_SERVERS.md](SEVERAL_SERVERS.md).
 - In the environment and in Stash's plugin settings a list is one text: names separated by commas, rules with `=>`
   by `;`. Switches are `true`, `1`, `yes`, `on` or `false`, `0`, `no`, `off`. An empty variable counts as not set.
 - The secrets {", ".join(f"`{key}`" for key in KEYS if key in SECRET_KEYS)} can stand in a file

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping  # noqa: TC003 - as below
 from dataclasses import dataclass
 from pathlib import Path  # noqa: TC003 - pydantic reads it at run time
 from typing import Self
@@ -42,9 +43,9 @@ class PlacedSettings(BaseSettings):
         """Where the route stands whose settings these are; None where there is one Stash and one Plex."""
         return self._place
 
-    def at(self, place: RoutePlace, data_dir: Path) -> Self:
-        """Return these settings for a route that keeps its queue and state in ``data_dir``."""
-        placed = self.model_copy(update={"data_dir": data_dir})
+    def at(self, place: RoutePlace, data_dir: Path, dashboard: Mapping[str, object]) -> Self:
+        """Return these settings for a route: where its queue and state lie, and where its dashboard is."""
+        placed = self.model_copy(update={"data_dir": data_dir, **dashboard})
         placed._place = place  # noqa: SLF001 - our own kind
         return placed
 

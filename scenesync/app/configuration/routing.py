@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from scenesync.app.configuration.route import RoutePlace, Senior, route_name
@@ -12,11 +11,14 @@ from scenesync.domain.setting_origin import is_decided
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
+    from scenesync.app.configuration.model import Settings
     from scenesync.app.configuration.servers import Servers
     from scenesync.app.configuration.sources import Given
 
 ROUTES_FOLDER: Final = "routes"
+_LAST_PORT: Final = 65_535
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,16 +150,17 @@ def _free_folder(name: str, data_dir: Path, taken: set[Path]) -> Path:
 
 
 def _exchanged(routes: Sequence[Planned], found: Mapping[str, Mark | None]) -> Iterator[str]:
-    urls = {route.stash_url: route.pair.stash.name for route in routes}
+    names = {route.stash_url: route.pair.stash.name for route in routes}
     for route in routes:
-        mark = found[route.name]
-        if mark and mark.stash_url != route.stash_url and urls.get(mark.stash_url, route.pair.stash.name) != (
-            route.pair.stash.name
-        ):
+        mark, name = found[route.name], route.pair.stash.name
+        if mark is None or mark.stash_url == route.stash_url:
+            continue
+        other = names.get(mark.stash_url, name)
+        if other != name:
             yield (
-                f"The state in {mark.folder} was made for the Stash at {mark.stash_url}, which is [[stash]] "
-                f"{urls[mark.stash_url]} now, and would be used for [[stash]] {route.pair.stash.name}. "
-                "Give the tables their names back: a name belongs to one server for good."
+                f"The state in {mark.folder} was made for the Stash at {mark.stash_url}, which is [[stash]] {other} "
+                f"now, and would be used for [[stash]] {name}. Give the tables their names back: a name belongs to one "
+                "server for good."
             )
 
 
@@ -179,3 +182,12 @@ def places(routes: Sequence[Planned], placing: Placing, data_dir: Path) -> Mappi
             ),
         )
     return found
+
+
+def dashboard_of(number: int, name: str, settings: Settings) -> dict[str, object]:
+    """Return where the dashboard of a route is: the first's as the settings say, each further one's a port above."""
+    if not number:
+        return {}
+    port, path = settings.http_port, settings.http_base_path
+    free = port + number if port and port + number <= _LAST_PORT else 0
+    return {"http_port": free, "http_base_path": f"{path}/{name}" if path else ""}

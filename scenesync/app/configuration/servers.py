@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from scenesync.app.configuration.errors import closest
@@ -20,6 +19,7 @@ from scenesync.app.configuration.values import Refused, local_path, names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
 STASH: Final = "stash"
 PLEX: Final = "plex"
@@ -100,9 +100,7 @@ def _tables(kind: str, tables: object, file: Path, origin: str, problems: list[s
     if not isinstance(tables, list) or not tables or not all(isinstance(table, dict) for table in tables):
         problems.append(f"{kind} ({origin}): several servers are written as tables, each beginning with [[{kind}]].")
         return (ServerTable(kind, kind),)
-    read = [
-        _table(kind, number, table, file, origin, problems) for number, table in enumerate(tables, 1)
-    ]
+    read = [_table(kind, number, table, file, origin, problems) for number, table in enumerate(tables, 1)]
     for name, count in Counter(table.name for table in read).items():
         if count > 1:
             problems.append(f'name in [[{kind}]] ({origin}): {count} tables have the name "{name}".')

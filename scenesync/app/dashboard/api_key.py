@@ -19,7 +19,7 @@ def api_key(settings: Settings) -> str:
     """Return the key, made and kept if there is none yet. Raises OSError."""
     if settings.http_api_key is not None:
         return settings.http_api_key.get_secret_value()
-    path = settings.data_dir / API_KEY_FILE
+    path = key_file(settings)
     try:
         kept = path.read_text(encoding="ascii").strip()
     except FileNotFoundError:
@@ -27,8 +27,14 @@ def api_key(settings: Settings) -> str:
     if kept:
         path.chmod(0o600)
         return kept
-    make_data_dir(settings.data_dir)
+    make_data_dir(path.parent)
     return _make(path)
+
+
+def key_file(settings: Settings) -> Path:
+    """Return where the key is kept that was made: one for all routes."""
+    data_dir = settings.data_dir if settings.place is None else settings.place.installation_dir
+    return data_dir / API_KEY_FILE
 
 
 def _make(path: Path) -> str:

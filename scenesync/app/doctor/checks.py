@@ -16,6 +16,7 @@ from scenesync.app.doctor.finding import Check, Verdict
 from scenesync.app.doctor.mounts import network_share_type
 from scenesync.app.doctor.path_check import judge_paths
 from scenesync.app.doctor.photo_settings import photo_address, why_photos_cannot_work, why_plex_gets_no_photos
+from scenesync.app.doctor.route_checks import check_routes
 from scenesync.app.doctor.stash_checks import check_stash_looks
 from scenesync.app.installation import Installation, open_installation
 from scenesync.app.opening import open_queue
@@ -48,6 +49,7 @@ def run_checks(loaded: LoadedSettings, stash: StashClient | None = None) -> Iter
     """
     settings = loaded.settings
     yield from _check_settings(loaded)
+    yield from check_routes(loaded)
     yield _check_sqlite()
     data_dir = _check_data_dir(settings)
     yield data_dir

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 
 def matching_routes(routes: Sequence[Route], name: str) -> Sequence[Route]:
-    """Return the route of this name, or those of the Stash or Plex of this name; all if it is "". Raises SettingsError."""
+    """Return the route of this name, or those of the Stash or Plex of this name; all if it is "".
+
+    Raises SettingsError.
+    """
     if not name:
         return routes
     if not routes:

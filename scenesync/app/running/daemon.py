@@ -350,6 +350,9 @@ class SettingsWatch:
         except SettingsError as error:
             log.error("the changed settings are not used: %s", error)  # noqa: TRY400 - the person's mistake, no traceback
             return False
+        if bool(loaded.routes) is not bool(self.latest.routes):
+            log.error("one server or several: that takes effect when SceneSync is started again")
+            return False
         if loaded.settings.data_dir != self.latest.settings.data_dir:
             log.error("data_dir cannot change while SceneSync runs; restart it")
             return False

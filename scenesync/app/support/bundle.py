@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from scenesync.app.configuration.model import Settings
 from scenesync.app.context import secrets_of
-from scenesync.app.data_directory import API_KEY_FILE
+from scenesync.app.dashboard.api_key import key_file
 from scenesync.app.settings import masked
 from scenesync.app.support.contents import gather
 from scenesync.app.support.known_names import known_names
@@ -89,7 +89,7 @@ def private_keys() -> frozenset[str]:
 def _secrets(loaded: LoadedSettings) -> Iterator[str]:
     yield from secrets_of(loaded.settings)
     try:
-        made = (loaded.settings.data_dir / API_KEY_FILE).read_text(encoding="ascii").strip()
+        made = key_file(loaded.settings).read_text(encoding="ascii").strip()
     except (OSError, ValueError):
         return
     yield SecretStr(made).get_secret_value()

@@ -1,0 +1,40 @@
+"""What ``doctor`` finds about routes: where the state of each lies, and what of earlier ones is left."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from scenesync.app.doctor.finding import Check, Verdict
+from scenesync.app.routes.marks import read_marks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from scenesync.app.configuration.routing import Mark
+    from scenesync.app.settings import LoadedSettings
+
+
+def check_routes(loaded: LoadedSettings) -> Iterator[Check]:
+    """Yield what is to be said about the route whose settings these are; about all of them, with the first one."""
+    settings = loaded.settings
+    place = settings.place
+    if place is None:
+        others = [mark for mark in read_marks(settings.data_dir) if mark.folder != settings.data_dir]
+        yield from map(_left_over, others)
+        return
+    yield Check(
+        "route", Verdict.OK, f"{place.name}: {settings.stash_url} to {settings.plex_url}, state in {settings.data_dir}"
+    )
+    if settings is loaded.routes[0].settings:
+        yield from map(_left_over, loaded.left_over)
+
+
+def _left_over(mark: Mark) -> Check:
+    return Check(
+        "route",
+        Verdict.WARNING,
+        f"queue and state of {mark.route} ({mark.stash_url} to {mark.plex_url}) are left in {mark.folder}",
+        f"There is no such route any more. Tables with the names or addresses of {mark.route} use them again; if it is "
+        "gone for good, delete them (where other routes have folders of their own there, only route.json, scenesync.db "
+        "and queue).",
+    )
