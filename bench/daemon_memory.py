@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from scenesync.app.data_directory import database_file
+from scenesync.intake.polling import FACT as POLL_CURSOR
 from scenesync.store.database import open_database
+from scenesync.store.memory import Memory
 from scenesync.store.path_index import COUNT_ITEMS
 
 if TYPE_CHECKING:
@@ -25,9 +27,9 @@ _KIB_PER_MIB: Final = 1024
 
 @dataclass(frozen=True, slots=True)
 class DaemonMemory:
-    """Resident memory of the daemon: as it idles with its index, and the most that it ever had (its first build).
+    """Resident memory of the daemon: as it idles with its index, and the most that it had until then.
 
-    ``started_s`` is until its index was whole.
+    ``started_s`` is until its first comparison of both libraries was over, by which its index is whole.
     """
 
     items: int
@@ -37,14 +39,14 @@ class DaemonMemory:
 
 
 def measure(stash: Address, plex: Address, data_dir: Path, items: int, *, idle_s: float = 5.0) -> DaemonMemory:
-    """Run a daemon in ``data_dir`` until its index holds ``items`` and ``idle_s`` longer; read its memory from Linux.
+    """Run a daemon until its first comparison of both libraries is over and ``idle_s`` longer; read its memory.
 
-    The scenes of ``stash`` are left out by a filter, so that it is the index that is measured. Raises RuntimeError if
-    the daemon ends or the index does not get whole.
+    By then its index has to hold ``items``. The scenes of ``stash`` are left out by a filter, so that it is the index
+    that is measured. Raises RuntimeError if the daemon ends or the index does not get whole.
     """
     with _daemon(stash, plex, data_dir) as process:
         started = time.monotonic()
-        while (known := _items(data_dir)) < items:
+        while (known := _items_at_rest(data_dir)) < items:
             if process.poll() is not None or time.monotonic() - started > _LONGEST_BUILD_S:
                 raise RuntimeError(f"The daemon's index knows {known} of {items} items; exit status {process.poll()}.")
             time.sleep(0.2)
@@ -73,9 +75,10 @@ def _daemon(stash: Address, plex: Address, data_dir: Path) -> subprocess.Popen[b
     return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
 
 
-def _items(data_dir: Path) -> int:
+def _items_at_rest(data_dir: Path) -> int:
+    """Return how many items are known, 0 while the first comparison is under way."""
     database = open_database(database_file(data_dir), read_only=True)
-    if database is None:
+    if database is None or not Memory(database).recall(POLL_CURSOR):
         return 0
     with database, database.reading() as connection:
         servers = connection.exec_driver_sql("SELECT DISTINCT server_id FROM plex_library").scalars().all()

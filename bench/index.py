@@ -43,7 +43,8 @@ def run(sizes: Sizes, folder: Path) -> list[Figure | Curve]:
         memory = daemon_memory.measure(here, there, folder / "daemon", largest, idle_s=sizes.idle_s)
     name = f"daemon at rest, with an index of {largest:,} items"
     figures.append(Figure(name, memory.idle_mib, "MiB", _DAEMON_MIB, headline=name))
-    figures.append(Figure(f"the most that it had, building it ({largest:,})", memory.peak_mib, "MiB"))
+    most = f"the most that it had until then, comparing for the first time ({largest:,})"
+    figures.append(Figure(most, memory.peak_mib, "MiB"))
     return figures
 
 

@@ -200,6 +200,18 @@ class Database:
                     found[place].append(tuple(row))
                 foreseen.update(zip([(ready.sql, bound) for bound in batch], found, strict=True))
 
+    def forget_pages(self) -> None:
+        """Let the connection that writes forget what it read and wrote: megabytes, after many rows.
+
+        Raises StoreUnavailable or StoreDamaged.
+        """
+        with self._translating():
+            raw = self._writer.raw_connection()
+            try:
+                raw.cursor().execute("PRAGMA shrink_memory")
+            finally:
+                raw.close()
+
     def close(self) -> None:
         """Close all connections for good; the last one to leave the file folds its log into it.
 

@@ -108,8 +108,20 @@ def openapi_document(version: str) -> dict[str, Any]:
     return _routes(version).openapi()
 
 
+class _Described(FastAPI):
+    """Describes itself when somebody asks for it: the document is large, and few do."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI document, with the form of problems and the ways to present the key."""
+        is_new = self.openapi_schema is None
+        document = super().openapi()
+        if is_new:
+            _describe_problems_and_keys(document)
+        return document
+
+
 def _routes(version: str) -> FastAPI:
-    app = FastAPI(
+    app = _Described(
         title="SceneSync",
         version=version,
         summary="Carries every metadata change from Stash to Plex.",
@@ -127,7 +139,6 @@ def _routes(version: str) -> FastAPI:
     app.include_router(health.router)
     for router in PAGE_ROUTES:
         app.include_router(router, include_in_schema=False)
-    _document_problems(app)
     return app
 
 
@@ -137,9 +148,7 @@ async def _few_threads(_app: FastAPI) -> AsyncIterator[None]:
     yield
 
 
-def _document_problems(app: FastAPI) -> None:
-    """Name the form of problems, and the ways to present the key, in the OpenAPI document."""
-    document = app.openapi()
+def _describe_problems_and_keys(document: dict[str, Any]) -> None:
     components = document.setdefault("components", {})
     components.setdefault("schemas", {})["Problem"] = Problem.model_json_schema()
     components["securitySchemes"] = {

@@ -6,6 +6,7 @@ import logging
 import time
 from typing import TYPE_CHECKING, Final
 
+from scenesync.app.running.spare_memory import give_back
 from scenesync.store.journal import forget_edits
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ _DAY_S: Final = 86_400.0
 
 
 def tidy(installation: Installation) -> None:
-    """Drop what is older than it is to be kept. Raises QueueError, StoreError."""
+    """Drop what is older than it is to be kept, and give memory back. Raises QueueError, StoreError."""
     now = time.time()
     settings = installation.settings
     days = settings.dead_letter_days
@@ -30,3 +31,4 @@ def tidy(installation: Installation) -> None:
     )
     if letters or edits:
         log.info("tidied dead_letters=%d journal_entries=%d", letters, edits)
+    give_back(installation.database)
