@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import BigInteger, bindparam, cast, delete, func, insert, literal_column, select
+from sqlalchemy import BigInteger, bindparam, case, cast, delete, func, insert, literal_column, select
 
 from scenesync.domain.outcome import Attempt, Outcome
 from scenesync.store.compiled import execute_many, insert_many
@@ -56,7 +56,9 @@ OUTCOMES_SINCE: Final = (
 )
 
 # How many attempts began in which minute since 1970, and how they ended.
-_MINUTE: Final = cast(attempt.c.started_at, BigInteger) // literal_column("60", BigInteger)
+_rounded = cast(attempt.c.started_at, BigInteger)  # SQLite cuts off, PostgreSQL rounds
+_SECOND: Final = _rounded - case((_rounded > attempt.c.started_at, literal_column("1")), else_=literal_column("0"))
+_MINUTE: Final = _SECOND // literal_column("60", BigInteger)
 BY_MINUTE_SINCE: Final = (
     select(_MINUTE, attempt.c.outcome, func.count())
     .where(attempt.c.started_at >= bindparam("since"))

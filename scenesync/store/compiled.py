@@ -68,7 +68,7 @@ def insert_many(connection: Connection, statement: ClauseElement, rows: Sequence
     There each statement lets go of the interpreter and has to wait for it again; elsewhere drivers see to it.
     """
     ready = compiled(statement, connection.dialect)
-    if ready.order is None:
+    if connection.dialect.name != "sqlite":
         execute_many(connection, statement, rows)
         return
     for batch in batched(rows, _ROWS_AT_ONCE):

@@ -26,6 +26,12 @@ def ddl_words(connection: Connection) -> Mapping[str, str]:
     return _DDL_WORDS[connection.dialect.name]
 
 
+def take_your_time(connection: Connection) -> None:
+    """Let the statements of this transaction take as long as they need, where a server would end them."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+
+
 def insert_or_update(
     connection: Connection,
     table: Table,

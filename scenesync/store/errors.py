@@ -6,9 +6,11 @@
     │   └── StoreClosed    this process has closed it: whoever still works with it was left behind
     ├── StoreDamaged       pages cannot be read; the next start moves the file aside and begins a fresh one
     ├── StoreTooNew        written by a newer SceneSync; left untouched
+    ├── StoreNotReady      a server's database that `scenesync db upgrade` has to look after first
     └── StoreForeign       a database of another program; left untouched
 
-SQLite's errors are told apart by their result code, never by their text.
+SQLite's errors are told apart by their result code, PostgreSQL's by their class (``store.postgres_engine``), never by
+their text.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from scenesync.disk import room
@@ -82,6 +84,13 @@ class StoreTooNew(StoreError):
         self.known = known
 
 
+class StoreNotReady(StoreError):
+    """A database server's tables are not those that this version needs; a person upgrades them for all machines."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} Run `scenesync db upgrade` on one machine; `scenesync db status` says what it does.")
+
+
 class StoreForeign(StoreError):
     """The file is a sound database, but of another program."""
 
@@ -111,16 +120,17 @@ def damaged(finding: str, path: Path | None = None) -> StoreDamaged:
     )
 
 
-def translated(error: DBAPIError | PoolTimeoutError | sqlite3.Error, path: Path | None = None) -> StoreError | None:
-    """Return what a library's error means for the store at ``path``, None if it means a bug of ours."""
+def all_in_use() -> StoreUnavailable:
+    """Return what it means that no connection became free in time."""
+    return StoreUnavailable("All connections to the state store are in use.")
+
+
+def translated(error: Exception, path: Path | None = None) -> StoreError | None:
+    """Return what an error on the way to SQLite means for the store at ``path``, None if it means a bug of ours."""
     if isinstance(error, PoolTimeoutError):
-        return StoreUnavailable("All connections to the state store are in use.")
+        return all_in_use()
     cause = error.orig if isinstance(error, DBAPIError) else error
-    if isinstance(cause, sqlite3.Error):
-        return _meaning(cause, path)
-    if isinstance(error, OperationalError):
-        return StoreUnavailable(f"The state store cannot be used at the moment ({type(cause).__name__}).")
-    return None
+    return _meaning(cause, path) if isinstance(cause, sqlite3.Error) else None
 
 
 def _meaning(error: sqlite3.Error, path: Path | None) -> StoreError | None:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import func, insert, inspect, select
 
 from scenesync.store.collection_tables import COLLECTION_TABLES
-from scenesync.store.dialect import ddl_words
+from scenesync.store.dialect import ddl_words, insert_or_update, take_your_time
 from scenesync.store.errors import StoreForeign, StoreTooNew
 from scenesync.store.first_tables import FIRST_TABLES
 from scenesync.store.scene_state_tables import SCENE_STATE_TABLES
-from scenesync.store.tables import schema_version
+from scenesync.store.tables import fact, schema_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,11 +30,17 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One step; the words in ``{braces}`` are those that databases spell differently (``dialect.ddl_words``)."""
+    """One step; the words in ``{braces}`` are those that databases spell differently (``dialect.ddl_words``).
+
+    Where machines share a database they are not replaced all at once: ``works_from`` is the oldest version whose
+    SceneSync goes on working after this step (as after a table or a column with a default that were added), None if
+    only this one does.
+    """
 
     version: int
     name: str
     statements: tuple[str, ...]
+    works_from: int | None = None
 
 
 # Holds the note of each migration that ran.
@@ -51,6 +57,13 @@ LATEST_VERSION: Final = select(func.max(schema_version.c.version))
 
 # Notes that a migration ran.
 NOTE_VERSION: Final = insert(schema_version)
+
+# Where machines share a database: the oldest version whose SceneSync works with it.
+OLDEST_THAT_WORKS: Final = "oldest schema version that works here"
+OLDEST_VERSION: Final = select(fact.c.value).where(fact.c.server_id == "", fact.c.name == OLDEST_THAT_WORKS)
+
+OF_THE_QUEUE: Final = ("procrastinate_", "scenesync_")
+"""How the tables begin that lie beside those of the state on PostgreSQL."""
 
 MIGRATIONS: Final = (
     Migration(
@@ -363,15 +376,24 @@ def version_of(connection: Connection) -> int | None:
 def refuse_unknown(
     connection: Connection, database: Database, migrations: Sequence[Migration] = MIGRATIONS
 ) -> int | None:
-    """Return the schema version if this code can start from it; raises StoreTooNew or StoreForeign."""
+    """Return the schema version if this code can start from it; raises StoreTooNew or StoreForeign.
+
+    A database that machines share may be newer, if what is here still works with it.
+    """
     version = version_of(connection)
     if version is None:
-        if inspect(connection).get_table_names():
+        if any(not name.startswith(OF_THE_QUEUE) for name in inspect(connection).get_table_names()):
             raise StoreForeign(database.path)
         return None
-    if version > migrations[-1].version:
-        raise StoreTooNew(version, migrations[-1].version)
+    known = migrations[-1].version
+    if version > known and (database.path is not None or oldest_that_works(connection) > known):
+        raise StoreTooNew(version, known)
     return version
+
+
+def oldest_that_works(connection: Connection) -> int:
+    """Return the oldest version whose SceneSync works with a shared database that has a version."""
+    return int(connection.execute(OLDEST_VERSION).scalar_one())
 
 
 def _apply(database: Database, migration: Migration, clock: Callable[[], float]) -> bool:
@@ -379,10 +401,20 @@ def _apply(database: Database, migration: Migration, clock: Callable[[], float])
         # Asked inside the transaction: another process may have been faster.
         if (version_of(connection) or 0) >= migration.version:
             return False
+        take_your_time(connection)
         connection.exec_driver_sql(CREATE_SCHEMA_VERSION)
         words = ddl_words(connection)
         for statement in migration.statements:
             connection.exec_driver_sql(statement.format(**words))
         note = {"version": migration.version, "name": migration.name, "applied_at": clock()}
         connection.execute(NOTE_VERSION, note)
+        if database.path is None:
+            _note_oldest(connection, migration)
     return True
+
+
+def _note_oldest(connection: Connection, migration: Migration) -> None:
+    before = connection.execute(OLDEST_VERSION).scalar_one_or_none()
+    oldest = max(int(before or 0), migration.works_from or migration.version)
+    row = {"server_id": "", "name": OLDEST_THAT_WORKS, "value": str(oldest)}
+    connection.execute(insert_or_update(connection, fact), row)

@@ -5,22 +5,14 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import psycopg
-from psycopg import conninfo, errors
+from psycopg import errors
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
+from scenesync.postgres.address import SCHEMA, AddressUnreadable, connection_text, shown_name
 from scenesync.queue.errors import QueueError, QueueLocked, QueueUnreachable, QueueUnsupported
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
-# What a network does to a connection is noticed within seconds, not when the kernel gives up after many minutes.
-_UNLESS_SAID: Final[dict[str, str | int]] = {
-    "application_name": "scenesync",
-    "connect_timeout": 5,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 20_000,
-}
 _LOCK_TIMEOUT: Final = "SET lock_timeout = '10s'"
 # Whatever is asked of the queue is found by an index, in the order of that index. The planner trusts figures that may
 # be from before the last bulk, and then sorts all that waits at each fetch: beside 100,000 jobs 1 s instead of 1 ms.
@@ -52,11 +44,17 @@ _MEANINGS: Final[tuple[tuple[type[Exception], type[QueueError]], ...]] = (
 
 
 class Server:
-    """A PostgreSQL database, named by ``url``: a libpq URL or connection string. Opening connects at once."""
+    """One schema of a PostgreSQL database, named by ``url``: a libpq URL or connection string.
 
-    def __init__(self, url: str, *, timeout_s: float) -> None:
-        self._conninfo = _complete(url)
-        self.name = shown_name(url)
+    Opening connects at once. Raises QueueError.
+    """
+
+    def __init__(self, url: str, *, timeout_s: float, schema: str = SCHEMA) -> None:
+        try:
+            self._conninfo, self.name = connection_text(url, schema), shown_name(url)
+        except AddressUnreadable as error:
+            raise QueueUnsupported(str(error)) from None
+        self.schema = schema
         with self.translated():
             self.connect().close()  # a refusal is known now, not after the pool's patience
             self._pool = ConnectionPool(
@@ -111,24 +109,6 @@ def translate(error: Exception, where: str) -> QueueError | None:
                 return QueueUnsupported(f"The database {where} cannot be used as a queue ({reason}).")
             return ours(where)
     return None
-
-
-def shown_name(url: str) -> str:
-    """Return the database as it may be shown: host, port and name. Raises QueueUnsupported if ``url`` names none."""
-    try:
-        parts = conninfo.conninfo_to_dict(url)
-    except psycopg.ProgrammingError:  # its text quotes what it could not read, a password perhaps
-        raise QueueUnsupported(
-            "The address of the database cannot be read. It is of the form postgresql://user@host:5432/name."
-        ) from None
-    host, port = parts.get("host") or "localhost", parts.get("port") or 5432
-    return f"{parts.get('dbname') or parts.get('user') or 'postgres'} on {host}:{port}"
-
-
-def _complete(url: str) -> str:
-    shown_name(url)
-    given = conninfo.conninfo_to_dict(url)
-    return conninfo.make_conninfo(url, **{name: value for name, value in _UNLESS_SAID.items() if name not in given})
 
 
 def _configure(connection: Connection) -> None:

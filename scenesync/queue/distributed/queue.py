@@ -10,6 +10,8 @@ from typing import Any, Final
 from psycopg import errors
 
 from scenesync.domain.batches import batched
+from scenesync.postgres.address import SCHEMA
+from scenesync.postgres.schema import lock_key
 from scenesync.queue import dead_letters
 from scenesync.queue.core import MAX_DELIVERIES, TAKE_OVER_EVERY_S
 from scenesync.queue.dead_letters import DeadLetter
@@ -40,7 +42,7 @@ _BATCH: Final = 500
 _ATTEMPTS: Final = 3
 _ANALYSE_FROM: Final = 5000  # rows of one bulk after which the planner's figures are all wrong
 _ANALYSE: Final = ("ANALYZE procrastinate_jobs", "ANALYZE scenesync_jobs")
-_TIDY_ALONE: Final = "SELECT pg_try_advisory_xact_lock(hashtext('scenesync tidying'))"
+_TIDY_ALONE: Final = f"SELECT pg_try_advisory_xact_lock({lock_key('tidying')})"
 _PRUNE: Final = """
     WITH old AS (
         SELECT job_id, ended FROM scenesync_jobs WHERE ended IS NOT NULL
@@ -58,7 +60,7 @@ _LAST_ROW: Final = "SELECT COALESCE(max(id), 0) FROM procrastinate_jobs"
 
 
 class DistributedQueue(Ours):
-    """A queue in the PostgreSQL database at ``url`` (see ``port.Queue``); ``prepare`` makes what it needs there.
+    """A queue in a schema of the PostgreSQL database at ``url`` (see ``port.Queue``); ``prepare`` makes what it needs.
 
     ``takes_over`` lets jobs of workers that died wait again, now and whenever a claim finds nothing else. A worker
     shows every ``heartbeat_s`` that it lives, and is dead for the others after ``stall_s`` without; both are the same
@@ -69,6 +71,7 @@ class DistributedQueue(Ours):
         self,
         url: str,
         *,
+        schema_name: str = SCHEMA,
         takes_over: bool = True,
         timeout_s: float = 10.0,
         keep_finished: int = KEEP_FINISHED,
@@ -82,7 +85,7 @@ class DistributedQueue(Ours):
         self._is_unsure = False
         self._news = 0
         self._signal = ChangeSignal(lambda: self._news, lambda: False)
-        self._server = Server(url, timeout_s=timeout_s)
+        self._server = Server(url, timeout_s=timeout_s, schema=schema_name)
         self._life = sign_of_life.SignOfLife(self._server, self._hear, heartbeat_s)
         self._watch = sign_of_life.Watch(stall_s)
         self._took_over_at = time.monotonic()

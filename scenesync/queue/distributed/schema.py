@@ -10,11 +10,10 @@ from typing import Final
 
 from procrastinate.schema import SchemaManager
 
+from scenesync.postgres.schema import make_schema, only_upgrader
 from scenesync.queue.distributed.connections import Connection, Server
 from scenesync.queue.errors import QueueUnsupported
 
-_ONE_AT_A_TIME: Final = "SELECT pg_advisory_lock(hashtext('scenesync queue schema'))"
-_DONE: Final = "SELECT pg_advisory_unlock(hashtext('scenesync queue schema'))"
 _EXISTS: Final = "SELECT to_regclass(%s) IS NOT NULL"
 _NOTES: Final = """
     CREATE TABLE IF NOT EXISTS scenesync_queue_schema (
@@ -56,12 +55,9 @@ _OURS: Final = {
 def prepare(server: Server) -> None:
     """Make what is missing, or bring it up to date; safe to call from several machines at once. Raises QueueError."""
     with server.translated(), server.connect() as connection:
-        connection.execute(_ONE_AT_A_TIME)
-        try:
+        with only_upgrader(connection):
+            make_schema(connection, server.schema)
             _prepare(connection, server.name)
-        finally:
-            if not connection.closed:
-                connection.execute(_DONE)
 
 
 def require_current(connection: Connection, name: str) -> None:
@@ -80,7 +76,7 @@ def _prepare(connection: Connection, name: str) -> None:
     if _one(connection, _EXISTS, "procrastinate_jobs"):
         if not _one(connection, _EXISTS, "scenesync_queue_schema"):
             raise QueueUnsupported(
-                f"The database {name} is used by Procrastinate without SceneSync: give SceneSync a database of its own."
+                f"The database {name} is used by Procrastinate without SceneSync: give SceneSync a database, or a schema, of its own."
             )
     else:
         with connection.transaction():

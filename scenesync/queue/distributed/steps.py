@@ -52,7 +52,7 @@ _QUEUE_OF_LANE: Final = f"CASE ours.lane {_WHEN_LANE} ELSE '{_OTHER_LANES}' END"
 URGENT: Final = [_QUEUES[PRIORITY_PERSON]]
 
 _HOLD_KEYS: Final = """
-    SELECT pg_advisory_xact_lock(hashtext('scenesync keys'), part)
+    SELECT pg_advisory_xact_lock(hashtext(current_setting('search_path') || ' keys'), part)
     FROM (SELECT DISTINCT hashtext(key) & 63 AS part FROM unnest(%(keys)s::text[]) AS key ORDER BY part) AS parts"""
 _DEFER: Final = """
     SELECT unnest(procrastinate_defer_jobs_v1(array_agg(

@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from private_postgres import NoPostgresHere, PrivatePostgres, private_postgres
+from private_postgres import PrivatePostgres
 from queue_engines import DISTRIBUTED, EMBEDDED
 
 from scenesync.queue.distributed import schema
@@ -30,22 +30,13 @@ def queue_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[PrivatePostgres]:
-    """A PostgreSQL for all tests of this process."""
-    with contextlib.ExitStack() as stack:
-        try:
-            server = stack.enter_context(private_postgres())
-        except NoPostgresHere as why:
-            pytest.skip(str(why))
-        yield server
-
-
-@pytest.fixture(scope="session")
 def database_url(postgres: PrivatePostgres) -> str:
     """A database that is ready to be a queue, one for all tests of this process."""
     server = Server(postgres.new_database("queue"), timeout_s=10)
     schema.prepare(server)
     server.close()
+    with psycopg.connect(postgres.url()) as connection:  # what tests look into is where the queue lies
+        connection.execute("ALTER DATABASE queue SET search_path = scenesync")
     return postgres.url("queue")
 
 

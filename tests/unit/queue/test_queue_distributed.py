@@ -16,7 +16,7 @@ from queue_engines import on_postgres
 
 from scenesync.queue.dead_letters import DeadLetter
 from scenesync.queue.distributed import looking, schema, steps
-from scenesync.queue.distributed.connections import Server, shown_name, translate
+from scenesync.queue.distributed.connections import Server, translate
 from scenesync.queue.distributed.queue import DistributedQueue
 from scenesync.queue.errors import LeaseLost, QueueError, QueueUnreachable, QueueUnsupported
 from scenesync.queue.records import PRIORITY_BULK, ClaimedJob
@@ -38,9 +38,9 @@ _SLEEPERS = """
     FROM new"""
 _OBJECTS = """
     SELECT format('%s %s %s', table_name, column_name, data_type) FROM information_schema.columns
-    WHERE table_schema = 'public'
-    UNION ALL SELECT indexdef FROM pg_indexes WHERE schemaname = 'public'
-    UNION ALL SELECT pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+    WHERE table_schema = 'scenesync'
+    UNION ALL SELECT indexdef FROM pg_indexes WHERE schemaname = 'scenesync'
+    UNION ALL SELECT pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = 'scenesync'::regnamespace
     UNION ALL SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal ORDER BY 1"""
 
 
@@ -353,7 +353,7 @@ def test_a_server_that_is_not_there_is_said_to_be_without_its_password() -> None
 
 def test_an_address_that_cannot_be_read_is_not_repeated() -> None:
     with pytest.raises(QueueUnsupported) as caught:
-        shown_name(f"postgresql://someone:{SECRET}@[oops/films?x")
+        Server(f"postgresql://someone:{SECRET}@[oops/films?x", timeout_s=1)
     assert SECRET not in repr(caught.value)
     assert caught.value.__cause__ is None
 
@@ -374,7 +374,12 @@ def test_every_operational_error_has_a_meaning_and_bugs_have_none() -> None:
 
 
 def database(postgres: PrivatePostgres, request: pytest.FixtureRequest) -> str:
-    return postgres.new_database(request.node.name[:60])
+    """A new database with nothing in its schema, which the tests' own connections look into too."""
+    url = postgres.new_database(request.node.name[:60])
+    with psycopg.connect(url) as connection:
+        connection.execute("CREATE SCHEMA scenesync")
+        connection.execute(f'ALTER DATABASE "{request.node.name[:60]}" SET search_path = scenesync'.encode())
+    return url
 
 
 def prepare(url: str) -> None:
@@ -435,7 +440,7 @@ def test_a_database_that_another_program_uses_with_procrastinate_is_left_alone(
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(SchemaManager.get_schema().encode())
     before = objects(url)
-    with pytest.raises(QueueUnsupported, match="a database of its own"):
+    with pytest.raises(QueueUnsupported, match="of its own"):
         prepare(url)
     assert objects(url) == before
 

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from scenesync.store.automatic_runs import SCENES_AT_ONCE, AutomaticRunStore
-from scenesync.store.database import Database, open_database
+from scenesync.store.database import Database
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from store_engines import OpenStore
 
 KEY, CAUSE = "performer_5", "performer 5 changed"
 
@@ -42,10 +42,10 @@ def test_scenes_are_read_page_by_page(runs: AutomaticRunStore) -> None:
     assert list(runs.scenes(run)) == list(range(1, 2 * SCENES_AT_ONCE + 2))
 
 
-def test_what_was_gathered_outlives_the_process(database_path: Path) -> None:
-    with open_database(database_path) as database:
+def test_what_was_gathered_outlives_the_process(open_store: OpenStore) -> None:
+    with open_store() as database:
         run = gathered(AutomaticRunStore(database), [1, 2])
-    with open_database(database_path) as database:
+    with open_store() as database:
         runs = AutomaticRunStore(database)
         assert (runs.gathering(KEY), list(runs.scenes(run))) == (run, [1, 2])
 

@@ -11,10 +11,10 @@ from scenesync.domain.diff import Baseline
 from scenesync.domain.fields import Field
 from scenesync.store.baselines import BaselineStore
 from scenesync.store.collections import CollectionStore
-from scenesync.store.database import Database, open_database
+from scenesync.store.database import Database
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from store_engines import OpenStore
 
 PIER = KnownCollection("1", "North Pier", Standing.OURS, "301", "d", keeps_title=True, may_be_empty=True)
 STUDIO = WantedCollection("North Pier", Origin(OriginKind.STUDIO, 4), changed_at=12.5)
@@ -26,10 +26,10 @@ def store(database: Database) -> CollectionStore:
     return CollectionStore(database, SERVER)
 
 
-def test_a_collection_is_found_by_its_title_and_outlives_the_process(database_path: Path) -> None:
-    with open_database(database_path) as database:
+def test_a_collection_is_found_by_its_title_and_outlives_the_process(open_store: OpenStore) -> None:
+    with open_store() as database:
         CollectionStore(database, SERVER).put(PIER)
-    with open_database(database_path) as database:
+    with open_store() as database:
         store = CollectionStore(database, SERVER)
         assert store.find("1", "north pier") == PIER
         assert store.find("2", "north pier") is None

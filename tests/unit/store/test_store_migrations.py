@@ -11,6 +11,7 @@ from sqlalchemy import ClauseElement, Dialect, Engine, create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.schema import CreateIndex, CreateTable
+from store_engines import SQLITE
 from store_samples import SERVER, path_lookup
 
 from scenesync.domain.circuit import Circuit, CircuitState
@@ -74,6 +75,12 @@ STATEMENT_MODULES = (
     service_state,
     traces,
 )
+
+
+@pytest.fixture
+def engine() -> str:
+    """What is asked here is of the file."""
+    return SQLITE
 
 
 def schema_of(path: Path) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import text
+from store_engines import SQLITE
 from store_samples import SERVER, film, path_lookup
 
 from scenesync.disk import reading
@@ -48,6 +49,12 @@ with only_opener(pathlib.Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
 """
+
+
+@pytest.fixture
+def engine() -> str:
+    """What is asked here is of the file."""
+    return SQLITE
 
 
 def mode_of(path: Path) -> int:

@@ -9,11 +9,11 @@ from scenesync.domain.diff import Baseline, ImageBaseline
 from scenesync.domain.fields import Field
 from scenesync.domain.pins import Pin, PinnedFile
 from scenesync.store.baselines import BaselineStore
-from scenesync.store.database import Database, open_database
+from scenesync.store.database import Database
 from scenesync.store.pins import PinStore
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from store_engines import OpenStore
 
     from scenesync.store.path_index import PathIndexStore
 
@@ -25,10 +25,10 @@ def pins(database: Database) -> PinStore:
     return PinStore(database, SERVER)
 
 
-def test_a_pin_is_found_by_its_file_and_outlives_the_process(database_path: Path) -> None:
-    with open_database(database_path) as database:
+def test_a_pin_is_found_by_its_file_and_outlives_the_process(open_store: OpenStore) -> None:
+    with open_store() as database:
         PinStore(database, SERVER).put([PIN])
-    with open_database(database_path) as database:
+    with open_store() as database:
         assert PinStore(database, SERVER).of_files(["data/other.mp4", PIN.scene_key]) == (PIN,)
         assert PinStore(database, OTHER_SERVER).of_files([PIN.scene_key]) == ()
 

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from store_engines import on_sqlite
 from store_samples import OTHER_SERVER, SERVER
 
 from scenesync.domain.circuit import Circuit, CircuitState
@@ -19,7 +20,7 @@ from scenesync.store import journal_runs
 from scenesync.store.attempts import KEPT_PER_SCENE, AttemptStore
 from scenesync.store.baselines import BaselineStore
 from scenesync.store.circuits import CircuitStore
-from scenesync.store.database import Database, open_database
+from scenesync.store.database import Database
 from scenesync.store.holds import HoldStore, count_held, list_held, release_held
 from scenesync.store.journal import JournalStore, count_scenes, forget_edits, search_edits, search_runs
 from scenesync.store.journal_runs import COUNTED_TO, LatestRun, latest_runs
@@ -30,7 +31,7 @@ from scenesync.store.photos import PhotoStore
 from scenesync.store.service_state import ServiceState, ServiceStateStore
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from store_engines import OpenStore
 
 POSTER = ImageBaseline("a" * 40, "/thumb/1", "etag", "b" * 40, PosterFit.CROP)
 WRITTEN = {
@@ -49,10 +50,10 @@ def attempt(scene_id: int, started_at: float, outcome: Outcome = Outcome.SYNCED)
     return Attempt(scene_id, outcome, started_at, 0.25, "PlexBusy", "busy", "path", ("101", "102"), ("title",), 99.5)
 
 
-def test_baselines_come_back_as_they_were_written(database: Database, database_path: Path) -> None:
-    BaselineStore(database, SERVER).write("101", 7, WRITTEN)
-    database.close()
-    with open_database(database_path) as reopened:
+def test_baselines_come_back_as_they_were_written(open_store: OpenStore) -> None:
+    with open_store() as database:
+        BaselineStore(database, SERVER).write("101", 7, WRITTEN)
+    with open_store() as reopened:
         assert BaselineStore(reopened, SERVER).read("101") == WRITTEN
         assert BaselineStore(reopened, OTHER_SERVER).read("101") == {}
 
@@ -138,6 +139,7 @@ def test_the_latest_runs_come_newest_first_and_large_ones_are_not_counted_to_the
     assert latest_runs(database, limit=5, before=small.last_number) == ()
 
 
+@on_sqlite
 def test_runs_and_their_edits_are_found_by_the_index(database: Database) -> None:
     JournalStore(database, SERVER, run_id="one").append([entry(1.0, 7, "first")])
     for statement in (journal_runs.LATEST, journal_runs.BEGINNING, journal_runs.COUNTS):
@@ -289,13 +291,13 @@ class TestCircuits:
         assert store.update(lambda kept: kept) == Circuit()
 
     def test_a_change_is_there_for_every_other_handle_and_service_by_service(
-        self, database: Database, database_path: Path
+        self, database: Database, open_store: OpenStore
     ) -> None:
         changed = CircuitStore(database, "plex").update(
             lambda kept: replace(kept, state=CircuitState.HALF_OPEN, failures=1, opened_at=9.5, probe="mine")
         )
         assert changed.revision == 1
-        with open_database(database_path) as beside:
+        with open_store() as beside:
             assert CircuitStore(beside, "plex").read() == changed
             assert CircuitStore(beside, "stash").read() == Circuit()
 
@@ -316,13 +318,13 @@ def test_a_service_is_unknown_until_its_state_was_noted(database: Database) -> N
     assert states.read("stash") == ServiceState()
 
 
-def test_a_pause_lasts_since_it_began_until_it_ends(database: Database, database_path: Path) -> None:
+def test_a_pause_lasts_since_it_began_until_it_ends(database: Database, open_store: OpenStore) -> None:
     pauses = PauseStore(database)
     refused = Pause("plex", 10.0, "PlexUnauthorized", "check plex_token")
     pauses.begin(refused)
     pauses.begin(replace(refused, since=12.0))  # met once more
     pauses.begin(Pause("stash", 11.0, "StashUnauthorized", "check stash_api_key"))
-    with open_database(database_path, read_only=True) as beside:
+    with open_store(read_only=True) as beside:
         assert PauseStore(beside).read() == (refused, Pause("stash", 11.0, "StashUnauthorized", "check stash_api_key"))
     assert pauses.end("stash")
     assert not pauses.end("stash")
@@ -330,10 +332,10 @@ def test_a_pause_lasts_since_it_began_until_it_ends(database: Database, database
     assert pauses.read() == (Pause("plex", 13.0, "LibraryNotFound", "check plex_libraries"),)
 
 
-def test_the_client_identifier_is_made_once_and_kept(database: Database, database_path: Path) -> None:
+def test_the_client_identifier_is_made_once_and_kept(database: Database, open_store: OpenStore) -> None:
     made = Memory(database).client_identifier()
     assert str(uuid.UUID(made)) == made
-    with open_database(database_path) as beside:
+    with open_store() as beside:
         assert Memory(beside).client_identifier() == made
 
 

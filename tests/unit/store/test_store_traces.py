@@ -9,12 +9,12 @@ from sqlalchemy import event, func, select
 from scenesync.domain.entities import Entity, Relation
 from scenesync.domain.scene import SceneFile
 from scenesync.domain.showing import SceneTrace
-from scenesync.store.database import Database, open_database
+from scenesync.store.database import Database
 from scenesync.store.tables import shown_entity
 from scenesync.store.traces import TraceStore
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from store_engines import OpenStore
 
 FILES = (SceneFile("/data/Hafen é.mkv", 700, 60.5), SceneFile("/data/b.mkv"))
 
@@ -32,10 +32,10 @@ def showing(traces: TraceStore, *performers: int, after: int = 0, limit: int = 1
     return list(traces.scenes_showing(Entity.PERFORMER, performers, after, limit))
 
 
-def test_a_trace_outlives_the_process(database_path: Path) -> None:
-    with open_database(database_path) as database:
+def test_a_trace_outlives_the_process(open_store: OpenStore) -> None:
+    with open_store() as database:
         TraceStore(database).keep([trace(7, 1, 2)])
-    with open_database(database_path) as database:
+    with open_store() as database:
         assert TraceStore(database).read(7) == trace(7, 1, 2)
         assert showing(TraceStore(database), 2) == [7]
         assert TraceStore(database).read(8) is None
@@ -79,7 +79,7 @@ def test_nothing_is_written_when_nothing_changed(traces: TraceStore, database: D
     known = [trace(scene_id, 1, 2) for scene_id in range(1, 20)]
     assert traces.keep(known) == 19
     begun: list[object] = []
-    event.listen(database._writer, "begin", begun.append)
+    event.listen(database._engine._writer, "begin", begun.append)
     assert traces.keep(known) == 0
     assert begun == []
     assert traces.keep([*known, trace(3, 1)]) == 1
