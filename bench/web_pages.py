@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -23,7 +24,7 @@ from scenesync.app.configuration.model import KEYS
 from scenesync.app.dashboard.serving import Dashboard
 from scenesync.app.data_directory import PLANS_FOLDER
 from scenesync.app.installation import Installation, open_installation
-from scenesync.app.opening import open_queue
+from scenesync.app.opening import embedded_queue_at
 from scenesync.app.settings import CONFIG_FILE_NAME, LoadedSettings, Settings
 from scenesync.domain.diff import FieldChange
 from scenesync.domain.fields import Field
@@ -195,7 +196,7 @@ def _fill(answer: Any, folder: str, library: int) -> None:  # noqa: ANN401
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     with open_installation(settings, repairs=True) as installation:
         _fill_stores(installation, library)
-    with open_queue(settings) as queue:
+    with closing(embedded_queue_at(settings, auto_resume=False, repairs=False)) as queue:
         now = time.time()
         queue.put_many(scene_job(number, now) for number in range(1, library + 1))
         for numbers in _batches(library):

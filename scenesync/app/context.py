@@ -7,10 +7,11 @@ import sys
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import SecretStr
 
+from scenesync.app.configuration.values import password_in
 from scenesync.app.logs import set_up_logging
 from scenesync.app.routes.selection import one_route
 from scenesync.app.settings import LoadedSettings, load_settings
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 _documents: ContextVar[list[Any] | None] = ContextVar("documents", default=None)
 """Where documents for ``--json`` go while a command runs once for each of several routes."""
+SHORTEST_ALONE: Final = 4
+"""A shorter part of a secret would be cut out of innocent words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,10 @@ def secrets_of(settings: Settings) -> Iterator[str]:
         if isinstance(value, SecretStr):
             text = value.get_secret_value()
             yield from dict.fromkeys((text, *text.split()))
+    # Alone too: so it may stand in what a driver says.
+    password = None if settings.database_url is None else password_in(settings.database_url.get_secret_value())
+    if password is not None and len(password) >= SHORTEST_ALONE:
+        yield password
 
 
 @contextmanager

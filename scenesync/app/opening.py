@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from scenesync.app.backup.making import back_up_before_migration
 from scenesync.app.data_directory import database_file, make_data_dir, queue_folder
+from scenesync.app.distributed.loading import engines
 from scenesync.app.routes.marks import leave_mark
 from scenesync.disk.ownership import hand_over_all
 from scenesync.queue.embedded import EmbeddedQueue
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from scenesync.app.settings import Settings
+    from scenesync.queue.port import Queue
 
 log = logging.getLogger(__name__)
 
@@ -35,11 +37,19 @@ def _note_lost_queue(data_dir: Path) -> None:
     file.with_name(f"{file.name}.damaged-{time.strftime('%Y%m%dT%H%M%S', time.gmtime(time.time()))}-lost").touch(0o600)
 
 
-def queue_at(settings: Settings, *, auto_resume: bool, repairs: bool) -> EmbeddedQueue:
+def queue_at(settings: Settings, *, auto_resume: bool, repairs: bool) -> Queue:
     """Open the queue, to be closed by the caller; with ``auto_resume`` the jobs of the dead are taken over.
 
-    Raises QueueError, OSError.
+    Raises QueueError, SettingsError, OSError.
     """
+    if settings.database_url is not None:
+        url = settings.database_url.get_secret_value()
+        return engines().open_queue(url, settings.database_schema, takes_over=auto_resume)
+    return embedded_queue_at(settings, auto_resume=auto_resume, repairs=repairs)
+
+
+def embedded_queue_at(settings: Settings, *, auto_resume: bool, repairs: bool) -> EmbeddedQueue:
+    """Open the queue in the data directory, wherever jobs are worked on. Raises QueueError, OSError."""
     _note_lost_queue(settings.data_dir)
     leave_mark(settings)
     queue = EmbeddedQueue(
@@ -59,7 +69,7 @@ def journal_of(settings: Settings) -> Literal["wal", "truncate"]:
 
 
 @contextlib.contextmanager
-def open_queue(settings: Settings, *, repairs: bool = False) -> Iterator[EmbeddedQueue]:
+def open_queue(settings: Settings, *, repairs: bool = False) -> Iterator[Queue]:
     """Open the queue for changing it, without taking over anybody's jobs; ``read_queue`` is for looking.
 
     A damaged file is moved aside only by who ``repairs``: who works. Raises QueueError, OSError.
@@ -72,10 +82,15 @@ def open_queue(settings: Settings, *, repairs: bool = False) -> Iterator[Embedde
 def open_state(settings: Settings, *, repairs: bool = False) -> Database:
     """Open everything but the queue, to be closed by the caller; ``repairs`` as for ``open_installation``.
 
-    What an older SceneSync left is backed up before it is migrated. Raises StoreError, OSError.
+    What an older SceneSync left is backed up before it is migrated. Raises StoreError, SettingsError, OSError.
     """
     make_data_dir(settings.data_dir)
     leave_mark(settings)
+    if settings.database_url is not None:
+        url = settings.database_url.get_secret_value()
+        shared = engines().open_state(url, settings.database_schema, read_only=False)
+        assert shared is not None  # noqa: S101 - only a look may find nothing
+        return shared
     database = open_database(
         database_file(settings.data_dir),
         journal=journal_of(settings),
@@ -84,3 +99,13 @@ def open_state(settings: Settings, *, repairs: bool = False) -> Database:
     )
     hand_over_all(str(settings.data_dir))
     return database
+
+
+def read_state(settings: Settings) -> Database | None:
+    """Open everything but the queue for looking, to be closed by the caller; None if there is nothing to be seen.
+
+    Nothing is made or changed. Raises StoreError, SettingsError.
+    """
+    if settings.database_url is not None:
+        return engines().open_state(settings.database_url.get_secret_value(), settings.database_schema, read_only=True)
+    return open_database(database_file(settings.data_dir), read_only=True)

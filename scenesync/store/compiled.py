@@ -25,14 +25,14 @@ _VALUES: Final = re.compile(r" VALUES (\([?, ]+\))")
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A statement in a driver's own words; ``order`` names the parameters if they go by position."""
+    """A statement in a driver's own words; ``order`` names the parameters, which go by position."""
 
     sql: str
-    order: tuple[str, ...] | None
+    order: tuple[str, ...]
 
-    def bound(self, parameters: Mapping[str, Any]) -> tuple[Any, ...] | Mapping[str, Any]:
+    def bound(self, parameters: Mapping[str, Any]) -> tuple[Any, ...]:
         """Return the parameters as the driver takes them."""
-        return parameters if self.order is None else tuple([parameters[name] for name in self.order])
+        return tuple([parameters[name] for name in self.order])
 
 
 @lru_cache(maxsize=64)
@@ -42,7 +42,7 @@ def compiled(statement: ClauseElement, dialect: Dialect) -> Compiled:
     The answer is kept: only for statements that are constants, of columns whose values need no conversion.
     """
     ready = statement.compile(dialect=dialect)
-    return Compiled(str(ready), tuple(ready.positiontup or ()) if ready.positional else None)  # type: ignore[attr-defined]
+    return Compiled(str(ready), tuple(ready.positiontup or ()))  # type: ignore[attr-defined]
 
 
 @lru_cache(maxsize=4 * _ROWS_AT_ONCE)

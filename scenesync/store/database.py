@@ -81,7 +81,7 @@ class Database:
         """
         ready = compiled(statement, self._engine.dialect)
         foreseen = getattr(self._joined, "foreseen", None)
-        if foreseen and ready.order is not None:
+        if foreseen:
             rows: list[tuple[Any, ...]] | None = foreseen.pop((ready.sql, ready.bound(parameters)), None)
             if rows is not None:
                 return rows
@@ -131,7 +131,7 @@ class Database:
         """
         ready = compiled(statement, self._engine.dialect)
         foreseen, raw = getattr(self._joined, "foreseen", None), getattr(self._joined, "reader", None)
-        if foreseen is None or raw is None or ready.order is None or self._outer() is not None:
+        if foreseen is None or raw is None or self._outer() is not None:
             return
         wanted = dict.fromkeys(ready.bound(parameters) for parameters in all_parameters)
         with self._translating():
@@ -255,7 +255,7 @@ def closing_on_error(database: Database) -> Iterator[None]:
         raise
 
 
-def _rows(raw: PoolProxiedConnection, sql: str, bound: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401 - the driver's
+def _rows(raw: PoolProxiedConnection, sql: str, bound: tuple[Any, ...]) -> list[tuple[Any, ...]]:
     cursor = raw.cursor()
     cursor.execute(sql, bound)
     return list(cursor.fetchall())

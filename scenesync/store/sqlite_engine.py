@@ -170,5 +170,3 @@ def _begin(connection: Connection) -> None:
 def _begin_read_only(connection: Connection) -> None:
     raw: Any = connection.connection.driver_connection
     reading.begin(raw)
-
-

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 from scenesync.app.backup.archive import QUEUE, SPOOL, STATE, Contents, extract, read_contents
 from scenesync.app.backup.errors import BackupUnusable, RestoreRefused
 from scenesync.app.data_directory import database_file, make_data_dir, worker_lock
-from scenesync.app.opening import journal_of, queue_at
+from scenesync.app.opening import embedded_queue_at, journal_of
 from scenesync.app.telling.memo import FACT as TOLD
 from scenesync.app.wording.times import moment
 from scenesync.disk.ownership import hand_over_all
@@ -125,7 +125,7 @@ def restore(settings: Settings, path: Path) -> Restored:
         with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=settings.data_dir) as scratch:
             jobs = _jobs_of(path, contents, Path(scratch))
             state = _staged_state(settings, path, contents, Path(scratch))
-            with closing(queue_at(settings, auto_resume=False, repairs=True)) as queue:
+            with closing(embedded_queue_at(settings, auto_resume=False, repairs=True)) as queue:
                 joined = rejoin(queue, jobs)
             kept = None if state is None else replace_database(database_file(settings.data_dir), state)
     finally:

@@ -400,7 +400,15 @@ class Settings(OperationSettings):
     )
     database_url: DatabaseUrl = Field(
         default=None,
-        description="A PostgreSQL database for the state of several machines. None given: files in data_dir.",
+        description=(
+            "A PostgreSQL database that keeps queue and state for several machines, which then share the work. None "
+            "given: files in data_dir. Needs the extra `postgres`; `scenesync migrate` moves what there is."
+        ),
+    )
+    database_schema: str = Field(
+        default="scenesync",
+        pattern=r"^[a-z_][a-z0-9_]{0,62}$",
+        description="The schema of that database in which all lies. Nobody sets it.",
     )
     log_format: Annotated[LogFormat, CHOICE] = Field(
         default=LogFormat.AUTO,
@@ -423,11 +431,13 @@ class Settings(OperationSettings):
         return (init_settings,)
 
 
+INTERNAL_KEYS: Final = frozenset({"database_schema"})
+"""What SceneSync sets itself, for what it derives from settings."""
 KEYS: Final = (
-    *(key for key in Settings.model_fields if key not in OperationSettings.model_fields),
+    *(key for key in Settings.model_fields if key not in {*OperationSettings.model_fields, *INTERNAL_KEYS}),
     *OperationSettings.model_fields,
 )
-"""All keys, in the order in which they are shown."""
+"""All keys that a person can set, in the order in which they are shown."""
 SECRET_KEYS: Final = frozenset({"stash_api_key", "plex_token", "http_api_key", "database_url"}) | SECRET_ADDRESSES
 SECRET_FILE_KEYS: Final = frozenset(f"{key}_file" for key in SECRET_KEYS)
 URL_KEYS: Final = frozenset({"stash_url", "plex_url", "plex_tv_url", "stash_url_for_plex"})
@@ -444,5 +454,5 @@ LIST_SEPARATORS: Final = {
 }
 """What separates the members of a list where it has to be written as one text."""
 
-LATER_KEYS: Final = ("database_url",)
+LATER_KEYS: Final[tuple[str, ...]] = ()
 """Keys that are known and checked, but have no effect yet."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from annotated_types import Ge, Gt, Le
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints
@@ -34,6 +34,7 @@ FIELD_NAMES: Final = (
 )
 """What fields are called in settings: the switch of each has ``sync_`` before it."""
 _DAY_S: Final = 86_400
+_HIGHEST_PORT: Final = 65_535
 
 # What people copy from the browser's address bar behind the server's own address.
 _PLEX_PAGES: Final = frozenset({"web", "library", "identity"})
@@ -337,11 +338,42 @@ def without_last_slash(value: object) -> object:
     return value.strip().rstrip("/") if isinstance(value, str) else value
 
 
-def postgresql_only(value: SecretStr | None) -> SecretStr | None:
-    """Refuse every database but PostgreSQL; the address may hold a password and is never repeated."""
-    if value is not None and not value.get_secret_value().startswith("postgresql://"):
+def database_address(value: SecretStr | None) -> SecretStr | None:
+    """Refuse what is no address of a PostgreSQL database; it may hold a password and is never repeated.
+
+    What libpq makes of the rest is its own concern: hosts separated by commas, ``?sslmode=verify-full``.
+    """
+    if value is None:
+        return None
+    text = value.get_secret_value()
+    if not text.startswith("postgresql://"):
         raise Refused("it does not begin with postgresql://")
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        raise Refused(
+            "it cannot be read: write the characters / ? # [ ] @ in a password as %2F %3F and so on"
+        ) from None
+    hosts = parts.netloc.rpartition("@")[2]
+    if parts.fragment or "@" in parts.path or not all(_has_sound_port(host) for host in hosts.split(",")):
+        raise Refused("host or port cannot be read: write the characters / ? # @ in a password as %2F %3F %23 %40")
+    if not parts.path.strip("/") and "dbname=" not in parts.query:
+        raise Refused("it names no database: its end is such as db.example:5432/scenesync")
     return value
+
+
+def _has_sound_port(host: str) -> bool:
+    port = host.rpartition("]")[2].partition(":")[2] if "]" in host else host.partition(":")[2]
+    return not port or (port.isdigit() and 0 < int(port) <= _HIGHEST_PORT)
+
+
+def password_in(address: str) -> str | None:
+    """Return the password in an address as it was meant, None if there is none."""
+    try:
+        password = urlsplit(address).password
+    except ValueError:
+        return None
+    return None if password is None else unquote(password)
 
 
 def local_path(value: object) -> Path:
@@ -412,8 +444,8 @@ ClockTime = Annotated[
 DatabaseUrl = Annotated[
     SecretStr | None,
     BeforeValidator(secret),
-    AfterValidator(postgresql_only),
-    Allowed("an address that begins with postgresql://"),
+    AfterValidator(database_address),
+    Allowed("an address such as postgresql://user:password@host:5432/name"),
 ]
 Names = Annotated[tuple[str, ...], BeforeValidator(names), Allowed("a list of names")]
 Patterns = Annotated[

@@ -5,6 +5,7 @@ with the job's content and retry state. Every step of a schema has a name, and t
 have run more than this SceneSync knows of (another one is newer already), never fewer.
 """
 
+import contextlib
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +21,7 @@ _NOTES: Final = """
         step text PRIMARY KEY, ran_at timestamptz NOT NULL DEFAULT now())"""
 _RAN: Final = "SELECT step FROM scenesync_queue_schema"
 _NOTE: Final = "INSERT INTO scenesync_queue_schema (step) VALUES (%s)"
+_PATIENCE_S: Final = 10.0
 # `wakes_at` is set while the job sleeps, in the database's own clock, the only one that all machines share; `due_at` is
 # what the job says. `ended` tells finished rows, of which there are few, from all others. Procrastinate looks at each
 # fetch for other jobs of the same lock, by an index that does not begin with it: beside 100,000 jobs a walk each time.
@@ -54,10 +56,20 @@ _OURS: Final = {
 
 def prepare(server: Server) -> None:
     """Make what is missing, or bring it up to date; safe to call from several machines at once. Raises QueueError."""
-    with server.translated(), server.connect() as connection:
-        with only_upgrader(connection):
-            make_schema(connection, server.schema)
-            _prepare(connection, server.name)
+    with server.translated(), server.connect() as connection, only_upgrader(connection):
+        make_schema(connection, server.schema)
+        _prepare(connection, server.name)
+
+
+def prepare_if_empty(url: str, schema_name: str) -> bool:
+    """Make what is missing where nothing is yet; False if there is something. Raises QueueError."""
+    server = Server(url, timeout_s=_PATIENCE_S, schema=schema_name)
+    with contextlib.closing(server):
+        with server.translated(), server.connect() as connection:
+            if _one(connection, _EXISTS, "procrastinate_jobs") or _one(connection, _EXISTS, "scenesync_queue_schema"):
+                return False
+        prepare(server)
+    return True
 
 
 def require_current(connection: Connection, name: str) -> None:
@@ -68,7 +80,7 @@ def require_current(connection: Connection, name: str) -> None:
     if missing:
         raise QueueUnsupported(
             f"The database {name} is not ready to be SceneSync's queue: {missing[0]!r} and {len(missing) - 1} more "
-            "steps have not been run there."
+            "steps have not been run there. Run `scenesync db upgrade` on one machine."
         )
 
 
@@ -76,7 +88,8 @@ def _prepare(connection: Connection, name: str) -> None:
     if _one(connection, _EXISTS, "procrastinate_jobs"):
         if not _one(connection, _EXISTS, "scenesync_queue_schema"):
             raise QueueUnsupported(
-                f"The database {name} is used by Procrastinate without SceneSync: give SceneSync a database, or a schema, of its own."
+                f"The database {name} is used by Procrastinate without SceneSync: give SceneSync a database, or a "
+                "schema, of its own."
             )
     else:
         with connection.transaction():

@@ -515,12 +515,9 @@ def test_every_field_can_be_switched_off() -> None:
     assert enabled_fields(off) == frozenset()
 
 
-def test_changed_keys_without_effect_are_named() -> None:
-    assert not_yet_effective(Settings()) == ()
-    assert not_yet_effective(
-        Settings(sync_performer_photos=True, database_url=SecretStr("postgresql://db.example/s"), workers=9)
-    ) == ("database_url",)
-    assert set(LATER_KEYS) <= set(KEYS)
+def test_every_key_has_an_effect() -> None:
+    assert LATER_KEYS == ()
+    assert not_yet_effective(Settings(sync_performer_photos=True, workers=9)) == ()
 
 
 def test_masked_settings_show_everything_but_secrets(data_dir: Path) -> None:

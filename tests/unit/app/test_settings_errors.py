@@ -146,7 +146,7 @@ def test_numbers_are_allowed_up_to_their_bounds_and_refused_beyond(
             'database_url = "mysql://me:hidden@db/x"',
             (
                 "database_url (file DIR/scenesync.toml): it does not begin with postgresql://. "
-                "It must be an address that begins with postgresql://."
+                "It must be an address such as postgresql://user:password@host:5432/name."
             ),
         ),
         (

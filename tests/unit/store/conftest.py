@@ -1,3 +1,5 @@
+# ruff: noqa: S608 (statements about our own tables)
+
 from __future__ import annotations
 
 import contextlib
@@ -20,7 +22,9 @@ if TYPE_CHECKING:
 
     from private_postgres import PrivatePostgres
 
-_EMPTY = [f"DELETE FROM {table.name}" for table in metadata.tables.values() if table.name not in {"schema_version", "fact"}]
+_EMPTY = [
+    f"DELETE FROM {table.name}" for table in metadata.tables.values() if table.name not in {"schema_version", "fact"}
+]
 _EMPTY += [f"DELETE FROM fact WHERE name <> '{OLDEST_THAT_WORKS}'"]
 _COUNT_ANEW = [
     f"ALTER TABLE {table.name} ALTER COLUMN id RESTART" for table in metadata.tables.values() if "id" in table.columns

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from scenesync.store.automatic_runs import SCENES_AT_ONCE, AutomaticRunStore
-from scenesync.store.database import Database
 
 if TYPE_CHECKING:
     from store_engines import OpenStore
+
+    from scenesync.store.database import Database
 
 KEY, CAUSE = "performer_5", "performer 5 changed"
 

@@ -11,10 +11,11 @@ from scenesync.domain.diff import Baseline
 from scenesync.domain.fields import Field
 from scenesync.store.baselines import BaselineStore
 from scenesync.store.collections import CollectionStore
-from scenesync.store.database import Database
 
 if TYPE_CHECKING:
     from store_engines import OpenStore
+
+    from scenesync.store.database import Database
 
 PIER = KnownCollection("1", "North Pier", Standing.OURS, "301", "d", keeps_title=True, may_be_empty=True)
 STUDIO = WantedCollection("North Pier", Origin(OriginKind.STUDIO, 4), changed_at=12.5)

@@ -9,12 +9,12 @@ from scenesync.domain.diff import Baseline, ImageBaseline
 from scenesync.domain.fields import Field
 from scenesync.domain.pins import Pin, PinnedFile
 from scenesync.store.baselines import BaselineStore
-from scenesync.store.database import Database
 from scenesync.store.pins import PinStore
 
 if TYPE_CHECKING:
     from store_engines import OpenStore
 
+    from scenesync.store.database import Database
     from scenesync.store.path_index import PathIndexStore
 
 PIN = Pin("data/é.mp4", "101", (PinnedFile("/media/é.mp4", 700), PinnedFile("/media/b.mp4", None)), 7)

@@ -20,7 +20,6 @@ from scenesync.store import journal_runs
 from scenesync.store.attempts import KEPT_PER_SCENE, AttemptStore
 from scenesync.store.baselines import BaselineStore
 from scenesync.store.circuits import CircuitStore
-from scenesync.store.database import Database
 from scenesync.store.holds import HoldStore, count_held, list_held, release_held
 from scenesync.store.journal import JournalStore, count_scenes, forget_edits, search_edits, search_runs
 from scenesync.store.journal_runs import COUNTED_TO, LatestRun, latest_runs
@@ -32,6 +31,8 @@ from scenesync.store.service_state import ServiceState, ServiceStateStore
 
 if TYPE_CHECKING:
     from store_engines import OpenStore
+
+    from scenesync.store.database import Database
 
 POSTER = ImageBaseline("a" * 40, "/thumb/1", "etag", "b" * 40, PosterFit.CROP)
 WRITTEN = {

@@ -9,12 +9,13 @@ from sqlalchemy import event, func, select
 from scenesync.domain.entities import Entity, Relation
 from scenesync.domain.scene import SceneFile
 from scenesync.domain.showing import SceneTrace
-from scenesync.store.database import Database
 from scenesync.store.tables import shown_entity
 from scenesync.store.traces import TraceStore
 
 if TYPE_CHECKING:
     from store_engines import OpenStore
+
+    from scenesync.store.database import Database
 
 FILES = (SceneFile("/data/Hafen é.mkv", 700, 60.5), SceneFile("/data/b.mkv"))
 
