@@ -148,11 +148,7 @@ class Database:
         Raises StoreUnavailable or StoreDamaged.
         """
         with self._translating():
-            raw = self._writer.raw_connection()
-            try:
-                raw.cursor().execute("PRAGMA shrink_memory")
-            finally:
-                raw.close()
+            self._engine.forget_pages()
 
     def close(self) -> None:
         """Close all connections for good; the last one to leave the file folds its log into it.

@@ -104,6 +104,10 @@ class StoreEngine(Protocol):
         """Return the rows of one statement for each of many sets of parameters, in one go."""
         ...
 
+    def forget_pages(self) -> None:
+        """Give back the memory that much writing took in this process."""
+        ...
+
     def meaning(self, error: Exception) -> StoreError | None:
         """Return what an error of ``errors`` means, None if it means a bug of ours."""
         ...

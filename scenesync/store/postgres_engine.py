@@ -151,6 +151,9 @@ class PostgresEngine:
             found.append(cursor.fetchall())
         return found
 
+    def forget_pages(self) -> None:
+        """Do nothing: pages are the server's."""
+
     def meaning(self, error: Exception) -> StoreError | None:
         """Return what an error means, None if it means a bug of ours."""
         if isinstance(error, PoolTimeoutError):

@@ -92,6 +92,14 @@ class SqliteEngine:
             found += of_batch
         return found
 
+    def forget_pages(self) -> None:
+        """Let the connection that writes forget what it read and wrote: megabytes, after many rows."""
+        raw = self._writer.raw_connection()
+        try:
+            raw.cursor().execute("PRAGMA shrink_memory")
+        finally:
+            raw.close()
+
     def meaning(self, error: Exception) -> StoreError | None:
         """Return what an error means, None if it means a bug of ours."""
         return translated(error, self.path)
