@@ -158,7 +158,7 @@ class Installation:
         """Return what belongs to the Plex server that answered."""
         settings, server_id = self.settings, identity.machine_identifier
         self._speak_as_learned(identity)
-        options, writing = sync_options(settings), WriteLimit(settings.workers)
+        options, writing = sync_options(settings), WriteLimit(settings.workers, sharers=self.queue.fleet.size)
         reading = ReadLimit(settings.workers)
         baselines = BaselineStore(self.database, server_id)
         journal = JournalStore(self.database, server_id, run_id=self.run_id)
@@ -228,6 +228,7 @@ class Installation:
             PathIndexStore(self.database, server_id),
             wanted_libraries=self.settings.plex_libraries,
             on_new_files=self.queue.wake_for_files,
+            kept_by_another=self.queue.fleet.somebody_else_leads,
         )
 
     def _locator(self, index: LibraryIndex, server_id: str, reading: ReadLimit) -> Locator:
@@ -383,7 +384,7 @@ class Installation:
     def _pacing(self) -> Pacing:
         """Return the pace of jobs, still slow if an earlier process or round saw an outage end a moment ago."""
         now, ramp_s = time.time(), self.settings.recovery_ramp
-        pacing = Pacing(ramp_s)
+        pacing = Pacing(ramp_s, sharers=self.queue.fleet.size)
         ended = [outage.ended_at for outage in self.outages.of_service(PLEX, since=now - ramp_s) if outage.ended_at]
         if ended:
             pacing.outage_ended(now - max(ended))
@@ -391,15 +392,15 @@ class Installation:
 
     def _breaker(self, service: str, *, failure_threshold: int = 5) -> CircuitBreaker:
         """Return the circuit breaker of a service as its state was left, in agreement with every other process."""
-        breaker = CircuitBreaker(
+        fleet = self.queue.fleet
+        return CircuitBreaker(
             failure_threshold,
             LIMITS_WHILE_PROBED.recovery_timeout_s,
             keeper=SharedCircuit(CircuitStore(self.database, service)),
+            me=lambda: fleet.me,
+            lives=fleet.lives,
             on_change=partial(log_circuit_change, service),
         )
-        # Whoever works holds the lock of the data directory, so a probe still out is one of a process that died.
-        breaker.abandon_probe()
-        return breaker
 
 
 @contextlib.contextmanager

@@ -37,7 +37,8 @@ class Circuit:
     """What is known; times in epoch seconds.
 
     ``generation`` counts the changes of state: a call that began in an earlier one says nothing about the present one.
-    ``probe`` names the one call that half-open lets through. ``revision`` counts the writes of whoever keeps it.
+    ``probe`` names the one call that half-open lets through, and whose it is. ``revision`` counts the writes of whoever
+    keeps it.
     """
 
     state: CircuitState = CircuitState.CLOSED
@@ -83,10 +84,25 @@ def succeeded(circuit: Circuit, limits: CircuitLimits) -> Circuit:
     return circuit
 
 
-def with_probe(circuit: Circuit, limits: CircuitLimits, now: float, probe: str) -> Circuit:
-    """Return HALF_OPEN with ``probe`` as the one call that is let through, unless there is one already."""
+def named_probe(owner: str, call: str) -> str:
+    """Return what names a call that is to be the probe, and whose it is."""
+    return f"{owner}/{call}"
+
+
+def owner_of(probe: str) -> str:
+    """Return whose probe that is."""
+    return probe.rpartition("/")[0]
+
+
+def with_probe(circuit: Circuit, limits: CircuitLimits, now: float, probe: str, *, lost: str = "") -> Circuit:
+    """Return HALF_OPEN with ``probe`` as the one call that is let through, unless there is one already.
+
+    The probe ``lost`` is none: whose it was is known to be dead.
+    """
     if circuit.state is not CircuitState.HALF_OPEN:
         return circuit
+    if circuit.probe and circuit.probe == lost:
+        circuit = without_probe(circuit)
     # The second bound: a clock that was set back must not keep a lost probe alive for long. Clocks of several machines
     # may differ, so it is twice what a probe is given.
     if circuit.probe and now < circuit.probe_expires_at <= now + 2 * limits.probe_timeout_s:

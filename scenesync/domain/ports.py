@@ -68,6 +68,39 @@ class JobQueue(Protocol):
         ...
 
 
+class Fleet(Protocol):
+    """Those who work on one queue together: the processes of one installation, on however many machines.
+
+    None of these raises: what cannot be found out is answered so that it does no harm.
+    """
+
+    @property
+    def me(self) -> str:
+        """The name of this process among them."""
+        ...
+
+    def size(self) -> int:
+        """Return how many live, this one included, as was known a few seconds ago."""
+        ...
+
+    def lives(self, name: str) -> bool:
+        """Say whether one of them is alive, True where that cannot be told."""
+        ...
+
+    @property
+    def is_elected(self) -> bool:
+        """Whether this process is the one that does what only one is to do."""
+        ...
+
+    def somebody_else_leads(self) -> bool:
+        """Say whether another process does that; False also where there is nobody."""
+        ...
+
+    def stand_for_election(self, end: threading.Event) -> None:
+        """Be elected whenever nobody else is, until ``end``."""
+        ...
+
+
 class Image(Protocol):
     """A picture's bytes; ``etag`` names this content at its source ("" if the source did not say)."""
 

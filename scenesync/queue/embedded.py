@@ -10,6 +10,7 @@ from persistqueue.serializers import json as json_serializer
 from persistqueue.sqlackqueue import SQLiteAckQueue
 
 from scenesync.queue import history, listing, merging, transitions
+from scenesync.queue.alone import Alone
 from scenesync.queue.core import Liveness, QueueCore
 from scenesync.queue.dead_letters import DeadLetterStore
 from scenesync.queue.errors import LeaseLost
@@ -53,6 +54,7 @@ class EmbeddedQueue(QueueCore, SQLiteAckQueue):
         lease_s: float = LEASE_S,
         repairs: bool = True,
     ) -> None:
+        self.fleet = Alone()
         self._getter = self._putter = None  # the stock __del__ looks at them, also when opening fails
         QueueCore.__init__(
             self,

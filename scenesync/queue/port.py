@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeGuard
 
 from scenesync.domain.dead_letter import DeadLetter
-from scenesync.domain.ports import JobQueue
+from scenesync.domain.ports import Fleet, JobQueue
 from scenesync.queue.records import (
     PRIORITY_BULK,
     PRIORITY_PERSON,
@@ -98,6 +98,11 @@ class Queue(JobQueue, Protocol):
     Every method is one atomic step, ``put_many`` and ``wake_for_files`` many small ones; any thread may call any.
     What a call acknowledged survives the death of this process and of the machine that keeps the queue.
     """
+
+    @property
+    def fleet(self) -> Fleet:
+        """Those who work on this queue."""
+        ...
 
     @property
     def dead_letters(self) -> Letters:

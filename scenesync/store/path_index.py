@@ -312,6 +312,13 @@ class PathIndexStore:
             times = connection.execute(LIBRARY_TIMES, parameters).one_or_none()
         return LibraryState(item_count, newest, *(times or (None, None)))
 
+    def last_refresh_at(self, library_key: str) -> float | None:
+        """Return when (epoch seconds) a library was last looked at, None if it was never read to its end."""
+        times = self._database.look_up(LIBRARY_TIMES, self._library(library_key))
+        for last_full_pass_at, last_refresh_at, _, _ in times:
+            return None if last_full_pass_at is None else float(last_refresh_at)
+        return None
+
     def changed_since(self, library_key: str, since: int) -> tuple[int, int]:
         """Return how many items of a library changed at or after a time, and when the last of all others did."""
         parameters = {**self._library(library_key), "since": since}

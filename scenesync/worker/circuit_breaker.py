@@ -72,7 +72,8 @@ class CircuitBreaker:
 
     ``success_threshold`` successes in half-open close it. A probe that never reports back expires after
     ``probe_timeout`` seconds. ``on_change(old, new)`` is called after each change of state that is seen here, also one
-    that another process made, without any lock held. Thread-safe.
+    that another process made, without any lock held. Thread-safe. A probe is ``me()``'s; somebody else may be the probe
+    as soon as whose it was no longer ``lives``, both in the words of who shares the circuit.
     """
 
     def __init__(
@@ -83,6 +84,8 @@ class CircuitBreaker:
         *,
         probe_timeout: float = 120.0,
         keeper: CircuitKeeper | None = None,
+        me: Callable[[], str] = lambda: "",
+        lives: Callable[[str], bool] = lambda _: True,
         on_change: Callable[[CircuitState, CircuitState], None] | None = None,
     ) -> None:
         self.failure_threshold = failure_threshold
@@ -90,6 +93,8 @@ class CircuitBreaker:
         self.success_threshold = success_threshold
         self._probe_timeout = probe_timeout
         self._keeper = keeper or CircuitInMemory()
+        self._me = me
+        self._lives = lives
         self._on_change = on_change
         self._telling = threading.Lock()
         self._seen = self._keeper.read()
@@ -113,8 +118,10 @@ class CircuitBreaker:
         """Take the right to make a call, or None; half-open gives out one at a time."""
         circuit = self._present()
         if circuit.state is CircuitState.HALF_OPEN:
-            probe = uuid.uuid4().hex
-            circuit = self._change(lambda now, kept: steps.with_probe(kept, self._limits, now, probe))
+            probe = steps.named_probe(self._me(), uuid.uuid4().hex)
+            # Asked before: nobody is kept waiting for the state meanwhile.
+            lost = circuit.probe if circuit.probe and not self._lives(steps.owner_of(circuit.probe)) else ""
+            circuit = self._change(lambda now, kept: steps.with_probe(kept, self._limits, now, probe, lost=lost))
             if circuit.state is CircuitState.HALF_OPEN:
                 return Permit(circuit.generation, probe) if circuit.probe == probe else None
         return Permit(circuit.generation) if circuit.state is CircuitState.CLOSED else None
@@ -123,10 +130,6 @@ class CircuitBreaker:
         """Give a permit back unused, so that another call may be the probe."""
         if permit.probe:
             self._change(lambda _, kept: steps.without_probe(kept, permit.probe), permit)
-
-    def abandon_probe(self) -> None:
-        """Let another call be the probe: the process that made the last one is known to be gone."""
-        self._change(lambda _, kept: steps.without_probe(kept))
 
     def record_success(self, permit: Permit | None = None) -> None:
         """Note that a call worked: in CLOSED the count starts again, in HALF_OPEN the circuit closes."""

@@ -183,6 +183,10 @@ class WorkLoop:
             stop.wait(self._gate.pause_s())
             return False
         self._refresh_index_if_due(session)
+        if not session.index.is_there():
+            session.index.refresh_unless_under_way()
+            stop.wait(SHORT_WAIT_S)
+            return False
         self._tidy_collections_if_due(session)
         room = self._room()
         if room and self._claim_and_fetch(session, room):

@@ -39,12 +39,17 @@ SLOWED_OFTEN: Final = 4
 
 
 class RequestLimit:
-    """Gives out slots for requests; ``ceiling`` is the most that are ever given out at once. Thread-safe."""
+    """Gives out slots for requests; ``ceiling`` is the most that are ever given out at once. Thread-safe.
 
-    def __init__(self, ceiling: int, *, first: int = 1) -> None:
+    The ceiling is that of all workers together; each takes its share of it, by how many ``sharers`` there are, and at
+    least one.
+    """
+
+    def __init__(self, ceiling: int, *, first: int = 1, sharers: Callable[[], int] = lambda: 1) -> None:
         self._ceiling = max(1, ceiling)
+        self._sharers = sharers
         self._changed = threading.Condition()
-        self._limit = min(max(1, first), self._ceiling)
+        self._limit = min(max(1, first), self._share())
         self._under_way = 0
         self._alone_s = math.inf
         self._doubles = True
@@ -58,7 +63,7 @@ class RequestLimit:
     def limit(self) -> int:
         """How many slots there are now."""
         with self._changed:
-            return self._limit
+            return self._allowed()
 
     @contextmanager
     def hold(self, before: Callable[[], object], *, learns: bool = True) -> Iterator[float]:
@@ -69,7 +74,7 @@ class RequestLimit:
         """
         wanted = time.monotonic()
         with self._changed:
-            self._changed.wait_for(lambda: self._under_way < self._limit)
+            self._changed.wait_for(lambda: self._under_way < self._allowed())
             self._under_way += 1
             shrinkings = self._shrinkings
         took_s: float | None = math.nan
@@ -85,6 +90,12 @@ class RequestLimit:
         finally:  # any other failure says nothing about how busy Plex is, but the slot must come back
             self._ended(took_s, shrinkings)
 
+    def _allowed(self) -> int:
+        return min(self._limit, self._share())
+
+    def _share(self) -> int:
+        return max(1, self._ceiling // self._sharers())
+
     def _ended(self, took_s: float | None, shrinkings: int) -> None:
         with self._changed:
             self._under_way -= 1
@@ -93,7 +104,7 @@ class RequestLimit:
                 self._begin_round(self._limit // 2, PATIENCE_AFTER_FAILURE)
             elif not math.isnan(took_s) and shrinkings == self._shrinkings:  # others began beside too many
                 self._learn(took_s)
-            self._changed.notify(max(0, self._limit - self._under_way))
+            self._changed.notify(max(0, self._allowed() - self._under_way))
 
     def _learn(self, took_s: float) -> None:
         self._times_s.append(took_s)
@@ -128,7 +139,7 @@ class RequestLimit:
 
     def _begin_round(self, limit: int, patience: int = 1) -> None:
         self._shrinkings += limit < self._limit
-        self._limit = max(1, min(self._ceiling, limit))
+        self._limit = max(1, min(self._share(), limit))
         self._times_s.clear()
         self._wanted = SAMPLES_EACH * self._limit * patience
 

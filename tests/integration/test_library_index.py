@@ -68,6 +68,16 @@ def indexed(world: SyncWorld, tmp_path: Path) -> Iterator[Indexed]:
         yield Indexed(world, installation.plex, PathIndexStore(database, "5f0c"))
 
 
+class Follower:
+    """The index as a node has it that is not elected, while ``led``."""
+
+    def __init__(self, indexed: Indexed) -> None:
+        self.led = True
+        self.index = LibraryIndex(
+            indexed.plex, indexed.store, on_new_files=indexed.told.extend, kept_by_another=lambda: self.led
+        )
+
+
 def behave(world: SyncWorld, **changes: object) -> None:
     world.plex.behaviour = replace(world.plex.behaviour, **changes)  # type: ignore[arg-type] # names of PlexBehaviour
 
@@ -264,3 +274,52 @@ def test_nobody_waits_while_a_whole_library_is_read(indexed: Indexed, monkeypatc
         reader.join(20)
     assert indexed.index.refresh_after_miss(began)
     assert all(map(indexed.knows, indexed.items))
+
+
+def test_a_node_that_is_not_elected_reads_no_listing_and_finds_what_the_elected_one_read(
+    indexed: Indexed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(library_index, "AT_MOST_EVERY_S", 0.0)
+    follower = Follower(indexed)
+    indexed.world.plex.clear_records()
+    follower.index.refresh()
+    assert not follower.index.is_there()
+    assert LIST not in indexed.world.plex.counts()
+
+    indexed.index.refresh()
+    indexed.world.plex.clear_records()
+    follower.index.refresh()
+
+    assert follower.index.is_there()
+    assert follower.index.library_keys == indexed.index.library_keys
+    assert follower.index.files_at(path_key(indexed.items[7].files[0]).casefold())
+    assert LIST not in indexed.world.plex.counts()
+    assert not follower.index.is_current(time.time() - 60)  # by whose clock that was is not known
+    assert not follower.index.bring_up_to_date(time.time())
+
+
+def test_a_miss_is_looked_up_again_only_if_the_elected_node_has_been_there_since(
+    indexed: Indexed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    follower = Follower(indexed)
+    indexed.index.refresh()
+    follower.index.refresh()
+    missed_at = time.monotonic()
+    monkeypatch.setattr(library_index, "AT_MOST_EVERY_S", 0.0)
+    monkeypatch.setattr(library_index, "MISS_REFRESH_EVERY_S", 0.0)
+    assert not follower.index.refresh_after_miss(missed_at)
+
+    indexed.index.refresh()
+
+    assert follower.index.refresh_after_miss(missed_at)
+
+
+def test_a_node_that_nobody_leads_any_more_reads_plex_itself(indexed: Indexed) -> None:
+    follower = Follower(indexed)
+    follower.index.refresh()
+    follower.led = False
+
+    follower.index.refresh()
+
+    assert follower.index.is_there()
+    assert follower.index.files_at(path_key(indexed.items[7].files[0]).casefold())

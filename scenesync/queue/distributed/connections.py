@@ -76,9 +76,12 @@ class Server:
         with self.translated(), self._pool.connection() as connection:
             yield connection
 
-    def connect(self) -> Connection:
-        """Return a connection outside of the pool, on which each statement is committed by itself."""
-        connection = psycopg.connect(self._conninfo, autocommit=True)
+    def connect(self, **options: int) -> Connection:
+        """Return a connection outside of the pool, on which each statement is committed by itself.
+
+        ``options`` are libpq's, and go before those of the address.
+        """
+        connection = psycopg.connect(conninfo.make_conninfo(self._conninfo, **options), autocommit=True)
         connection.execute(_LOCK_TIMEOUT)
         return connection
 

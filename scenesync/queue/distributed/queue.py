@@ -17,6 +17,7 @@ from scenesync.queue.core import MAX_DELIVERIES, TAKE_OVER_EVERY_S
 from scenesync.queue.dead_letters import DeadLetter
 from scenesync.queue.distributed import letters, looking, outboxes, schema, sign_of_life, steps
 from scenesync.queue.distributed.connections import Server
+from scenesync.queue.distributed.fleet import DistributedFleet
 from scenesync.queue.distributed.letters import DistributedLetters
 from scenesync.queue.distributed.steps import Claim
 from scenesync.queue.errors import LeaseLost
@@ -86,7 +87,8 @@ class DistributedQueue(Ours):
         self._news = 0
         self._signal = ChangeSignal(lambda: self._news, lambda: False)
         self._server = Server(url, timeout_s=timeout_s, schema=schema_name)
-        self._life = sign_of_life.SignOfLife(self._server, self._hear, heartbeat_s)
+        self._life = sign_of_life.SignOfLife(self._server, self._hear, heartbeat_s, stall_s)
+        self.fleet = DistributedFleet(self._server, self._life)
         self._watch = sign_of_life.Watch(stall_s)
         self._took_over_at = time.monotonic()
         try:

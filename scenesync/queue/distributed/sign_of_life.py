@@ -31,6 +31,7 @@ _CHANNELS: Final = (steps.CHANNEL, "procrastinate_any_queue_v1")
 _REGISTER: Final = "SELECT worker_id FROM procrastinate_register_worker_v1()"
 _BEAT: Final = "SELECT procrastinate_update_heartbeat_v1(%s)"
 _IS_KNOWN: Final = "SELECT 1 FROM procrastinate_workers WHERE id = %s"
+_LIVING: Final = "SELECT count(*) FROM procrastinate_workers WHERE last_heartbeat >= now() - make_interval(secs => %s)"
 _UNREGISTER: Final = "SELECT procrastinate_unregister_worker_v1(%s)"
 _WORKERS: Final = (
     "SELECT id, last_heartbeat, last_heartbeat < now() - make_interval(secs => %s) FROM procrastinate_workers"
@@ -42,7 +43,16 @@ _BURY: Final = "DELETE FROM procrastinate_workers WHERE id = %s AND last_heartbe
 class SignOfLife:
     """One worker's registration with Procrastinate, kept fresh, and its ear for changes, told to ``on_change``."""
 
-    def __init__(self, server: Server, on_change: Callable[[], None], heartbeat_s: float = HEARTBEAT_S) -> None:
+    def __init__(
+        self,
+        server: Server,
+        on_change: Callable[[], None],
+        heartbeat_s: float = HEARTBEAT_S,
+        stall_s: float = STALL_S,
+    ) -> None:
+        self.living = 1
+        """How many workers gave a sign of late, this one included, at the last one of its own."""
+        self._stall_s = stall_s
         self._server = server
         self._on_change = on_change
         self._heartbeat_s = heartbeat_s
@@ -115,6 +125,8 @@ class SignOfLife:
         if connection.execute(_IS_KNOWN, (self._worker,)).fetchone() is None and not self._ended.is_set():
             _log.warning("this worker was taken for dead by another one, and goes on as a new one")
             self._register(connection)
+        row = connection.execute(_LIVING, (self._stall_s,)).fetchone()
+        self.living = int(row[0]) if row else 1
 
     def _register(self, connection: Connection) -> None:
         row = connection.execute(_REGISTER).fetchone()

@@ -29,10 +29,14 @@ HALVED_AT_MOST_EVERY_S: Final = 1.0
 class Pacing:
     """A token bucket whose rate grows, evenly in proportion, from FIRST_RATE to FULL_RATE within ``ramp_s`` seconds.
 
-    With ``ramp_s`` 0 there is never a limit. ``clock`` returns seconds (None: ``time.monotonic``). Thread-safe.
+    With ``ramp_s`` 0 there is never a limit. The rate is that of all workers together; each takes its share of it, by
+    how many ``sharers`` there are. ``clock`` returns seconds (None: ``time.monotonic``). Thread-safe.
     """
 
-    def __init__(self, ramp_s: float, *, clock: Callable[[], float] | None = None) -> None:
+    def __init__(
+        self, ramp_s: float, *, sharers: Callable[[], int] = lambda: 1, clock: Callable[[], float] | None = None
+    ) -> None:
+        self._sharers = sharers
         self._ramp_s = ramp_s
         self._clock = clock
         self._lock = threading.Lock()
@@ -54,7 +58,7 @@ class Pacing:
             return
         with self._lock:
             self._position_s = ago_s
-            self._tokens = 1.0
+            self._tokens = 1.0 / self._sharers()
             self._advanced_at = self._now()
             self._halved_at = -math.inf
         log.info("the rate of jobs grows to its full height within %.0f s", self._ramp_s - ago_s)
@@ -102,7 +106,7 @@ class Pacing:
 
     def _rate(self) -> float:
         climbed = (self._position_s or 0.0) / self._ramp_s
-        return float(FIRST_RATE * (FULL_RATE / FIRST_RATE) ** climbed)
+        return float(FIRST_RATE * (FULL_RATE / FIRST_RATE) ** climbed) / self._sharers()
 
     def _capacity(self) -> float:
         return max(1.0, self._rate() * BURST_S)

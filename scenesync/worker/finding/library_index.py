@@ -53,7 +53,8 @@ MISS_REFRESH_EVERY_S: Final = 5.0
 class LibraryIndex:
     """The path index of the configured libraries (all movie libraries when none is named).
 
-    ``on_new_files`` is told the name keys of files that appeared.
+    ``on_new_files`` is told the name keys of files that appeared. While the index is ``kept_by_another`` node, Plex is
+    not read here: what that one finds is in the store.
     """
 
     def __init__(
@@ -63,7 +64,11 @@ class LibraryIndex:
         *,
         wanted_libraries: Sequence[str] = (),
         on_new_files: Callable[[frozenset[str]], object] | None = None,
+        kept_by_another: Callable[[], bool] = lambda: False,
     ) -> None:
+        self._kept_by_another = kept_by_another
+        self._last_refreshes: tuple[float | None, ...] | None = None
+        self._looked_after_at: float | None = None
         self._server = server
         self._store = store
         self._wanted = tuple(wanted_libraries)
@@ -148,6 +153,8 @@ class LibraryIndex:
         It is not if it was refreshed a moment ago, but too early, or if another refresh takes its time. Raises what
         ``refresh`` raises.
         """
+        if self._kept_by_another():
+            return False
         with self._turn_within(A_MOMENT_S) as is_ours:
             if not is_ours:
                 return False
@@ -187,14 +194,39 @@ class LibraryIndex:
                     return False
             self._refresh()
             self._tell()
-        return True
+            return self._refreshed_at is not None and self._refreshed_at >= looked_at
+
+    def is_there(self) -> bool:
+        """Say whether there is something to look up: not while another node reads a library for the first time."""
+        return self._last_refreshes is None or None not in self._last_refreshes
 
     def _refresh(self) -> None:
-        """Refresh every library."""
+        """Refresh every library, or see whether somebody else has."""
+        if self._kept_by_another():
+            self._look_after_another()
+            return
         looked_at = time.time()
+        self._last_refreshes = None
         known = [self._refresh_library(library) for library in self._chosen_libraries()]
         self._is_current = all(known)
         self._refreshed_at, self._looked_at = time.monotonic(), looked_at
+
+    def _look_after_another(self) -> None:
+        """Ask Plex for nothing but its libraries, and see in the store whether another node has been there since.
+
+        When it was is told by that one's clock, so the index never counts as current here: whoever asks for that looks
+        at the item itself.
+        """
+        now = time.monotonic()
+        if self._looked_after_at is not None and now - self._looked_after_at < AT_MOST_EVERY_S:
+            return
+        self._looked_after_at = now
+        libraries = choose_libraries(self._server.libraries(), self._wanted)
+        self._library_keys = frozenset(library.key for library in libraries)
+        refreshes = tuple(self._store.last_refresh_at(library.key) for library in libraries)
+        if refreshes != self._last_refreshes:
+            self._last_refreshes, self._refreshed_at = refreshes, now
+        self._is_current = False
 
     def _chosen_libraries(self) -> Sequence[Library]:
         """Return the libraries that count; what is known of others is dropped."""

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 NOTHING_TO_PART_WITH = SimpleNamespace(
     departures=SimpleNamespace(part_with=lambda *_: None),
     collections=SimpleNamespace(tidy_if_due=lambda *_: None),
+    index=SimpleNamespace(is_there=lambda: True),
     identity=ServerIdentity("plex-one", "1.43.2"),
 )
 

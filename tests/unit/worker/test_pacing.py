@@ -61,6 +61,29 @@ def test_the_first_job_begins_at_once_and_the_next_at_the_first_rate(clock: Cloc
     assert pacing.allowance(16) == 1
 
 
+def test_several_workers_together_begin_no_more_than_one_alone(clock: Clock) -> None:
+    alone = Pacing(RAMP_S, clock=clock)
+    alone.outage_ended()
+    counts_alone = begun_in_steps(alone, clock, RAMP_S)
+    clock.now_s = 0
+    five = [Pacing(RAMP_S, sharers=lambda: 5, clock=clock) for _ in range(5)]
+    for each in five:
+        each.outage_ended()
+    began = clock.now_s
+    first_at = None
+    together = 0
+    while clock.now_s - began < RAMP_S - STEP_S:
+        for each in five:
+            allowed = each.allowance(10_000)
+            each.begun(allowed)
+            together += allowed
+            first_at = clock.now_s if allowed and first_at is None else first_at
+        clock.now_s += STEP_S
+    assert 0.7 * sum(counts_alone) < together <= sum(counts_alone) + 5
+    assert first_at is not None
+    assert first_at - began < 1.0
+
+
 def test_the_rate_grows_from_slow_to_full_and_then_the_limit_is_gone(clock: Clock) -> None:
     pacing = Pacing(RAMP_S, clock=clock)
     pacing.outage_ended()

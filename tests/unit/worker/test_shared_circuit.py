@@ -60,12 +60,20 @@ def database(path: Path) -> Iterator[Database]:
         yield opened
 
 
-def sharing(database: Database, threshold: int = 5, timeout_s: float = 60.0, **options: float) -> CircuitBreaker:
+def sharing(
+    database: Database,
+    threshold: int = 5,
+    timeout_s: float = 60.0,
+    lives: Callable[[str], bool] = lambda _: True,
+    **options: float,
+) -> CircuitBreaker:
     return CircuitBreaker(
         threshold,
         timeout_s,
         probe_timeout=options.get("probe_timeout", 120.0),
         keeper=SharedCircuit(CircuitStore(database, "plex")),
+        me=lambda: "one of them",
+        lives=lives,
     )
 
 
@@ -139,10 +147,10 @@ class TestSeveralProcesses:
         with processes(path, 1) as (child,):
             go(child)
             assert said(child) == "permit"
-        successor = sharing(database, 1, 0.0)
-        assert successor.try_acquire() is None
-        successor.abandon_probe()
+        assert sharing(database, 1, 0.0).try_acquire() is None
+        successor = sharing(database, 1, 0.0, lives=lambda _: False)
         assert successor.try_acquire() is not None
+        assert sharing(database, 1, 0.0).try_acquire() is None  # which is the one probe again
 
 
 class TestSharing:

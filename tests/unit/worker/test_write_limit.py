@@ -64,6 +64,17 @@ def test_it_grows_to_its_ceiling_while_writes_do_not_slow_each_other_down(server
     assert limit.limit == 4
 
 
+def test_of_several_workers_each_takes_its_share_of_the_ceiling_and_at_least_one(server: Server) -> None:
+    sharers = 2
+    limit = WriteLimit(8, sharers=lambda: sharers)
+    assert server.write(limit, 60, serialised=False) == 4
+    sharers = 1  # the other one has ended
+    assert server.write(limit, 60, serialised=False) == 8
+    sharers = 20
+    assert limit.limit == 1
+    assert server.write(limit, 5, serialised=False) == 1
+
+
 def test_it_goes_back_to_one_when_the_server_writes_one_at_a_time(server: Server) -> None:
     limit = WriteLimit(8)
     assert server.write(limit, 150, serialised=True) == 2

@@ -1,0 +1,32 @@
+"""A fleet of one: where the queue is a file, whoever holds the lock of the data directory works alone."""
+
+import threading
+import uuid
+
+
+class Alone:
+    """Implements ``domain.ports.Fleet``. Everybody else is gone."""
+
+    def __init__(self) -> None:
+        self.me = uuid.uuid4().hex
+        self.is_elected = False
+
+    def size(self) -> int:
+        """Return one."""
+        return 1
+
+    def lives(self, name: str) -> bool:
+        """Say whether that is this process."""
+        return name == self.me
+
+    def somebody_else_leads(self) -> bool:
+        """Return False: there is nobody."""
+        return False
+
+    def stand_for_election(self, end: threading.Event) -> None:
+        """Be elected until ``end``."""
+        self.is_elected = True
+        try:
+            end.wait()
+        finally:
+            self.is_elected = False

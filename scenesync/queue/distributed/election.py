@@ -1,0 +1,94 @@
+"""One of all is elected: who holds a session's advisory lock, which PostgreSQL takes back when that session is over.
+
+Who is elected looks after its connection every second, and stops being so at the first look that fails: within
+``_DOUBT_S`` where packets get lost, long before the server gives up the session and lets somebody else have the lock.
+"""
+
+import logging
+import threading
+import time
+from typing import Final
+
+import psycopg
+
+from scenesync.queue.distributed.connections import Connection, Server
+
+_log = logging.getLogger(__name__)
+
+LOOK_EVERY_S: Final = 1.0
+_DOUBT_S: Final = 3
+_LOCK: Final = "(hashtext('scenesync leader'), hashtext(current_setting('search_path')))"
+_TRY: Final = f"SELECT pg_try_advisory_lock{_LOCK}"
+_STILL: Final = "SELECT 1"
+# A client whose machine is gone without a word holds the lock for no longer than this.
+_OUTLIVES: Final = (
+    "SET tcp_keepalives_idle = 4; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3; "
+    "SET tcp_user_timeout = 10000"
+)
+_LEADER: Final = """
+    SELECT activity.application_name FROM pg_locks AS locks JOIN pg_stat_activity AS activity USING (pid)
+    WHERE locks.locktype = 'advisory' AND locks.granted AND locks.objsubid = 2
+      AND locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+      AND locks.classid = hashtext('scenesync leader')::oid
+      AND locks.objid = hashtext(current_setting('search_path'))::oid"""
+
+
+class Election:
+    """The lock of one schema, and this process's try for it; ``name`` is by which people know it."""
+
+    def __init__(self, server: Server, name: str) -> None:
+        self._server = server
+        self._name = name
+        self._confirmed_at: float | None = None
+        self._is_told = False
+
+    @property
+    def is_elected(self) -> bool:
+        """Whether the lock is held, as was seen a moment ago: a look that hangs is no yes."""
+        confirmed_at = self._confirmed_at
+        return confirmed_at is not None and time.monotonic() - confirmed_at < _DOUBT_S
+
+    def stand(self, end: threading.Event) -> None:
+        """Take the lock whenever it is free and keep it, over one connection after the other, until ``end``."""
+        while not end.is_set():
+            try:
+                with self._server.connect(connect_timeout=_DOUBT_S, tcp_user_timeout=_DOUBT_S * 1000) as connection:
+                    self._introduce(connection)
+                    self._is_told = False
+                    self._hold(connection, end)
+            except psycopg.Error as error:
+                if not self._is_told:  # once, however long it lasts
+                    _log.warning("not elected while %s is away: %s", self._server.name, type(error).__name__)
+                self._is_told = True
+            finally:
+                self._step_down()
+            end.wait(LOOK_EVERY_S)
+
+    def leader(self) -> str | None:
+        """Return who is elected, this process or another, None if nobody is. Raises QueueError."""
+        with self._server.transaction() as connection:
+            row = connection.execute(_LEADER).fetchone()
+        return None if row is None else str(row[0])
+
+    def _introduce(self, connection: Connection) -> None:
+        connection.execute(_OUTLIVES)
+        connection.execute("SELECT set_config('application_name', %s, false)", (self._name,))
+
+    def _hold(self, connection: Connection, end: threading.Event) -> None:
+        while not end.is_set():
+            asked_at = time.monotonic()
+            if self._confirmed_at is None:
+                row = connection.execute(_TRY).fetchone()
+                if row is not None and row[0]:
+                    self._confirmed_at = asked_at
+                    _log.info("this node is elected: it looks at Stash, reconciles and keeps the index from now on")
+            else:
+                connection.execute(_STILL)
+                self._confirmed_at = asked_at
+            end.wait(LOOK_EVERY_S)
+
+    def _step_down(self) -> None:
+        if self._confirmed_at is None:
+            return
+        self._confirmed_at = None
+        _log.info("this node is elected no longer")
