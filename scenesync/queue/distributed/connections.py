@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import psycopg
 from psycopg import errors
+from psycopg.conninfo import make_conninfo
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from scenesync.postgres.address import SCHEMA, AddressUnreadable, connection_text, shown_name
@@ -76,12 +77,13 @@ class Server:
         with self.translated(), self._pool.connection() as connection:
             yield connection
 
-    def connect(self, **options: int) -> Connection:
+    def connect(self, patience_s: int | None = None) -> Connection:
         """Return a connection outside of the pool, on which each statement is committed by itself.
 
-        ``options`` are libpq's, and go before those of the address.
+        With ``patience_s`` it fails after so many seconds in which nothing comes through, whatever the address says.
         """
-        connection = psycopg.connect(conninfo.make_conninfo(self._conninfo, **options), autocommit=True)
+        patience = {} if patience_s is None else {"connect_timeout": patience_s, "tcp_user_timeout": patience_s * 1000}
+        connection = psycopg.connect(make_conninfo(self._conninfo, **patience), autocommit=True)
         connection.execute(_LOCK_TIMEOUT)
         return connection
 

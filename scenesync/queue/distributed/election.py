@@ -4,6 +4,8 @@ Who is elected looks after its connection every second, and stops being so at th
 ``_DOUBT_S`` where packets get lost, long before the server gives up the session and lets somebody else have the lock.
 """
 
+# ruff: noqa: S608 (statements here are put together from names of this package, never from a value)
+
 import logging
 import threading
 import time
@@ -11,26 +13,29 @@ from typing import Final
 
 import psycopg
 
+from scenesync.postgres.schema import lock_key
 from scenesync.queue.distributed.connections import Connection, Server
 
 _log = logging.getLogger(__name__)
 
 LOOK_EVERY_S: Final = 1.0
 _DOUBT_S: Final = 3
-_LOCK: Final = "(hashtext('scenesync leader'), hashtext(current_setting('search_path')))"
-_TRY: Final = f"SELECT pg_try_advisory_lock{_LOCK}"
+_LOCK: Final = lock_key("leader")
+_TRY: Final = f"SELECT pg_try_advisory_lock({_LOCK})"
 _STILL: Final = "SELECT 1"
 # A client whose machine is gone without a word holds the lock for no longer than this.
 _OUTLIVES: Final = (
     "SET tcp_keepalives_idle = 4; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3; "
     "SET tcp_user_timeout = 10000"
 )
-_LEADER: Final = """
-    SELECT activity.application_name FROM pg_locks AS locks JOIN pg_stat_activity AS activity USING (pid)
-    WHERE locks.locktype = 'advisory' AND locks.granted AND locks.objsubid = 2
-      AND locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-      AND locks.classid = hashtext('scenesync leader')::oid
-      AND locks.objid = hashtext(current_setting('search_path'))::oid"""
+# The two halves of a lock's number stand apart there.
+_LEADER: Final = f"""
+    SELECT activity.application_name
+    FROM (SELECT {_LOCK} AS number) AS leader
+    JOIN pg_locks AS locks ON locks.locktype = 'advisory' AND locks.objsubid = 1 AND locks.granted
+        AND locks.classid = (leader.number >> 32)::int::oid AND locks.objid = (leader.number & 4294967295)::oid
+    JOIN pg_database AS here ON here.oid = locks.database AND here.datname = current_database()
+    JOIN pg_stat_activity AS activity USING (pid)"""
 
 
 class Election:
@@ -52,7 +57,7 @@ class Election:
         """Take the lock whenever it is free and keep it, over one connection after the other, until ``end``."""
         while not end.is_set():
             try:
-                with self._server.connect(connect_timeout=_DOUBT_S, tcp_user_timeout=_DOUBT_S * 1000) as connection:
+                with self._server.connect(_DOUBT_S) as connection:
                     self._introduce(connection)
                     self._is_told = False
                     self._hold(connection, end)
@@ -67,7 +72,7 @@ class Election:
     def leader(self) -> str | None:
         """Return who is elected, this process or another, None if nobody is. Raises QueueError."""
         with self._server.transaction() as connection:
-            row = connection.execute(_LEADER).fetchone()
+            row = connection.execute(_LEADER.encode()).fetchone()
         return None if row is None else str(row[0])
 
     def _introduce(self, connection: Connection) -> None:
@@ -78,7 +83,7 @@ class Election:
         while not end.is_set():
             asked_at = time.monotonic()
             if self._confirmed_at is None:
-                row = connection.execute(_TRY).fetchone()
+                row = connection.execute(_TRY.encode()).fetchone()
                 if row is not None and row[0]:
                     self._confirmed_at = asked_at
                     _log.info("this node is elected: it looks at Stash, reconciles and keeps the index from now on")
