@@ -12,6 +12,7 @@ KEEP_FINISHED: Final = 1000
 PASS_ROWS: Final = 1024
 SPARE_PAGES: Final = 1024  # the next jobs take them; to give them back at once would move pages to and fro
 PASS_PAGES: Final = 256
+LONGEST_LOG_PAGES: Final = 4096  # 16 MiB, twice of what 512 jobs write until the next time
 
 _CUTOFF: Final = """
     SELECT _id FROM ack_queue_default WHERE claimed_at IS NOT NULL AND status > 2
@@ -54,10 +55,26 @@ def totals(connection: sqlite3.Connection) -> tuple[int, int]:
 
 
 def checkpoint(connection: sqlite3.Connection) -> None:
-    """Copy the write-ahead log into the file as far as nobody needs it, and give back free pages beyond a reserve."""
-    connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+    """Copy the write-ahead log into the file as far as nobody needs it, and give back free pages beyond a reserve.
+
+    A log that a bulk made long does not stay: it would be written over from its beginning, by hooks, who have to read
+    from the disk by then what they write over a part of, while the others wait for the lock.
+    """
+    _, frames, copied = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    if frames == copied and frames > LONGEST_LOG_PAGES:
+        _empty_log(connection)
     (free_pages,) = connection.execute("PRAGMA freelist_count").fetchone()
     surplus = min(free_pages - SPARE_PAGES, PASS_PAGES)
     if surplus > 0:
         # As a script: a statement without columns is otherwise run for one step only, which is one page.
         connection.executescript(f"PRAGMA incremental_vacuum({surplus})")
+
+
+def _empty_log(connection: sqlite3.Connection) -> None:
+    """Cut the log off, unless somebody reads or writes in this moment: nobody is to wait for that."""
+    (patience_ms,) = connection.execute("PRAGMA busy_timeout").fetchone()
+    connection.execute("PRAGMA busy_timeout = 0")
+    try:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {patience_ms}")

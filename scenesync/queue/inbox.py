@@ -17,12 +17,13 @@ _CALCULATOR: "list[sqlite.Connection]" = []  # a connection without a file, for 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # `typing` itself costs more than it says
     import sqlite3 as sqlite
+    from collections.abc import Mapping
     from typing import Any, Protocol
 
     class PluginStart(Protocol):
         """See ``run``."""
 
-        def __call__(self, action: str, text: str) -> "str | None":
+        def __call__(self, action: str, data_dir: str, text: str) -> "str | None":
             """Do ``action`` with the document ``text``; return what went wrong."""
 
 else:
@@ -62,7 +63,6 @@ _RETRY_S = 0.001  # a bulk enqueue pauses for a few milliseconds between its tra
 _BUSY_CODES = (5, 6)  # SQLITE_BUSY, SQLITE_LOCKED
 _PRIMARY_CODE = 0xFF
 _LONGEST_LOG_BYTES = 8 * 1024 * 1024  # some hundred events
-
 _FLAG_VALUES = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 UPDATE_TYPES = {
@@ -96,20 +96,11 @@ _READ = """
         CASE WHEN json_type(?1, '$.args.hookContext.input.path') = 'text'
              THEN json_extract(?1, '$.args.hookContext.input.path') END,
         json_extract(?1, '$.args.hookContext.inputFields') || '', json_extract(?1, '$.args.hookContext.input.id')"""
-# The tags that a merge took away, which only this event names; SQLite and json write the list alike.
-_READ_SOURCES = """
-    SELECT json_group_array(CAST(value AS INTEGER)) FROM json_each(?1, '$.args.hookContext.input.source')
-    WHERE CAST(value AS INTEGER) > 0"""
 _BUILD = """
     SELECT json_object(
         'scene_id', ?1, 'update_type', ?2,
         'data', json_patch('{}', json_object('path', ?3, 'title', substr(?4, 1, 500))),
         'enqueued_at', json(?5), 'job_key', 'scene_' || ?1)"""
-_BUILD_FAN_OUT = """
-    SELECT json_object(
-        'scene_id', 0, 'update_type', 'fanout',
-        'data', json_patch(json_object('entity', ?1, 'id', ?2), json_object('sources', json(?3))),
-        'enqueued_at', json(?4), 'job_key', ?1 || '_' || ?2)"""
 _FIND = "SELECT _id FROM ack_queue_default WHERE job_key = ?1 AND status < 2 ORDER BY _id DESC LIMIT 1"
 # The same rules as merging.merge() for an event of a person: newest content, earliest time, no retry state, no word on
 # a deletion that is told now, every source of a merge. The time goes in as JSON text: json_set would cut a float.
@@ -134,9 +125,10 @@ _MERGE = """
             CASE WHEN json_extract(?1, '$.update_type') = 'destroy' THEN '$.decided' ELSE '$.retry_count' END) AS BLOB),
         priority = MIN(priority, ?5), event_at = ?3
     WHERE _id = ?2"""
+# With what stands in columns of its own, or a trigger would look it up in `data` and change two indexes once more.
 _INSERT = """
-    INSERT INTO ack_queue_default (data, timestamp, status, priority, event_at)
-    VALUES (CAST(?1 AS BLOB), ?2, 0, ?3, ?2)"""
+    INSERT INTO ack_queue_default (data, timestamp, status, priority, event_at, job_key, due_at)
+    VALUES (CAST(?1 AS BLOB), ?2, 0, ?3, ?2, ?4, 0)"""
 
 
 _LEFT_OPEN: "list[object]" = []  # connections to the queue: closing the last one would checkpoint
@@ -171,12 +163,13 @@ class Document:
         self.by_task = by_task
 
 
-def run(raw: bytes, data_dir: str, autostart: "str | None", plugin_start: "PluginStart") -> None:
+def run(raw: bytes, folder: str, environment: "Mapping[Any, Any]", plugin_start: "PluginStart") -> None:
     """Do what the document ``raw`` asks for and answer Stash with one JSON object.
 
-    ``autostart`` is the setting from the environment. ``plugin_start(action, text)`` starts the daemon or becomes a
-    task (``start_daemon``, ``become_task``) and returns what went wrong, or None.
+    ``folder`` is the plugin's. ``plugin_start(action, data_dir, text)`` starts the daemon or becomes a task
+    (``start_daemon``, ``become_task``) and returns what went wrong, or None.
     """
+    data_dir = _variable(environment, "SCENESYNC_DATA_DIR") or f"{folder}/data"
     text = raw.decode("utf-8", "replace")
     try:
         document = read_document(text)
@@ -185,7 +178,11 @@ def run(raw: bytes, data_dir: str, autostart: "str | None", plugin_start: "Plugi
         _answer("not understood")
         return
     if not document.is_hook:
-        _answer_error(plugin_start("become_task", text))
+        problem = plugin_start("become_task", data_dir, text)
+        if problem is not None:  # else the task ran as a child, which answered itself
+            import json  # noqa: PLC0415 (a task that could not start; the fast path needs no json)
+
+            _write(1, json.dumps({"error": problem}) + "\n")
         return
     if document.trigger not in UPDATE_TYPES:
         _answer("ignored")
@@ -199,18 +196,25 @@ def run(raw: bytes, data_dir: str, autostart: "str | None", plugin_start: "Plugi
         return
     if elsewhere is not None:
         _log("w", f"{data_dir} cannot be written: the change is kept in {elsewhere}")
-    elif _should_start_daemon(data_dir, autostart):
-        problem = plugin_start("start_daemon", text)
+    elif _should_start_daemon(data_dir, _variable(environment, "SCENESYNC_AUTOSTART")):
+        problem = plugin_start("start_daemon", data_dir, text)
         if problem is not None:
             _log("w", problem)
     _answer("ok")
+
+
+def _variable(environment: "Mapping[Any, Any]", name: str) -> "str | None":
+    """Return a variable of ``environment``, which holds bytes where it is that of `posix`."""
+    plain = dict(environment)  # that of `os` refuses to be asked for bytes
+    value = plain.get(name) or plain.get(name.encode())
+    return value.decode(sys.getfilesystemencoding(), "surrogateescape") if isinstance(value, bytes) else value
 
 
 def read_document(text: str) -> Document:
     """Return what ``text`` says. Raises ValueError if it is not what Stash writes."""
     try:
         kind, context, trigger, object_id, title, path, *touched = _compute(_READ, (text,))
-        sources = _compute(_READ_SOURCES, (text,))[0] if trigger == _MERGED else None
+        sources = _compute(_fan_out().READ_SOURCES, (text,))[0] if trigger == _MERGED else None
     except sqlite.Error:
         return _read_slowly(text)  # also the judge of what is malformed
     if kind != "object":
@@ -285,27 +289,17 @@ def _daemon_runs(data_dir: str) -> bool:
 def _log(level: str, text: str) -> None:
     """Write one line into Stash's log (levels t d i w e; facts/stash.md 1.5)."""
     line = text.replace("\n", " ")[:2000]
-    try:
-        system.write(2, f"\x01{level}\x02{line}\n".encode("utf-8", "replace"))
-    except OSError:  # Stash is gone; nobody is left to tell
-        return
+    _write(2, f"\x01{level}\x02{line}\n")
 
 
 def _answer(output: str) -> None:
+    _write(1, f'{{"output": "{output}"}}\n')
+
+
+def _write(descriptor: int, text: str) -> None:
     try:
-        system.write(1, f'{{"output": "{output}"}}\n'.encode())
-    except OSError:
-        return
-
-
-def _answer_error(problem: "str | None") -> None:
-    if problem is None:  # the task ran as a child, which answered itself
-        return
-    import json  # noqa: PLC0415 (a task that could not start; the fast path needs no json)
-
-    try:
-        system.write(1, json.dumps({"error": problem}).encode() + b"\n")
-    except OSError:
+        system.write(descriptor, text.encode("utf-8", "replace"))
+    except OSError:  # Stash is gone; nobody is left to tell
         return
 
 
@@ -341,7 +335,7 @@ def _enqueue(path: str, job: str, job_key: str, priority: int) -> bool:
             now = time.time()  # asked under the lock: by the time of arrival events are put in order
             waiting = connection.execute(_FIND, (job_key,)).fetchone()
             if waiting is None:
-                connection.execute(_INSERT, (job, now, priority))
+                connection.execute(_INSERT, (job, now, priority, job_key))
             else:
                 connection.execute(_MERGE, (job, waiting[0], now, repr(now), priority))
             connection.execute("COMMIT")
@@ -413,11 +407,17 @@ def _build_job(document: Document, update_type: str, now: float) -> str:
 def _build_fan_out(document: Document, now: float) -> str:
     entity = _kind(document)
     try:
-        return str(_compute(_BUILD_FAN_OUT, (entity, document.object_id, document.sources, repr(now)))[0])
+        return str(_compute(_fan_out().BUILD, (entity, document.object_id, document.sources, repr(now)))[0])
     except sqlite.Error:
         from scenesync.queue import inbox_json  # noqa: PLC0415 (as above)
 
         return inbox_json.job_of_entity(entity, document.object_id, document.sources, now)
+
+
+def _fan_out() -> "Any":  # noqa: ANN401 (a module)
+    from scenesync.queue import inbox_fan_out  # noqa: PLC0415 (rarely needed)
+
+    return inbox_fan_out
 
 
 def _kind(document: Document) -> str:

@@ -18,7 +18,8 @@ _STAND_IN_HOOK: Final = """\
 import os, sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from scenesync.queue import inbox
-inbox.run(sys.stdin.buffer.read(), os.environ["SCENESYNC_DATA_DIR"], "false", lambda action, text: "not in the demo")
+environment = {**os.environ, "SCENESYNC_AUTOSTART": "false"}
+inbox.run(sys.stdin.buffer.read(), "", environment, lambda action, data_dir, text: "not in the demo")
 os._exit(0)
 """
 _STAND_IN_MANIFEST: Final = """\

@@ -1,6 +1,8 @@
+import contextlib
 import sqlite3
 import stat
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -156,6 +158,29 @@ def test_write_ahead_log_is_checkpointed_by_the_worker(
     busy, frames, copied = log.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
     log.close()
     assert (busy, frames - copied) == (0, 0)
+
+
+@pytest.mark.parametrize("is_read", [False, True])
+def test_log_that_a_bulk_made_long_is_cut_off_without_waiting_for_a_reader(
+    queue: EmbeddedQueue, queue_path: Path, make_job: MakeJob, monkeypatch: pytest.MonkeyPatch, *, is_read: bool
+) -> None:
+    monkeypatch.setattr(history, "LONGEST_LOG_PAGES", 50)
+    log = queue_path / "data.db-wal"
+    queue.put_many(make_job(number) for number in range(2000))
+    with contextlib.closing(sqlite3.connect(queue_path / "data.db", isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        if is_read:
+            reader.execute("SELECT COUNT(*) FROM ack_queue_default").fetchall()
+        started = time.monotonic()
+        queue.maintain()
+        assert time.monotonic() - started < 5  # half of what it would wait for a writer
+        assert (log.stat().st_size > 0) == is_read
+    queue.put_job(make_job(2001))
+    assert queue.size == 2001
+    queue.maintain()
+    assert log.stat().st_size > 0, "a short one is left as it is, to be written over"
+    with queue.reading() as connection:
+        assert connection.execute("PRAGMA busy_timeout").fetchone() == (10_000,)
 
 
 def test_garbage_file_is_moved_aside_and_named(queue_path: Path, open_queue: OpenQueue, make_job: MakeJob) -> None:

@@ -10,6 +10,7 @@ from scenesync.domain.job import scene_job
 from scenesync.queue import inbox
 from scenesync.queue.embedded import EmbeddedQueue
 from scenesync.queue.owner_lock import KernelLock
+from scenesync.queue.schema import DUE_AT_EXPRESSION, ERROR_EXPRESSION, JOB_KEY_EXPRESSION
 from scenesync.queue.snapshot import read_snapshot
 
 Run = Callable[..., list[tuple[str, str]]]
@@ -25,12 +26,14 @@ def run(queue_path: Path) -> Iterator[Run]:
     def run_one(args: object, *, autostart: str | None = "0", problem: str | None = None) -> list[tuple[str, str]]:
         started = []
 
-        def start(action: str, text: str) -> str | None:
+        def start(action: str, data_dir: str, text: str) -> str | None:
+            assert data_dir == str(queue_path.parent)
             started.append((action, text))
             return problem
 
         raw = args if isinstance(args, bytes) else json.dumps({"args": args}).encode()
-        inbox.run(raw, str(queue_path.parent), autostart, start)
+        environment = {"SCENESYNC_DATA_DIR": str(queue_path.parent), "SCENESYNC_AUTOSTART": autostart}
+        inbox.run(raw, "/plugins/scenesync", environment, start)
         return started
 
     yield run_one
@@ -44,6 +47,29 @@ def test_event_is_stored_and_answered(queue: EmbeddedQueue, run: Run, capfd: pyt
     [claimed] = queue.claim()
     assert claimed.job["data"] == {"title": "Harbour"}
     assert capfd.readouterr() == ('{"output": "ok"}\n', "")
+
+
+@pytest.mark.parametrize(
+    "event", [SAVED, {"hookContext": {"id": 7, "type": "Studio.Update.Post", "input": {"id": "7"}}}]
+)
+def test_columns_that_stand_beside_the_job_say_what_is_in_it(queue: EmbeddedQueue, run: Run, event: object) -> None:
+    run(event)
+    with queue.reading() as connection:
+        [row] = connection.execute(
+            f"SELECT job_key, due_at, last_error_type, file_key, {JOB_KEY_EXPRESSION}, {DUE_AT_EXPRESSION},"  # noqa: S608 (our own)
+            f" {ERROR_EXPRESSION}, NULL FROM ack_queue_default"
+        ).fetchall()
+    assert row[:4] == row[4:]
+    assert row[0]
+
+
+def test_environment_may_hold_bytes_or_texts(queue: EmbeddedQueue, queue_path: Path) -> None:
+    texts = {"SCENESYNC_DATA_DIR": str(queue_path.parent), "SCENESYNC_AUTOSTART": "false"}
+    kept_bytes = {name.encode(): value.encode() for name, value in texts.items()}
+    for number, environment in enumerate((texts, kept_bytes), start=1):
+        raw = json.dumps({"args": {"hookContext": {**SAVED["hookContext"], "id": number}}}).encode()
+        inbox.run(raw, "/nowhere", environment, lambda _action, _data_dir, _text: "not to be started")
+        assert queue.size == number
 
 
 def test_long_title_is_a_hint_no_longer_than_needed(queue: EmbeddedQueue, run: Run) -> None:

@@ -30,7 +30,7 @@ STATEMENTS = {
     "list a page": (listing.PENDING, (10, 5)),
     "hook finds": (_FIND, ("k",)),
     "hook merges": (_MERGE, ("{}", 1, 1.0, "1.0", 0)),
-    "hook inserts": (_INSERT, ("{}", 1.0, 0)),
+    "hook inserts": (_INSERT, ("{}", 1.0, 0, "k")),
 }
 
 
