@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from scenesync.app.settings import Settings
+    from scenesync.network.websocket import KeepAlive
     from scenesync.plex.exchange import RequestRecord as PlexRequest
-    from scenesync.plex.notifications import Heartbeat
     from scenesync.stash.transport import RequestRecord as StashRequest
     from scenesync.store.memory import Memory
 
@@ -103,7 +103,7 @@ def plex_client(
 
 
 def plex_notifications(
-    settings: Settings, client_identifier: str, heartbeat: Heartbeat | None = None
+    settings: Settings, client_identifier: str, keep_alive: KeepAlive | None = None
 ) -> PlexNotifications:
     """Return what opens the notification websocket of the same Plex, trusting the same certificates. Raises alike."""
     connection = require_plex(settings)
@@ -113,7 +113,7 @@ def plex_notifications(
             headers=identity_headers(connection.token.get_secret_value(), client_identifier, VERSION),
             tls=tls_context(settings.plex_ca_file, verify=settings.plex_verify_tls, name="plex_ca_file"),
             connect_timeout_s=settings.connect_timeout,
-            heartbeat=heartbeat,
+            keep_alive=keep_alive,
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -18,6 +19,14 @@ if TYPE_CHECKING:
 
 UNOPENED = (OSError, WebSocketException, ValueError)
 """What ``open_websocket`` raises."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeepAlive:
+    """How a dead connection is noticed: a ping after ``every_s`` seconds, answered within ``answer_within_s``."""
+
+    every_s: float = 20.0
+    answer_within_s: float = 20.0
 
 
 def open_websocket(

@@ -9,13 +9,12 @@ from __future__ import annotations
 import http.client
 import ssl
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from scenesync.domain.certificates import cure
-from scenesync.network.websocket import UNOPENED, open_websocket, why_closed
+from scenesync.network.websocket import UNOPENED, KeepAlive, open_websocket, why_closed
 from scenesync.plex.announcements import announcements
 from scenesync.plex.exceptions import PlexServerDown, PlexTemporaryError, PlexUnauthorized
 
@@ -32,14 +31,6 @@ _LONGEST_MESSAGE_BYTES: Final = 4 * 1024 * 1024
 _MESSAGES_AHEAD: Final = 1024
 """One new film is some 150 messages (facts/plex.md 6.2); Plex should not have to wait while they are sorted."""
 _REDIRECTED: Final = range(http.client.MULTIPLE_CHOICES, http.client.BAD_REQUEST)
-
-
-@dataclass(frozen=True, slots=True)
-class Heartbeat:
-    """How a dead connection is noticed: a ping every ``every_s`` seconds, answered within ``answer_within_s``."""
-
-    every_s: float = 20.0
-    answer_within_s: float = 20.0
 
 
 class NotificationStream:
@@ -72,13 +63,13 @@ class PlexNotifications:
         headers: Mapping[str, str],
         tls: ssl.SSLContext | None = None,
         connect_timeout_s: float = 5.0,
-        heartbeat: Heartbeat | None = None,
+        keep_alive: KeepAlive | None = None,
     ) -> None:
         self._url = url
         self._headers = dict(headers)
         self._tls = tls
         self._connect_timeout_s = connect_timeout_s
-        self._heartbeat = heartbeat or Heartbeat()
+        self._keep_alive = keep_alive or KeepAlive()
 
     @contextmanager
     def open(self) -> Iterator[NotificationStream]:
@@ -94,8 +85,8 @@ class PlexNotifications:
                 headers=self._headers,
                 tls=self._tls,
                 connect_timeout_s=self._connect_timeout_s,
-                ping_interval=self._heartbeat.every_s,
-                ping_timeout=self._heartbeat.answer_within_s,
+                ping_interval=self._keep_alive.every_s,
+                ping_timeout=self._keep_alive.answer_within_s,
                 max_size=_LONGEST_MESSAGE_BYTES,
                 max_queue=_MESSAGES_AHEAD,
             )

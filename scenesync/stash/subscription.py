@@ -18,7 +18,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
 from scenesync.domain.errors import StashRefused, StashUnavailable
-from scenesync.network.websocket import UNOPENED, open_websocket, why_closed
+from scenesync.network.websocket import UNOPENED, KeepAlive, open_websocket, why_closed
 from scenesync.stash import queries
 from scenesync.stash.http_errors import judge_status, shorten
 from scenesync.stash.jobs import Job, to_job
@@ -40,17 +40,6 @@ _NEWS: Final = {"jobs": (JOB_NEWS, queries.JOB_NEWS), "scans": (SCAN_NEWS, queri
 
 
 @dataclass(frozen=True, slots=True)
-class Heartbeat:
-    """How a dead connection is noticed: Stash sends no pings, so it is sent one after ``every_s`` of silence.
-
-    It has to say something within ``answer_within_s`` then.
-    """
-
-    every_s: float = 20.0
-    answer_within_s: float = 20.0
-
-
-@dataclass(frozen=True, slots=True)
 class News:
     """What Stash says: something about a ``job``, or that a scan or a clean is through."""
 
@@ -61,10 +50,10 @@ class News:
 class NewsStream:
     """An open connection."""
 
-    def __init__(self, websocket: ClientConnection, server: str, heartbeat: Heartbeat) -> None:
+    def __init__(self, websocket: ClientConnection, server: str, keep_alive: KeepAlive) -> None:
         self._websocket = websocket
         self._server = server
-        self._heartbeat = heartbeat
+        self._keep_alive = keep_alive
         self._heard_at = time.monotonic()
         self._pinged_at: float | None = None
 
@@ -77,7 +66,7 @@ class NewsStream:
         try:
             message = self._receive(timeout_s)
         except TimeoutError:
-            self._keep_alive()
+            self._ping_when_silent()
             return None
         self._heard_at, self._pinged_at = time.monotonic(), None
         match message.get("type"):
@@ -95,7 +84,7 @@ class NewsStream:
         """Introduce ourselves and subscribe. Raises what ``next`` raises."""
         self.send({"type": "connection_init"})
         try:
-            answer = self._receive(self._heartbeat.answer_within_s)
+            answer = self._receive(self._keep_alive.answer_within_s)
         except TimeoutError as error:
             raise StashUnavailable(f"Stash at {self._server} did not answer on its websocket.") from error
         if answer.get("type") != "connection_ack":
@@ -120,11 +109,11 @@ class NewsStream:
             return {}
         return message if isinstance(message, dict) else {}
 
-    def _keep_alive(self) -> None:
+    def _ping_when_silent(self) -> None:
         now = time.monotonic()
-        if self._pinged_at is not None and now - self._pinged_at >= self._heartbeat.answer_within_s:
+        if self._pinged_at is not None and now - self._pinged_at >= self._keep_alive.answer_within_s:
             raise StashUnavailable(f"Stash at {self._server} says nothing more on its websocket.")
-        if self._pinged_at is None and now - self._heard_at >= self._heartbeat.every_s:
+        if self._pinged_at is None and now - self._heard_at >= self._keep_alive.every_s:
             self.send({"type": "ping"})
             self._pinged_at = now
 
@@ -133,13 +122,13 @@ class NewsStream:
 
 
 @contextmanager
-def open_news(door: Door, schema: Schema, heartbeat: Heartbeat | None = None) -> Iterator[NewsStream]:
+def open_news(door: Door, schema: Schema, keep_alive: KeepAlive | None = None) -> Iterator[NewsStream]:
     """Listen for the block. Raises StashUnavailable, StashUnauthorized, StashRefused."""
     wanted = {key: query for key, (name, query) in _NEWS.items() if schema.has(name)}
     if not wanted:
         raise StashRefused(f"Stash at {door.url} has no news to tell: it knows no subscriptions.")
     with _connected(door) as websocket:
-        stream = NewsStream(websocket, door.url, heartbeat or Heartbeat())
+        stream = NewsStream(websocket, door.url, keep_alive or KeepAlive())
         stream.begin(wanted)
         yield stream
 

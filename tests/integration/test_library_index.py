@@ -14,7 +14,8 @@ from scenesync.domain.paths import path_key
 from scenesync.store.database import open_database
 from scenesync.store.path_index import PathIndexStore
 from scenesync.worker.finding import library_index
-from scenesync.worker.finding.library_index import Brake, LibraryIndex
+from scenesync.worker.finding.full_pass_spacing import FullPassSpacing
+from scenesync.worker.finding.library_index import LibraryIndex
 from scenesync.worker.finding.listing import shown_items
 
 if TYPE_CHECKING:
@@ -206,7 +207,7 @@ def test_a_server_that_does_not_sort_is_read_in_full_ever_more_rarely(
     indexed.index.refresh()
     behave(indexed.world, sort_honoured=False)
     assert indexed.pages() == 2
-    assert [indexed.pages() for _ in range(3)] == [1, 1, 1], "the brake holds"
+    assert [indexed.pages() for _ in range(3)] == [1, 1, 1], "it is too early for another full pass"
     assert not indexed.index.bring_up_to_date(0.0), "and nobody may rely on times of change"
     monkeypatch.setattr(library_index, "CURRENT_S", 0.0)
     behave(indexed.world, sort_honoured=True)
@@ -214,23 +215,23 @@ def test_a_server_that_does_not_sort_is_read_in_full_ever_more_rarely(
     assert indexed.index.bring_up_to_date(0.0), "as soon as it sorts again they may"
 
 
-def test_the_brake_doubles_until_something_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_time_between_full_passes_doubles_until_something_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1_000.0]
-    monkeypatch.setattr("scenesync.worker.finding.library_index.time.monotonic", lambda: now[0])
-    brake, waits = Brake(), []
+    monkeypatch.setattr("scenesync.worker.finding.full_pass_spacing.time.monotonic", lambda: now[0])
+    spacing, waits = FullPassSpacing(), []
     for _ in range(6):
-        assert not brake.holds()
-        brake.used(found_something=False)
+        assert not spacing.is_too_early()
+        spacing.made_one(found_something=False)
         began = now[0]
-        while brake.holds():
+        while spacing.is_too_early():
             now[0] += 10
         waits.append(now[0] - began)
     assert waits == [60, 120, 240, 480, 600, 600]
-    brake.used(found_something=True)
-    assert not brake.holds()
-    brake.used(found_something=False)
-    brake.release()
-    assert not brake.holds()
+    spacing.made_one(found_something=True)
+    assert not spacing.is_too_early()
+    spacing.made_one(found_something=False)
+    spacing.none_was_needed()
+    assert not spacing.is_too_early()
 
 
 def test_a_first_build_tells_of_new_files_as_it_goes(indexed: Indexed, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from scenesync.app.running.hearing_stash import StashListener, hearing_stash
 from scenesync.app.running.looked import LISTENING, Listening
 from scenesync.app.wording.overview import overview_lines
 from scenesync.intake.stash_activity import StashActivity
-from scenesync.stash.subscription import Heartbeat
+from scenesync.network.websocket import KeepAlive
 from scenesync.store.memory import Memory
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Ears:
             self.activity,
             self.memory,
             self.woken.release,
-            heartbeat=Heartbeat(every_s=0.3, answer_within_s=0.3),
+            keep_alive=KeepAlive(every_s=0.3, answer_within_s=0.3),
             jitter_seed=3,
         )
 

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
     from scenesync.app.installation import Installation
     from scenesync.intake.stash_activity import StashActivity
+    from scenesync.network.websocket import KeepAlive
     from scenesync.stash.client import StashClient
-    from scenesync.stash.subscription import Heartbeat, News
+    from scenesync.stash.subscription import News
 
 log = logging.getLogger(__name__)
 
@@ -50,14 +51,14 @@ class StashListener:
         memory: Memory,
         over: Callable[[], None],
         *,
-        heartbeat: Heartbeat | None = None,
+        keep_alive: KeepAlive | None = None,
         jitter_seed: int | None = None,
     ) -> None:
         self._stash = stash
         self._activity = activity
         self._memory = memory
         self._over = over
-        self._heartbeat = heartbeat
+        self._keep_alive = keep_alive
         self._random = random.Random(jitter_seed)  # noqa: S311 - pauses, no secrets
         self._failures = 0
 
@@ -75,7 +76,7 @@ class StashListener:
         self._note(Listening(is_up=False, since=time.time(), reason="SceneSync does not run."))
 
     def _listen(self, end: threading.Event) -> None:
-        with open_news(self._stash.door(), self._stash.schema, self._heartbeat) as stream:
+        with open_news(self._stash.door(), self._stash.schema, self._keep_alive) as stream:
             self._note(Listening(is_up=True, since=time.time()))
             self._over()  # what was said while nobody listened
             while not end.is_set():

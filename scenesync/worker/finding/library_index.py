@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from scenesync.domain.errors import LibraryNotFound
 from scenesync.domain.item import ListedItem
+from scenesync.worker.finding.full_pass_spacing import FullPassSpacing
 from scenesync.worker.finding.listing import PAGE_SIZE, ListingEndedEarly, every_item
 
 if TYPE_CHECKING:
@@ -38,9 +39,6 @@ FULL_PASS_EVERY_S: Final = 24 * 3600.0
 CURRENT_S: Final = 10.0
 """What is known of an item's time of change may be so old where it is relied on."""
 AT_MOST_EVERY_S: Final = 2.0
-FIRST_BRAKE_S: Final = 60.0
-LONGEST_BRAKE_S: Final = 600.0
-"""Full passes that look necessary again and again and find nothing are this far apart."""
 SAME_AGAIN_AFTER_S: Final = 5.0
 """A listing that breaks off at the same place after this time is as long as it gets."""
 NAMES_AT_ONCE: Final = 1000
@@ -80,7 +78,7 @@ class LibraryIndex:
         self._is_current = False
         self._new_names: set[str] = set()
         self._noted = 0
-        self._brakes: dict[str, Brake] = {}
+        self._full_passes: dict[str, FullPassSpacing] = {}
         self._shortfalls: dict[str, tuple[int, int, float] | None] = {}
 
     def files_at(self, key: str) -> Sequence[IndexedFile]:
@@ -256,13 +254,13 @@ class LibraryIndex:
             return True
         newest = self._read_newest(library, state)
         is_complete = newest.total is None or newest.total == self._count(library) + state.surplus
-        brake = self._brakes.setdefault(library.key, Brake())
+        spacing = self._full_passes.setdefault(library.key, FullPassSpacing())
         if not (newest.in_order and is_complete):
-            if brake.holds():
+            if spacing.is_too_early():
                 return False
-            brake.used(found_something=self._read_everything(library))
+            spacing.made_one(found_something=self._read_everything(library))
             return True
-        brake.release()
+        spacing.none_was_needed()
         self._store.set_library_state(library.key, last_refresh_at=now, seen_until=newest.as_of)
         return True
 
@@ -384,27 +382,6 @@ class _Listing:
         page = self._server.list_items(self._library.key, start=start, size=PAGE_SIZE)
         self.total, self.as_of = page.total, self.as_of or page.as_of
         return page
-
-
-class Brake:
-    """Keeps full passes apart that find nothing: each such pass doubles the time to the next one."""
-
-    def __init__(self) -> None:
-        self._wait_s = 0.0
-        self._until = -math.inf
-
-    def holds(self) -> bool:
-        """Say whether it is too early for another pass."""
-        return time.monotonic() < self._until
-
-    def used(self, *, found_something: bool) -> None:
-        """Hear that a pass was made that looked necessary."""
-        self._wait_s = 0.0 if found_something else min(max(FIRST_BRAKE_S, 2 * self._wait_s), LONGEST_BRAKE_S)
-        self._until = time.monotonic() + self._wait_s
-
-    def release(self) -> None:
-        """Hear that no pass was necessary."""
-        self._wait_s, self._until = 0.0, -math.inf
 
 
 def _listed(item: Item) -> ListedItem:

@@ -12,10 +12,11 @@ import pytest
 import trustme
 
 from scenesync.network.tls import tls_context
+from scenesync.network.websocket import KeepAlive
 from scenesync.plex.announcements import ItemAnnounced
 from scenesync.plex.exceptions import PlexServerDown, PlexTemporaryError, PlexUnauthorized
 from scenesync.plex.http import identity_headers
-from scenesync.plex.notifications import Heartbeat, PlexNotifications
+from scenesync.plex.notifications import PlexNotifications
 from scenesync.simulators.http_server import Answer, HttpServer, Request, Response
 from scenesync.simulators.plex.server import PlexSimulator
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from scenesync.plex.notifications import NotificationStream
 
 TOKEN = "fake-plex-token"
-QUICK = Heartbeat(every_s=0.1, answer_within_s=0.2)
+QUICK = KeepAlive(every_s=0.1, answer_within_s=0.2)
 
 
 @pytest.fixture(scope="module")
@@ -37,10 +38,10 @@ def plex() -> Iterator[PlexSimulator]:
 
 
 def notifications(
-    url: str, *, token: str = TOKEN, heartbeat: Heartbeat | None = None, tls: ssl.SSLContext | None = None
+    url: str, *, token: str = TOKEN, keep_alive: KeepAlive | None = None, tls: ssl.SSLContext | None = None
 ) -> PlexNotifications:
     headers = identity_headers(token, "fake-client", "0")
-    return PlexNotifications(url, headers=headers, tls=tls, connect_timeout_s=2.0, heartbeat=heartbeat)
+    return PlexNotifications(url, headers=headers, tls=tls, connect_timeout_s=2.0, keep_alive=keep_alive)
 
 
 def next_item(stream: NotificationStream) -> object:
@@ -95,7 +96,7 @@ def test_a_cut_connection_ends_the_stream(plex: PlexSimulator) -> None:
 
 
 def test_a_connection_that_died_without_a_word_is_noticed(plex: PlexSimulator) -> None:
-    with notifications(plex.url, heartbeat=QUICK).open() as stream:
+    with notifications(plex.url, keep_alive=QUICK).open() as stream:
         plex.notifications.fall_silent()
         with pytest.raises(PlexServerDown):
             next_item(stream)

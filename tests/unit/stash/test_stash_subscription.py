@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from scenesync.domain.errors import StashRefused, StashUnauthorized, StashUnavailable
+from scenesync.network.websocket import KeepAlive
 from scenesync.simulators.stash.records import NewFile
 from scenesync.simulators.stash.server import StashSimulator
 from scenesync.stash.client import StashClient
 from scenesync.stash.schema import ASSUMED, JOB_NEWS, SCAN_NEWS, Schema
-from scenesync.stash.subscription import Heartbeat, News, NewsStream, open_news
+from scenesync.stash.subscription import News, NewsStream, open_news
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,7 +106,7 @@ def test_a_connection_that_breaks_says_so(stash: StashSimulator, client: StashCl
 
 
 def test_a_connection_that_falls_silent_is_noticed(stash: StashSimulator, client: StashClient) -> None:
-    with open_news(client.door(), ASSUMED, Heartbeat(every_s=0.1, answer_within_s=0.2)) as stream:
+    with open_news(client.door(), ASSUMED, KeepAlive(every_s=0.1, answer_within_s=0.2)) as stream:
         subscribed(stash)
         for _ in range(10):
             assert stream.next(0.05) is None, "Stash answers pings"
