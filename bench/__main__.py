@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -28,7 +29,7 @@ from bench import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from bench.figures import Benchmark
 
@@ -40,9 +41,9 @@ BENCHMARKS: Final = (
     throughput.BENCHMARK,
     naive_client.BENCHMARK,
     recovery.BENCHMARK,
-    reconcile.BENCHMARK,
-    growth.BENCHMARK,
     index.BENCHMARK,
+    growth.BENCHMARK,
+    reconcile.BENCHMARK,
     web_load.BENCHMARK,
     web_pages.BENCHMARK,
     long_run.BENCHMARK,
@@ -78,11 +79,12 @@ def main(arguments: Sequence[str] | None = None, benchmarks: Sequence[Benchmark]
     if any(benchmark.against_servers for benchmark in chosen) and ceilings.BENCHMARK not in chosen:
         chosen.insert(0, ceilings.BENCHMARK)
     where = report.surroundings(quick=options.quick)
-    results = [_run(benchmark, quick=options.quick) for benchmark in chosen]
+    results = list(_run(chosen, quick=options.quick))
     measured = report.Report(where, tuple(results))
     print(", ".join(f"{key} {value}" for key, value in where.items()))
     print(report.as_table(report.rows_of(measured, details=options.details)))
     print(measured.summary())
+    print(measured.times())
     folder = options.out or RESULTS / ("part" if options.names else "quick" if options.quick else "")
     _write(measured, folder)
     print(f"written to {folder}")
@@ -91,13 +93,17 @@ def main(arguments: Sequence[str] | None = None, benchmarks: Sequence[Benchmark]
     return _MISSED if options.strict and any(result.missed for result in results) else 0
 
 
-def _run(benchmark: Benchmark, *, quick: bool) -> frame.Result:
-    print(f"{benchmark.name} …", end=" ", flush=True, file=sys.stderr)
-    result = frame.run(benchmark, quick=quick)
-    print(f"{result.seconds:.0f} s", file=sys.stderr)
-    if result.error:
-        print(result.error, file=sys.stderr)
-    return result
+def _run(benchmarks: Sequence[Benchmark], *, quick: bool) -> Iterator[frame.Result]:
+    # Those without a group are each by themselves.
+    for _, together in groupby(benchmarks, key=lambda benchmark: benchmark.group or benchmark.name):
+        group = list(together)
+        print(", ".join(benchmark.name for benchmark in group), "…", end=" ", flush=True, file=sys.stderr)
+        for result in frame.run_group(group, quick=quick):
+            print(f"{result.seconds:.0f} s", end=" ", flush=True, file=sys.stderr)
+            if result.error:
+                print(f"\n{result.error}", file=sys.stderr)
+            yield result
+        print(file=sys.stderr)
 
 
 def _write(measured: report.Report, folder: Path) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import statistics
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
 Key = TypeVar("Key")
+LIBRARIES: Final = "libraries"
+"""The group of those that need the same large libraries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +95,15 @@ class Curve:
 class Benchmark:
     """A benchmark in its long and its quick form; both get an empty folder to work in.
 
-    What it measures ``against_servers`` that are simulated cannot be faster than these.
+    What it measures ``against_servers`` that are simulated cannot be faster than these. Neighbours of the same
+    ``group`` run in one process, one after the other, and share their libraries (``bench.served_libraries``).
     """
 
     name: str
     full: Callable[[Path], Sequence[Figure | Curve]]
     quick: Callable[[Path], Sequence[Figure | Curve]]
     against_servers: bool = False
+    group: str = ""
 
 
 def at_most(limit: float) -> Target:

@@ -1,10 +1,14 @@
-"""Runs benchmarks, each in a process of its own: what one leaves in memory, or how it ends, is its own affair."""
+"""Runs benchmarks, each in a process of its own unless they share what is dear to make.
+
+What one leaves in memory, or how it ends, is its own affair.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import multiprocessing
 import os
+import resource
 import signal
 import tempfile
 import time
@@ -13,9 +17,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from bench import served_libraries
 from bench.figures import Curve, Figure
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from multiprocessing.connection import Connection
     from multiprocessing.context import SpawnProcess
 
@@ -29,10 +35,14 @@ _ENDING_S: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one benchmark. ``error`` is empty if it ran; ``loads`` are the machine's before and after it."""
+    """What became of one benchmark. ``error`` is empty if it ran; ``loads`` are the machine's before and after it.
+
+    ``processor_s`` is what it took of processors, all its processes together: what neighbours hardly change.
+    """
 
     name: str
     seconds: float
+    processor_s: float
     loads: tuple[float, float]
     figures: tuple[Figure, ...] = ()
     curves: tuple[Curve, ...] = ()
@@ -50,6 +60,7 @@ class Result:
         return {
             "name": self.name,
             "seconds": self.seconds,
+            "processor_s": self.processor_s,
             "loads": self.loads,
             "figures": figures,
             "curves": curves,
@@ -62,32 +73,52 @@ class Result:
         before, after = document["loads"]
         figures = tuple(map(Figure.from_document, document["figures"]))
         curves = tuple(map(Curve.from_document, document["curves"]))
-        return cls(document["name"], document["seconds"], (before, after), figures, curves, document["error"])
+        seconds, processor_s = document["seconds"], document.get("processor_s", 0.0)
+        return cls(document["name"], seconds, processor_s, (before, after), figures, curves, document["error"])
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What the process of a benchmark says about it."""
+
+    measured: tuple[Figure | Curve, ...] = ()
+    error: str = ""
+    processor_s: float = 0.0
 
 
 def run(benchmark: Benchmark, *, quick: bool, limit_s: float = LIMIT_S) -> Result:
     """Run ``benchmark`` in a new process and return what it measured, or why it could not."""
-    started, load = time.monotonic(), _load()
+    (result,) = run_group([benchmark], quick=quick, limit_s=limit_s)
+    return result
+
+
+def run_group(benchmarks: Sequence[Benchmark], *, quick: bool, limit_s: float = LIMIT_S) -> Iterator[Result]:
+    """Run ``benchmarks`` in one new process, one after the other; yield of each what it measured, or why it could not.
+
+    If one of them takes the process with it, or longer than ``limit_s``, those after it have not run.
+    """
     ours, theirs = _SPAWN.Pipe(duplex=False)
     with ours:
-        process = _SPAWN.Process(target=_measure, args=(theirs, benchmark, quick), name=f"bench-{benchmark.name}")
+        names = "-".join(benchmark.name for benchmark in benchmarks)
+        process = _SPAWN.Process(target=_measure_all, args=(theirs, benchmarks, quick), name=f"bench-{names}")
         process.start()
         theirs.close()  # so that a process that dies ends the waiting
         try:
-            measured, error = _answer(ours, limit_s)
-            process.join(0.0 if error == _too_long(limit_s) else _ENDING_S)
+            for benchmark in benchmarks:
+                started, load = time.monotonic(), _load()
+                answer = _answer(ours, process, limit_s)
+                yield Result(
+                    benchmark.name,
+                    round(time.monotonic() - started, 1),
+                    round(answer.processor_s, 1),
+                    (load, _load()),
+                    tuple(one for one in answer.measured if isinstance(one, Figure)),
+                    tuple(one for one in answer.measured if isinstance(one, Curve)),
+                    answer.error,
+                )
+            process.join(_ENDING_S)
         finally:
             _end(process)
-        if not (measured or error):
-            error = f"The process ended with {process.exitcode} and gave no figures."
-    return Result(
-        benchmark.name,
-        round(time.monotonic() - started, 1),
-        (load, _load()),
-        tuple(one for one in measured if isinstance(one, Figure)),
-        tuple(one for one in measured if isinstance(one, Curve)),
-        error,
-    )
 
 
 def _end(process: SpawnProcess) -> None:
@@ -100,31 +131,41 @@ def _end(process: SpawnProcess) -> None:
         process.join()
 
 
-def _answer(pipe: Connection, limit_s: float) -> tuple[list[Figure | Curve], str]:
+def _answer(pipe: Connection, process: SpawnProcess, limit_s: float) -> _Answer:
+    """Return what the process says next; after one that took too long it has been ended."""
     if not pipe.poll(limit_s):
-        return [], _too_long(limit_s)
+        _end(process)
+        return _Answer(error=f"It took longer than {limit_s:.0f} s.")
     try:
-        answer: tuple[list[Figure | Curve], str] = pipe.recv()
+        answer: _Answer = pipe.recv()
     except EOFError:
-        return [], ""
+        process.join(_ENDING_S)
+        return _Answer(error=f"The process ended with {process.exitcode} and gave no figures.")
     return answer
 
 
-def _too_long(limit_s: float) -> str:
-    return f"It took longer than {limit_s:.0f} s."
-
-
-def _measure(pipe: Connection, benchmark: Benchmark, quick: bool) -> None:  # noqa: FBT001 - passed by position only
+def _measure_all(pipe: Connection, benchmarks: Sequence[Benchmark], quick: bool) -> None:  # noqa: FBT001 - passed by position only
     if hasattr(os, "setpgid"):
         os.setpgid(0, 0)  # so that whatever it starts can be ended with it
-    with pipe:
-        try:
-            with tempfile.TemporaryDirectory(prefix=f"scenesync-bench-{benchmark.name}-") as folder:
-                measured = list((benchmark.quick if quick else benchmark.full)(Path(folder)))
-        except Exception:  # noqa: BLE001 - shown in the table; the other benchmarks go on
-            pipe.send(([], traceback.format_exc()))
-        else:
-            pipe.send((measured, ""))
+    with pipe, served_libraries.keeping():
+        for benchmark in benchmarks:
+            pipe.send(_measure(benchmark, quick=quick))
+
+
+def _measure(benchmark: Benchmark, *, quick: bool) -> _Answer:
+    spent_s = _processor_s()
+    try:
+        with tempfile.TemporaryDirectory(prefix=f"scenesync-bench-{benchmark.name}-") as folder:
+            measured = tuple((benchmark.quick if quick else benchmark.full)(Path(folder)))
+    except Exception:  # noqa: BLE001 - shown in the table; the other benchmarks go on
+        return _Answer(error=traceback.format_exc())
+    return _Answer(measured, processor_s=_processor_s() - spent_s)
+
+
+def _processor_s() -> float:
+    """Return what this process has taken so far, with its children that ended and the servers that it keeps."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used) + served_libraries.processor_s()
 
 
 def _load() -> float:

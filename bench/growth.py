@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from bench.child import answers, peak_mib
-from bench.figures import Benchmark, Beside, Curve, Figure, at_most
+from bench.figures import LIBRARIES, Benchmark, Beside, Curve, Figure, at_most
 from bench.product import open_product
-from bench.simulated_servers import Address, ServerProcess, begin_both
+from bench.served_libraries import library
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from bench.simulated_servers import Address
 
 _FLAT: Final = at_most(1.5)
 _MEMORY_MIB: Final = at_most(150)
@@ -43,14 +45,13 @@ class Task:
 def run(sizes: Sizes, folder: Path) -> list[Figure | Curve]:
     """Return seconds, requests to Plex and peak memory of each task in each library."""
     tasks: list[Task] = []
-    with ServerProcess("plex") as plex, ServerProcess("stash") as stash:
-        for scenes in sizes.libraries:
-            there, here = begin_both(plex, stash, scenes)
+    for scenes in sizes.libraries:
+        with library(scenes) as served:
             for name, first, count in ((COLD, 0, 1), (WARM, 1, 1), (BATCH, 2, sizes.batch)):
-                plex.take_records()
-                with answers(_sync, str(folder / str(scenes)), here, there, first, count) as answer:
+                served.plex.take_records()
+                with answers(_sync, str(folder / str(scenes)), served.here, served.there, first, count) as answer:
                     seconds, peak = answer.recv()
-                tasks.append(Task(name, scenes, seconds, len(plex.take_records()), peak))
+                tasks.append(Task(name, scenes, seconds, len(served.plex.take_records()), peak))
     return [*_figures(tasks, sizes.batch), *_curves(tasks)]
 
 
@@ -108,4 +109,5 @@ BENCHMARK: Final = Benchmark(
     full=partial(run, Sizes(libraries=(1_000, 10_000, 100_000), batch=300)),
     quick=partial(run, Sizes(libraries=(200, 1_000), batch=50)),
     against_servers=True,
+    group=LIBRARIES,
 )

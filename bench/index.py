@@ -7,7 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from bench import daemon_memory, path_index
-from bench.figures import Benchmark, Beside, Figure, at_most
+from bench.figures import LIBRARIES, Benchmark, Beside, Figure, at_most
+from bench.served_libraries import library
 from bench.simulated_servers import ServerProcess
 
 if TYPE_CHECKING:
@@ -15,10 +16,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bench.figures import Curve
-    from bench.simulated_servers import Address
+from bench.simulated_servers import Address
 
 _WARM_START_S: Final = at_most(1.0)
 _NONE: Final = at_most(0)
+_CHANGED: Final = 100
 _ONE_PAGE: Final = at_most(1)
 _DAEMON_MIB: Final = at_most(150)
 
@@ -34,13 +36,14 @@ class Sizes:
 def run(sizes: Sizes, folder: Path) -> list[Figure | Curve]:
     """Return what building, looking and starting cost in each library, and the daemon's memory with the last."""
     figures: list[Figure | Curve] = []
-    with ServerProcess("plex") as plex, ServerProcess("stash") as stash:
+    for items in sizes.libraries[:-1]:
+        with library(items) as served:
+            figures += _of_library(served.plex, served.there, folder / str(items), items)
+    largest = sizes.libraries[-1]
+    with library(largest) as served, ServerProcess("stash") as stash:
+        figures += _of_library(served.plex, served.there, folder / str(largest), largest)
         here = stash.begin(1)
-        for items in sizes.libraries:
-            there = plex.begin(items)
-            figures += _of_library(plex, there, folder / str(items), items)
-        largest = sizes.libraries[-1]
-        memory = daemon_memory.measure(here, there, folder / "daemon", largest, idle_s=sizes.idle_s)
+        memory = daemon_memory.measure(here, served.there, folder / "daemon", largest, idle_s=sizes.idle_s)
     name = f"daemon at rest, with an index of {largest:,} items"
     figures.append(Figure(name, memory.idle_mib, "MiB", _DAEMON_MIB, headline=name))
     most = f"the most that it had until then, comparing for the first time ({largest:,})"
@@ -50,12 +53,12 @@ def run(sizes: Sizes, folder: Path) -> list[Figure | Curve]:
 
 def _of_library(plex: ServerProcess, there: Address, folder: Path, items: int) -> Iterator[Figure]:
     folder.mkdir()
-    path_index.ceiling(there, items)  # lets the simulated Plex render its items
-    bare = path_index.ceiling(there, items)
-    path_index.first_build(plex, there, _new(folder / "rendering"))
+    path_index.ceiling(plex, there, items)  # lets the simulated Plex render its items
+    bare = path_index.ceiling(plex, there, items)
     built = path_index.first_build(plex, there, _new(folder / "index"))
     path_index.refresh(plex, there, folder / "index")
     looked = path_index.refresh(plex, there, folder / "index")
+    changed = path_index.refresh_after_changes(plex, there, folder / "index", _CHANGED)
     warm = path_index.warm_start(plex, there, folder / "index", path_index.a_file(folder / "index"))
     of = f"{items:,} items"
     beside = Beside("a client that only reads all pages", bare.seconds, built.seconds / bare.seconds)
@@ -65,6 +68,8 @@ def _of_library(plex: ServerProcess, there: Address, folder: Path, items: int) -
     yield Figure(f"{of}: first build, memory beyond that before it", built.peak_mib - built.base_mib, "MiB")
     yield Figure(f"{of}: a look when nothing changed, pages", looked.pages, target=_ONE_PAGE)
     yield Figure(f"{of}: a look when nothing changed", looked.seconds * 1e3, "ms")
+    yield Figure(f"{of}: a look after {_CHANGED} have changed, pages", changed.pages)
+    yield Figure(f"{of}: a look after {_CHANGED} have changed", changed.seconds * 1e3, "ms")
     start = f"{of}: opened until a file is found"
     yield Figure(
         start, warm.seconds, "s", _WARM_START_S, headline=f"start with an index of {items:,} items on the disk"
@@ -82,4 +87,5 @@ BENCHMARK: Final = Benchmark(
     full=partial(run, Sizes((1_000, 100_000))),
     quick=partial(run, Sizes((1_000,), idle_s=1.0)),
     against_servers=True,
+    group=LIBRARIES,
 )

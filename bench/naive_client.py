@@ -16,7 +16,7 @@ import urllib3
 
 from bench.figures import Benchmark, Beside, Figure, at_least, paired_ratio
 from bench.product import open_product
-from bench.simulated_servers import ServerProcess
+from bench.simulated_servers import ServerProcess, begin_both
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -65,8 +65,7 @@ def run(sizes: Sizes, folder: Path) -> list[Figure]:
         for latency_s in sizes.latencies_s:
             ours, theirs, errands = [], [], list[Errand]()
             for number in range(sizes.rounds):
-                there = plex.begin(sizes.scenes, latency_s=latency_s)
-                here = stash.begin(sizes.scenes)
+                there, here = begin_both(plex, stash, sizes.scenes, plex_latency_s=latency_s)
                 data_dir = folder / f"{latency_s}-{number}"
                 with open_product(data_dir, here, there, workers=sizes.workers) as product:
                     product.enqueue(here.scene_ids)

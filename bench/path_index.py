@@ -13,8 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-import urllib3
-
+from bench.bare_pages import PAGE, answers_to, page_targets
 from bench.child import answers
 from bench.daemon_memory import resident_mib
 from bench.request_kinds import count_requests
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
 
 DATABASE: Final = "index.db"
 _SERVER_ID: Final = "simulated"
-_PAGE_SIZE: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +70,15 @@ class WarmStart:
     requests: int
 
 
-def ceiling(plex: Address, items: int) -> Ceiling:
+def ceiling(server: ServerProcess, plex: Address, items: int) -> Ceiling:
     """Read all pages with a bare client; the first time the simulated Plex renders them, so ask for it before."""
+    with _client(plex) as client:
+        (library,) = client.libraries()
+        targets = page_targets(server, lambda: client.list_items(library.key, start=0, size=PAGE), items)
     started, received = time.perf_counter(), 0
-    with urllib3.PoolManager() as http:
-        for start in range(0, items, _PAGE_SIZE):
-            query = f"type=1&sort=id&X-Plex-Container-Start={start}&X-Plex-Container-Size={_PAGE_SIZE}"
-            headers = {"X-Plex-Token": plex.token, "Accept": "application/json"}
-            answer = http.request("GET", f"{plex.url}/library/sections/1/all?{query}", headers=headers)
-            json.loads(answer.data)
-            received += len(answer.data)
+    for answer in answers_to(plex, targets):
+        json.loads(answer)
+        received += len(answer)
     return Ceiling(time.perf_counter() - started, received)
 
 
@@ -104,6 +101,14 @@ def refresh(server: ServerProcess, plex: Address, folder: Path) -> Refresh:
     return Refresh(seconds, count_requests(server.take_records()).listings - 1)  # one asks for the libraries
 
 
+def refresh_after_changes(server: ServerProcess, plex: Address, folder: Path, changes: int) -> Refresh:
+    """Look once after so many items got another title in Plex."""
+    server.show(
+        [(key, {"title": f"Renamed by hand {number}"}) for number, key in enumerate(plex.rating_keys[:changes])]
+    )
+    return refresh(server, plex, folder)
+
+
 def warm_start(server: ServerProcess, plex: Address, folder: Path, file: str) -> WarmStart:
     """Open the index and find a file, as every command does. Raises LookupError if it is not found."""
     server.take_records()
@@ -124,12 +129,13 @@ def a_file(folder: Path) -> str:
 
 @contextmanager
 def _index(plex: Address, folder: Path) -> Iterator[tuple[LibraryIndex, PathIndexStore]]:
-    with (
-        PlexClient.connect(plex.url, token=plex.token, client_identifier="bench", version="0") as client,
-        open_database(folder / DATABASE) as database,
-    ):
+    with _client(plex) as client, open_database(folder / DATABASE) as database:
         store = PathIndexStore(database, _SERVER_ID)
         yield LibraryIndex(client, store), store
+
+
+def _client(plex: Address) -> PlexClient:
+    return PlexClient.connect(plex.url, token=plex.token, client_identifier="bench", version="0")
 
 
 def _build(pipe: Connection, plex: Address, folder: Path) -> None:

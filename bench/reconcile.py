@@ -11,26 +11,28 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
-from bench.figures import Benchmark, Curve, Figure, at_most
+from bench.bare_pages import answers_to, item_target, page_targets
+from bench.figures import LIBRARIES, Benchmark, Curve, Figure, at_most
 from bench.product import open_product
-from bench.simulated_servers import ServerProcess, begin_both
+from bench.served_libraries import library
 from scenesync.app.installation import showing_of
 from scenesync.domain.batches import batched
 from scenesync.domain.diff import Baseline, ItemBaselines
 from scenesync.domain.fields import Field
 from scenesync.store.baselines import BaselineStore
 from scenesync.store.traces import TraceStore
-from scenesync.worker.finding.listing import shown_items
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from concurrent.futures import Future
     from pathlib import Path
 
-    from bench.simulated_servers import Address
+    from bench.simulated_servers import Address, ServerProcess
     from scenesync.app.installation import Installation
     from scenesync.domain.fields import FieldValue
     from scenesync.domain.scene import Scene
@@ -72,10 +74,10 @@ class Reconciled:
 
 def measure(scenes: int, folder: Path) -> Reconciled:
     """Compare so many scenes with as many items. Raises RuntimeError if it did not find the gaps."""
-    with ServerProcess("plex") as plex, ServerProcess("stash") as stash:
-        there, here = begin_both(plex, stash, scenes)
+    with library(scenes) as served:
+        plex, stash, there, here = served.plex, served.stash, served.there, served.here
         with open_product(folder / "data", here, there) as product:
-            _bring_in_line(product.installation, plex, dict(zip(here.scene_ids, there.rating_keys, strict=True)))
+            _bring_in_line(product.installation, plex, there, dict(zip(here.scene_ids, there.rating_keys, strict=True)))
         edited = here.scene_ids[::EDITED_EVERY]
         stash.edit(edited, 1)
         drifted = here.scene_ids[1::EDITED_EVERY]
@@ -98,27 +100,55 @@ def measure(scenes: int, folder: Path) -> Reconciled:
     return done
 
 
-def _bring_in_line(installation: Installation, plex: ServerProcess, item_of: Mapping[int, str]) -> None:
+def _bring_in_line(installation: Installation, plex: ServerProcess, there: Address, item_of: Mapping[int, str]) -> None:
     """Let Plex show all scenes as wanted, and SceneSync remember that it wrote so, without a request for each."""
     session = installation.session(installation.plex.identity())
     session.index.refresh()
     baselines = BaselineStore(installation.database, session.identity.machine_identifier)
     traces, showing = TraceStore(installation.database), showing_of(installation.settings)
-    for page in batched(_scenes(installation), PAGE):
-        edits: list[tuple[str, Mapping[str, FieldValue]]] = []
-        written: list[ItemBaselines] = []
-        for scene in page:
-            values = session.scene_sync.desired(scene).values
-            key = item_of[scene.id]
-            edits.append((key, {_BY_HAND[field]: value for field, value in values.items() if value}))
-            entries = {field: Baseline(value, shown=value) for field, value in values.items()}
-            written.append(ItemBaselines(key, scene.id, entries))
-        baselines.write_all(written)
-        traces.keep([showing.trace(scene, read_at=time.time()) for scene in page])
-        plex.show(edits)
-        installation.plex.read_items([key for key, _ in edits], at_once=PAGE)
-    for library in installation.plex.libraries():
-        for _ in shown_items(installation.plex, library):
+    with _Rendering(there) as rendering:
+        for page in batched(_scenes(installation), PAGE):
+            edits: list[tuple[str, Mapping[str, FieldValue]]] = []
+            written: list[ItemBaselines] = []
+            for scene in page:
+                values = session.scene_sync.desired(scene).values
+                key = item_of[scene.id]
+                edits.append((key, {_BY_HAND[field]: value for field, value in values.items() if value}))
+                entries = {field: Baseline(value, shown=value) for field, value in values.items()}
+                written.append(ItemBaselines(key, scene.id, entries))
+            plex.show(edits)
+            rendering.ask_for([item_target([key for key, _ in edits])])
+            baselines.write_all(written)
+            traces.keep([showing.trace(scene, read_at=time.time()) for scene in page])
+        (shown_in,) = installation.plex.libraries()
+        pages = page_targets(
+            plex, lambda: installation.plex.list_shown_items(shown_in.key, start=0, size=PAGE), len(item_of)
+        )
+        rendering.ask_for(pages)
+
+
+class _Rendering:
+    """Lets the simulated Plex render what it is asked for, beside whatever else is got ready."""
+
+    def __init__(self, plex: Address) -> None:
+        self._plex = plex
+        self._pool = ThreadPoolExecutor(1)
+        self._asked: list[Future[None]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        with self._pool:
+            for each in self._asked:
+                each.result()
+
+    def ask_for(self, targets: Sequence[str]) -> None:
+        """Have these targets asked for; what goes wrong is raised at the end of the block."""
+        self._asked.append(self._pool.submit(self._ask, targets))
+
+    def _ask(self, targets: Sequence[str]) -> None:
+        for _ in answers_to(self._plex, targets):
             pass
 
 
@@ -191,7 +221,8 @@ def _curves(done: Sequence[Reconciled]) -> list[Curve]:
 
 BENCHMARK: Final = Benchmark(
     "reconcile",
-    full=partial(run, (1_000, 100_000)),
+    full=partial(run, (1_000, 10_000, 100_000)),
     quick=partial(run, (300, 1_000)),
     against_servers=True,
+    group=LIBRARIES,
 )

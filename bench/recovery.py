@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from bench.figures import Benchmark, Beside, Curve, Figure, at_most
 from bench.product import open_product
-from bench.simulated_servers import ServerProcess
+from bench.simulated_servers import ServerProcess, begin_both
 from scenesync.worker.availability.pacing import BURST_S, FIRST_RATE, FULL_RATE
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def run(sizes: Sizes, folder: Path) -> list[Figure | Curve]:
     """Return how the recovery went. Raises RuntimeError if too few jobs waited, or nothing was done after it."""
     with ServerProcess("plex") as plex, ServerProcess("stash") as stash:
         scenes = sizes.waiting + sizes.spare
-        there, here = plex.begin(scenes, latency_s=sizes.latency_s), stash.begin(scenes)
+        there, here = begin_both(plex, stash, scenes, plex_latency_s=sizes.latency_s)
         with open_product(folder / "data", here, there, workers=sizes.workers, recovery_ramp=sizes.ramp_s) as product:
             product.enqueue(here.scene_ids)
             with product.working():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from bench.figures import Benchmark, Figure, Target, at_most
 from bench.product import Product, open_product
 from bench.request_kinds import RequestCounts, count_requests
-from bench.simulated_servers import ServerProcess
+from bench.simulated_servers import ServerProcess, begin_both
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,8 +33,7 @@ class Sizes:
 def run(sizes: Sizes, folder: Path) -> list[Figure]:
     """Return requests per scene, case by case."""
     with ServerProcess("plex") as plex, ServerProcess("stash") as stash:
-        there = plex.begin(sizes.scenes, with_covers=True)
-        here = stash.begin(sizes.scenes, with_covers=True)
+        there, here = begin_both(plex, stash, sizes.scenes, with_covers=True)
         everything, some = here.scene_ids, here.scene_ids[: sizes.single]
         figures: list[Figure] = []
         with open_product(folder / "data", here, there, with_pictures=True) as product:

@@ -105,6 +105,11 @@ class ServerProcess:
         """Give the items of these scenes another summary, as a person in Plex does."""
         self._call("edit_in_plex", tuple(scene_ids))
 
+    def processor_s(self) -> float:
+        """Return the processor time that the process has taken so far, in seconds."""
+        seconds: float = self._call("processor_s")
+        return seconds
+
     def count_requests(self) -> int:
         """Return how many requests Stash has answered so far."""
         count: int = self._call("count_requests")
@@ -123,10 +128,13 @@ class ServerProcess:
         return answer
 
 
-def begin_both(plex: ServerProcess, stash: ServerProcess, scenes: int) -> tuple[Address, Address]:
+def begin_both(
+    plex: ServerProcess, stash: ServerProcess, scenes: int, *, with_covers: bool = False, plex_latency_s: float = 0.0
+) -> tuple[Address, Address]:
     """Begin the same world in both servers, at the same time, and return their addresses."""
     with ThreadPoolExecutor(2) as pool:
-        there, here = pool.submit(plex.begin, scenes), pool.submit(stash.begin, scenes)
+        there = pool.submit(plex.begin, scenes, with_covers=with_covers, latency_s=plex_latency_s)
+        here = pool.submit(stash.begin, scenes, with_covers=with_covers)
         return there.result(), here.result()
 
 
@@ -191,6 +199,9 @@ class _Served:
         for scene_id in scene_ids:
             item = self._plex.item(self._world.rating_key_of[scene_id])
             self._plex.edit_by_hand(item, summary="Somebody else's words.")
+
+    def processor_s(self) -> float:
+        return time.process_time()
 
     def count_requests(self) -> int:
         return sum(record.graphql is not None for record in self._stash.requests)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from bench.bare_loop import PreparedScene, prepare, send_all
 from bench.figures import Benchmark, Beside, Figure, at_least, at_most, paired_ratio
 from bench.product import open_product
-from bench.simulated_servers import ServerProcess
+from bench.simulated_servers import ServerProcess, begin_both
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -141,8 +141,7 @@ class _Rig:
         ]
 
     def _product(self, load: Load, *, write_s: float = 0.0) -> tuple[float, list[RequestRecord]]:
-        there = self._plex.begin(load.scenes, latency_s=load.latency_s)
-        here = self._stash.begin(load.scenes)
+        there, here = begin_both(self._plex, self._stash, load.scenes, plex_latency_s=load.latency_s)
         self._plex.set_write_latency(write_s)
         self._runs += 1
         with open_product(self._folder / f"run-{self._runs}", here, there, workers=self._workers) as product:

@@ -21,7 +21,7 @@ from pydantic import SecretStr
 
 from bench.figures import Benchmark, Figure, at_least, at_most, interleaved, paired_ratio
 from bench.product import Product, open_product
-from bench.simulated_servers import ServerProcess
+from bench.simulated_servers import ServerProcess, begin_both
 from scenesync.app.configuration.model import KEYS
 from scenesync.app.dashboard.serving import Dashboard
 from scenesync.app.settings import CONFIG_FILE_NAME, LoadedSettings
@@ -98,8 +98,7 @@ class _Rig:
 
     def rate(self, pages: int) -> float:
         """Work a full queue off and return scenes per second; without ``pages`` there is no dashboard at all."""
-        there = self._plex.begin(self._sizes.scenes, latency_s=self._sizes.latency_s)
-        here = self._stash.begin(self._sizes.scenes)
+        there, here = begin_both(self._plex, self._stash, self._sizes.scenes, plex_latency_s=self._sizes.latency_s)
         self._runs += 1
         data_dir = self._folder / f"run-{self._runs}"
         with (
@@ -201,7 +200,7 @@ def _one_page(http: urllib3.PoolManager, url: str, headers: dict[str, str], end:
 
 BENCHMARK: Final = Benchmark(
     "web",
-    full=partial(run, Sizes(scenes=1_500, rounds=5)),
+    full=partial(run, Sizes(scenes=1_500, rounds=3)),
     quick=partial(run, Sizes(scenes=150, rounds=1)),
     against_servers=True,
 )

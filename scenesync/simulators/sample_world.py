@@ -133,9 +133,11 @@ def png(seed: int, *, width: int = _COVER_SIZE[0], height: int = _COVER_SIZE[1])
     rng = random.Random(seed)
     stripes = [bytes(rng.randrange(256) for _channel in range(3)) for _stripe in range(6)]
     shift = seed % 6
-    rows = b"".join(
-        b"\x00" + b"".join(stripes[(x * 6 // width + y // 9 + shift) % 6] for x in range(width)) for y in range(height)
-    )
+    bands = [  # every row of a band is the same
+        b"\x00" + b"".join(stripes[(x * 6 // width + band + shift) % 6] for x in range(width))
+        for band in range((height - 1) // 9 + 1)
+    ]
+    rows = b"".join(bands[y // 9] for y in range(height))
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     chunks = ((b"IHDR", header), (b"tEXt", b"Comment\x00%d" % seed), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, content) for kind, content in chunks)

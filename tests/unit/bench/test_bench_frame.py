@@ -93,7 +93,9 @@ def test_an_unknown_name_ends_with_the_names_that_exist(capsys: pytest.CaptureFi
 
 def test_a_report_reads_back_what_it_wrote(tmp_path: Path) -> None:
     figure = Figure("a save", 3.0, "ms", at_most(1.6), Beside("an empty one", 2.0, 1.5), "what a person waits for")
-    result = frame.Result("hook", 1.0, (0.5, 0.6), (figure, Figure("plain", 1)), (Curve("outage", "x", ((0, 1),)),))
+    result = frame.Result(
+        "hook", 1.0, 0.8, (0.5, 0.6), (figure, Figure("plain", 1)), (Curve("outage", "x", ((0, 1),)),)
+    )
     written = report.Report({"python": "3.11"}, (result,))
 
     (tmp_path / "results.json").write_text(written.as_json(), encoding="utf-8")
@@ -108,7 +110,7 @@ def test_a_table_says_which_targets_hold() -> None:
         Figure("count", 0.02),
         Figure("time", 3.0, "ms", at_most(1.6), Beside("an empty one", 2.0, 1.5)),
     )
-    measured = report.Report({}, (frame.Result("queue", 1.0, (0, 0), figures),))
+    measured = report.Report({}, (frame.Result("queue", 1.0, 0.8, (0, 0), figures),))
 
     lines = report.as_table(report.rows_of(measured, details=True)).splitlines()
 
@@ -140,9 +142,9 @@ def test_plots_are_drawn_within_their_axes() -> None:
 
 def test_tables_in_a_document_are_made_of_the_results() -> None:
     figure = Figure("a save", 3.0, "ms", at_most(1.6), Beside("an empty one", 2.0, 1.5), "what a person waits for")
-    broken = frame.Result("queue", 1.0, (0.5, 2.5), error="Traceback\nRuntimeError: no disk")
+    broken = frame.Result("queue", 1.0, 0.8, (0.5, 2.5), error="Traceback\nRuntimeError: no disk")
     where = {"python": "3.11", "sqlite": "3.40", "system": "Linux", "processors": 2, "niceness": 0}
-    measured = report.Report(where, (frame.Result("hook", 1.0, (0.5, 0.6), (figure,)), broken))
+    measured = report.Report(where, (frame.Result("hook", 1.0, 0.8, (0.5, 0.6), (figure,)), broken))
     text = "# It\n<!-- bench: short -->\nstale\n<!-- end -->\n<!-- bench: queue -->\n<!-- end -->\nkept\n"
 
     filled = publish.with_figures(text, measured)
