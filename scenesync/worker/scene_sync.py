@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +17,7 @@ from scenesync.domain.errors import AttemptCut, PermanentError, SceneSkipped
 from scenesync.domain.fields import Field
 from scenesync.domain.matching import Match
 from scenesync.domain.participation import Reason
+from scenesync.worker.artwork.side_by_side import beside
 from scenesync.worker.noting import Notes, file_of
 from scenesync.worker.sync_plan import Decided, PlannedItem, SyncResult, WrittenItem
 from scenesync.worker.wanted import Wanted
@@ -32,7 +35,8 @@ if TYPE_CHECKING:
     from scenesync.domain.photos import Photo
     from scenesync.domain.ports import MediaServer
     from scenesync.domain.scene import Scene
-    from scenesync.worker.artwork.images import ImageSync
+    from scenesync.worker.artwork.covers import Covers
+    from scenesync.worker.artwork.images import ImageResult, ImageSync
     from scenesync.worker.artwork.photos import PhotoSync
     from scenesync.worker.books import Baselines, Holds, Journal
     from scenesync.worker.collections.membership import Collections, CollectionTask
@@ -170,7 +174,17 @@ class SceneSync:
         ``still_ours`` is asked before each write; a job that was taken over writes nothing more (LeaseLost).
         A failing image does not keep the text from being written and proven: its error is in the result.
         """
-        return self.carry_out(self.decide(scene, items), still_ours)
+        covers = self._images.covers()
+        with nullcontext() if items else self._fetching_ahead(scene, covers):
+            decided = self.decide(scene, items)
+        return self.carry_out(decided, still_ours, covers)
+
+    def _fetching_ahead(self, scene: Scene, covers: Covers) -> AbstractContextManager[object]:
+        """Ask Stash for the scene's pictures while the block asks Plex for its items."""
+        images, match = self.desired(scene).images, self._locator.match(scene)
+        if not images or not isinstance(match, Match) or self.left_alone(scene):
+            return nullcontext()
+        return beside(partial(self._images.fetch_ahead, covers, match.rating_keys, images))
 
     def decide(
         self,
@@ -201,8 +215,8 @@ class SceneSync:
             return None
         return self.decide(scene, items, looked, unrivalled=match)
 
-    def carry_out(self, decided: Decided, still_ours: Callable[[], bool]) -> SyncResult:
-        """Do what was decided a moment ago; as ``sync``."""
+    def carry_out(self, decided: Decided, still_ours: Callable[[], bool], covers: Covers | None = None) -> SyncResult:
+        """Do what was decided a moment ago; as ``sync``. ``covers`` may have its pictures already."""
         scene, desired, match, planned = decided.scene, decided.desired, decided.match, decided.planned
         read_at = decided.read_at
         if decided.held is not None:
@@ -216,20 +230,9 @@ class SceneSync:
         tasks: list[CollectionTask] = []
         image_error: Exception | None = None
         for step in planned:
-            # Pictures go before the text: an upload onto a locked poster may be ignored (facts/plex.md 4).
-            file = file_of(match, step.item)
-            pictures = self._images.bring_up_to_date(step.item, scene.id, desired.images, still_ours, file=file)
+            write = partial(self._write_decided, replace(decided, match=match), step, still_ours, read_at)
+            edit, pictures = self._write_with_pictures(scene, match, step, desired, still_ours, covers, write)
             image_error = image_error or pictures.error
-            edit = replace(step.edit, also_lock=pictures.missing_locks)
-            to_send = replace(edit, changes=(), also_unlock=()) if decided.is_sent else edit
-            if edit:
-                _say_what_was_cut(scene.id, edit, desired.cuts)
-            if to_send:
-                if not decided.is_noted:
-                    self._notes.note(scene.id, match, step.item, edit)
-                as_decided = not (decided.is_sent or pictures.missing_locks)
-                send = decided.ready.get(step.item.rating_key) if as_decided else None
-                self._send(step.item, to_send, still_ours, read_at, send)
             photos, photo_error = self._photos_to_look_at(step, desired)
             image_error = image_error or photo_error
             if edit or pictures.changes or photos:
@@ -238,6 +241,50 @@ class SceneSync:
         if not (written or tasks or image_error):
             self.unchanged.note([replace(decided, match=match, planned=planned)])
         return SyncResult(match, tuple(written), image_error, tuple(tasks))
+
+    def _write_with_pictures(
+        self,
+        scene: Scene,
+        match: Match,
+        step: PlannedItem,
+        desired: DesiredFields,
+        still_ours: Callable[[], bool],
+        covers: Covers | None,
+        write: Callable[[Edit], None],
+    ) -> tuple[Edit, ImageResult]:
+        """Bring the pictures up to date and write the edit; return that and what was done to the pictures.
+
+        Both at the same time, unless the edit has to lock pictures, which has to wait until they are there.
+        """
+        edit = replace(step.edit, also_lock=())
+        goes_first = self._images.has_to_go_first(step.item, desired.images)
+        pictures = self._images.bring_up_to_date(
+            step.item,
+            scene.id,
+            desired.images,
+            still_ours,
+            file=file_of(match, step.item),
+            covers=covers,
+            meanwhile=None if goes_first else partial(write, edit),
+        )
+        if goes_first:
+            edit = replace(edit, also_lock=pictures.missing_locks)
+            write(edit)
+        return edit, pictures
+
+    def _write_decided(
+        self, decided: Decided, step: PlannedItem, still_ours: Callable[[], bool], read_at: float, edit: Edit
+    ) -> None:
+        """Note and send the edit of one item, as far as that has not been done, with the locks that it has by now."""
+        to_send = replace(edit, changes=(), also_unlock=()) if decided.is_sent else edit
+        if edit:
+            _say_what_was_cut(decided.scene.id, edit, decided.desired.cuts)
+        if to_send:
+            if not decided.is_noted:
+                self._notes.note(decided.scene.id, decided.match, step.item, edit)
+            as_decided = not (decided.is_sent or edit.also_lock)
+            send = decided.ready.get(step.item.rating_key) if as_decided else None
+            self._send(step.item, to_send, still_ours, read_at, send)
 
     def _prepare_collections(
         self, planned: Sequence[PlannedItem], desired: DesiredFields, still_ours: Callable[[], bool]

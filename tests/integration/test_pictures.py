@@ -147,3 +147,27 @@ def test_a_cover_that_cannot_be_made_small_enough_is_a_dead_letter_about_the_pic
     assert (attempt.outcome, attempt.error_type) == (Outcome.DEAD, "ImageTooLarge")
     assert "Plex takes 100" in attempt.message
     assert world.plex.item(item.rating_key).summary == "Text."
+
+
+def writes_in_order(world: SyncWorld) -> list[str]:
+    """Return the kinds of Plex's writes as they arrived, pictures and edits."""
+    records = sorted(world.plex.requests, key=lambda record: record.at_monotonic)
+    return [record.kind for record in records if record.kind in {"edit", "image"}]
+
+
+def test_the_edit_that_locks_pictures_waits_for_them_and_later_ones_need_not(world: SyncWorld) -> None:
+    world.plex.behaviour = replace(world.plex.behaviour, locked_image_refuses_post=True)
+    scene_id, item = world.pair(title="Walk", cover=LANDSCAPE)
+    assert outcomes(world, scene_id) == [Outcome.SYNCED]
+    assert writes_in_order(world) == ["image", "image", "edit"]
+    assert {"thumb", "art"} <= world.plex.item(item.rating_key).locked
+
+    world.plex.clear_records()
+    world.stash.save(scene_id, title="A walk", cover=PORTRAIT)
+    assert outcomes(world, scene_id) == [Outcome.SYNCED]
+    shown = world.plex.item(item.rating_key)
+    assert shown.title == "A walk"
+    assert poster(world, item).data == PORTRAIT, "and where an upload onto a locked one is ignored it is selected"
+    assert shown.art is not None
+    assert shown.art.data == PORTRAIT
+    assert sorted(writes_in_order(world)[:3]) == ["edit", "image", "image"]

@@ -6,10 +6,10 @@ of it is how Plex knows the upload.
 
 from __future__ import annotations
 
-import functools
-import hashlib
+import contextlib
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from scenesync.domain.diff import ConflictPolicy, ImageBaseline
@@ -17,28 +17,18 @@ from scenesync.domain.errors import ImageTooLarge, ImageUnusable, LeaseLost, Per
 from scenesync.domain.journal import SYNC, JournalEntry, Lock, lock_of
 from scenesync.domain.undo import selected_key
 from scenesync.plex.exceptions import PlexBusy
+from scenesync.worker.artwork.covers import Covers, sha1_of
+from scenesync.worker.artwork.side_by_side import side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from scenesync.domain.field_rules import PosterFit
     from scenesync.domain.fields import Field
     from scenesync.domain.item import Item, UploadedImage
-    from scenesync.domain.ports import Image, MediaServer, SceneSource
+    from scenesync.domain.ports import MediaServer, SceneSource
+    from scenesync.worker.artwork.covers import PictureMaker
     from scenesync.worker.write_limit import WriteLimit
-
-
-class PictureMaker(Protocol):
-    """What makes covers fit for Plex: the same bytes always become the same bytes."""
-
-    def fit(self, field: Field) -> PosterFit:
-        """Return how covers are made fit for ``field``."""
-        ...
-
-    def picture(self, field: Field, cover: bytes) -> bytes:
-        """Return what is to be uploaded. Raises ImageUnusable, ImageTooLarge."""
-        ...
 
 
 class PictureJournal(Protocol):
@@ -107,6 +97,15 @@ class _Edited:
     file: str
 
 
+@dataclass(frozen=True, slots=True)
+class _PictureDone:
+    """What was done to one picture: whether it changed, whether its lock is missing, what went wrong."""
+
+    change: ImageChange | None = None
+    missing_lock: Field | None = None
+    error: Exception | None = None
+
+
 class ImageSync:
     """Brings an item's pictures in line with the scene's cover."""
 
@@ -133,6 +132,30 @@ class ImageSync:
         self._policies = policies or {}
         self._lock = lock
 
+    def covers(self) -> Covers:
+        """Return what the pictures of one attempt are to be fetched and made by."""
+        return Covers(self._source, self._pictures)
+
+    def fetch_ahead(self, covers: Covers, rating_keys: Sequence[str], images: Mapping[Field, str]) -> None:
+        """Fetch and make what ``bring_up_to_date`` will probably ask for, while its items are not read yet.
+
+        What goes wrong is no matter here: whoever needs the picture meets it again.
+        """
+        for key in rating_keys:
+            for field, url in images.items():
+                known = self._made_alike(field, self._baselines.read_image(key, field))
+                with contextlib.suppress(TransientError, PermanentError):
+                    image = covers.fetch(url, known.etag if known else "")
+                    if image and image.content and not (known and known.source_sha1 == sha1_of(image.content)):
+                        covers.made(field, image.content)
+
+    def has_to_go_first(self, item: Item, images: Mapping[Field, str]) -> bool:
+        """Say whether the pictures have to be there before the item's edit, which then locks them.
+
+        Onto a locked picture an upload may be ignored (facts/plex.md 4), and a lock by itself would be one more edit.
+        """
+        return self._lock and any(field.value not in item.locked for field in images)
+
     def bring_up_to_date(
         self,
         item: Item,
@@ -141,36 +164,52 @@ class ImageSync:
         still_ours: Callable[[], bool],
         *,
         file: str = "",
+        covers: Covers | None = None,
+        meanwhile: Callable[[], object] | None = None,
     ) -> ImageResult:
-        """Upload or select what differs. An error is returned, not raised: the rest of the edit must not suffer.
+        """Upload or select what differs, all of it at the same time. An error is returned, not raised.
 
-        Only LeaseLost is raised: ``still_ours`` is asked before each picture is sent. ``file`` is what the item was
-        matched for, to be noted in the journal.
+        The rest of the edit must not suffer; only LeaseLost is raised: ``still_ours`` is asked before each picture is
+        sent. ``file`` is what the item was matched for, to be noted in the journal. ``meanwhile`` is done beside the
+        pictures, in this thread, and what it raises is raised when they are done.
         """
-        fetch = functools.cache(lambda url, etag: self._source.image(url, known_etag=etag))
-        changes: list[ImageChange] = []
-        missing_locks: list[Field] = []
-        error: Exception | None = None
-        for field, url in images.items():
-            try:
-                step = self._decide(item, scene_id, field, lambda etag, url=url: fetch(url, etag))  # type: ignore[misc]
-                edited = _Edited(item, scene_id, field, file)
-                sent = step is not None and self._carry_out(step, edited, still_ours)
-                if sent:
-                    changes.append(ImageChange(field, str(item.value(field))))
-                if self._lock and field.value not in item.locked and self._baselines.read_image(item.rating_key, field):
-                    missing_locks.append(field)
-                    if not sent:
-                        self._note_lock(edited)
-            except LeaseLost:
-                raise
-            except (TransientError, PermanentError) as failure:
-                failure.add_note(
-                    f"This is about the {field.name.lower()} of Plex item {item.rating_key} alone: the scene's text is "
-                    "written without it."
-                )
-                error = error or failure
-        return ImageResult(tuple(changes), tuple(missing_locks), error)
+        fetched = covers or self.covers()
+        tasks = [
+            partial(self._bring_one_up_to_date, _Edited(item, scene_id, field, file), url, fetched, still_ours)
+            for field, url in images.items()
+        ]
+        if meanwhile is not None:
+            tasks.insert(0, partial(_beside, meanwhile))
+        done = side_by_side(tasks)
+        return ImageResult(
+            tuple(each.change for each in done if each.change is not None),
+            tuple(each.missing_lock for each in done if each.missing_lock is not None),
+            next((each.error for each in done if each.error is not None), None),
+        )
+
+    def _bring_one_up_to_date(
+        self, edited: _Edited, url: str, covers: Covers, still_ours: Callable[[], bool]
+    ) -> _PictureDone:
+        item, field = edited.item, edited.field
+        done = _PictureDone()
+        try:
+            step = self._decide(edited.item, edited.scene_id, field, url, covers)
+            sent = step is not None and self._carry_out(step, edited, still_ours)
+            if sent:
+                done = replace(done, change=ImageChange(field, str(item.value(field))))
+            if self._lock and field.value not in item.locked and self._baselines.read_image(item.rating_key, field):
+                done = replace(done, missing_lock=field)
+                if not sent:
+                    self._note_lock(edited)
+        except LeaseLost:
+            raise
+        except (TransientError, PermanentError) as failure:
+            failure.add_note(
+                f"This is about the {field.name.lower()} of Plex item {item.rating_key} alone: the scene's text is "
+                "written without it."
+            )
+            return replace(done, error=failure)
+        return done
 
     def confirm(self, item: Item, scene_id: int, change: ImageChange, still_ours: Callable[[], bool]) -> None:
         """Note under which path Plex now serves the picture, and select it if the upload alone did not.
@@ -199,11 +238,8 @@ class ImageSync:
 
         Raises what asking Stash and Plex raises, ImageTooLarge and ImageUnusable.
         """
-        fetch = functools.cache(lambda url, etag: self._source.image(url, known_etag=etag))
-        steps = {
-            field: self._decide(item, scene_id, field, lambda etag, url=url: fetch(url, etag))  # type: ignore[misc]
-            for field, url in images.items()
-        }
+        covers = self.covers()
+        steps = {field: self._decide(item, scene_id, field, url, covers) for field, url in images.items()}
         return tuple(field for field, step in steps.items() if step is not None and step.sends)
 
     def _carry_out(self, step: _PictureStep, edited: _Edited, still_ours: Callable[[], bool]) -> bool:
@@ -257,26 +293,27 @@ class ImageSync:
             file=edited.file,
         )
 
-    def _decide(
-        self, item: Item, scene_id: int, field: Field, fetch: Callable[[str], Image | None]
-    ) -> _PictureStep | None:
+    def _made_alike(self, field: Field, baseline: ImageBaseline | None) -> ImageBaseline | None:
+        """Return what is known of the picture if it was made of its cover as it would be made now."""
+        return baseline if baseline is not None and baseline.fit is self._pictures.fit(field) else None
+
+    def _decide(self, item: Item, scene_id: int, field: Field, url: str, covers: Covers) -> _PictureStep | None:
         """Return what there is to do about one picture, None for nothing at all."""
         baseline = self._baselines.read_image(item.rating_key, field)
         untouched = baseline is not None and baseline.shown != "" and baseline.shown == item.value(field)
         if not untouched and not self._may_write(item, field, baseline):
             return None
-        fit = self._pictures.fit(field)
-        known = baseline if baseline is not None and baseline.fit is fit else None
-        image = fetch(known.etag if known and untouched else "")
+        known = self._made_alike(field, baseline)
+        image = covers.fetch(url, known.etag if known and untouched else "")
         if image is None or not image.content:
             return None
-        source_sha1 = _sha1(image.content)
+        source_sha1 = sha1_of(image.content)
         if known is not None and known.source_sha1 == source_sha1:
             # Made of the same cover in the same way: it is the same picture, whatever would be made of it today.
             wanted, picture = replace(known, shown="", etag=image.etag), b""
         else:
-            picture = self._made(scene_id, field, image.content)
-            wanted = ImageBaseline(_sha1(picture), "", image.etag, source_sha1, fit)
+            picture = _made(covers, scene_id, field, image.content)
+            wanted = ImageBaseline(sha1_of(picture), "", image.etag, source_sha1, self._pictures.fit(field))
         if baseline is not None and untouched and baseline.sha1 == wanted.sha1:
             return _PictureStep(replace(wanted, shown=baseline.shown))
         may_be_there = baseline.sha1 == wanted.sha1 if baseline else field.value in item.locked
@@ -285,14 +322,8 @@ class ImageSync:
             if found.selected:
                 return _PictureStep(replace(wanted, shown=str(item.value(field))))
             return _PictureStep(wanted, select=found, candidates=candidates)
-        picture = picture or self._made(scene_id, field, image.content)
-        return _PictureStep(replace(wanted, sha1=_sha1(picture)), upload=picture, candidates=candidates)
-
-    def _made(self, scene_id: int, field: Field, cover: bytes) -> bytes:
-        try:
-            return self._pictures.picture(field, cover)
-        except (ImageUnusable, ImageTooLarge) as error:
-            raise type(error)(f"The cover of scene {scene_id} cannot be used. {error}") from error
+        picture = picture or _made(covers, scene_id, field, image.content)
+        return _PictureStep(replace(wanted, sha1=sha1_of(picture)), upload=picture, candidates=candidates)
 
     def _may_write(self, item: Item, field: Field, baseline: ImageBaseline | None) -> bool:
         """Apply the conflict policy to a picture that is not the one SceneSync last saw there."""
@@ -311,8 +342,17 @@ class ImageSync:
             self._server.select_image(item.rating_key, field, candidate.key)
 
 
-def _sha1(content: bytes) -> str:
-    return hashlib.sha1(content, usedforsecurity=False).hexdigest()
+def _made(covers: Covers, scene_id: int, field: Field, cover: bytes) -> bytes:
+    try:
+        return covers.made(field, cover)
+    except (ImageUnusable, ImageTooLarge) as error:
+        raise type(error)(f"The cover of scene {scene_id} cannot be used. {error}") from error
+
+
+def _beside(task: Callable[[], object]) -> _PictureDone:
+    """Do what is done beside the pictures and has nothing to do with them."""
+    task()
+    return _PictureDone()
 
 
 def _candidate_of(candidates: Sequence[UploadedImage], sha1: str) -> UploadedImage | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -10,10 +11,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from scenesync.domain.diff import ConflictPolicy, ImageBaseline
-from scenesync.domain.errors import ImageUnusable
+from scenesync.domain.errors import ImageUnusable, LeaseLost
 from scenesync.domain.field_rules import PosterFit
 from scenesync.domain.fields import Field
 from scenesync.domain.item import Item, UploadedImage
+from scenesync.plex.exceptions import PlexBusy
 from scenesync.worker.artwork.images import ImageSync
 from scenesync.worker.write_limit import WriteLimit
 
@@ -208,3 +210,85 @@ def test_a_broken_poster_keeps_no_background_from_arriving_and_says_what_it_is()
         "This is about the poster of Plex item 5 alone: the scene's text is written without it."
     ]
     assert world.known == {}
+
+
+@dataclass
+class AtTheSameTime(World):
+    """A world in which no write ends before three of them have begun: two pictures and an edit."""
+
+    begun: threading.Barrier = field(default_factory=lambda: threading.Barrier(3, timeout=20.0))
+
+    def upload_image(self, rating_key: str, field: Field, content: bytes) -> None:
+        self.begun.wait()
+        super().upload_image(rating_key, field, content)
+
+
+def picture_sync(world: World, *, lock: bool = True) -> ImageSync:
+    return ImageSync(world, world, world, world, world, lock=lock, writing=WriteLimit(3, first=3))  # type: ignore[arg-type]  # as above
+
+
+BOTH = {Field.POSTER: URL, Field.BACKGROUND: URL}
+
+
+def test_pictures_and_the_edit_are_sent_at_the_same_time_and_one_cover_is_fetched_once() -> None:
+    world = AtTheSameTime()
+    result = picture_sync(world).bring_up_to_date(world.item(), 7, BOTH, lambda: True, meanwhile=world.begun.wait)
+    assert [change.field for change in result.changes] == [Field.POSTER, Field.BACKGROUND]
+    assert world.fetched == [""]
+    assert len(world.sent) == 2
+
+
+@pytest.mark.parametrize(
+    ("locked", "lock", "first"),
+    [({"thumb", "art"}, True, False), ({"thumb"}, True, True), (set(), True, True), (set(), False, False)],
+)
+def test_pictures_go_before_an_edit_only_where_it_has_to_lock_one(
+    locked: set[str],
+    *,
+    lock: bool,
+    first: bool,
+) -> None:
+    world = World(locked=frozenset(locked))
+    assert picture_sync(world, lock=lock).has_to_go_first(world.item(), BOTH) is first
+    assert not picture_sync(world, lock=lock).has_to_go_first(world.item(), {})
+
+
+def test_a_job_that_was_taken_over_sends_no_other_picture_and_is_told_when_all_have_ended() -> None:
+    world, done = World(), list[str]()
+    with pytest.raises(LeaseLost):
+        picture_sync(world).bring_up_to_date(
+            world.item(), 7, BOTH, lambda: False, meanwhile=lambda: done.append("edit")
+        )
+    assert (world.sent, done) == ([], ["edit"])
+
+
+def test_what_an_edit_raises_is_raised_when_the_pictures_beside_it_are_sent_and_noted() -> None:
+    world = World()
+
+    def fail() -> None:
+        raise PlexBusy("Plex is busy.")
+
+    with pytest.raises(PlexBusy):
+        picture_sync(world).bring_up_to_date(world.item(), 7, BOTH, lambda: True, meanwhile=fail)
+    assert len(world.sent) == 2
+    assert set(world.known) == {Field.POSTER, Field.BACKGROUND}
+
+
+def test_what_was_fetched_ahead_is_not_asked_for_again() -> None:
+    world = World(poster_fit=PosterFit.CROP)
+    sync = picture_sync(world)
+    covers = sync.covers()
+    sync.fetch_ahead(covers, ["5"], BOTH)
+    assert (world.fetched, len(world.made)) == ([""], 2)
+    sync.bring_up_to_date(world.item(), 7, BOTH, lambda: True, covers=covers)
+    assert (world.fetched, len(world.made)) == ([""], 2)
+
+
+def test_a_cover_that_cannot_be_fetched_ahead_is_met_again_where_it_is_needed() -> None:
+    world = World(cover=b"broken")
+    sync = picture_sync(world)
+    covers = sync.covers()
+    sync.fetch_ahead(covers, ["5"], {Field.POSTER: URL})
+    result = sync.bring_up_to_date(world.item(), 7, {Field.POSTER: URL}, lambda: True, covers=covers)
+    assert isinstance(result.error, ImageUnusable)
+    assert len(result.error.__notes__) == 1
