@@ -39,10 +39,10 @@ format: $(READY) ## put the code into its standard form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(READY) ## measure all, beside limits and rivals: a table, and bench/results/ (in about eleven minutes)
+bench: $(READY) ## measure all, beside limits and rivals: a table, and bench/results/ (in about nine minutes)
 	$(BIN)/python -m bench
 
-bench-quick: $(READY) ## the same with smaller sizes, in about a minute
+bench-quick: $(READY) ## the same with smaller sizes, in under a minute
 	$(BIN)/python -m bench --quick
 
 bench-publish: $(READY) ## put the figures of the last `make bench` into README and docs/PERFORMANCE.md

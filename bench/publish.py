@@ -84,7 +84,32 @@ def _of_benchmark(measured: report.Report, name: str) -> str:
     return report.as_markdown([(*row[1:-1], _IN_WORDS[row[-1]]) for row in rows], report.HEADINGS[1:])
 
 
-_BLOCKS: Final[Mapping[str, Callable[[report.Report], str]]] = {"short": _short, "surroundings": _surroundings}
+def _by_size(measured: report.Report) -> str:
+    """Return seconds, requests and peak memory of each task, by the size of the library: what the plot draws."""
+    points: dict[tuple[str, float], dict[str, float]] = {}
+    for curve in (curve for result in measured.results for curve in result.curves):
+        plot, _, what = curve.plot.partition(": ")
+        if plot == "growth":
+            for size, value in curve.points:
+                points.setdefault((curve.name, size), {})[what] = value
+    sizes = sorted({size for _, size in points})
+    rows = [
+        (name, *(_cost(points[name, size]) if (name, size) in points else "" for size in sizes))
+        for name in dict.fromkeys(name for name, _ in points)
+    ]
+    return report.as_markdown(rows, ("", *(f"{size:,.0f} scenes" for size in sizes)))
+
+
+def _cost(values: Mapping[str, float]) -> str:
+    seconds, requests, memory = (report.readable(values[what]) for what in ("seconds", "requests", "memory"))
+    return f"{seconds} s, {requests} requests, {memory} MiB"
+
+
+_BLOCKS: Final[Mapping[str, Callable[[report.Report], str]]] = {
+    "short": _short,
+    "sizes": _by_size,
+    "surroundings": _surroundings,
+}
 
 
 if __name__ == "__main__":

@@ -30,6 +30,11 @@ class RequestCounts:
         return self.reads + self.writes + self.images + self.proofs + self.listings + self.other
 
 
+def keys_read(record: RequestRecord) -> set[str]:
+    """Return the keys of the items that a read asks for."""
+    return set(record.path.removeprefix(_METADATA).split(","))
+
+
 def count_requests(records: Iterable[RequestRecord]) -> RequestCounts:
     """Count ``records``, which are in the order of arrival."""
     counts = RequestCounts()
@@ -37,7 +42,7 @@ def count_requests(records: Iterable[RequestRecord]) -> RequestCounts:
     for record in records:
         match record.kind:
             case "read":
-                keys = set(record.path.removeprefix(_METADATA).split(","))
+                keys = keys_read(record)
                 if keys <= unproven:
                     counts.proofs += 1
                     unproven -= keys

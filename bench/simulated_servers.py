@@ -97,6 +97,10 @@ class ServerProcess:
         """Give each scene a new cover, and nothing else."""
         self._call("change_covers", tuple(scene_ids), number)
 
+    def share_studio(self, scene_ids: Sequence[int], name: str) -> None:
+        """Give all these scenes one new studio, as a person does who selects them all."""
+        self._call("share_studio", tuple(scene_ids), name)
+
     def show(self, edits: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
         """Let items of Plex, by their keys, show these fields (``PlexSimulator.edit_by_hand``), without a request."""
         self._call("show", edits)
@@ -190,6 +194,9 @@ class _Served:
     def change_covers(self, scene_ids: tuple[int, ...], number: int) -> None:
         for scene_id in scene_ids:
             self._stash.save(scene_id, cover=png(1_000_000 * (number + 1) + scene_id))
+
+    def share_studio(self, scene_ids: tuple[int, ...], name: str) -> None:
+        self._stash.bulk_save(scene_ids, studio=self._stash.add_studio(name))
 
     def show(self, edits: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
         for rating_key, fields in edits:

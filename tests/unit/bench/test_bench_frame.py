@@ -4,12 +4,13 @@ import json
 import os
 import re
 import time
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 import pytest
-from odd_benchmarks import break_down, die, hang, leave_a_process_behind, measure, only_quick
+from odd_benchmarks import break_down, die, hang, leave_a_process_behind, measure, only_quick, say_pid
 
 from bench import frame, plots, publish, report
 from bench.__main__ import BENCHMARKS, main
@@ -154,6 +155,45 @@ def test_tables_in_a_document_are_made_of_the_results() -> None:
     assert "stale" not in filled
     assert filled.endswith("<!-- end -->\nkept\n")
     assert publish.with_figures(filled, measured) == filled
+
+
+def test_costs_by_size_are_made_of_the_curves() -> None:
+    curves = tuple(
+        Curve(f"growth: {what}", "first start", tuple((size, value * size) for size in (1_000.0, 100_000.0)))
+        for what, value in (("seconds", 0.001), ("requests", 0.01), ("memory", 0.002))
+    )
+    other = Curve("growth: seconds", "reconcile", ((10_000.0, 3.0),))
+    rest = tuple(Curve(f"growth: {what}", "reconcile", ((10_000.0, 5.0),)) for what in ("requests", "memory"))
+    measured = report.Report({}, (frame.Result("growth", 1.0, 0.8, (0, 0), curves=(*curves, other, *rest)),))
+
+    filled = publish.with_figures("<!-- bench: sizes -->\n<!-- end -->\n", measured)
+
+    assert filled.splitlines()[1:5] == [
+        "|  | 1,000 scenes | 10,000 scenes | 100,000 scenes |",
+        "|---|---|---|---|",
+        "| first start | 1 s, 10 requests, 2 MiB |  | 100 s, 1,000 requests, 200 MiB |",
+        "| reconcile |  | 3 s, 5 requests, 5 MiB |  |",
+    ]
+
+
+def test_benchmarks_of_a_group_share_a_process_and_one_that_breaks_does_not_end_the_others() -> None:
+    runs = {"first": say_pid, "broken": break_down, "last": say_pid, "dead": die, "late": say_pid}
+    group = [replace(only_quick(name, run), group="together") for name, run in runs.items()]
+
+    first, broken, last, dead, late = frame.run_group(group, quick=True)
+
+    assert first.figures[0].value == last.figures[0].value != os.getpid()
+    assert "the pier is closed" in broken.error
+    assert "ended with -15" in dead.error
+    assert "gave no figures" in late.error
+    assert first.seconds > 0
+
+
+def test_a_report_says_what_each_benchmark_took() -> None:
+    results = (frame.Result("hook", 42.4, 30.2, (0, 0)), frame.Result("queue", 54.0, 51.0, (0, 0)))
+
+    assert report.Report({}, results).times() == ("seconds (of a processor): hook 42 (30), queue 54 (51); all 96 (81)")
+    assert json.loads(report.Report({}, results).as_json())["seconds"] == 96.4
 
 
 def test_documents_hold_the_published_results() -> None:

@@ -1,18 +1,33 @@
 from __future__ import annotations
 
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
-from bench import ceilings, growth, hook, index, long_run, naive_client, queue_bulk, queue_speed, recovery, throughput
+from bench import (
+    ceilings,
+    growth,
+    hook,
+    index,
+    long_run,
+    naive_client,
+    pictures,
+    queue_bulk,
+    queue_speed,
+    recovery,
+    requests_per_scene,
+    served_libraries,
+    throughput,
+)
 from bench.figures import Curve, Figure, at_most, interleaved, paired_ratio
 from bench.queue_rivals import Content
 from bench.request_kinds import RequestCounts, count_requests
 from scenesync.simulators.plex.records import RequestRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 
@@ -184,3 +199,45 @@ def test_the_index_is_measured_by_a_build_a_look_a_start_and_a_daemon(tmp_path: 
     assert figures["40 items: a look when nothing changed, pages"].value == 1
     assert figures["40 items: opened until a file is found, requests"].is_met
     assert figures["daemon at rest, with an index of 40 items"].value > 20
+
+
+def test_a_scene_with_pictures_is_measured_from_its_first_request_to_its_last_write() -> None:
+    def at(seconds: float, kind: str, path: str, *query: tuple[str, str]) -> RequestRecord:
+        return RequestRecord("GET", path, query, 200, seconds, kind)
+
+    records = [
+        at(1.0, "read", "/library/metadata/7"),
+        at(1.1, "image", "/library/metadata/7/posters"),
+        at(1.1, "image", "/library/metadata/8/posters"),
+        at(1.2, "edit", "/library/sections/1/all", ("id", "7")),
+        at(2.5, "read", "/library/metadata/7"),
+        at(9.0, "edit", "/library/sections/1/all", ("id", "8")),
+    ]
+
+    took = pictures.what_it_took(records, "7", 0.05)
+
+    assert took.seconds == pytest.approx(0.25)
+    assert took.requests == 3
+    proof = [at(3.0, "edit", "/library/sections/1/all", ("id", "7")), at(4.2, "read", "/library/metadata/6,7")]
+    assert requests_per_scene.proven_after_s([*records[:5], *proof]) == pytest.approx(1.2)
+
+
+def test_a_library_that_is_kept_is_the_same_for_all_who_need_one_of_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, ended = list[int](), list[int]()
+
+    @contextmanager
+    def make(scenes: int) -> Iterator[int]:
+        made.append(scenes)
+        yield len(made)
+        ended.append(scenes)
+
+    monkeypatch.setattr(served_libraries, "_made", make)
+    with served_libraries.keeping():
+        for scenes in (10, 20, 10):
+            with served_libraries.library(scenes):
+                pass
+        assert (made, ended) == ([10, 20], [])
+    assert ended == [20, 10]
+    with served_libraries.library(10):
+        assert made == [10, 20, 10]
+    assert ended == [20, 10, 10]
