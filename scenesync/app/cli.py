@@ -36,6 +36,7 @@ IN_MODULES_OF_THEIR_NAME: Final = (
     "coverage",
     "setup",
     "doctor",
+    "db",
     "health",
     "backup",
     "notify",

@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from scenesync.app.data_directory import database_file
-from scenesync.app.opening import open_state
-from scenesync.store.database import open_database
+from scenesync.app.opening import open_state, read_state
 from scenesync.store.holds import list_held, release_held
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from scenesync.app.settings import Settings
     from scenesync.domain.holds import Hold
@@ -22,15 +20,15 @@ def release_holds(settings: Settings, scene_ids: Sequence[int] | None, *, repair
 
     ``repairs`` as for ``open_installation``. Raises StoreError.
     """
-    if not database_file(settings.data_dir).exists():
+    if settings.database_url is None and not database_file(settings.data_dir).exists():
         return 0
     with open_state(settings, repairs=repairs) as database:
         return release_held(database, scene_ids)
 
 
-def held_scenes(data_dir: Path) -> Sequence[Hold]:
+def held_scenes(settings: Settings) -> Sequence[Hold]:
     """Return the holds, in the order of the scenes' ids; none without a database of this version."""
-    database = open_database(database_file(data_dir), read_only=True)
+    database = read_state(settings)
     if database is None:
         return ()
     with database:

@@ -11,9 +11,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from scenesync.app.data_directory import database_file, make_data_dir, queue_folder, worker_lock
+from scenesync.app.data_directory import make_data_dir, worker_lock
 from scenesync.app.exit_codes import DONE, LEFTOVERS
 from scenesync.app.installation import open_installation
+from scenesync.app.opening import queue_figures, read_state
 from scenesync.app.patience import UNREACHABLE_FOR_S
 from scenesync.app.running.second_look import make_good
 from scenesync.app.running.signals import stopping_on_signals
@@ -23,8 +24,6 @@ from scenesync.domain.errors import NeedsPerson, PermanentError, StashUnavailabl
 from scenesync.domain.outcome import Attempt, Outcome
 from scenesync.plex.exceptions import PlexServerDown
 from scenesync.queue.file_lock import held_elsewhere
-from scenesync.queue.snapshot import read_snapshot
-from scenesync.store.database import open_database
 from scenesync.store.pauses import PauseStore
 from scenesync.store.service_state import ServiceStateStore
 from scenesync.worker.availability.health import PLEX, STASH
@@ -32,7 +31,6 @@ from scenesync.worker.loop import LoopLimits
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
     from scenesync.app.settings import Settings
     from scenesync.app.wording.progress import ProgressView
@@ -125,55 +123,53 @@ def work_off(
     make_data_dir(settings.data_dir)
     lock = worker_lock(settings.data_dir)
     if not lock.acquire():
-        watched = _watch_daemon(settings.data_dir, view, timeout_s, unreachable_for_s)
+        watched = _watch_daemon(settings, view, timeout_s, unreachable_for_s)
         if watched is not None:
             return watched
         if not lock.acquire():  # the daemon ended, and another one came at once
-            return Report(Counter(), read_snapshot(queue_folder(settings.data_dir)), worked_by_daemon=True)
+            return Report(Counter(), queue_figures(settings), worked_by_daemon=True)
     limits = LoopLimits(workers=settings.workers, until_idle=True, deadline_s=timeout_s)
     tally = Tally()
-    folder = queue_folder(settings.data_dir)
     try:
         with (
             open_installation(settings, stash=stash, repairs=True) as installation,
             stopping_on_signals() as stop,
             view as shown,
-            ProgressWatch(shown, lambda: (tally.done(), _left(read_snapshot(folder)))),
+            ProgressWatch(shown, lambda: (tally.done(), _left(queue_figures(settings)))),
         ):
             make_good(installation, stop, give_up_after_s=unreachable_for_s)
             installation.work_loop(limits, [tally], unreachable_for_s=unreachable_for_s).run(stop)
     finally:
         lock.release()
-    return Report(tally.counts, read_snapshot(folder))
+    return Report(tally.counts, queue_figures(settings))
 
 
 def _watch_daemon(
-    data_dir: Path, view: AbstractContextManager[ProgressView], timeout_s: float | None, unreachable_for_s: float
+    settings: Settings, view: AbstractContextManager[ProgressView], timeout_s: float | None, unreachable_for_s: float
 ) -> Report | None:
     """Show how the running daemon gets on, until nothing is due; None if it ended before that.
 
     Raises PlexServerDown or StashUnavailable when the daemon has had to wait for one of them for so long, NeedsPerson
     when it waits for a person.
     """
-    folder = queue_folder(data_dir)
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
     with stopping_on_signals() as stop, view as shown:
-        begin, began = read_snapshot(folder), time.monotonic()
+        begin, began = queue_figures(settings), time.monotonic()
         while True:
-            now = read_snapshot(folder)
+            now = queue_figures(settings)
             shown.show(now.completed_total - begin.completed_total, now.due + now.in_progress)
             finished = now.due + now.in_progress == 0
             if finished or (deadline is not None and time.monotonic() >= deadline) or stop.wait(WATCH_EVERY_S):
                 return Report(Counter(), now, worked_by_daemon=True)
-            if not held_elsewhere(worker_lock(data_dir).path):
+            if not held_elsewhere(worker_lock(settings.data_dir).path):
                 return None
             if time.monotonic() - began >= min(unreachable_for_s, SETTINGS_TAKEN_UP_WITHIN_S):
-                _raise_if_it_waits_for_a_person(data_dir)
-            _raise_if_unreachable(data_dir, unreachable_for_s)
+                _raise_if_it_waits_for_a_person(settings)
+            _raise_if_unreachable(settings, unreachable_for_s)
 
 
-def _raise_if_it_waits_for_a_person(data_dir: Path) -> None:
-    database = open_database(database_file(data_dir), read_only=True)
+def _raise_if_it_waits_for_a_person(settings: Settings) -> None:
+    database = read_state(settings)
     if database is None:
         return
     with database:
@@ -182,9 +178,9 @@ def _raise_if_it_waits_for_a_person(data_dir: Path) -> None:
         raise NeedsPerson(PermanentError(f"The daemon waits for you; all jobs are kept. {pause.message}"))
 
 
-def _raise_if_unreachable(data_dir: Path, unreachable_for_s: float) -> None:
+def _raise_if_unreachable(settings: Settings, unreachable_for_s: float) -> None:
     """Raise the reason if the daemon has been waiting for a server for so long that a person should be told."""
-    database = open_database(database_file(data_dir), read_only=True)
+    database = read_state(settings)
     if database is None:
         return
     with database:

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from scenesync.app.backup.making import back_up_before_migration
 from scenesync.app.data_directory import database_file, make_data_dir, queue_folder
@@ -14,17 +14,22 @@ from scenesync.app.distributed.loading import engines
 from scenesync.app.routes.marks import leave_mark
 from scenesync.disk.ownership import hand_over_all
 from scenesync.queue.embedded import EmbeddedQueue
+from scenesync.queue.read_only import read_queue
 from scenesync.queue.schema import FILE_NAME as QUEUE_FILE
+from scenesync.queue.snapshot import read_snapshot
 from scenesync.store.database import Database, open_database
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from scenesync.app.settings import Settings
-    from scenesync.queue.port import Queue
+    from scenesync.queue.port import Queue, QueueView
+    from scenesync.queue.records import QueueSnapshot
 
 log = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer")
 
 
 def _note_lost_queue(data_dir: Path) -> None:
@@ -70,7 +75,7 @@ def journal_of(settings: Settings) -> Literal["wal", "truncate"]:
 
 @contextlib.contextmanager
 def open_queue(settings: Settings, *, repairs: bool = False) -> Iterator[Queue]:
-    """Open the queue for changing it, without taking over anybody's jobs; ``read_queue`` is for looking.
+    """Open the queue for changing it, without taking over anybody's jobs; ``look_into_queue`` is for looking.
 
     A damaged file is moved aside only by who ``repairs``: who works. Raises QueueError, OSError.
     """
@@ -99,6 +104,27 @@ def open_state(settings: Settings, *, repairs: bool = False) -> Database:
     )
     hand_over_all(str(settings.data_dir))
     return database
+
+
+def look_into_queue(settings: Settings, question: Callable[[QueueView], Answer], *, checked: bool = True) -> Answer:
+    """Return the answer to ``question`` about the queue, about an empty one where there is none; nothing is changed.
+
+    ``checked`` has a file's structure looked through first. Raises QueueError, SettingsError.
+    """
+    folder = queue_folder(settings.data_dir)
+    if settings.database_url is not None:
+        url = settings.database_url.get_secret_value()
+        return engines().look_into_queue(url, settings.database_schema, str(folder), question)
+    return read_queue(folder, question, checked=checked)
+
+
+def queue_figures(settings: Settings) -> QueueSnapshot:
+    """Return the queue in figures, zeros where there is none; nothing is changed. Raises QueueError, SettingsError."""
+    folder = queue_folder(settings.data_dir)
+    if settings.database_url is not None:
+        url = settings.database_url.get_secret_value()
+        return engines().read_figures(url, settings.database_schema, str(folder))
+    return read_snapshot(folder)
 
 
 def read_state(settings: Settings) -> Database | None:

@@ -6,16 +6,15 @@ import time
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
-from scenesync.app.data_directory import LOCK_FILE, database_file, queue_folder
+from scenesync.app.data_directory import LOCK_FILE
+from scenesync.app.opening import queue_figures, read_state
 from scenesync.app.running.looked import LISTENING, Listening, looked_at
 from scenesync.domain import circuit as circuits
 from scenesync.domain.circuit import LIMITS_WHILE_PROBED
 from scenesync.queue.file_lock import held_elsewhere
-from scenesync.queue.snapshot import read_snapshot
 from scenesync.store.attempts import AttemptStore
 from scenesync.store.automatic_runs import AutomaticRunStore, StoppedRun
 from scenesync.store.circuits import CircuitStore
-from scenesync.store.database import open_database
 from scenesync.store.holds import count_held
 from scenesync.store.memory import Memory
 from scenesync.store.outages import OutageStore
@@ -27,8 +26,8 @@ from scenesync.worker.availability.reliability import WINDOW_S, Reliability, rel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
+    from scenesync.app.settings import Settings
     from scenesync.queue.records import QueueSnapshot
     from scenesync.store.database import Database
     from scenesync.store.outages import Outage
@@ -88,14 +87,14 @@ class Overview:
         }
 
 
-def read_overview(data_dir: Path, *, outages_shown: int = OUTAGES_SHOWN) -> Overview:
-    """Read the state of the installation in ``data_dir``; zeros and unknowns where there is nothing yet.
+def read_overview(settings: Settings, *, outages_shown: int = OUTAGES_SHOWN) -> Overview:
+    """Read the state of an installation; zeros and unknowns where there is nothing yet.
 
     Of the outages the latest ``outages_shown`` are told.
     """
-    queue = read_snapshot(queue_folder(data_dir))
-    running = held_elsewhere(data_dir / LOCK_FILE)
-    database = open_database(database_file(data_dir), read_only=True)
+    queue = queue_figures(settings)
+    running = held_elsewhere(settings.data_dir / LOCK_FILE)
+    database = read_state(settings)
     if database is None:
         return Overview(queue, running)
     with database:

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SCHEMA: Final = "scenesync"
-OLDEST_SERVER: Final = 13
-"""The oldest major version that is still looked after (postgresql.org/support/versioning) when this was written."""
 
 # What a network does to a connection is noticed within seconds, not when the kernel gives up after many minutes.
 _UNLESS_SAID: Final[Mapping[str, str | int]] = {

@@ -178,6 +178,31 @@ class Queue(JobQueue, Protocol):
         ...
 
 
+class QueueView(Protocol):
+    """A queue as it was found, for who only looks; events that hooks left beside it are part of it."""
+
+    @property
+    def dead_letters(self) -> LetterReader:
+        """The jobs that were given up."""
+        ...
+
+    def list_pending(self, limit: int, after: int = 0) -> tuple[PendingJob, ...]:
+        """Return waiting jobs in the order of their rows, those after row ``after``."""
+        ...
+
+    def find(self, job_key: str) -> FoundJobs:
+        """Return what waits and what is in hand under ``job_key``."""
+        ...
+
+    def scenes_waiting(self, scene_ids: Iterable[int]) -> frozenset[int]:
+        """Return those of the scenes for which a job waits or is in hand."""
+        ...
+
+    def spooled(self) -> tuple[PendingJob, ...]:
+        """Return the events that wait beside the queue, as the jobs they will be; they have no row yet."""
+        ...
+
+
 class Ours:
     """Marks the classes that keep the promises above, so that they are told from a stock queue or a stand-in by class.
 

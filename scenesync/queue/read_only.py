@@ -11,6 +11,7 @@ from typing import Final, TypeVar
 from scenesync.disk import reading
 from scenesync.domain.job import lane_of_event, scene_key
 from scenesync.queue import listing, merging, salvage
+from scenesync.queue.dead_letters import DeadLetterReader
 from scenesync.queue.errors import QueueDamaged, QueueUnwritable, translated
 from scenesync.queue.records import FoundJobs, PendingJob
 from scenesync.queue.schema import FILE_NAME, migrate, require_sqlite, version_of
@@ -31,6 +32,11 @@ class QueueReader:
     def __init__(self, folder: str, connection: sqlite3.Connection) -> None:
         self.folder = folder
         self._connection = connection
+
+    @property
+    def dead_letters(self) -> DeadLetterReader:
+        """The jobs that were given up."""
+        return DeadLetterReader(self)
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:

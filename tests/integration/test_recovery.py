@@ -14,6 +14,7 @@ from sync_world import eventually
 
 from scenesync.app.data_directory import queue_folder
 from scenesync.app.overview import read_overview
+from scenesync.app.settings import Settings
 from scenesync.domain import circuit as steps
 from scenesync.domain.job import scene_job
 from scenesync.queue.snapshot import read_snapshot
@@ -237,7 +238,7 @@ class TestHistory:
         assert outage.jobs_waiting_at_end == 6
         assert outage.duration_s is not None
         assert outage.duration_s > 0.5
-        figures = read_overview(world.data_dir).as_document()["reliability"]
+        figures = read_overview(Settings(data_dir=world.data_dir)).as_document()["reliability"]
         assert isinstance(figures, dict)
         assert figures["plex"]["outages_30d"] == 1
         assert figures["plex"]["mttr_s"] == pytest.approx(outage.duration_s)

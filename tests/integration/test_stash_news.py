@@ -16,6 +16,7 @@ from scenesync.app.overview import read_overview
 from scenesync.app.running.background import Routine, beside
 from scenesync.app.running.hearing_stash import StashListener, hearing_stash
 from scenesync.app.running.looked import LISTENING, Listening
+from scenesync.app.settings import Settings
 from scenesync.app.wording.overview import overview_lines
 from scenesync.intake.stash_activity import StashActivity
 from scenesync.network.websocket import KeepAlive
@@ -200,12 +201,12 @@ def test_doctor_says_when_news_cannot_be_heard_and_when_nobody_looks(world: Sync
 
 def test_status_says_when_stash_was_looked_at_and_whether_its_news_are_heard(world: SyncWorld) -> None:
     with world.installed() as installation:
-        assert read_overview(world.data_dir).stash_looked_at is None
+        assert read_overview(Settings(data_dir=world.data_dir)).stash_looked_at is None
         session = world.session(installation)
         installation.looks(lambda: session, StashActivity()).look()
         with listening(installation) as ears:
             eventually(ears.hears)
-            overview = read_overview(world.data_dir)
+            overview = read_overview(Settings(data_dir=world.data_dir))
     assert overview.stash_looked_at is not None
     assert abs(time.time() - overview.stash_looked_at) < 30
     assert overview.stash_news is not None

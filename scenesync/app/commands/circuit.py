@@ -12,15 +12,15 @@ from scenesync.app.commands import on_routes, options
 from scenesync.app.context import AppContext, print_json
 from scenesync.app.data_directory import database_file
 from scenesync.app.exit_codes import DONE
-from scenesync.app.opening import open_state
+from scenesync.app.opening import open_state, read_state
 from scenesync.app.wording.times import moment
 from scenesync.domain.circuit import Circuit, CircuitState
-from scenesync.store.database import open_database
 from scenesync.worker.availability.health import SERVICES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
+
+    from scenesync.app.settings import Settings
 
 Command = TypeVar("Command", bound="Callable[..., object]")
 
@@ -47,7 +47,7 @@ def show(app: AppContext, *, services: Sequence[str], as_json: bool) -> int:
 
     closed: jobs flow; open: jobs wait; half_open: one request decides. Asks no server and changes nothing.
     """
-    known = _read(app.load().settings.data_dir, services or SERVICES)
+    known = _read(app.load().settings, services or SERVICES)
     if as_json:
         print_json({service: circuit_document(kept) for service, kept in known.items()})
     else:
@@ -67,9 +67,8 @@ def reset(app: AppContext, *, services: Sequence[str], as_json: bool) -> int:
     is lost or spent by a reset.
     """
     settings = app.load().settings
-    path = database_file(settings.data_dir)
-    before = _read(path.parent, services or SERVICES)
-    if path.is_file():
+    before = _read(settings, services or SERVICES)
+    if settings.database_url is not None or database_file(settings.data_dir).is_file():
         with open_state(settings) as database:
             close_circuits(database, list(before))
     if as_json:
@@ -80,9 +79,9 @@ def reset(app: AppContext, *, services: Sequence[str], as_json: bool) -> int:
     return DONE
 
 
-def _read(data_dir: Path, services: Sequence[str]) -> Mapping[str, Circuit]:
+def _read(settings: Settings, services: Sequence[str]) -> Mapping[str, Circuit]:
     """Return the circuits as they are now; closed where nothing was noted yet."""
-    with open_database(database_file(data_dir), read_only=True) or nullcontext() as database:
+    with read_state(settings) or nullcontext() as database:
         return {service: Circuit() if database is None else circuit_now(database, service) for service in services}
 
 

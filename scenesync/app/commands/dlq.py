@@ -12,19 +12,18 @@ from rich.table import Table
 from scenesync.app.choosing import SCENE_ID
 from scenesync.app.commands import on_routes, options
 from scenesync.app.context import AppContext, print_json
-from scenesync.app.data_directory import queue_folder
 from scenesync.app.exit_codes import DONE, FAILED, LEFTOVERS
-from scenesync.app.opening import open_queue
+from scenesync.app.opening import look_into_queue, open_queue
 from scenesync.app.wording.counting import counted
 from scenesync.app.wording.times import moment, parse_age
 from scenesync.domain.job import subject
-from scenesync.queue.dead_letters import DeadLetterReader, LetterFilter
-from scenesync.queue.read_only import read_queue
+from scenesync.queue.dead_letters import LetterFilter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from scenesync.queue.dead_letters import DeadLetter
+    from scenesync.queue.port import LetterReader
 
 Command = TypeVar("Command", bound="Callable[..., object]")
 Answer = TypeVar("Answer")
@@ -180,9 +179,8 @@ def purge(app: AppContext, *, older_than: float, yes: bool, as_json: bool) -> in
     return DONE
 
 
-def _read(app: AppContext, question: Callable[[DeadLetterReader], Answer]) -> Answer:
-    folder = queue_folder(app.load().settings.data_dir)
-    return read_queue(folder, lambda queue: question(DeadLetterReader(queue)))
+def _read(app: AppContext, question: Callable[[LetterReader], Answer]) -> Answer:
+    return look_into_queue(app.load().settings, lambda queue: question(queue.dead_letters))
 
 
 def _chosen(letter_ids: Sequence[int], letters: LetterFilter, *, every: bool) -> Sequence[int] | LetterFilter:

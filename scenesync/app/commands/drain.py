@@ -10,12 +10,11 @@ from rich.console import Console
 
 from scenesync.app.commands import on_routes, options
 from scenesync.app.context import AppContext, print_json
-from scenesync.app.data_directory import queue_folder
 from scenesync.app.one_shot import Report, work_off
+from scenesync.app.opening import look_into_queue
 from scenesync.app.plan_report import show_plan
 from scenesync.app.wording.jobs import every_pending
 from scenesync.app.wording.progress import BarView, LineView
-from scenesync.queue.read_only import read_queue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
     from scenesync.app.settings import Settings
     from scenesync.app.wording.progress import ProgressView
-    from scenesync.queue.read_only import QueueReader
+    from scenesync.queue.port import QueueView
 
 
 @click.command()
@@ -48,11 +47,11 @@ def drain(app: AppContext, *, timeout_s: float | None, dry_run: bool, wait_s: fl
 def waiting_scenes(settings: Settings) -> Sequence[int]:
     """Return the scenes for which jobs wait, due or not. Raises QueueError."""
 
-    def scenes(queue: QueueReader) -> Sequence[int]:
+    def scenes(queue: QueueView) -> Sequence[int]:
         scene_ids = (pending.job.get("scene_id") for pending in every_pending(queue))
         return list(dict.fromkeys(scene_id for scene_id in scene_ids if isinstance(scene_id, int) and scene_id > 0))
 
-    return read_queue(queue_folder(settings.data_dir), scenes)
+    return look_into_queue(settings, scenes)
 
 
 def view_for(label: str, *, as_json: bool) -> AbstractContextManager[ProgressView]:

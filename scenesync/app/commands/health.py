@@ -24,7 +24,7 @@ def health(app: AppContext, *, as_json: bool) -> int:
     It is if its loop turns and queue and state can be read. A Plex or Stash that is down is no reason to restart
     SceneSync, so no server is asked; `status` and `doctor` tell about those. For container health checks and monitors.
     """
-    found = look(app.load().settings.data_dir)
+    found = look(app.load().settings)
     if as_json:
         print_json(found.as_document())
     else:

@@ -34,7 +34,7 @@ def holds() -> None:
 @on_routes.each_route
 def list_holds(app: AppContext, *, as_json: bool) -> int:
     """List the held scenes. Asks no server."""
-    found = held_scenes(app.load().settings.data_dir)
+    found = held_scenes(app.load().settings)
     if as_json:
         print_json([{"scene_id": hold.scene_id, "since": hold.since, "run": hold.run_id} for hold in found])
     elif found:

@@ -12,15 +12,13 @@ import click
 from scenesync.app.clients import stash_client
 from scenesync.app.commands import on_routes, options
 from scenesync.app.context import AppContext, print_json
-from scenesync.app.data_directory import database_file
 from scenesync.app.exit_codes import DONE, FAILED, LEFTOVERS
-from scenesync.app.opening import open_queue, open_state
+from scenesync.app.opening import open_queue, open_state, read_state
 from scenesync.app.wording.counting import counted
 from scenesync.intake.foreign_links import Cleaned, remove_links, scenes_with_links
 from scenesync.intake.stash2plex import FolderUnusable, OtherTool, read_folder
 from scenesync.intake.taking_over import TOOL, Marks, News, fact_of, news, take_over
 from scenesync.store.attempts import AttemptStore
-from scenesync.store.database import open_database
 from scenesync.store.memory import Memory
 
 if TYPE_CHECKING:
@@ -80,7 +78,7 @@ def stash2plex(app: AppContext, *, folder: Path, dry_run: bool, clean_urls: bool
 
 
 def _planned(settings: Settings, found: OtherTool) -> News:
-    database = open_database(database_file(settings.data_dir), read_only=True)
+    database = read_state(settings)
     if database is None:
         return news(found, Marks())
     with database:

@@ -12,19 +12,19 @@ from rich.text import Text
 from scenesync.app.choosing import SCENE_ID
 from scenesync.app.commands import on_routes, options
 from scenesync.app.context import AppContext, print_json
-from scenesync.app.data_directory import database_file
 from scenesync.app.exit_codes import DONE
+from scenesync.app.opening import read_state
 from scenesync.app.wording.journal import edit_document, run_document
 from scenesync.app.wording.times import moment, parse_since
 from scenesync.app.wording.undo import value_change
 from scenesync.domain.journal import JournalEntry, JournalFilter, Run
-from scenesync.store.database import open_database
 from scenesync.store.journal import search_edits, search_runs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
-    from pathlib import Path
+
+    from scenesync.app.settings import Settings
 
 MOST_SHOWN = 50
 
@@ -59,22 +59,22 @@ def journal(
     `scenesync undo` takes the same selectors. Asks no server.
     """
     chosen = JournalFilter(tuple(scene_ids), since.timestamp() if since else None, run_id)
-    data_dir = app.load().settings.data_dir
+    settings = app.load().settings
     if runs:
-        return _show_runs(_runs(data_dir, chosen, limit), as_json=as_json)
-    return _show_edits(_edits(data_dir, chosen, limit), as_json=as_json)
+        return _show_runs(_runs(settings, chosen, limit), as_json=as_json)
+    return _show_edits(_edits(settings, chosen, limit), as_json=as_json)
 
 
-def _edits(data_dir: Path, chosen: JournalFilter, limit: int) -> Sequence[JournalEntry]:
-    database = open_database(database_file(data_dir), read_only=True)
+def _edits(settings: Settings, chosen: JournalFilter, limit: int) -> Sequence[JournalEntry]:
+    database = read_state(settings)
     if database is None:
         return ()
     with database:
         return search_edits(database, chosen, limit=limit)
 
 
-def _runs(data_dir: Path, chosen: JournalFilter, limit: int) -> Sequence[Run]:
-    database = open_database(database_file(data_dir), read_only=True)
+def _runs(settings: Settings, chosen: JournalFilter, limit: int) -> Sequence[Run]:
+    database = read_state(settings)
     if database is None:
         return ()
     with database:

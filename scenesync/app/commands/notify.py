@@ -8,18 +8,16 @@ import click
 
 from scenesync.app.commands import on_routes, options
 from scenesync.app.context import print_json
-from scenesync.app.data_directory import database_file
 from scenesync.app.exit_codes import DONE, FAILED
+from scenesync.app.opening import read_state
 from scenesync.app.settings import SettingsError
 from scenesync.app.telling.memo import FACT, Memo
 from scenesync.app.telling.ways import try_ways, wanted_of, ways_of
 from scenesync.app.wording.counting import counted
-from scenesync.store.database import open_database
 from scenesync.store.memory import Memory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from scenesync.app.context import AppContext
     from scenesync.app.settings import Settings
@@ -48,11 +46,11 @@ def notify(app: AppContext, *, is_test: bool, as_json: bool) -> int:
         if not ways:
             raise SettingsError([NO_WAY])
         return _show_tried(try_ways(ways), as_json=as_json)
-    return _show(settings, ways, _memo(settings.data_dir), as_json=as_json)
+    return _show(settings, ways, _memo(settings), as_json=as_json)
 
 
-def _memo(data_dir: Path) -> Memo:
-    database = open_database(database_file(data_dir), read_only=True)
+def _memo(settings: Settings) -> Memo:
+    database = read_state(settings)
     if database is None:
         return Memo()
     with database:

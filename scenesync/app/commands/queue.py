@@ -13,18 +13,16 @@ from rich.table import Table
 from scenesync.app.choosing import SCENE_ID
 from scenesync.app.commands import on_routes, options
 from scenesync.app.context import AppContext, print_json
-from scenesync.app.data_directory import queue_folder
 from scenesync.app.exit_codes import DONE, LEFTOVERS
-from scenesync.app.opening import open_queue
+from scenesync.app.opening import look_into_queue, open_queue
 from scenesync.app.wording.counting import counted
 from scenesync.app.wording.jobs import every_pending, job_document, lane, pending_of_scene
 from scenesync.app.wording.times import moment, parse_age, span
-from scenesync.queue.read_only import read_queue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from scenesync.queue.read_only import QueueReader
+    from scenesync.queue.port import QueueView
     from scenesync.queue.records import PendingJob
 
 
@@ -45,11 +43,11 @@ def list_jobs(app: AppContext, *, scene_id: int | None, error: str | None, limit
     Events that hooks had to leave beside the queue come last; they have no number yet.
     """
 
-    def matching(waiting: QueueReader) -> list[PendingJob]:
+    def matching(waiting: QueueView) -> list[PendingJob]:
         jobs = every_pending(waiting) if scene_id is None else pending_of_scene(waiting, scene_id)
         return list(islice((job for job in jobs if error in {None, job.job.get("last_error_type")}), limit))
 
-    found = read_queue(queue_folder(app.load().settings.data_dir), matching)
+    found = look_into_queue(app.load().settings, matching)
     if as_json:
         print_json([job_document(pending) for pending in found])
     elif found:

@@ -40,7 +40,7 @@ def status(app: AppContext, *, as_json: bool) -> int:
 
     Asks no server and changes nothing; without a data directory everything is zero and unknown.
     """
-    overview = read_overview(app.load().settings.data_dir)
+    overview = read_overview(app.load().settings)
     if as_json:
         print_json(overview.as_document())
     else:

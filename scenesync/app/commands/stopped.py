@@ -11,19 +11,17 @@ from rich.table import Table
 
 from scenesync.app.commands import on_routes, options
 from scenesync.app.context import AppContext, print_json
-from scenesync.app.data_directory import PLANS_FOLDER, database_file
+from scenesync.app.data_directory import PLANS_FOLDER
 from scenesync.app.exit_codes import DONE, LEFTOVERS
-from scenesync.app.opening import open_queue, open_state
+from scenesync.app.opening import open_queue, open_state, read_state
 from scenesync.app.wording.plan import scene_lines
 from scenesync.app.wording.times import moment
 from scenesync.reconciliation import plan_file
 from scenesync.reconciliation.automatic_run import forget_stopped, let_go_stopped, plan_path
 from scenesync.store.automatic_runs import AutomaticRunStore, StoppedRun
-from scenesync.store.database import open_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from scenesync.app.settings import Settings
 
@@ -38,7 +36,7 @@ def stopped() -> None:
 @on_routes.each_route
 def list_runs(app: AppContext, *, as_json: bool) -> int:
     """List the runs that wait for a decision. Exits 3 when there are any."""
-    found = _stopped(app.load().settings.data_dir)
+    found = _stopped(app.load().settings)
     if as_json:
         print_json([run.as_document() for run in found])
     elif found:
@@ -58,10 +56,10 @@ def list_runs(app: AppContext, *, as_json: bool) -> int:
 @on_routes.one_chosen_route
 def show(app: AppContext, *, run_id: int, as_json: bool) -> int:
     """Show what a stopped run would change, field by field (as of when it was stopped)."""
-    data_dir = app.load().settings.data_dir
-    run = _one(data_dir, run_id)
+    settings = app.load().settings
+    run = _one(settings, run_id)
     try:
-        _, planned = plan_file.read(plan_path(data_dir / PLANS_FOLDER, run_id))
+        _, planned = plan_file.read(plan_path(settings.data_dir / PLANS_FOLDER, run_id))
     except (OSError, plan_file.PlanFileError) as error:
         raise click.ClickException(f"The plan of run {run_id} cannot be read: {error}") from error
     if as_json:
@@ -82,7 +80,7 @@ def show(app: AppContext, *, run_id: int, as_json: bool) -> int:
 def go_on(app: AppContext, *, run_id: int, as_json: bool) -> int:
     """Let a stopped run go on: its scenes are enqueued, and what then differs is written."""
     settings = app.load().settings
-    run = _one(settings.data_dir, run_id)
+    run = _one(settings, run_id)
     with _writing(settings) as store, open_queue(settings) as queue:
         scenes = store.size(run_id)
         let_go_stopped(store, queue, run_id, settings.data_dir / PLANS_FOLDER)
@@ -101,7 +99,7 @@ def go_on(app: AppContext, *, run_id: int, as_json: bool) -> int:
 def drop(app: AppContext, *, run_id: int, yes: bool, as_json: bool) -> int:
     """Forget a stopped run: its changes do not reach Plex until their scenes are synced again."""
     settings = app.load().settings
-    run = _one(settings.data_dir, run_id)
+    run = _one(settings, run_id)
     options.confirm(f"Forget run {run.id} ({run.cause})?", yes=yes)
     with _writing(settings) as store:
         is_dropped = forget_stopped(store, run_id, settings.data_dir / PLANS_FOLDER)
@@ -117,13 +115,13 @@ def drop(app: AppContext, *, run_id: int, yes: bool, as_json: bool) -> int:
     return DONE
 
 
-def _stopped(data_dir: Path) -> tuple[StoppedRun, ...]:
-    with open_database(database_file(data_dir), read_only=True) or nullcontext() as database:
+def _stopped(settings: Settings) -> tuple[StoppedRun, ...]:
+    with read_state(settings) or nullcontext() as database:
         return AutomaticRunStore(database).stopped() if database else ()
 
 
-def _one(data_dir: Path, run_id: int) -> StoppedRun:
-    found = next((run for run in _stopped(data_dir) if run.id == run_id), None)
+def _one(settings: Settings, run_id: int) -> StoppedRun:
+    found = next((run for run in _stopped(settings) if run.id == run_id), None)
     if found is None:
         raise click.UsageError(f"No stopped run has the number {run_id}. `scenesync stopped list` shows them.")
     return found

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scenesync.app.data_directory import queue_folder
+from scenesync.app.opening import look_into_queue
 from scenesync.app.wording.counting import counted
 from scenesync.domain.job import subject
-from scenesync.queue.dead_letters import DeadLetterReader, LetterFilter
-from scenesync.queue.read_only import read_queue
+from scenesync.queue.dead_letters import LetterFilter
 from scenesync.web.models import work
 from scenesync.web.models.common import Page
 from scenesync.web.problems import NotFound
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from scenesync.app.dashboard.desk import Desk
     from scenesync.app.dashboard.tasks import Running, TaskRunner
     from scenesync.queue.dead_letters import DeadLetter
+    from scenesync.queue.port import LetterReader
 
     Answer = TypeVar("Answer")
 
@@ -52,7 +52,7 @@ class GivenUp:
                 example=group.message,
                 advice=group.advice,
             )
-            for group in self._read(DeadLetterReader.groups)
+            for group in self._read(lambda letters: letters.groups())
         ]
 
     def show(self, letter_id: int) -> work.DeadLetter:
@@ -102,9 +102,9 @@ class GivenUp:
         """Delete those that failed before then; return how many."""
         return self._desk.installation.dead_letters.purge(older_than)
 
-    def _read(self, question: Callable[[DeadLetterReader], Answer]) -> Answer:
-        folder = queue_folder(self._desk.loaded.settings.data_dir)
-        return read_queue(folder, lambda queue: question(DeadLetterReader(queue)), checked=False)
+    def _read(self, question: Callable[[LetterReader], Answer]) -> Answer:
+        settings = self._desk.loaded.settings
+        return look_into_queue(settings, lambda queue: question(queue.dead_letters), checked=False)
 
 
 def letter_document(letter: DeadLetter) -> work.DeadLetter:

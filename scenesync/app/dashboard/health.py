@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from scenesync.app.data_directory import queue_folder
+from scenesync.app.opening import queue_figures
 from scenesync.queue.errors import QueueError
-from scenesync.queue.snapshot import read_snapshot
 from scenesync.store.errors import StoreError
 from scenesync.store.holds import count_held
 from scenesync.web.models import state
@@ -37,7 +36,7 @@ class DaemonHealth:
 
     def _queue(self) -> str:
         try:
-            read_snapshot(queue_folder(self._desk.loaded.settings.data_dir))
+            queue_figures(self._desk.loaded.settings)
         except (QueueError, OSError) as error:
             return type(error).__name__
         return "ok"

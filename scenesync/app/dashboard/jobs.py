@@ -5,16 +5,15 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from scenesync.app.data_directory import queue_folder
+from scenesync.app.opening import look_into_queue
 from scenesync.app.wording.jobs import every_pending, lane, pending_of_scene
 from scenesync.domain.job import retry_count, scene_key
-from scenesync.queue.read_only import read_queue
 from scenesync.web.models import work
 from scenesync.web.models.common import Page
 
 if TYPE_CHECKING:
     from scenesync.app.dashboard.desk import Desk
-    from scenesync.queue.read_only import QueueReader
+    from scenesync.queue.port import QueueView
     from scenesync.queue.records import PendingJob
 
 LOOKED_AT: Final = 5_000
@@ -29,8 +28,8 @@ class QueuedJobs:
 
     def waiting(self, *, scene_id: int | None, error: str | None, after: int, limit: int) -> Page[work.Job]:
         """Return jobs that wait, oldest first, those behind row ``after``."""
-        folder = queue_folder(self._desk.loaded.settings.data_dir)
-        return read_queue(folder, lambda queue: _page(queue, scene_id, error, after, limit), checked=False)
+        settings = self._desk.loaded.settings
+        return look_into_queue(settings, lambda queue: _page(queue, scene_id, error, after, limit), checked=False)
 
     def clear(self, which: work.ClearJobs) -> int:
         """Drop jobs that wait; return how many."""
@@ -38,7 +37,7 @@ class QueuedJobs:
         return self._desk.installation.queue.drop_pending(job_key=job_key, older_than=which.older_than)
 
 
-def _page(queue: QueueReader, scene_id: int | None, error: str | None, after: int, limit: int) -> Page[work.Job]:
+def _page(queue: QueueView, scene_id: int | None, error: str | None, after: int, limit: int) -> Page[work.Job]:
     jobs = every_pending(queue, after) if scene_id is None else pending_of_scene(queue, scene_id)
     found: list[PendingJob] = []
     last_row, looked_at = 0, 0

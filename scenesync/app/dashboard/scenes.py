@@ -6,15 +6,13 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from scenesync.app.dashboard.jobs import QueuedJobs
-from scenesync.app.data_directory import queue_folder
 from scenesync.app.explanation import explain_scene
+from scenesync.app.opening import look_into_queue, queue_figures
 from scenesync.app.pinning import pin_scene, unpin_scene
 from scenesync.domain.fields import IMAGE_FIELDS, Field
 from scenesync.domain.matching import Rule
 from scenesync.domain.scene_state import SceneStanding, SceneState
 from scenesync.plex.item_page import item_page
-from scenesync.queue.read_only import read_queue
-from scenesync.queue.snapshot import read_snapshot
 from scenesync.store.holds import list_held, release_held
 from scenesync.store.scene_states import SceneStateStore
 from scenesync.web.models import scenes
@@ -58,7 +56,7 @@ class KnownScenes:
         """Return how many are in which state; those that wait are counted by the queue."""
         counts = self._states.counts(self._desk.server_id)
         states = {state.value: counts.get(state, 0) for state in SceneState}
-        snapshot = read_snapshot(queue_folder(self._desk.loaded.settings.data_dir))
+        snapshot = queue_figures(self._desk.loaded.settings)
         states[SceneState.WAITING.value] = snapshot.pending + snapshot.in_progress
         return scenes.SceneCounts(total=sum(counts.values()), states=states)
 
@@ -80,8 +78,8 @@ class KnownScenes:
         )
 
     def _waiting_among(self, scene_ids: Sequence[int]) -> frozenset[int]:
-        folder = queue_folder(self._desk.loaded.settings.data_dir)
-        return read_queue(folder, lambda queue: queue.scenes_waiting(scene_ids), checked=False)
+        settings = self._desk.loaded.settings
+        return look_into_queue(settings, lambda queue: queue.scenes_waiting(scene_ids), checked=False)
 
     @property
     def _states(self) -> SceneStateStore:

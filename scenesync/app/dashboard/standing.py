@@ -49,7 +49,7 @@ class DaemonStanding:
         try:
             installation = self._desk.installation
         except Unavailable:
-            return read_overview(self._desk.loaded.settings.data_dir)
+            return read_overview(self._desk.loaded.settings)
         return overview_of(installation.database, installation.queue.snapshot(), running=True)
 
     def outages(self, limit: int, skip: int = 0) -> Sequence[state.Outage]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from scenesync.app.data_directory import queue_folder
-from scenesync.queue.snapshot import read_snapshot
+from scenesync.app.opening import queue_figures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,14 +17,13 @@ LOOK_EVERY_S: Final = 0.5
 
 def watch_queue(installation: Installation, task: Running) -> Mapping[str, Any]:
     """Wait until nothing is due and tell how far it is; return what is left. Raises Cancelled."""
-    folder = queue_folder(installation.settings.data_dir)
-    begin = now = read_snapshot(folder)
+    begin = now = queue_figures(installation.settings)
     while now.due or now.in_progress:
         done = now.completed_total + now.failed_total - begin.completed_total - begin.failed_total
         task.progress(done, done + now.due + now.in_progress, "syncing")
         task.stop.wait(LOOK_EVERY_S)
         task.go_on()
-        now = read_snapshot(folder)
+        now = queue_figures(installation.settings)
     return {
         "completed": now.completed_total - begin.completed_total,
         "pending": now.pending,

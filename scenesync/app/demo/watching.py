@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from scenesync.app.data_directory import queue_folder
 from scenesync.app.overview import Overview, read_overview
+from scenesync.app.settings import Settings
 from scenesync.queue.snapshot import read_snapshot
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Watcher:
 
     def overview(self) -> Overview:
         """Return what ``status`` knows."""
-        return read_overview(self.data_dir)
+        return read_overview(Settings(data_dir=self.data_dir))
 
     def check_stop(self) -> None:
         """Raise Interrupted if a person wants the demo to end."""

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
+from scenesync.app.distributed.standing import DatabaseStanding
 from scenesync.postgres.address import AddressUnreadable
+from scenesync.postgres.server import about_server
 from scenesync.queue.distributed import schema
+from scenesync.queue.distributed.connections import Server
 from scenesync.queue.distributed.queue import DistributedQueue
+from scenesync.queue.distributed.reading import look_into_queue, read_figures
 from scenesync.queue.errors import QueueUnsupported
 from scenesync.store.errors import StoreUnavailable
-from scenesync.store.postgres import open_shared
+from scenesync.store.migrations import MIGRATIONS
+from scenesync.store.postgres import open_shared, standing_of, upgrade_shared
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from scenesync.store.database import Database
+
+__all__ = ["look_into_queue", "open_queue", "open_state", "read_figures", "standing", "upgrade"]
+
+PATIENCE_S = 10.0
 
 
 def open_queue(url: str, schema_name: str, *, takes_over: bool) -> DistributedQueue:
@@ -28,7 +40,45 @@ def open_queue(url: str, schema_name: str, *, takes_over: bool) -> DistributedQu
 
 def open_state(url: str, schema_name: str, *, read_only: bool) -> Database | None:
     """Open the state, which is made where there is none; read only, that is None. Raises StoreError."""
-    try:
+    with _readable():
         return open_shared(url, schema=schema_name, read_only=read_only)
+
+
+def standing(url: str, schema_name: str) -> DatabaseStanding:
+    """Return how the database stands, and change nothing. Raises StoreError, QueueError."""
+    with _readable():
+        state = standing_of(url, schema=schema_name)
+    server = Server(url, timeout_s=PATIENCE_S, schema=schema_name)
+    with contextlib.closing(server), server.translated(), server.connect() as connection:
+        about = about_server(connection)
+        return DatabaseStanding(
+            name=server.name,
+            schema=schema_name,
+            server_major=about.major,
+            server_version=about.version,
+            clock_ahead_s=about.clock_ahead_s,
+            version=state.version,
+            works_from=state.works_from,
+            needs=MIGRATIONS[-1].version,
+            missing_state=state.missing,
+            missing_queue=schema.missing_steps(connection),
+        )
+
+
+def upgrade(url: str, schema_name: str) -> Sequence[str]:
+    """Make or upgrade all that lies in the schema; return the steps that ran. Raises StoreError, QueueError."""
+    before = standing(url, schema_name)
+    with _readable():
+        upgrade_shared(url, schema=schema_name)
+    server = Server(url, timeout_s=PATIENCE_S, schema=schema_name)
+    with contextlib.closing(server):
+        schema.prepare(server)
+    return [*before.missing_state, *before.missing_queue]
+
+
+@contextlib.contextmanager
+def _readable() -> Iterator[None]:
+    try:
+        yield
     except AddressUnreadable as error:
         raise StoreUnavailable(str(error)) from None

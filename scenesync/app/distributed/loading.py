@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Final, Protocol, cast
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar, cast
 
 from scenesync.app.settings import SettingsError
 
 if TYPE_CHECKING:
-    from scenesync.queue.port import Queue
+    from collections.abc import Callable, Sequence
+
+    from scenesync.app.distributed.standing import DatabaseStanding
+    from scenesync.queue.port import Queue, QueueView
+    from scenesync.queue.records import QueueSnapshot
     from scenesync.store.database import Database
+
+Answer = TypeVar("Answer")
 
 _EXTRA: Final = frozenset({"procrastinate", "psycopg", "psycopg_pool"})
 NOT_INSTALLED: Final = (
@@ -23,6 +29,24 @@ class Engines(Protocol):
 
     def open_queue(self, url: str, schema_name: str, *, takes_over: bool) -> Queue:
         """Open the queue."""
+        ...
+
+    def look_into_queue(
+        self, url: str, schema_name: str, outbox: str, question: Callable[[QueueView], Answer]
+    ) -> Answer:
+        """Answer a question about the queue."""
+        ...
+
+    def read_figures(self, url: str, schema_name: str, outbox: str) -> QueueSnapshot:
+        """Return the queue in figures."""
+        ...
+
+    def standing(self, url: str, schema_name: str) -> DatabaseStanding:
+        """Return how the database stands."""
+        ...
+
+    def upgrade(self, url: str, schema_name: str) -> Sequence[str]:
+        """Make or upgrade all that lies there; return the steps that ran."""
         ...
 
     def open_state(self, url: str, schema_name: str, *, read_only: bool) -> Database | None:

@@ -6,12 +6,13 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from typing import TYPE_CHECKING, Final
 
 from scenesync.app.backup.check import check_backups
 from scenesync.app.clients import open_stash_client, plex_notifications, stash_client
 from scenesync.app.data_directory import make_data_dir
+from scenesync.app.distributed.checks import check_database
 from scenesync.app.doctor.finding import Check, Verdict
 from scenesync.app.doctor.mounts import network_share_type
 from scenesync.app.doctor.path_check import judge_paths
@@ -19,7 +20,7 @@ from scenesync.app.doctor.photo_settings import photo_address, why_photos_cannot
 from scenesync.app.doctor.route_checks import check_routes
 from scenesync.app.doctor.stash_checks import check_stash_looks
 from scenesync.app.installation import Installation, open_installation
-from scenesync.app.opening import open_queue
+from scenesync.app.opening import embedded_queue_at
 from scenesync.app.running.switch import is_running
 from scenesync.app.settings import SettingsError, not_yet_effective
 from scenesync.domain.errors import PermanentError, TransientError
@@ -56,6 +57,7 @@ def run_checks(loaded: LoadedSettings, stash: StashClient | None = None) -> Iter
     yield _check_stash(settings, stash)
     if settings.sync_performer_photos:
         yield _check_photos(settings)
+    yield from check_database(settings)
     if data_dir.verdict is Verdict.FAILED:
         return
     yield _check_daemon(settings)
@@ -97,7 +99,7 @@ def _check_data_dir(settings: Settings) -> Check:
     folder = settings.data_dir
     try:
         make_data_dir(folder)
-        with tempfile.TemporaryFile(dir=folder), open_queue(settings):
+        with tempfile.TemporaryFile(dir=folder), closing(embedded_queue_at(settings, auto_resume=False, repairs=False)):
             pass
     except (QueueDamaged, QueueDiskFull) as error:
         return Check("data directory", Verdict.FAILED, str(error))  # says what to do

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from scenesync.app.data_directory import queue_folder
 from scenesync.app.doctor.checks import run_checks
 from scenesync.app.doctor.finding import Check, Verdict
 from scenesync.app.installation import open_installation
+from scenesync.app.opening import look_into_queue
 from scenesync.app.overview import read_overview
 from scenesync.app.plan_report import plans
 from scenesync.app.plugin.install import is_up_to_date
@@ -16,8 +16,6 @@ from scenesync.app.wording.counting import counted
 from scenesync.app.wording.overview import outage_line, overview_lines, reliability_lines
 from scenesync.app.wording.plan import scene_lines, summary
 from scenesync.domain.job import subject
-from scenesync.queue.dead_letters import DeadLetterReader
-from scenesync.queue.read_only import read_queue
 from scenesync.reconciliation.planning import Totals
 
 if TYPE_CHECKING:
@@ -25,7 +23,7 @@ if TYPE_CHECKING:
 
     from scenesync.app.plugin.task import Task
     from scenesync.domain.dead_letter import DeadLetter
-    from scenesync.queue.read_only import QueueReader
+    from scenesync.queue.port import QueueView
     from scenesync.stash.plugin_protocol import Level
 
 LETTERS_SHOWN: Final = 50
@@ -38,7 +36,7 @@ _LEVELS: Final[dict[Verdict, Level]] = {Verdict.OK: "i", Verdict.WARNING: "w", V
 
 def report_status(task: Task) -> str:
     """Tell how things stand."""
-    overview = read_overview(task.data_dir)
+    overview = read_overview(task.settings)
     for line in overview_lines(overview):
         task.channel.log("i", line)
     queue = overview.queue
@@ -54,7 +52,7 @@ def report_status(task: Task) -> str:
 
 def report_outages(task: Task) -> str:
     """Tell when Plex and Stash were away, for how long, and how dependable they are."""
-    overview = read_overview(task.data_dir, outages_shown=OUTAGES_REPORTED)
+    overview = read_overview(task.settings, outages_shown=OUTAGES_REPORTED)
     for line in (*reliability_lines(overview), *map(outage_line, overview.outages)):
         task.channel.log("i", line)
     counts = ", ".join(f"{figures.outages} of {service}" for service, figures in overview.reliability.items())
@@ -98,7 +96,7 @@ def report_plan(task: Task) -> str:
 
 def list_letters(task: Task) -> str:
     """Tell what was given up, and why."""
-    letters, count = read_queue(queue_folder(task.data_dir), _letters)
+    letters, count = look_into_queue(task.settings, _letters)
     for letter in letters:
         task.channel.log(
             "w", f"{letter.id}: {subject(letter.job)}: {letter.error_type}: {letter.message} {letter.advice}"
@@ -118,6 +116,6 @@ def _checks(task: Task) -> Iterator[Check]:
     yield from run_checks(task.loaded, task.stash)
 
 
-def _letters(queue: QueueReader) -> tuple[Sequence[DeadLetter], int]:
-    found = DeadLetterReader(queue)
+def _letters(queue: QueueView) -> tuple[Sequence[DeadLetter], int]:
+    found = queue.dead_letters
     return found.list(limit=LETTERS_SHOWN), found.count()

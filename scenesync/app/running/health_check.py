@@ -8,18 +8,16 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
 
-from scenesync.app.data_directory import database_file, queue_folder
+from scenesync.app.opening import queue_figures, read_state
 from scenesync.app.running import switch as daemon_switch
 from scenesync.app.running.heartbeat import silence_s
 from scenesync.app.wording.times import span
 from scenesync.queue.errors import QueueError
-from scenesync.queue.snapshot import read_snapshot
-from scenesync.store.database import open_database
 from scenesync.store.errors import StoreError
 from scenesync.store.holds import count_held
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from scenesync.app.settings import Settings
 
 LONGEST_SILENCE_S: Final = 600.0
 """Reading a large library for the first time takes minutes, in one turn of the loop."""
@@ -38,13 +36,14 @@ class Health:
         return asdict(self)
 
 
-def look(data_dir: Path) -> Health:
-    """Look whether a daemon works in ``data_dir``, its loop turns and both stores answer; changes nothing."""
+def look(settings: Settings) -> Health:
+    """Look whether a daemon works in the data directory, its loop turns and both stores answer; changes nothing."""
+    data_dir = settings.data_dir
     try:
         silence = silence_s(data_dir)
         health = judge(running=daemon_switch.is_running(data_dir), silence_s=silence, where=str(data_dir))
         if health.healthy:
-            _ask_stores(data_dir)
+            _ask_stores(settings)
     except (QueueError, StoreError, OSError) as error:
         return Health(healthy=False, finding=str(error))
     return health
@@ -64,10 +63,10 @@ def judge(*, running: bool, silence_s: float | None, where: str) -> Health:
     return Health(healthy=True, finding=f"at work, last sign of life {span(silence_s)} ago", silence_s=silence_s)
 
 
-def _ask_stores(data_dir: Path) -> None:
+def _ask_stores(settings: Settings) -> None:
     """Ask both stores for a little. Raises QueueError, StoreError, OSError."""
-    read_snapshot(queue_folder(data_dir))
-    database = open_database(database_file(data_dir), read_only=True)
+    queue_figures(settings)
+    database = read_state(settings)
     if database is not None:
         with database:
             count_held(database)

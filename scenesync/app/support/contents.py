@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from scenesync.app.backup.keeping import backup_folder, kept_in
 from scenesync.app.data_directory import database_file, queue_folder
+from scenesync.app.opening import look_into_queue, read_state
 from scenesync.app.overview import read_overview
 from scenesync.app.running.health_check import look
 from scenesync.app.version import VERSION
@@ -25,12 +26,9 @@ from scenesync.app.wording.jobs import job_document
 from scenesync.app.wording.journal import edit_document, run_document
 from scenesync.disk import reading
 from scenesync.domain.journal import JournalFilter
-from scenesync.queue.dead_letters import DeadLetterReader
-from scenesync.queue.read_only import QueueReader, read_queue
 from scenesync.queue.schema import FILE_NAME
 from scenesync.stash.plugin_start import DAEMON_LOG
 from scenesync.store.attempts import AttemptStore
-from scenesync.store.database import open_database
 from scenesync.store.journal import search_edits, search_runs
 from scenesync.store.outages import OutageStore
 
@@ -38,7 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from scenesync.app.settings import LoadedSettings
+    from scenesync.app.settings import LoadedSettings, Settings
+    from scenesync.queue.port import QueueView
     from scenesync.store.database import Database
 
 ATTEMPTS, LETTERS, JOBS, EDITS, RUNS, OUTAGES = 300, 200, 200, 100, 50, 100
@@ -62,11 +61,11 @@ def gather(
 
     ``checks`` asks the doctor; ``lines`` are the latest of the log, if this process has them.
     """
-    data_dir = loaded.settings.data_dir
+    settings, data_dir = loaded.settings, loaded.settings.data_dir
     parts: Mapping[str, Callable[[], object]] = {
         "versions": versions,
-        "status": lambda: read_overview(data_dir).as_document(),
-        "health": lambda: look(data_dir).as_document(),
+        "status": lambda: read_overview(settings).as_document(),
+        "health": lambda: look(settings).as_document(),
         "doctor": checks,
         "files": lambda: files_in(data_dir),
         "state_store": lambda: database_facts(database_file(data_dir)),
@@ -75,12 +74,12 @@ def gather(
             {"name": each.path.name, "bytes": each.path.stat().st_size}
             for each in kept_in(backup_folder(loaded.settings))
         ],
-        "waiting_jobs": lambda: read_queue(queue_folder(data_dir), _waiting),
-        "dead_letters": lambda: read_queue(queue_folder(data_dir), _letters),
-        "attempts": lambda: _from_state(data_dir, _attempts),
-        "edits": lambda: _from_state(data_dir, _edits),
-        "runs": lambda: _from_state(data_dir, _runs),
-        "outages": lambda: _from_state(data_dir, _outages),
+        "waiting_jobs": lambda: look_into_queue(settings, _waiting),
+        "dead_letters": lambda: look_into_queue(settings, _letters),
+        "attempts": lambda: _from_state(settings, _attempts),
+        "edits": lambda: _from_state(settings, _edits),
+        "runs": lambda: _from_state(settings, _runs),
+        "outages": lambda: _from_state(settings, _outages),
         "log": lambda: list(lines) if lines is not None else log_tail(data_dir / DAEMON_LOG),
     }
     return {name: _or_error(part) for name, part in parts.items()}
@@ -169,17 +168,17 @@ def _one(connection: sqlite3.Connection, question: str) -> object:
     return connection.execute(question).fetchone()[0]
 
 
-def _waiting(reader: QueueReader) -> Sequence[Documents]:
+def _waiting(reader: QueueView) -> Sequence[Documents]:
     found = [*reader.list_pending(JOBS), *reader.spooled()]
     return [dict(job_document(pending)) for pending in found[:JOBS]]
 
 
-def _letters(reader: QueueReader) -> Sequence[Documents]:
-    return [asdict(letter) for letter in DeadLetterReader(reader).list(limit=LETTERS)]
+def _letters(reader: QueueView) -> Sequence[Documents]:
+    return [asdict(letter) for letter in reader.dead_letters.list(limit=LETTERS)]
 
 
-def _from_state(data_dir: Path, question: Callable[[Database], Sequence[Documents]]) -> Sequence[Documents]:
-    database = open_database(database_file(data_dir), read_only=True)
+def _from_state(settings: Settings, question: Callable[[Database], Sequence[Documents]]) -> Sequence[Documents]:
+    database = read_state(settings)
     if database is None:
         return []
     with database:

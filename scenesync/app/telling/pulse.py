@@ -42,7 +42,7 @@ class Pulse:
 
     def give(self) -> bool:
         """Give one if the loop turns and the stores answer; say whether it arrived."""
-        health = look(self._settings.data_dir)
+        health = look(self._settings)
         if not health.healthy:
             log.debug("no heartbeat: %s", health.finding)
             return False

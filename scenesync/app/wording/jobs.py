@@ -9,14 +9,14 @@ from scenesync.domain.job import PRIORITY_BULK, PRIORITY_FANOUT, PRIORITY_PERSON
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from scenesync.queue.read_only import QueueReader
+    from scenesync.queue.port import QueueView
     from scenesync.queue.records import PendingJob
 
 PAGE_SIZE: Final = 500
 LANES: Final = {PRIORITY_PERSON: "person", PRIORITY_BULK: "bulk", PRIORITY_FANOUT: "fan-out"}
 
 
-def every_pending(waiting: QueueReader, after: int = 0) -> Iterator[PendingJob]:
+def every_pending(waiting: QueueView, after: int = 0) -> Iterator[PendingJob]:
     """Yield the jobs that wait behind row ``after``, oldest first, then the events beside the queue.
 
     Raises QueueError.
@@ -27,7 +27,7 @@ def every_pending(waiting: QueueReader, after: int = 0) -> Iterator[PendingJob]:
     yield from waiting.spooled()
 
 
-def pending_of_scene(waiting: QueueReader, scene_id: int) -> Iterator[PendingJob]:
+def pending_of_scene(waiting: QueueView, scene_id: int) -> Iterator[PendingJob]:
     """Yield the jobs that wait for a scene. Raises QueueError."""
     job_key = scene_key(scene_id)
     yield from waiting.find(job_key).waiting

@@ -2,14 +2,15 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from contextlib import AbstractContextManager
+from typing import Any, Final, Protocol
 
 from scenesync.domain.dead_letter import DeadLetter
 from scenesync.domain.job import lane_of_event
 from scenesync.queue import merging
 from scenesync.queue.dead_letters import ALL, columns_of, from_row
 from scenesync.queue.distributed import steps
-from scenesync.queue.distributed.connections import Connection, Server
+from scenesync.queue.distributed.connections import Connection
 from scenesync.queue.port import Ours
 from scenesync.queue.records import LetterFilter, LetterGroup
 from scenesync.queue.transitions import Event
@@ -49,10 +50,18 @@ def insert(connection: Connection, letter: DeadLetter, row_id: int | None = None
     return int(row[0])
 
 
+class Source(Protocol):
+    """Where the letters are."""
+
+    def transaction(self) -> AbstractContextManager[Connection]:
+        """Give a connection inside a transaction."""
+        ...
+
+
 class DistributedLetters(Ours):
     """The dead letters of a queue in PostgreSQL; see ``port.Letters``."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Source) -> None:
         self._server = server
 
     def count(self) -> int:

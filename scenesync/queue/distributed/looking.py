@@ -92,6 +92,15 @@ def departing_scenes(connection: Connection, scene_ids: Iterable[int]) -> set[in
     return found
 
 
+def scenes_with_jobs(connection: Connection, scene_ids: Iterable[int]) -> set[int]:
+    """Return those of the scenes for which a job waits or is in hand."""
+    found: set[int] = set()
+    for batch in batched(scene_ids, _KEYS_AT_ONCE):
+        by_key = {scene_key(scene_id): scene_id for scene_id in batch}
+        found.update(by_key[_job(row).job["job_key"]] for row in _under_keys(connection, by_key))
+    return found
+
+
 def total(connection: Connection) -> int:
     """Return how many jobs wait, due or not."""
     return int(_row(connection, _TOTAL)[0])

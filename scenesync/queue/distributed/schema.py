@@ -62,21 +62,27 @@ def prepare(server: Server) -> None:
 
 
 def prepare_if_empty(url: str, schema_name: str) -> bool:
-    """Make what is missing where nothing is yet; False if there is something. Raises QueueError."""
+    """Make what is missing where nothing is yet, as another one may have done by now; False if there is something else.
+
+    Raises QueueError.
+    """
     server = Server(url, timeout_s=_PATIENCE_S, schema=schema_name)
-    with contextlib.closing(server):
-        with server.translated(), server.connect() as connection:
-            if _one(connection, _EXISTS, "procrastinate_jobs") or _one(connection, _EXISTS, "scenesync_queue_schema"):
-                return False
-        prepare(server)
-    return True
+    with contextlib.closing(server), server.translated(), server.connect() as connection, only_upgrader(connection):
+        if not any(_one(connection, _EXISTS, table) for table in ("procrastinate_jobs", "scenesync_queue_schema")):
+            make_schema(connection, schema_name)
+            _prepare(connection, server.name)
+        return not missing_steps(connection)
+
+
+def missing_steps(connection: Connection) -> list[str]:
+    """Return the steps that have not been run in the schema of ``connection``, in their order."""
+    ran = _ran(connection) if _one(connection, _EXISTS, "scenesync_queue_schema") else set()
+    return [step for step in _all_steps() if step not in ran]
 
 
 def require_current(connection: Connection, name: str) -> None:
     """Raise QueueUnsupported unless the database has every step that this version needs."""
-    is_there = _one(connection, _EXISTS, "scenesync_queue_schema")
-    ran = _ran(connection) if is_there else set()
-    missing = [step for step in _all_steps() if step not in ran]
+    missing = missing_steps(connection)
     if missing:
         raise QueueUnsupported(
             f"The database {name} is not ready to be SceneSync's queue: {missing[0]!r} and {len(missing) - 1} more "

@@ -11,6 +11,7 @@ from scenesync.app.cli import run_cli
 from scenesync.app.data_directory import worker_lock
 from scenesync.app.running.health_check import LONGEST_SILENCE_S, judge, look
 from scenesync.app.running.heartbeat import FILE, Heartbeat
+from scenesync.app.settings import Settings
 from scenesync.queue.embedded import EmbeddedQueue
 from scenesync.store.database import open_database
 
@@ -52,14 +53,14 @@ def data_dir(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_daemon_that_works_is_healthy_and_looking_changes_nothing(data_dir: Path) -> None:
     before = sorted((path.name, path.stat().st_mtime_ns) for path in data_dir.rglob("*"))
-    assert look(data_dir).healthy
+    assert look(Settings(data_dir=data_dir)).healthy
     assert sorted((path.name, path.stat().st_mtime_ns) for path in data_dir.rglob("*")) == before
 
 
 def test_a_loop_that_hangs_is_not_healthy(data_dir: Path) -> None:
     long_ago = time.time() - 2 * LONGEST_SILENCE_S
     os.utime(data_dir / FILE, (long_ago, long_ago))
-    health = look(data_dir)
+    health = look(Settings(data_dir=data_dir))
     assert not health.healthy
     assert health.silence_s == pytest.approx(2 * LONGEST_SILENCE_S, abs=60)
 
@@ -67,7 +68,7 @@ def test_a_loop_that_hangs_is_not_healthy(data_dir: Path) -> None:
 @pytest.mark.parametrize("file", ["queue/data.db", "scenesync.db"])
 def test_a_store_that_cannot_be_read_is_not_healthy(data_dir: Path, file: str) -> None:
     (data_dir / file).write_bytes(b"nothing that SQLite knows" * 400)
-    health = look(data_dir)
+    health = look(Settings(data_dir=data_dir))
     assert not health.healthy
     assert "damaged" in health.finding
 
