@@ -25,14 +25,14 @@ NO_DATABASE = (
 
 @click.group()
 def db() -> None:
-    """The database of database_url: look at its tables, or bring them up to date."""
+    """Look at the tables in the database of database_url, or bring them up to date."""
 
 
 @db.command()
 @options.as_json
 @on_routes.each_route
 def status(app: AppContext, *, as_json: bool) -> int:
-    """Say which version the tables have and what an upgrade would do. Exits 3 if there is something. Changes nothing."""
+    """Say which version the tables have, and what an upgrade would do. Exits 3 if it would. Changes nothing."""
     return _show(app.load().settings, as_json=as_json)
 
 

@@ -22,7 +22,7 @@ CLOCKS_APART_S: Final = 5.0
 
 
 def check_database(settings: Settings) -> Iterator[Check]:
-    """Yield what is found at ``database_url``: can it be reached, is it new enough, made for this version, in time?"""
+    """Yield whether the database can be reached, is new enough, has the tables of this version, and keeps time."""
     if settings.database_url is None:
         return
     try:
