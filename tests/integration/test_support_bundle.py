@@ -40,9 +40,8 @@ pytestmark = pytest.mark.integration
 
 PLEX_TOKEN = "fakePlexToken+/=9876"
 STASH_KEY = "eyJhbGciOiJub25lIn0.eyJmYWtlIjoia2V5In0.c2lnbmF0dXJl"
-DATABASE_PASSWORD = "fake-db-pass-word"
 MADE_KEY = "fake-made-http-key-0123456789abcdef"
-KNOWN = (PLEX_TOKEN, STASH_KEY, DATABASE_PASSWORD, MADE_KEY)
+KNOWN = (PLEX_TOKEN, STASH_KEY, MADE_KEY)
 """Secrets that the settings hold."""
 FOREIGN = (
     "zQ9foreignPlexToken1",
@@ -90,7 +89,6 @@ plex_libraries = ["Private library"]
 path_map = ["/data/{FOLDER} => /media/{FOLDER}"]
 only_tags = ["Confidential tag"]
 tag_rename = ["Confidential tag => Plain"]
-database_url = "postgresql://scenesync:{DATABASE_PASSWORD}@nas.example/state"
 """
 
 

@@ -16,8 +16,11 @@ from contextlib import closing
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
+from sqlalchemy import func, select
+
 from scenesync.app.backup.keeping import backup_folder, kept_in
 from scenesync.app.data_directory import database_file, queue_folder
+from scenesync.app.distributed.loading import engines
 from scenesync.app.opening import look_into_queue, read_state
 from scenesync.app.overview import read_overview
 from scenesync.app.running.health_check import look
@@ -31,6 +34,7 @@ from scenesync.stash.plugin_start import DAEMON_LOG
 from scenesync.store.attempts import AttemptStore
 from scenesync.store.journal import search_edits, search_runs
 from scenesync.store.outages import OutageStore
+from scenesync.store.tables import metadata
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -68,7 +72,7 @@ def gather(
         "health": lambda: look(settings).as_document(),
         "doctor": checks,
         "files": lambda: files_in(data_dir),
-        "state_store": lambda: database_facts(database_file(data_dir)),
+        "state_store": lambda: _state_facts(settings),
         "queue": lambda: database_facts(queue_folder(data_dir) / FILE_NAME),
         "backups": lambda: [
             {"name": each.path.name, "bytes": each.path.stat().st_size}
@@ -162,6 +166,21 @@ def database_facts(path: Path) -> Documents:
             "quick_check": _one(connection, "PRAGMA quick_check(1)"),
             "rows": {name: _one(connection, f'SELECT COUNT(*) FROM "{name}"') for name in tables},  # noqa: S608 - a name from sqlite_master
         }
+
+
+def _state_facts(settings: Settings) -> Documents:
+    if settings.database_url is None:
+        return database_facts(database_file(settings.data_dir))
+    found = engines().standing(settings.database_url.get_secret_value(), settings.database_schema)
+    database = read_state(settings)
+    if database is None:
+        return found.as_document()
+    with database, database.reading() as connection:
+        counts = {
+            name: connection.execute(select(func.count()).select_from(table)).scalar_one()
+            for name, table in metadata.tables.items()
+        }
+    return {**found.as_document(), "rows": counts}
 
 
 def _one(connection: sqlite3.Connection, question: str) -> object:

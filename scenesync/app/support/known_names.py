@@ -6,16 +6,21 @@ import json
 import re
 import sqlite3
 from contextlib import closing
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from sqlalchemy import text
+
 from scenesync.app.data_directory import database_file
+from scenesync.app.opening import read_state
+from scenesync.app.settings import SettingsError
 from scenesync.disk import reading
+from scenesync.store.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
     from scenesync.app.settings import Settings
 
@@ -39,28 +44,43 @@ _PLAIN_HOST: Final = r"localhost|[\d.]+|[\da-f:]+"
 def known_names(settings: Settings) -> Iterator[tuple[str, str]]:
     """Yield kind and name of all that is known; repeats are possible. What cannot be read is left out."""
     yield from _of_settings(settings)
+    if settings.database_url is not None:
+        yield from _of_shared_state(settings)
+        return
     path = database_file(settings.data_dir)
     if not path.is_file():
         return
     try:
-        yield from _of_state(path)
+        with closing(reading.connect(path, timeout_s=2.0)) as connection:
+            reading.begin(connection)
+            yield from _of_state(partial(_rows, connection))
     except sqlite3.Error:  # damaged: what it may have known is looked for by its form alone
         return
 
 
-def _of_state(path: Path) -> Iterator[tuple[str, str]]:
-    with closing(reading.connect(path, timeout_s=2.0)) as connection:
-        reading.begin(connection)
-        for title, file in _rows(connection, SCENES):
-            yield "title", title
-            yield from of_path(file)
-        for (file,) in _rows(connection, FILES):
-            yield from of_path(file)
-        for (title,) in _rows(connection, COLLECTIONS):
-            yield "text", title
-        for row in chain(_rows(connection, WRITTEN), _rows(connection, EDITED)):
-            for value in row:
-                yield from (("text", name) for name in _texts(value))
+def _of_shared_state(settings: Settings) -> Iterator[tuple[str, str]]:
+    try:
+        database = read_state(settings)
+        if database is None:
+            return
+        with database, database.reading() as connection:
+            streaming = connection.execution_options(stream_results=True)
+            yield from _of_state(lambda statement: (tuple(row) for row in streaming.execute(text(statement))))
+    except (StoreError, SettingsError):
+        return
+
+
+def _of_state(rows: Callable[[str], Iterator[tuple[str, ...]]]) -> Iterator[tuple[str, str]]:
+    for title, file in rows(SCENES):
+        yield "title", title
+        yield from of_path(file)
+    for (file,) in rows(FILES):
+        yield from of_path(file)
+    for (title,) in rows(COLLECTIONS):
+        yield "text", title
+    for row in chain(rows(WRITTEN), rows(EDITED)):
+        for value in row:
+            yield from (("text", name) for name in _texts(value))
 
 
 def _rows(connection: sqlite3.Connection, statement: str) -> Iterator[tuple[str, ...]]:

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+import zipfile
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ import psycopg
 import pytest
 
 from scenesync.app.cli import run_cli
+from scenesync.app.configuration.values import password_in
 from scenesync.app.distributed import loading
 from scenesync.app.doctor.checks import run_checks
 from scenesync.app.exit_codes import DONE, FAILED, LEFTOVERS, USAGE
@@ -23,12 +25,14 @@ from scenesync.domain.fields import Field
 from scenesync.domain.holds import Hold
 from scenesync.domain.job import scene_job
 from scenesync.domain.journal import JournalEntry
+from scenesync.domain.scene_state import SceneStanding, SceneState
 from scenesync.queue.embedded import EmbeddedQueue
 from scenesync.store.automatic_runs import AutomaticRunStore
 from scenesync.store.holds import HoldStore
 from scenesync.store.journal import JournalStore
 from scenesync.store.migrations import MIGRATIONS
 from scenesync.store.postgres import upgrade_shared
+from scenesync.store.scene_states import SceneStateStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +46,7 @@ LATEST = MIGRATIONS[-1].version
 
 @pytest.fixture
 def url(postgres: PrivatePostgres, request: pytest.FixtureRequest) -> str:
-    """An empty database."""
+    """An empty database, with a password in its address."""
     return postgres.new_database(request.node.name[:60])
 
 
@@ -58,6 +62,7 @@ def command(
         capsys.readouterr()
         status = run_cli([*arguments, "--json"])
         out = capsys.readouterr()
+        assert (password_in(url) or "none at all") not in out.out + out.err
         return status, json.loads(out.out) if out.out else out.err
 
     return run
@@ -140,6 +145,25 @@ def test_doctor_looks_at_the_database(url: str, command: Callable[..., tuple[int
     assert found[0].startswith("PostgreSQL 1")
     assert found[1:] == [f"state store version {LATEST}, queue complete"]
     assert url.rpartition("/")[2] in found[0]
+
+
+def test_the_support_bundle_holds_what_helps_and_no_password(
+    url: str, command: Callable[..., tuple[int, Any]], tmp_path: Path
+) -> None:
+    settings = load_settings().settings
+    with open_queue(settings) as queue, open_state(settings) as database:
+        queue.put_job(scene_job(1, time.time(), data={"title": "Harbour at dawn"}))
+        SceneStateStore(database).keep(
+            "s", [SceneStanding(1, SceneState.IN_SYNC, 1.0, "Harbour at dawn", "/d/quay.mp4")]
+        )
+    status, made = command("support-bundle", "--to", str(tmp_path / "bundle.zip"), "--offline")
+    assert status == DONE
+    with zipfile.ZipFile(made["file"]) as archive:
+        texts = {name: archive.read(name).decode() for name in archive.namelist()}
+    assert [name for name, text in texts.items() if (password_in(url) or "") in text or "Harbour at dawn" in text] == []
+    state = json.loads(texts["state_store.json"])
+    assert (state["state_version"], state["rows"]["scene_state"]) == (LATEST, 1)
+    assert len(json.loads(texts["waiting_jobs.json"])) == 1
 
 
 def test_a_server_that_is_away_is_told_without_the_password(
