@@ -79,6 +79,8 @@ class PlexConnection:
         self._is_outage = False
         """Whether the present time without Plex is one: a single call that failed is not yet."""
         self._is_told = False
+        self._is_refused = False
+        """Whether Plex answers and takes a person to go on, which is none whatever the circuit says."""
         self._answered_in_vain = False
         self._suspicions = 0
         self._suspicions_cleared = 0
@@ -125,7 +127,6 @@ class PlexConnection:
         """Return the session if work may flow, else probe when it is time to. Raises NeedsPerson."""
         circuit = self._breaker.state
         now = time.monotonic()
-        cause = ""
         with self._lock:
             suspected = self._suspicions != self._suspicions_cleared
             closed_by_others = circuit is CircuitState.CLOSED and self._circuit_seen is not CircuitState.CLOSED
@@ -133,13 +134,11 @@ class PlexConnection:
             if self._down_since is None:
                 if self._session is not None and not suspected and circuit is CircuitState.CLOSED:
                     return self._session
-                cause = self._lose(now, suspected=suspected, circuit=circuit)
+                self._lose(now, suspected=suspected)
             if closed_by_others:  # by a person, who does not want to wait for the next probe
                 self._probe_at = now
             too_early = now < self._probe_at
-        if cause:
-            log.warning("plex is not usable, jobs wait message=%s", cause)
-            self._health.plex_down(cause)
+        self._notice(circuit)
         if too_early:
             return None
         session = self._probe()
@@ -148,19 +147,27 @@ class PlexConnection:
             self._circuit_seen = circuit
         return session
 
-    def _lose(self, now: float, *, suspected: bool, circuit: CircuitState) -> str:
-        """Begin a time without Plex; return the cause if it is an outage already."""
+    def _lose(self, now: float, *, suspected: bool) -> None:
+        """Begin a time without Plex, which may turn out to be no outage."""
         self._down_since = now
         self._probe_interval_s = FIRST_PROBE_AFTER_S
-        # An open circuit at the very beginning is the outage that an earlier process has noted.
-        self._is_outage = circuit is not CircuitState.CLOSED
-        self._is_told = False
-        if self._session is None or suspected:
-            return ""
-        # Plex answers, but not usefully: give it a moment.
-        self._probe_at = now + self._probe_interval_s
-        self._is_outage = self._is_told = True
-        return str(self._last_error or "several requests in a row failed")
+        self._is_outage = self._is_told = self._is_refused = False
+        if self._session is not None and not suspected:
+            # Plex answers, but not usefully: give it a moment.
+            self._probe_at = now + self._probe_interval_s
+
+    def _notice(self, circuit: CircuitState) -> None:
+        """Tell of the outage that an open circuit means, also one that is over before the first probe fails."""
+        with self._lock:
+            if circuit is CircuitState.CLOSED or self._is_told or self._is_refused:
+                return
+            self._is_outage = True
+            if self._session is None:  # at the very beginning: an earlier process has noted it
+                return
+            self._is_told = True
+            cause = str(self._last_error or "several requests in a row failed")
+        log.warning("plex is not usable, jobs wait message=%s", cause)
+        self._health.plex_down(cause)
 
     def _probe(self) -> PlexSession | None:
         with self._lock:
@@ -172,6 +179,7 @@ class PlexConnection:
             self._breaker.record_failure()
             self._failed(error)
             return None
+        self._notice(self._breaker.state)
         # Where it answered the last time too, and then was of no use, the circuit moves only once it is of use: its
         # state is on the disk, and nothing is written while nothing changes.
         looks_first = self._answered_in_vain and self._breaker.state is CircuitState.OPEN
@@ -237,6 +245,7 @@ class PlexConnection:
         with self._lock:
             news = not self._is_told
             self._is_outage = self._is_told = True
+            self._is_refused = False
             self._last_error = error
         if news:
             log.warning("plex is not available, jobs wait error=%s message=%s", type(error).__name__, error)
@@ -248,6 +257,7 @@ class PlexConnection:
         with self._lock:
             was_outage = self._is_outage
             self._is_outage = self._is_told = False
+            self._is_refused = True
         if was_outage:
             self._health.plex_answers()
 

@@ -37,10 +37,12 @@ class Plex:
         self.probe_error: Exception | None = None
         self.look_error: Exception | None = None
         self.probes = self.looks = 0
+        self.during_probe: Callable[[], None] = lambda: None
         self.during_look: Callable[[], None] = lambda: None
 
     def identity(self) -> ServerIdentity:
         self.probes += 1
+        self.during_probe()
         if self.probe_error is not None:
             raise self.probe_error
         return IDENTITY
@@ -126,6 +128,13 @@ class PlexWorld:
             time.sleep(0.01)
 
 
+def fail_side_by_side(world: PlexWorld) -> None:
+    """Let as many jobs fail as it takes to open the circuit, before any probe does."""
+    for _ in range(5):
+        world.breaker.record_failure()
+        world.connection.suspect(DOWN)
+
+
 @pytest.fixture(autouse=True)
 def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (plex_connection, stash_connection):
@@ -169,14 +178,30 @@ class TestPlex:
         world = PlexWorld()
         world.connection.ready()
         world.plex.probe_error = DOWN
-        for _ in range(5):  # jobs side by side
-            world.breaker.record_failure()
-            world.connection.suspect(DOWN)
+        fail_side_by_side(world)
         world.connection.ready()
         assert world.health.told == ["plex up", "plex down: refused"]
         world.plex.probe_error = None
         assert world.ready_in_time() is not None
         assert world.health.told[2:] == ["plex up"]
+        assert world.recoveries == 1
+
+    def test_an_outage_that_opened_the_circuit_and_is_over_at_the_first_probe_is_told_too(self) -> None:
+        world = PlexWorld()
+        world.connection.ready()
+        world.plex.probe_error = None
+        fail_side_by_side(world)
+        assert world.connection.ready() is not None
+        assert world.health.told == ["plex up", "plex down: refused", "plex up"]
+        assert world.recoveries == 1
+
+    def test_an_outage_that_opens_the_circuit_while_plex_is_asked_is_told_too(self) -> None:
+        world = PlexWorld()
+        world.connection.ready()
+        world.connection.suspect(DOWN)
+        world.plex.during_probe = lambda: fail_side_by_side(world)
+        assert world.ready_in_time() is not None
+        assert world.health.told == ["plex up", "plex down: refused", "plex up"]
         assert world.recoveries == 1
 
     def test_a_suspicion_that_comes_up_during_the_probe_is_looked_into(self) -> None:
@@ -275,6 +300,9 @@ class TestPlex:
             world.ready_in_time()
         assert world.health.told[-1] == "plex answers"
         assert world.breaker.try_acquire() is not None
+        before = list(world.health.told)
+        world.connection.ready()  # the circuit is still half-open, and another makes the probe
+        assert world.health.told == before
 
     def test_a_bug_in_the_look_does_not_keep_the_probe(self) -> None:
         world = PlexWorld(threshold=1)
