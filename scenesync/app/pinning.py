@@ -10,8 +10,9 @@ from scenesync.domain.pins import scene_keys
 from scenesync.intake.selection import enqueue_ids
 from scenesync.queue.dead_letters import LetterFilter
 from scenesync.store.journal import JournalStore
+from scenesync.store.path_index import PathIndexStore
 from scenesync.store.pins import PinStore
-from scenesync.worker.finding.library_index import choose_libraries
+from scenesync.worker.finding.library_index import as_listed, choose_libraries
 from scenesync.worker.finding.locator import pins_to
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def pin_scene(installation: Installation, scene_id: int, rating_key: str) -> Pin
     pins = PinStore(installation.database, server_id)
     before = pins.of_files(scene_keys(scene.files))
     _require_free(pins, scene, item)
+    _make_known(installation, server_id, item)
     pins.put(pins_to(item, scene))
     _look_again(installation, scene_id, rating_key)
     left = [pin.rating_key for pin in before if pin.rating_key != rating_key]
@@ -99,6 +101,12 @@ def _item(installation: Installation, rating_key: str) -> Item:
         names = ", ".join(library.title for library in libraries)
         raise PinRefused(f"The Plex item {rating_key} is in none of the libraries that are kept in sync: {names}.")
     return item
+
+
+def _make_known(installation: Installation, server_id: str, item: Item) -> None:
+    """Hold the item as it was just read, lest the pin fail to work until the index is refreshed."""
+    new_names = PathIndexStore(installation.database, server_id).upsert_items([as_listed(item)])
+    installation.queue.wake_for_files(new_names)
 
 
 def _require_free(pins: PinStore, scene: Scene, item: Item) -> None:

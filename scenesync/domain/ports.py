@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from scenesync.domain.dead_letter import DeadLetter
     from scenesync.domain.diff import Edit
@@ -57,6 +57,10 @@ class JobQueue(Protocol):
 
     def maintain(self) -> None:
         """Keep what the queue stores small; asked for about once a minute."""
+        ...
+
+    def wake_for_files(self, file_keys: Iterable[str]) -> int:
+        """Make due at once the jobs that wait for a file of such a name (``paths.name_key``); return how many."""
         ...
 
     def next_due_at(self) -> float | None:

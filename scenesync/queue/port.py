@@ -132,10 +132,6 @@ class Queue(JobQueue, Protocol):
         """Return the claim under which this process holds ``job`` (by its ``pqid``), None if it does not."""
         ...
 
-    def wake_for_files(self, file_keys: Iterable[str]) -> int:
-        """Make due at once the jobs that wait for a file of such a name (``paths.name_key``); return how many."""
-        ...
-
     def find(self, job_key: str) -> FoundJobs:
         """Return what waits and what is in hand under ``job_key``."""
         ...

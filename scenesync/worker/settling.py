@@ -9,13 +9,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from scenesync.domain.errors import AttemptCut, LeaseLost
+from scenesync.domain.matching import Match
 from scenesync.domain.outcome import Outcome
+from scenesync.domain.paths import name_key
 from scenesync.plex.exceptions import PlexNotFound
 from scenesync.queue.errors import QueueDamaged, QueueError
 from scenesync.store.errors import StoreDamaged, StoreError
 from scenesync.worker.attempts import Running, describe, outcome_of
 from scenesync.worker.availability.disk_trouble import DiskTrouble
-from scenesync.worker.decision import Ack
+from scenesync.worker.decision import Ack, Retry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -87,14 +89,31 @@ class Settling:
                 self.broken = failure  # the job goes back at the end
         else:
             self._queue_trouble.over()
-            # One that went well and asked Plex for nothing says nothing about Plex.
-            if error is not None or not (job.is_fan_out or job.is_known):
-                self._gate.note(error, job.permit, began_at=job.started_monotonic or None)
-            self._holdings.remove(job.claim)
-            if job.is_fan_out:
-                _log_fan_out(job, decision, error)
-            else:
-                self._tell([describe(job, decision, error)])
+            self._settled(job, decision, error)
+
+    def _settled(self, job: Running, decision: Decision, error: Exception | None) -> None:
+        """Let go of a job that the queue has again, or has no more, and tell who has to know."""
+        # One that went well and asked Plex for nothing says nothing about Plex.
+        if error is not None or not (job.is_fan_out or job.is_known):
+            self._gate.note(error, job.permit, began_at=job.started_monotonic or None)
+        self._holdings.remove(job.claim)
+        if isinstance(error, PlexNotFound) and isinstance(decision, Retry):
+            self._wake_if_found_meanwhile(job, error)
+        if job.is_fan_out:
+            _log_fan_out(job, decision, error)
+        else:
+            self._tell([describe(job, decision, error)])
+
+    def _wake_if_found_meanwhile(self, job: Running, error: PlexNotFound) -> None:
+        """Wake a job whose file came after the attempt looked for it and before the job waited to be woken."""
+        # Where Plex took back what the index had answered, the index might answer the same again, and again.
+        if job.scene is None or not job.scene.files or error.facts.get("rule", "") is not None:
+            return
+        try:
+            if isinstance(job.session.scene_sync.match(job.scene), Match):
+                self._worker.jobs.wake_for_files([name_key(job.scene.files[0].path)])
+        except (QueueError, StoreError) as failure:
+            log.debug("job not woken, its time will come scene=%s: %s", job.scene.id, failure)
 
     def settle_done(self, jobs: Sequence[Running]) -> None:
         """End attempts at scenes that worked, all in one step."""

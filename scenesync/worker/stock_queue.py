@@ -16,7 +16,7 @@ from scenesync.domain.job import ClaimedJob, Job
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from scenesync.domain.dead_letter import DeadLetter
 
@@ -86,6 +86,10 @@ class StockQueue:
 
     def maintain(self) -> None:
         """Do nothing: a stock queue tidies when it is told to by its own methods."""
+
+    def wake_for_files(self, file_keys: Iterable[str]) -> int:  # noqa: ARG002 - the port's shape
+        """Wake nobody: nothing is known of a job until it is taken, and each turn takes all."""
+        return 0
 
     def next_due_at(self) -> float | None:
         """Return now if anything is there: a stock queue has no due times."""

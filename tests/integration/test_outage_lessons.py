@@ -20,6 +20,7 @@ from scenesync.domain.outcome import Outcome
 from scenesync.domain.paths import name_key
 from scenesync.plex.exceptions import PlexNotFound, PlexServerDown
 from scenesync.queue.dead_letters import DeadLetterStore
+from scenesync.queue.embedded import EmbeddedQueue
 from scenesync.queue.snapshot import read_snapshot
 from scenesync.simulators.stash.server import StashSimulator
 from scenesync.store.circuits import CircuitStore
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from scenesync.app.installation import Installation
+    from scenesync.domain.job import ClaimedJob
     from scenesync.simulators.plex.model import PlexItem
 
 pytestmark = pytest.mark.integration
@@ -234,7 +236,8 @@ class TestNotFoundIsNotRememberedForLong:
             thread = threading.Thread(target=loop.run, args=(stop,))
             thread.start()
             try:
-                enqueue(installation, scene_id)
+                # The delay is drawn from nothing up to a bound: by now up to ten minutes, or it may be over by itself.
+                installation.queue.put({**scene_job(scene_id, time.time()), "retry_count": 8})
                 eventually(lambda: len(attempts) == 1)
                 assert attempts[0].error_type == "PlexNotFound"
                 item = world.item(path, size)
@@ -245,6 +248,33 @@ class TestNotFoundIsNotRememberedForLong:
                 stop.set()
                 thread.join()
         assert titles(world, [item]) == ["Late"]
+
+    def test_a_file_that_comes_after_the_miss_and_before_the_waiting_is_not_waited_for(
+        self, world: SyncWorld, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        scene_id, path, size = world.scene(title="Just in time")
+        items: list[PlexItem] = []
+        requeue = EmbeddedQueue.requeue
+
+        def requeue_once_it_came(queue: EmbeddedQueue, claimed: ClaimedJob, job: dict[str, Any]) -> None:
+            if not items:
+                items.append(world.item(path, size))
+                loop.require_session().index.refresh()  # it wakes who waits for the file, and this job does not yet
+            requeue(queue, claimed, job)
+
+        monkeypatch.setattr(EmbeddedQueue, "requeue", requeue_once_it_came)
+        with world.installed() as installation:
+            stop = threading.Event()
+            loop = installation.work_loop(LoopLimits(refresh_index_every_s=3600))
+            thread = threading.Thread(target=loop.run, args=(stop,))
+            thread.start()
+            try:
+                installation.queue.put({**scene_job(scene_id, time.time()), "retry_count": 8})
+                eventually_within(lambda: bool(items) and idle(installation))
+            finally:
+                stop.set()
+                thread.join()
+        assert titles(world, items) == ["Just in time"]
 
     def test_threads_that_miss_side_by_side_ask_once_and_all_look_again(self, world: SyncWorld) -> None:
         with world.installed() as installation:

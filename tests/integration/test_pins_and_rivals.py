@@ -45,6 +45,23 @@ class TestPins:
         assert (attempt.outcome, attempt.rule, attempt.rating_keys) == (Outcome.SYNCED, "pin", (item.rating_key,))
         assert world.plex.item(item.rating_key).title == "Harbour"
 
+    def test_a_pin_works_at_once_for_an_item_that_came_after_the_last_look_at_plex(self, world: SyncWorld) -> None:
+        scene_id, _, _ = world.scene(title="Harbour")
+        waiting, path, size = world.scene("waits for its file", title="Lighthouse")
+        assert [attempt.outcome for attempt in world.drain(waiting)] == [Outcome.RETRY]
+        with world.installed() as installation:
+            session = world.session(installation)
+            items = [elsewhere(world, "other name"), world.item(path, size)]
+            for scene, item in zip((scene_id, waiting), items, strict=True):
+                pin_scene(installation, scene, item.rating_key)
+            found = installation.stash.scenes([scene_id])[scene_id]
+            match, _ = session.scene_sync._locator.locate(found)
+            assert (match.rule, match.rating_keys) == (Rule.PIN, (items[0].rating_key,))
+        attempts = world.drain()
+        assert {attempt.scene_id: attempt.outcome for attempt in attempts} == dict.fromkeys(
+            (scene_id, waiting), Outcome.SYNCED
+        )
+
     def test_a_pin_wins_over_the_exact_path(self, world: SyncWorld) -> None:
         scene_id, by_path = world.pair(title="Harbour")
         chosen = elsewhere(world, "other")

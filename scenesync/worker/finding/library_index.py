@@ -108,8 +108,8 @@ class LibraryIndex:
 
     def take_over(self, items: Iterable[Item]) -> frozenset[str]:
         """Hold some items as they were just read in full; return the name keys of their new and moved files."""
-        listed = [_listed(item) for item in items if item.library_key in self._library_keys]
-        new_names = self._store.upsert_items(listed) if listed else frozenset()
+        wanted = [as_listed(item) for item in items if item.library_key in self._library_keys]
+        new_names = self._store.upsert_items(wanted) if wanted else frozenset()
         if new_names and self._on_new_files is not None:
             self._on_new_files(new_names)
         return new_names
@@ -384,7 +384,7 @@ class _Listing:
         return page
 
 
-def _listed(item: Item) -> ListedItem:
+def as_listed(item: Item) -> ListedItem:
     """Return an item that was read for the index: without its time of change if the server does not tell its time.
 
     Then the latest time there is says how far ``_read_newest`` has read: one that came in ahead of the others would
