@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 import socket
+import ssl
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit, urlunsplit
 
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 from websockets.sync.client import connect
 
+from scenesync.network.tls_socket import TlsWrapping
+
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Mapping
 
     from websockets.sync.client import ClientConnection
@@ -53,7 +55,7 @@ def open_websocket(
         opened: ClientConnection = connect(
             urlunsplit((scheme, parts.netloc, prefix, "", "")) + path,
             sock=raw,
-            ssl=tls if is_secure else None,
+            ssl=_believing(tls) if is_secure else None,
             server_hostname=host if is_secure else None,
             additional_headers=dict(headers),
             user_agent_header=None,
@@ -72,6 +74,11 @@ def open_websocket(
         raise
     else:
         return opened
+
+
+def _believing(tls: ssl.SSLContext | None) -> ssl.SSLContext:
+    """Return what makes a TLS socket that threads may share, in the guise of what the library takes."""
+    return cast("ssl.SSLContext", TlsWrapping(tls or ssl.create_default_context()))
 
 
 def why_closed(error: Exception) -> str:

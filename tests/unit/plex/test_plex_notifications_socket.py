@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import ssl
+import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from scenesync.plex.announcements import ItemAnnounced
 from scenesync.plex.exceptions import PlexServerDown, PlexTemporaryError, PlexUnauthorized
 from scenesync.plex.http import identity_headers
 from scenesync.plex.notifications import PlexNotifications
-from scenesync.simulators.http_server import Answer, HttpServer, Request, Response
+from scenesync.simulators.http_server import Answer, Hang, HttpServer, Request, Response
 from scenesync.simulators.plex.server import PlexSimulator
 
 if TYPE_CHECKING:
@@ -164,6 +165,26 @@ def named(tmp_path_factory: pytest.TempPathFactory) -> Secure:
 def test_a_private_authority_is_believed_when_it_is_named(named: Secure) -> None:
     with opened(named, ca_file=named.ca_file) as stream:
         assert stream.next(0.01) == ()
+
+
+def test_a_plex_behind_tls_that_never_answers_is_given_up_in_time(named: Secure) -> None:
+    async def silent(_request: Request) -> Answer:
+        return Hang(60.0)
+
+    failures: list[PlexServerDown] = []
+
+    def try_to_open(url: str) -> None:
+        tls = tls_context(named.ca_file, verify=True, name="plex_ca_file")
+        with pytest.raises(PlexServerDown) as failure, notifications(url, tls=tls).open():
+            pass
+        failures.append(failure.value)
+
+    with HttpServer(silent, tls=named.tls) as server:
+        thread = threading.Thread(target=try_to_open, args=(server.url,), daemon=True)
+        thread.start()
+        thread.join(15)
+        assert not thread.is_alive()
+    assert [str(failure) for failure in failures] == ["Plex's notifications: no answer in time"]
 
 
 def test_an_unknown_authority_is_not_and_the_cure_is_told(named: Secure) -> None:
