@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from scenesync.app.installation import Installation
     from scenesync.simulators.plex.model import PlexItem
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.no_cover]
 
 
 def spread(world: SyncWorld, change: EntityChange, **settings: Any) -> list[int]:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from scenesync.domain.job import ClaimedJob
     from scenesync.simulators.plex.model import PlexItem
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.no_cover]
 
 STASH_KEY = "fake-stash-api-key"
 

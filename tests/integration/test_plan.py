@@ -15,7 +15,7 @@ from scenesync.simulators.sample_world import build_world, png
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.no_cover]
 
 STEM_OF_WRITE = {"poster": "thumb"}
 

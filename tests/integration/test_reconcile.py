@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from scenesync.domain.item import Item
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.no_cover]
 
 Command = Any
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from scenesync.app.installation import Installation
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.no_cover]
 
 PATIENCE_S = 60.0
 PACED = "the rate of jobs grows"

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from scenesync.simulators.plex.model import PlexItem
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.no_cover]
 
 TEXT_ONLY = {"sync_poster": False, "sync_background": False}
 

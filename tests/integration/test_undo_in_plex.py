@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from scenesync.simulators.plex.model import PlexItem
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.no_cover]
 
 SERVERS_OWN = {"lastRatedAt"}
 """When the server was told, which it keeps count of itself; ``updatedAt`` and the pictures' times are no scalars."""

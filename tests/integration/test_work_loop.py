@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from scenesync.app.installation import Installation
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.no_cover]
 
 
 def enqueue(installation: Installation, *scene_ids: int) -> None:

@@ -12,7 +12,7 @@ from scenesync.domain.outcome import Outcome
 if TYPE_CHECKING:
     from sync_world import SyncWorld
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.no_cover]
 
 ODD_NAMES = (
     *("Comedy, Drama", "Rock & Roll", 'The "Pier"', "100 %", "It's live", "A%20B", "C# minor", "Feature+", "a=b"),
