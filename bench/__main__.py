@@ -1,15 +1,17 @@
-"""Run the benchmarks: ``python -m bench [--quick] [--strict] [--details] [--out FOLDER] [NAME…]``."""
+"""Run the benchmarks: ``python -m bench [--quick | --huge] [--strict] [--details] [--out FOLDER] [NAME…]``."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bench import (
     ceilings,
+    fleet,
     frame,
     growth,
     hook,
@@ -50,6 +52,7 @@ BENCHMARKS: Final = (
     web_pages.BENCHMARK,
     long_run.BENCHMARK,
     kills.BENCHMARK,
+    fleet.BENCHMARK,
 )
 RESULTS: Final = Path(__file__).resolve().parent / "results"
 _FAILED, _MISSED = 1, 3
@@ -62,7 +65,8 @@ def main(arguments: Sequence[str] | None = None, benchmarks: Sequence[Benchmark]
         prog="python -m bench",
         description="Measure SceneSync on this machine. Ends with 1 if a benchmark could not run.",
     )
-    parser.add_argument("--quick", action="store_true", help="smaller sizes, under a minute in all")
+    parser.add_argument("--quick", action="store_true", help="smaller sizes, in about a minute")
+    parser.add_argument("--huge", action="store_true", help="sizes that take minutes, of those that have them (fleet)")
     parser.add_argument("--strict", action="store_true", help="end with 3 if a target is missed")
     parser.add_argument("--details", action="store_true", help="also print figures without target and rival")
     parser.add_argument(
@@ -77,7 +81,9 @@ def main(arguments: Sequence[str] | None = None, benchmarks: Sequence[Benchmark]
     if unknown:
         parser.error(f"no benchmark is called {', '.join(unknown)}; there are: {', '.join(by_name)}")
 
-    chosen = [by_name[name] for name in options.names or by_name]
+    if options.huge:
+        by_name = {name: replace(each, full=each.huge) for name, each in by_name.items() if each.huge is not None}
+    chosen = [by_name[name] for name in options.names or by_name if name in by_name]
     if any(benchmark.against_servers for benchmark in chosen) and ceilings.BENCHMARK not in chosen:
         chosen.insert(0, ceilings.BENCHMARK)
     where = report.surroundings(quick=options.quick)
@@ -87,7 +93,9 @@ def main(arguments: Sequence[str] | None = None, benchmarks: Sequence[Benchmark]
     print(report.as_table(report.rows_of(measured, details=options.details)))
     print(measured.summary())
     print(measured.times())
-    folder = options.out or RESULTS / ("part" if options.names else "quick" if options.quick else "")
+    folder = options.out or RESULTS / (
+        "huge" if options.huge else "part" if options.names else "quick" if options.quick else ""
+    )
     _write(measured, folder)
     print(f"written to {folder}")
     if any(result.error for result in results):

@@ -93,7 +93,7 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """A benchmark in its long and its quick form; both get an empty folder to work in.
+    """A benchmark in its long and its quick form, and perhaps a huge one; each gets an empty folder to work in.
 
     What it measures ``against_servers`` that are simulated cannot be faster than these. Neighbours of the same
     ``group`` run in one process, one after the other, and share their libraries (``bench.served_libraries``).
@@ -104,6 +104,7 @@ class Benchmark:
     quick: Callable[[Path], Sequence[Figure | Curve]]
     against_servers: bool = False
     group: str = ""
+    huge: Callable[[Path], Sequence[Figure | Curve]] | None = None
 
 
 def at_most(limit: float) -> Target:

@@ -77,6 +77,11 @@ class PrivatePostgres:
         """Return the address of a database, by way of ``port`` if another one than the server's leads to it."""
         return f"postgresql://{USER}:{self._password}@{_HOST}:{port or self.port}/{database}"
 
+    @property
+    def pid(self) -> int:
+        """The process that the server's other ones are children of; 0 while it is stopped."""
+        return 0 if self._process is None else self._process.pid
+
     def make(self) -> None:
         """Make the cluster. Raises NoPostgresHere."""
         password = self._folder / "password"

@@ -8,6 +8,7 @@ import pytest
 
 from bench import (
     ceilings,
+    fleet,
     growth,
     hook,
     index,
@@ -25,6 +26,7 @@ from bench.figures import Curve, Figure, at_most, interleaved, paired_ratio
 from bench.queue_rivals import Content
 from bench.request_kinds import RequestCounts, count_requests
 from scenesync.simulators.plex.records import RequestRecord
+from scenesync.simulators.postgres import NoPostgresHere
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -96,6 +98,25 @@ def test_the_product_and_the_bare_loop_are_measured_against_the_same_servers(tmp
     assert product.beside is not None
     assert product.beside.ratio == pytest.approx(product.value / product.beside.value)
     assert "simulated Plex without latency" in values
+
+
+@pytest.mark.integration
+def test_a_fleet_on_postgresql_is_measured_beside_the_embedded_queue(tmp_path: Path) -> None:
+    sizes = fleet.Sizes((2,), 0.3, (500,), block=10, rounds=1, puts=5, bulk=50, latency_s=0.002, scenes=10)
+    try:
+        figures = by_name(fleet.run(sizes, tmp_path))
+    except NoPostgresHere as why:
+        pytest.skip(str(why))
+
+    assert all(figure.value > 0 for name, figure in figures.items() if "processor time" not in name)
+    two = figures["PostgreSQL: 2 workers at 2 ms per request"]
+    assert two.beside is not None
+    assert two.beside.value == pytest.approx(2 / 0.002)
+    assert two.beside.ratio == pytest.approx(two.value / two.beside.value)
+    assert {name.rpartition(" beside ")[2].split(":")[0] for name in figures if " beside " in name} == {
+        "500 waiting",
+        "500 asleep",
+    }
 
 
 @pytest.mark.integration

@@ -1,0 +1,191 @@
+"""Many workers on one PostgreSQL: what their number brings, and what a claim costs whatever else lies in the queue.
+
+Beside the embedded queue in the same run, both on the same disk, both with all synced that they promise.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import statistics
+import time
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from bench.figures import Benchmark, Beside, Figure, at_least, at_most, interleaved, paired_ratio
+from bench.fleet_workers import Task, Workers, fill, open_queue, prepare, spent_s, work
+from bench.simulated_servers import ServerProcess
+from scenesync.domain.job import scene_job
+from scenesync.queue.records import PRIORITY_PERSON
+from scenesync.simulators.postgres import private_postgres
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from scenesync.queue.port import Queue
+
+_POSTGRES, _EMBEDDED = "PostgreSQL", "embedded"
+_OF_THE_IDEAL: Final = at_least(0.85)
+_WHATEVER_ELSE: Final = at_most(1.3)
+_ALONE: Final = "an empty queue"
+_LOOP: Final = 16
+"""Jobs that the worker's loop claims at once, by default."""
+_MORE_THAN_PER_S: Final = {_POSTGRES: 3_000, _EMBEDDED: 15_000}
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """``fleets`` of so many worker processes, each for ``seconds``; ``rounds`` of ``block`` claims at each depth.
+
+    ``puts`` jobs are put one by one, ``bulk`` in one call.
+    """
+
+    fleets: tuple[int, ...]
+    seconds: float
+    depths: tuple[int, ...]
+    block: int
+    rounds: int
+    puts: int
+    bulk: int
+    latency_s: float = 0.05
+    scenes: int = 500
+
+
+def run(sizes: Sizes, folder: Path) -> list[Figure]:
+    """Return the rates of every fleet, of claims at every depth, and of puts. Raises NoPostgresHere."""
+    with private_postgres(durable=True) as postgres:
+        queues = {_POSTGRES: prepare(postgres.new_database("fleet")), _EMBEDDED: str(folder / "fleet")}
+        crowds = {_ALONE: prepare(postgres.new_database("alone"))}
+        for depth in sizes.depths:
+            for state in ("waiting", "asleep"):
+                where = crowds[f"{depth:,} {state}"] = prepare(postgres.new_database(f"{state}_{depth}"))
+                fill(where, depth, asleep=state == "asleep")
+        return [
+            *_fleets(sizes, queues),
+            *_claims(sizes, postgres.pid, {**crowds, _EMBEDDED: str(folder / "alone")}),
+            *_puts(sizes, {_POSTGRES: prepare(postgres.new_database("puts")), _EMBEDDED: str(folder / "puts")}),
+        ]
+
+
+# -- more workers
+
+
+def _fleets(sizes: Sizes, queues: Mapping[str, str]) -> Iterator[Figure]:
+    most = max(sizes.fleets)
+    with ServerProcess("plex") as plex, Workers(most) as workers:
+        there = plex.begin(sizes.scenes, latency_s=sizes.latency_s)
+        for count in sizes.fleets:
+            for engine, where in queues.items():
+                _put(where, round(count * sizes.seconds / sizes.latency_s) + count * _LOOP)
+                rate = workers.rate(Task(where, sizes.seconds, _LOOP, there), count)
+                yield _beside_the_ideal(engine, count, rate, sizes.latency_s)
+        for engine, where in queues.items():
+            _put(where, round(sizes.seconds * _MORE_THAN_PER_S[engine]))
+            rate = workers.rate(Task(where, sizes.seconds, _LOOP), most)
+            yield Figure(f"{engine}: {most} processes that only claim and complete", rate, "jobs/s")
+
+
+def _put(where: str, jobs: int) -> None:
+    with contextlib.closing(open_queue(where)) as queue:
+        queue.put_many(scene_job(number, time.time()) for number in range(1, jobs + 1))
+
+
+def _beside_the_ideal(engine: str, count: int, rate: float, latency_s: float) -> Figure:
+    ideal = count / latency_s
+    many = "1 worker" if count == 1 else f"{count} workers"
+    return Figure(
+        f"{engine}: {many} at {latency_s * 1000:g} ms per request",
+        rate,
+        "scenes/s",
+        _OF_THE_IDEAL,
+        Beside("scenes/s: workers / latency", ideal, rate / ideal),
+        headline=f"{count} worker processes on one PostgreSQL" if engine == _POSTGRES and count > 1 else "",
+    )
+
+
+# -- more jobs
+
+
+def _claims(sizes: Sizes, postgres_pid: int, wheres: Mapping[str, str]) -> Iterator[Figure]:
+    """Measure claim and completion one by one: what a batch shares it would hide."""
+    spent_ms: dict[str, list[float]] = {name: [] for name in wheres}
+
+    def rate(name: str) -> float:
+        before, started = spent_s(postgres_pid), time.monotonic()
+        _work_off(queues[name], sizes.block)
+        took_s = time.monotonic() - started
+        spent_ms[name].append((spent_s(postgres_pid) - before) * 1000 / sizes.block)
+        return sizes.block / took_s
+
+    with contextlib.ExitStack() as stack:
+        queues = {name: stack.enter_context(contextlib.closing(open_queue(where))) for name, where in wheres.items()}
+        for queue in queues.values():
+            jobs = (scene_job(number, time.time()) for number in range(sizes.block * (sizes.rounds + 1)))
+            queue.put_many(jobs, PRIORITY_PERSON)
+            _work_off(queue, sizes.block)  # connections, plans
+        rates = interleaved(sizes.rounds, {name: partial(rate, name) for name in queues})
+    alone, embedded = statistics.median(rates[_ALONE]), statistics.median(rates[_EMBEDDED])
+    beside = Beside("embedded queue", embedded, paired_ratio(rates[_ALONE], rates[_EMBEDDED]))
+    yield Figure("PostgreSQL: claim + complete", alone, "jobs/s", beside=beside)
+    yield Figure("PostgreSQL: claim + complete: its processor time", statistics.median(spent_ms[_ALONE]), "ms/job")
+    for crowd in [name for name in rates if name not in {_ALONE, _EMBEDDED}]:
+        yield _beside_an_empty_queue(crowd, "jobs/s", rates[crowd], rates[_ALONE])
+        yield _beside_an_empty_queue(crowd, "ms/job", spent_ms[crowd], spent_ms[_ALONE])
+
+
+def _beside_an_empty_queue(crowd: str, unit: str, found: Sequence[float], alone: Sequence[float]) -> Figure:
+    """Judge by the processor time: how long a commit takes is for the disk and its other users to say."""
+    case, beside = f"PostgreSQL: claim + complete beside {crowd}", partial(Beside, _ALONE, statistics.median(alone))
+    if unit == "jobs/s":
+        return Figure(case, statistics.median(found), unit, beside=beside(paired_ratio(found, alone)))
+    return Figure(
+        f"{case}: its processor time",
+        statistics.median(found),
+        unit,
+        _WHATEVER_ELSE,
+        beside(paired_ratio(found, alone)),
+        headline=f"processor time of a claim and completion on PostgreSQL beside {crowd}",
+    )
+
+
+def _work_off(queue: Queue, block: int) -> None:
+    done = work(queue, 1, lambda done: done < block)
+    if done != block:
+        raise RuntimeError(f"Of {block} due jobs {done} were found.")
+
+
+# -- in
+
+
+def _puts(sizes: Sizes, wheres: Mapping[str, str]) -> Iterator[Figure]:
+    rates: dict[str, list[tuple[float, float]]] = {name: [] for name in wheres}
+    for name, where in wheres.items():
+        with contextlib.closing(open_queue(where)) as queue:
+            rates[name].append(_put_rates(queue, sizes))
+    [(one, many)], [(their_one, their_many)] = rates[_POSTGRES], rates[_EMBEDDED]
+    yield Figure("PostgreSQL: put one by one", one, "jobs/s", beside=Beside(_EMBEDDED, their_one, one / their_one))
+    yield Figure(
+        f"PostgreSQL: put {sizes.bulk:,} in one call",
+        many,
+        "jobs/s",
+        beside=Beside(_EMBEDDED, their_many, many / their_many),
+    )
+
+
+def _put_rates(queue: Queue, sizes: Sizes) -> tuple[float, float]:
+    started = time.monotonic()
+    for number in range(sizes.puts):
+        queue.put_job(scene_job(number, time.time()))
+    between = time.monotonic()
+    queue.put_many(scene_job(sizes.puts + number, time.time()) for number in range(sizes.bulk))
+    return sizes.puts / (between - started), sizes.bulk / (time.monotonic() - between)
+
+
+BENCHMARK: Final = Benchmark(
+    "fleet",
+    full=partial(run, Sizes((1, 2, 4), 2.0, (100_000,), block=200, rounds=3, puts=200, bulk=10_000)),
+    quick=partial(run, Sizes((1, 4), 1.0, (10_000,), block=60, rounds=1, puts=60, bulk=1_000)),
+    huge=partial(run, Sizes((1, 2, 4), 8.0, (100_000, 1_000_000), block=400, rounds=5, puts=1_000, bulk=100_000)),
+    against_servers=True,
+)
