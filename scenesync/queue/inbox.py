@@ -102,29 +102,6 @@ _BUILD = """
         'data', json_patch('{}', json_object('path', ?3, 'title', substr(?4, 1, 500))),
         'enqueued_at', json(?5), 'job_key', 'scene_' || ?1)"""
 _FIND = "SELECT _id FROM ack_queue_default WHERE job_key = ?1 AND status < 2 ORDER BY _id DESC LIMIT 1"
-# The same rules as merging.merge() for an event of a person: newest content, earliest time, no retry state, no word on
-# a deletion that is told now, every source of a merge. The time goes in as JSON text: json_set would cut a float.
-_MERGE = """
-    UPDATE ack_queue_default
-    SET data = CAST(json_remove(
-            json_set(
-                CASE WHEN json_type(CAST(data AS TEXT), '$.enqueued_at') IN ('integer', 'real')
-                      AND json_extract(CAST(data AS TEXT), '$.enqueued_at') <= ?3
-                     THEN CAST(data AS TEXT)
-                     ELSE json_set(CAST(data AS TEXT), '$.enqueued_at', json(?4)) END,
-                '$.scene_id', json_extract(?1, '$.scene_id'),
-                '$.update_type', json_extract(?1, '$.update_type'),
-                '$.data', json(CASE
-                    WHEN json_type(CAST(data AS TEXT), '$.data.sources') = 'array'
-                    THEN json_set(json_extract(?1, '$.data'), '$.sources', json((
-                        SELECT json_group_array(value) FROM (
-                            SELECT value FROM json_each(CAST(data AS TEXT), '$.data.sources')
-                            UNION SELECT value FROM json_each(?1, '$.data.sources')))))
-                    ELSE json_extract(?1, '$.data') END)),
-            '$.retry_count', '$.next_retry_at', '$.last_error_type',
-            CASE WHEN json_extract(?1, '$.update_type') = 'destroy' THEN '$.decided' ELSE '$.retry_count' END) AS BLOB),
-        priority = MIN(priority, ?5), event_at = ?3
-    WHERE _id = ?2"""
 # With what stands in columns of its own, or a trigger would look it up in `data` and change two indexes once more.
 _INSERT = """
     INSERT INTO ack_queue_default (data, timestamp, status, priority, event_at, job_key, due_at)
@@ -281,9 +258,28 @@ def _should_start_daemon(data_dir: str, autostart: "str | None") -> bool:
 
 def _daemon_runs(data_dir: str) -> bool:
     """Return whether anybody works. Raises OSError if that cannot be told."""
-    from scenesync.queue import file_lock  # noqa: PLC0415 (not if the settings say that none is to be started)
+    lock = f"{data_dir}/{DAEMON_LOCK}"
+    if sys.platform == "linux" and _is_marked(lock):
+        return True
+    from scenesync.queue import file_lock  # noqa: PLC0415 (its module of Python costs as much as our own together)
 
-    return file_lock.held_elsewhere(f"{data_dir}/{DAEMON_LOCK}")
+    return file_lock.held_elsewhere(lock)
+
+
+def _is_marked(lock: str) -> bool:
+    """Return whether the kernel shows a mark of another process on the file (``owner_lock``); none says nothing."""
+    try:
+        file = system.open(lock, system.O_RDONLY | system.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        system.lockf(file, system.F_TEST, 0)
+    except OSError as error:
+        return isinstance(error, (BlockingIOError, PermissionError))
+    else:
+        return False
+    finally:
+        system.close(file)
 
 
 def _log(level: str, text: str) -> None:
@@ -337,7 +333,9 @@ def _enqueue(path: str, job: str, job_key: str, priority: int) -> bool:
             if waiting is None:
                 connection.execute(_INSERT, (job, now, priority, job_key))
             else:
-                connection.execute(_MERGE, (job, waiting[0], now, repr(now), priority))
+                from scenesync.queue.inbox_merge import MERGE  # noqa: PLC0415 (only now needed)
+
+                connection.execute(MERGE, (job, waiting[0], now, repr(now), priority))
             connection.execute("COMMIT")
             if log is not None:
                 _sync(log)

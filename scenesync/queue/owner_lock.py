@@ -5,7 +5,9 @@
 
 from __future__ import annotations  # Stash may bring a Python older than ours
 
+import contextlib
 import os
+import sys
 import time
 
 from scenesync.disk.ownership import hand_over
@@ -62,9 +64,21 @@ class KernelLock:
         if try_lock(fd, shared=False) and _is_still_at(fd, self.path):
             self._fd = fd
             hand_over(self.path)
+            _mark(fd)
             return True
         os.close(fd)
         return False
+
+
+def _mark(fd: int) -> None:
+    """Show by a lock of the other kind, if that can be had, that the file is locked: the hook asks for it first.
+
+    It is found out without loading a module, and goes with the process as well. But it also goes as soon as this
+    process closes the file anywhere else, so nobody relies on its absence.
+    """
+    if sys.platform == "linux":  # elsewhere the two kinds get into each other's way
+        with contextlib.suppress(OSError):
+            os.lockf(fd, os.F_TLOCK, 0)
 
 
 def _is_still_at(fd: int, path: str) -> bool:

@@ -2,7 +2,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from scenesync.queue import owner_lock
+import pytest
+
+from scenesync.queue import inbox, owner_lock
 from scenesync.queue.file_lock import held_elsewhere
 from scenesync.queue.owner_lock import KernelLock
 
@@ -55,6 +57,43 @@ def test_lock_ends_with_its_process_however_that_ends(tmp_path: Path) -> None:
         child.kill()
         child.communicate()
     assert not held_elsewhere(path)
+
+
+HOLD = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from scenesync.queue.file_lock import held_elsewhere
+from scenesync.queue.owner_lock import KernelLock
+lock = KernelLock(sys.argv[2])
+print(lock.acquire(), flush=True)
+sys.stdin.readline()
+print(held_elsewhere(sys.argv[2]), flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there a lock is marked")
+def test_hook_sees_the_mark_of_a_lock_and_does_without_it(tmp_path: Path) -> None:
+    lock = tmp_path / inbox.DAEMON_LOCK
+    assert not inbox._daemon_runs(str(tmp_path))
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(ROOT), str(lock)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        try:
+            assert child.stdout.readline() == "True\n"
+            assert inbox._is_marked(str(lock))
+            assert inbox._daemon_runs(str(tmp_path))
+
+            child.stdin.write("ask for your own lock\n")
+            child.stdin.flush()
+            assert child.stdout.readline() == "True\n"
+            assert not inbox._is_marked(str(lock)), "whoever closes the file loses the mark"
+            assert inbox._daemon_runs(str(tmp_path)), "but not the lock"
+        finally:
+            child.kill()
+    assert not inbox._daemon_runs(str(tmp_path))
 
 
 def test_name_that_is_no_owner_never_becomes_a_path(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ import pytest
 from scenesync.queue import awaited_files, listing, transitions
 from scenesync.queue.dead_letters import GROUPS, LetterFilter, condition, values_of
 from scenesync.queue.embedded import EmbeddedQueue
-from scenesync.queue.inbox import _FIND, _INSERT, _MERGE
+from scenesync.queue.inbox import _FIND, _INSERT
+from scenesync.queue.inbox_merge import MERGE
 
 MakeJob = Callable[..., dict[str, object]]
 RunSql = Callable[..., list[tuple[object, ...]]]
@@ -29,7 +30,7 @@ STATEMENTS = {
     "find": (listing.UNDER_KEY, ("k",)),
     "list a page": (listing.PENDING, (10, 5)),
     "hook finds": (_FIND, ("k",)),
-    "hook merges": (_MERGE, ("{}", 1, 1.0, "1.0", 0)),
+    "hook merges": (MERGE, ("{}", 1, 1.0, "1.0", 0)),
     "hook inserts": (_INSERT, ("{}", 1.0, 0, "k")),
 }
 
