@@ -8,7 +8,6 @@ import secrets
 import threading
 import time
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from scenesync.app.clients import (
@@ -23,12 +22,12 @@ from scenesync.app.collection_parts import keepers_of_collections
 from scenesync.app.configuration.fields import conflict_policies, enabled_fields, field_rules, photo_policy
 from scenesync.app.data_directory import PLANS_FOLDER, make_data_dir
 from scenesync.app.doctor.photo_settings import photo_address, why_photos_cannot_work
+from scenesync.app.fleet.sharing import shared_breaker, shared_pacing
 from scenesync.app.opening import open_state, queue_at
 from scenesync.app.running.guarded_runs import GoneScenes, GuardedScenes, PolledScenes
 from scenesync.app.running.stash_looks import StashLooks
 from scenesync.app.settings import participation, require_plex
 from scenesync.domain.blast_radius import BlastLimits
-from scenesync.domain.circuit import LIMITS_WHILE_PROBED
 from scenesync.domain.departure import OnDestroy
 from scenesync.domain.job import scene_job
 from scenesync.domain.proven import settings_mark
@@ -43,7 +42,6 @@ from scenesync.stash.queries import Extras
 from scenesync.store.attempts import AttemptStore
 from scenesync.store.automatic_runs import AutomaticRunStore
 from scenesync.store.baselines import BaselineStore
-from scenesync.store.circuits import CircuitStore
 from scenesync.store.holds import HoldStore
 from scenesync.store.journal import JournalStore
 from scenesync.store.memory import Memory
@@ -59,12 +57,9 @@ from scenesync.store.traces import TraceStore
 from scenesync.worker.artwork.images import ImageSync
 from scenesync.worker.artwork.photos import PhotoSettings, PhotoSync
 from scenesync.worker.availability.gate import Gate
-from scenesync.worker.availability.health import PLEX, STASH, HealthRecorder, log_circuit_change
-from scenesync.worker.availability.pacing import Pacing
+from scenesync.worker.availability.health import PLEX, STASH, HealthRecorder
 from scenesync.worker.availability.plex_connection import PlexConnection, PlexSession
-from scenesync.worker.availability.shared_circuit import SharedCircuit
 from scenesync.worker.availability.stash_connection import StashConnection
-from scenesync.worker.circuit_breaker import CircuitBreaker
 from scenesync.worker.collections.upkeep import NoJournal
 from scenesync.worker.departures import Departures
 from scenesync.worker.fan_out_steps import SceneMemory
@@ -300,7 +295,8 @@ class Installation:
         """Return the loop that works the queue off; ``unreachable_for_s`` is as in ``Gate``, the rest in the loop."""
         pauses = PauseStore(self.database)
         health = HealthRecorder(self.services, self.outages, pauses, self.queue)
-        breaker = self._breaker(PLEX)
+        fleet = self.queue.fleet
+        breaker = shared_breaker(self.database, fleet, PLEX)
         worker = SyncWorker(
             self.queue,
             self.dead_letters,
@@ -311,11 +307,13 @@ class Installation:
             skip_not_found=self.settings.skip_not_found,
             attempts_of=lambda scene_id: self.attempts.latest(scene_id, ATTEMPTS_IN_A_LETTER),
         )
-        pacing = self._pacing()
+        pacing = shared_pacing(self.outages, fleet, self.settings.recovery_ramp)
         connection = PlexConnection(self.plex, breaker, self.session, health=health, on_recovery=pacing.outage_ended)
         # The smallest question that is answered only by a Stash whose database works.
         stash = StashConnection(
-            self._breaker(STASH, failure_threshold=1), lambda: self.stash.scene_ids_after(0, 1), health=health
+            shared_breaker(self.database, fleet, STASH, failure_threshold=1),
+            lambda: self.stash.scene_ids_after(0, 1),
+            health=health,
         )
         if any(pause.service == STASH for pause in pauses.read()):
             stash.doubt()
@@ -345,6 +343,7 @@ class Installation:
             memory=SceneMemory(traces, showing),
             on_turn=on_turn,
             bulk_waits=bulk_waits,
+            keeps_collections=lambda: not fleet.somebody_else_leads(),
             computing=self.computing,
         )
         self.plex.compute_with(self.computing)
@@ -379,27 +378,6 @@ class Installation:
             self.queue.departing_scenes,
             limits=blast_limits(self.settings),
             plans=self.settings.data_dir / PLANS_FOLDER,
-        )
-
-    def _pacing(self) -> Pacing:
-        """Return the pace of jobs, still slow if an earlier process or round saw an outage end a moment ago."""
-        now, ramp_s = time.time(), self.settings.recovery_ramp
-        pacing = Pacing(ramp_s, sharers=self.queue.fleet.size)
-        ended = [outage.ended_at for outage in self.outages.of_service(PLEX, since=now - ramp_s) if outage.ended_at]
-        if ended:
-            pacing.outage_ended(now - max(ended))
-        return pacing
-
-    def _breaker(self, service: str, *, failure_threshold: int = 5) -> CircuitBreaker:
-        """Return the circuit breaker of a service as its state was left, in agreement with every other process."""
-        fleet = self.queue.fleet
-        return CircuitBreaker(
-            failure_threshold,
-            LIMITS_WHILE_PROBED.recovery_timeout_s,
-            keeper=SharedCircuit(CircuitStore(self.database, service)),
-            me=lambda: fleet.me,
-            lives=fleet.lives,
-            on_change=partial(log_circuit_change, service),
         )
 
 

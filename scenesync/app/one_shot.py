@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from scenesync.app.data_directory import make_data_dir, worker_lock
 from scenesync.app.exit_codes import DONE, LEFTOVERS
+from scenesync.app.fleet.forwarding import forwarding
 from scenesync.app.installation import open_installation
 from scenesync.app.opening import queue_figures, read_state
 from scenesync.app.patience import UNREACHABLE_FOR_S
@@ -134,6 +135,7 @@ def work_off(
         with (
             open_installation(settings, stash=stash, repairs=True) as installation,
             stopping_on_signals() as stop,
+            forwarding(settings, installation.queue, stop, begins=True),
             view as shown,
             ProgressWatch(shown, lambda: (tally.done(), _left(queue_figures(settings)))),
         ):

@@ -77,7 +77,8 @@ class WorkLoop:
     ``observers`` are told of every attempt at a scene, from the thread that made it. ``memory`` hears of every scene
     before it is synced. Without ``fan_out`` such jobs are none that this loop knows. ``on_turn`` is called again and
     again as long as the loop turns, be it busy, idle or waiting for a server. ``history`` gets attempts that ended
-    together in one piece. While ``bulk_waits`` only what a person saved is begun. ``computing`` is what a thread holds
+    together in one piece. While ``bulk_waits`` only what a person saved is begun. Collections are tidied by who
+    ``keeps_collections``. ``computing`` is what a thread holds
     while it computes for many scenes, shared with who does so elsewhere (None: nobody).
     """
 
@@ -94,8 +95,10 @@ class WorkLoop:
         on_turn: Callable[[], None] | None = None,
         history: Callable[[Sequence[Attempt]], None] | None = None,
         bulk_waits: Callable[[], bool] = lambda: False,
+        keeps_collections: Callable[[], bool] = lambda: True,
         computing: Turn | None = None,
     ) -> None:
+        self._keeps_collections = keeps_collections
         self._bulk_waits = bulk_waits
         self._worker = worker
         self._source = source
@@ -230,6 +233,8 @@ class WorkLoop:
         if self._tidied_at is not None and time.monotonic() - self._tidied_at < ASK_FOR_TIDYING_EVERY_S:
             return
         self._tidied_at = time.monotonic()
+        if not self._keeps_collections():
+            return
         try:
             session.collections.tidy_if_due(lambda: not self._stop.is_set())
         except (TransientError, PermanentError) as error:

@@ -16,7 +16,7 @@ from sync_world import SyncWorld, eventually
 from scenesync.app.configuration.model import KEYS
 from scenesync.app.dashboard.serving import Dashboard
 from scenesync.app.installation import open_installation
-from scenesync.app.running.daemon import routines_of
+from scenesync.app.running.duties import routines_of
 from scenesync.app.settings import CONFIG_FILE_NAME, LoadedSettings
 from scenesync.intake.stash_activity import StashActivity
 from scenesync.worker.loop import LoopLimits

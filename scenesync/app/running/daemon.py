@@ -9,36 +9,34 @@ import threading
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 import click
 
-from scenesync.app.backup.schedule import backup_routine
 from scenesync.app.data_directory import make_data_dir, worker_lock
 from scenesync.app.exit_codes import DONE, FAILED
+from scenesync.app.fleet.forwarding import forwarding
+from scenesync.app.fleet.leading import leading
 from scenesync.app.installation import open_installation
 from scenesync.app.running import switch as daemon_switch
-from scenesync.app.running.background import Routine, beside
-from scenesync.app.running.hearing_stash import hearing_stash
+from scenesync.app.running.background import beside
+from scenesync.app.running.duties import duties_of, routines_of
 from scenesync.app.running.heartbeat import Heartbeat
-from scenesync.app.running.housekeeping import TIDY_EVERY_S, tidy
-from scenesync.app.running.plex_side import hearing_plex, scan_requests
-from scenesync.app.running.reconciliation_schedule import Schedule
+from scenesync.app.running.plex_side import scan_requests
 from scenesync.app.running.second_look import make_good
 from scenesync.app.running.signals import stopping_on_signals
 from scenesync.app.settings import SettingsError, not_yet_effective
-from scenesync.app.telling.pulse import pulse_routines
-from scenesync.app.telling.teller import telling
 from scenesync.disk.drafts import drafted
 from scenesync.disk.ownership import hand_over
 from scenesync.disk.room import is_no_room
 from scenesync.domain.errors import StashRefused, StashUnavailable
 from scenesync.domain.outcome import Attempt, Outcome
 from scenesync.intake.stash_activity import StashActivity
-from scenesync.queue.errors import QueueDamaged, QueueDiskFull
+from scenesync.queue.errors import QueueDamaged, QueueDiskFull, QueueUnreachable
 from scenesync.stash.client import StashClient
-from scenesync.store.errors import StoreDamaged, StoreDiskFull
+from scenesync.store.errors import StoreDamaged, StoreDiskFull, StoreUnavailable
 from scenesync.worker.availability.disk_trouble import DiskTrouble
 from scenesync.worker.loop import LoopLimits
 
@@ -46,18 +44,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from scenesync.app.context import AppContext
-    from scenesync.app.installation import Installation
     from scenesync.app.running.dashboard_switch import Dashboard
     from scenesync.app.settings import LoadedSettings, Settings
     from scenesync.queue.owner_lock import KernelLock
     from scenesync.stash.connection import PluginConnection
-    from scenesync.worker.availability.plex_connection import PlexSession
 
 log = logging.getLogger(__name__)
 
 LOOK_AT_FILES_EVERY_S: Final = 2.0
 LOOK_FOR_REQUEST_EVERY_S: Final = 1.0
 LOOK_FOR_ROOM_EVERY_S: Final = 2.0
+LOOK_FOR_DATABASE_EVERY_S: Final = 2.0
 LOOK_AT_PLUGIN_EVERY_S: Final = 60.0
 LONGEST_GOODBYE_S: Final = 8.0
 """A stop is over within ten seconds, whatever hangs."""
@@ -148,6 +145,7 @@ class Daemon:
     """None: end with what is missing."""
     damaged_at: list[float] = field(default_factory=list)
     trouble: DiskTrouble = field(default_factory=lambda: DiskTrouble("data directory"))
+    trouble_of_database: DiskTrouble = field(default_factory=lambda: DiskTrouble("database"))
 
     def run(self) -> int:
         """Work until a signal and return the exit status. Raises SettingsError, QueueError, StoreError, OSError."""
@@ -235,6 +233,9 @@ class Daemon:
                 self._survive_damage(error)
             except (QueueDiskFull, StoreDiskFull, OSError) as error:
                 self._wait_for_room(error, loaded.settings.data_dir, stop)
+            except (QueueUnreachable, StoreUnavailable) as error:
+                self._wait_for_database(error, loaded.settings, stop)
+                watch.look()
             loaded = watch.latest
 
     def _wait_for_room(
@@ -247,6 +248,16 @@ class Daemon:
             error = QueueDiskFull(str(data_dir))
         self.trouble.met(error)
         stop.wait(LOOK_FOR_ROOM_EVERY_S)
+
+    def _wait_for_database(
+        self, error: QueueUnreachable | StoreUnavailable, settings: Settings, stop: threading.Event
+    ) -> None:
+        """Wait a while if the database is another machine's, which comes back by itself; else raise the error."""
+        if settings.database_url is None:
+            raise error
+        self.trouble_of_database.met(error)
+        Heartbeat(settings.data_dir)()  # who waits is alive
+        stop.wait(LOOK_FOR_DATABASE_EVERY_S)
 
     def _survive_damage(self, error: QueueDamaged | StoreDamaged) -> None:
         """Start over, which moves the damaged file aside; give up on a disk that damages one file after the other."""
@@ -266,6 +277,7 @@ class Daemon:
             settings, stash=self.source.stash(), repairs=True, listeners=dashboard.listeners
         ) as installation:
             self.trouble.over()
+            self.trouble_of_database.over()
             log.info("working data_dir=%s workers=%d", settings.data_dir, settings.workers)
             limits = LoopLimits(
                 workers=settings.workers, refresh_index_every_s=settings.poll_interval or NO_POLL_REFRESH_S
@@ -283,35 +295,17 @@ class Daemon:
             routines = routines_of(installation, loop.require_session, activity)
             with ExitStack() as stack:
                 stack.enter_context(beside("settings", watch.run, end_of_round))
-                stack.enter_context(hearing_plex(installation, loop.require_session, end_of_round))
+                stack.enter_context(forwarding(settings, installation.queue, end_of_round))
                 stack.enter_context(beside("scans", scans.run if scans else lambda _end: None, end_of_round))
-                schedule = Schedule(installation, loop.require_session)
-                stack.enter_context(beside("reconciliation", schedule.run, end_of_round))
                 stack.enter_context(beside("second look", lambda end: make_good(installation, end), end_of_round))
-                stack.enter_context(telling(installation, end_of_round))
-                stack.enter_context(hearing_stash(installation, activity, routines[0].run_soon, end_of_round))
-                for routine in routines:
-                    stack.enter_context(beside(routine.name, routine, end_of_round))
+                duties = partial(duties_of, installation, loop.require_session, activity, routines)
+                stack.enter_context(leading(installation.queue.fleet, duties, end_of_round))
                 stack.enter_context(dashboard.shows(installation, loaded, loop.require_session, routines))
                 try:
                     loop.run(end_of_round)
                 except QueueDamaged:
                     installation.queue.recover()  # opening does not look through a large file
                     raise
-
-
-def routines_of(
-    installation: Installation, require_session: Callable[[], PlexSession], activity: StashActivity
-) -> Sequence[Routine]:
-    """Return what is done now and then beside the work, the looks at Stash first."""
-    looks = installation.looks(require_session, activity)
-    interval_s = installation.settings.poll_interval
-    return (
-        Routine("poll", "Look at Stash for changes", interval_s, looks.look_if_possible),
-        Routine("housekeeping", "Drop what is too old to be kept", TIDY_EVERY_S, lambda: tidy(installation)),
-        backup_routine(installation.settings),
-        *pulse_routines(installation.settings),
-    )
 
 
 class SettingsWatch:
