@@ -71,7 +71,7 @@ def test_nodes_share_a_queue_and_its_looks_at_stash_move_when_the_elected_one_di
     drained = world.scenesync("drain", database_url=url)
     assert drained.exit_code == 0, drained.stderr
     assert read_outbox(world.data_dir / "queue").waiting == 0
-    assert second.stop(within_s=10) == 0
+    assert second.stop() == 0
     assert "Traceback" not in second.log
 
 
@@ -101,5 +101,5 @@ def test_while_the_database_is_away_events_wait_and_the_daemon_too_and_it_all_go
     late.wait_for_log("the database cannot be used now")
     postgres.start()
     shows(world, scene, "Harbour by night")
-    assert late.stop(within_s=10) == 0
+    assert late.stop() == 0
     assert "Traceback" not in late.log

@@ -21,6 +21,7 @@ _LOCK_TIMEOUT: Final = "SET lock_timeout = '10s'"
 _SEEK: Final = """
     SET enable_sort = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
     SET enable_bitmapscan = off; SET enable_seqscan = off; SET jit = off"""
+_GOODBYE_S: Final = 1.0
 _MOST_CONNECTIONS: Final = 6
 
 # By class, the special ones first; all else that the server says of itself (a shutdown, too many connections, its disk
@@ -100,7 +101,7 @@ class Server:
 
     def close(self) -> None:
         """Close all connections of the pool."""
-        self._pool.close()
+        self._pool.close(timeout=_GOODBYE_S)
 
 
 def translate(error: Exception, where: str) -> QueueError | None:

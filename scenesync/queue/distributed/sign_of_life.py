@@ -17,7 +17,6 @@ from psycopg import sql
 
 from scenesync.queue.distributed import steps
 from scenesync.queue.distributed.connections import Connection, Server
-from scenesync.queue.errors import QueueError
 
 _log = logging.getLogger(__name__)
 
@@ -25,7 +24,8 @@ HEARTBEAT_S: Final = 10.0
 STALL_S: Final = 30.0
 _WATCHED_PER_STALL: Final = 3
 _CONNECT_AGAIN_S: Final = 1.0
-_ENDED: Final = "ended"
+_ASK_EVERY_S: Final = 0.5  # so long a wait for news goes on before it is asked whether it is the end
+_GOODBYE_S: Final = 2.0
 # Procrastinate's own channel tells of rows that were put, ours of everything else.
 _CHANNELS: Final = (steps.CHANNEL, "procrastinate_any_queue_v1")
 _REGISTER: Final = "SELECT worker_id FROM procrastinate_register_worker_v1()"
@@ -85,16 +85,12 @@ class SignOfLife:
                 self._register(connection)
 
     def end(self) -> None:
-        """Stop being alive: whatever is still claimed can be taken over at once."""
+        """Stop being alive: whatever is still claimed can be taken over at once, if the database can be told."""
         with self._begin:
             thread, self._thread = self._thread, None
-        if thread is None:
-            return
-        self._ended.set()
-        with contextlib.suppress(QueueError), self._server.transaction() as connection:
-            connection.execute("SELECT pg_notify(%s, %s)", (steps.CHANNEL, _ENDED))  # the thread waits for news
-            connection.execute(_UNREGISTER, (self._worker,))
-        thread.join()
+        if thread is not None:
+            self._ended.set()
+            thread.join(_GOODBYE_S)  # one that hangs in a request is left behind, and taken for dead later
 
     def _run(self, connection: Connection | None) -> None:
         while not self._ended.is_set():
@@ -111,13 +107,15 @@ class SignOfLife:
                     connection = None
                 self._ended.wait(_CONNECT_AGAIN_S)
         if connection is not None:
-            connection.close()
+            with contextlib.suppress(psycopg.Error), connection:
+                connection.execute(_UNREGISTER, (self._worker,))
+                connection.execute("SELECT pg_notify(%s, '')", (steps.CHANNEL,))
 
     def _hear(self, connection: Connection) -> None:
         """Pass on what happens until the next sign is due."""
         until = time.monotonic() + self._heartbeat_s
         while not self._ended.is_set() and (left_s := until - time.monotonic()) > 0:
-            for _ in connection.notifies(timeout=left_s, stop_after=1):
+            for _ in connection.notifies(timeout=min(left_s, _ASK_EVERY_S), stop_after=1):
                 self._on_change()
 
     def _beat(self, connection: Connection) -> None:
