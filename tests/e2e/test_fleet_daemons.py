@@ -69,7 +69,7 @@ def test_nodes_share_a_queue_and_its_looks_at_stash_move_when_the_elected_one_di
 
     assert read_outbox(world.data_dir / "queue").waiting == 1
     drained = world.scenesync("drain", database_url=url)
-    assert drained.exit_code == 0, drained.stderr
+    assert drained.exit_code in {0, 3}, drained.stderr  # 3: the other node has a job of this scene in hand
     assert read_outbox(world.data_dir / "queue").waiting == 0
     assert second.stop() == 0
     assert "Traceback" not in second.log

@@ -13,7 +13,7 @@ from sync_world import TOKEN, eventually
 from web_world import KEY, Browser, WebWorld
 
 from scenesync.app.configuration.model import KEYS
-from scenesync.app.running import daemon
+from scenesync.app.running import duties
 from scenesync.web.pages import log as log_page
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class TestTasks:
         def fail(_: Installation) -> None:
             raise OSError(f"no room on the pier {SCRIPT}")
 
-        monkeypatch.setattr(daemon, "tidy", fail)
+        monkeypatch.setattr(duties, "tidy", fail)
         send(browser, "/tasks/routines/housekeeping/run")
         eventually(lambda: "no room on the pier" in row(page(browser, "/parts/tasks"), "Drop what is too old"))
         assert "failed 0 s ago" in row(page(browser, "/tasks"), "Drop what is too old")
