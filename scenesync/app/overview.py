@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 from scenesync.app.data_directory import LOCK_FILE
+from scenesync.app.fleet.standing import FleetStanding, read_fleet
 from scenesync.app.opening import queue_figures, read_state
 from scenesync.app.running.looked import LISTENING, Listening, looked_at
 from scenesync.domain import circuit as circuits
@@ -46,7 +47,7 @@ class Overview:
     of both libraries, with an end or without. ``stash_looked_at`` (epoch seconds) is when changes were last looked
     for in Stash, None if never; ``stash_news`` says whether Stash's own are heard.
     ``reliability`` looks at the last 30 days of each server, or what of them is known. ``paused`` is why work waits for
-    a person, None if it does not.
+    a person, None if it does not. ``fleet`` says who works on the queue.
     """
 
     queue: QueueSnapshot
@@ -64,6 +65,7 @@ class Overview:
     stash_looked_at: float | None = None
     stash_news: Listening | None = None
     reliability: Mapping[str, Reliability] = field(default_factory=lambda: dict.fromkeys(SERVICES, Reliability()))
+    fleet: FleetStanding = field(default_factory=FleetStanding)
 
     def as_document(self) -> dict[str, object]:
         """Return it for ``--json``."""
@@ -84,6 +86,7 @@ class Overview:
             "stash_looked_at": self.stash_looked_at,
             "stash_news": None if self.stash_news is None else asdict(self.stash_news),
             "reliability": {service: _document(figures) for service, figures in self.reliability.items()},
+            "fleet": asdict(self.fleet),
         }
 
 
@@ -94,15 +97,21 @@ def read_overview(settings: Settings, *, outages_shown: int = OUTAGES_SHOWN) -> 
     """
     queue = queue_figures(settings)
     running = held_elsewhere(settings.data_dir / LOCK_FILE)
+    fleet = read_fleet(settings, running=running)
     database = read_state(settings)
     if database is None:
-        return Overview(queue, running)
+        return Overview(queue, running, fleet=fleet)
     with database:
-        return overview_of(database, queue, running=running, outages_shown=outages_shown)
+        return overview_of(database, queue, fleet, running=running, outages_shown=outages_shown)
 
 
 def overview_of(
-    database: Database, queue: QueueSnapshot, *, running: bool, outages_shown: int = OUTAGES_SHOWN
+    database: Database,
+    queue: QueueSnapshot,
+    fleet: FleetStanding,
+    *,
+    running: bool,
+    outages_shown: int = OUTAGES_SHOWN,
 ) -> Overview:
     """Return the state as an open database and a look at the queue tell it. Raises StoreError."""
     now = time.time()
@@ -130,6 +139,7 @@ def overview_of(
             )
             for service, state in states.items()
         },
+        fleet=fleet,
     )
 
 

@@ -100,6 +100,10 @@ class Fleet(Protocol):
         """Say whether another process does that; False also where there is nobody."""
         ...
 
+    def leader(self) -> str | None:
+        """Return who is elected, as people know it, None for nobody, or where there is but one."""
+        ...
+
     def stand_for_election(self, end: threading.Event) -> None:
         """Be elected whenever nobody else is, until ``end``."""
         ...

@@ -23,6 +23,9 @@ class Alone:
         """Return False: there is nobody."""
         return False
 
+    def leader(self) -> None:
+        """Return None: nobody need ask."""
+
     def stand_for_election(self, end: threading.Event) -> None:
         """Be elected until ``end``."""
         self.is_elected = True

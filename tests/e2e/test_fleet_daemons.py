@@ -61,13 +61,16 @@ def test_nodes_share_a_queue_and_its_looks_at_stash_move_when_the_elected_one_di
     world.stash.save(saved, title="Harbour at dusk")  # its hook writes on the first node
     shows(world, saved, "Harbour at dusk")
     assert ELECTED not in second.log
+    fleet = world.scenesync("status", "--json", database_url=url).document()["fleet"]
+    assert (fleet["engine"], fleet["workers"], fleet["outbox"]) == ("postgresql", 2, 0)
+    assert fleet["leader"].endswith(f" {first.pid}")
 
     first.kill()
     second.wait_for_log(ELECTED, within_s=8.0)
     world.stash.save(unannounced, title="Lighthouse at noon")  # its hook writes where nobody is
     shows(world, unannounced, "Lighthouse at noon")
 
-    assert read_outbox(world.data_dir / "queue").waiting == 1
+    assert "1 event of this machine wait" in world.scenesync("status", database_url=url).stdout
     drained = world.scenesync("drain", database_url=url)
     assert drained.exit_code in {0, 3}, drained.stderr  # 3: the other node has a job of this scene in hand
     assert read_outbox(world.data_dir / "queue").waiting == 0

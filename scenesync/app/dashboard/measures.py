@@ -110,3 +110,5 @@ def _of_status(status: Status) -> Iterator[str]:
     yield from gauge("scenesync_paused", "Whether work waits for a person.", status.paused is not None)
     yield from gauge("scenesync_held_scenes", "Scenes left alone since they were undone.", status.held)
     yield from gauge("scenesync_stopped_runs", "Runs stopped before changing too much.", len(status.stopped_runs))
+    yield from gauge("scenesync_fleet_workers", "Workers that live, on all machines.", status.fleet.workers)
+    yield from gauge("scenesync_outbox_events", "This machine's events not yet in the database.", status.fleet.outbox)

@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from scenesync.app.circuits import close_circuits, read_circuits
+from scenesync.app.fleet.standing import fleet_now
 from scenesync.app.overview import overview_of, read_overview
 from scenesync.domain.sentence import sentence
 from scenesync.store.outages import OutageStore
@@ -50,7 +51,8 @@ class DaemonStanding:
             installation = self._desk.installation
         except Unavailable:
             return read_overview(self._desk.loaded.settings)
-        return overview_of(installation.database, installation.queue.snapshot(), running=True)
+        fleet = fleet_now(installation.settings, installation.queue.fleet)
+        return overview_of(installation.database, installation.queue.snapshot(), fleet, running=True)
 
     def outages(self, limit: int, skip: int = 0) -> Sequence[state.Outage]:
         """Return the latest outages, newest first, without the ``skip`` newest."""

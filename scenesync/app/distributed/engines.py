@@ -11,7 +11,7 @@ from scenesync.postgres.server import about_server
 from scenesync.queue.distributed import schema
 from scenesync.queue.distributed.connections import Server
 from scenesync.queue.distributed.queue import DistributedQueue
-from scenesync.queue.distributed.reading import look_into_queue, read_figures
+from scenesync.queue.distributed.reading import look_into_queue, read_figures, read_fleet
 from scenesync.queue.errors import QueueUnsupported
 from scenesync.store.errors import StoreUnavailable
 from scenesync.store.migrations import MIGRATIONS
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from scenesync.store.database import Database
 
-__all__ = ["look_into_queue", "open_queue", "open_state", "read_figures", "standing", "upgrade"]
+__all__ = ["look_into_queue", "open_queue", "open_state", "read_figures", "read_fleet", "standing", "upgrade"]
 
 PATIENCE_S = 10.0
 

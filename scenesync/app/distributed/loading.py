@@ -41,6 +41,10 @@ class Engines(Protocol):
         """Return the queue in figures."""
         ...
 
+    def read_fleet(self, url: str, schema_name: str) -> tuple[int, str | None]:
+        """Return how many workers live, and who is elected."""
+        ...
+
     def standing(self, url: str, schema_name: str) -> DatabaseStanding:
         """Return how the database stands."""
         ...

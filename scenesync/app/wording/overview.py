@@ -15,6 +15,7 @@ from scenesync.worker.availability.reliability import WINDOW_S
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from scenesync.app.fleet.standing import FleetStanding
     from scenesync.app.overview import Overview
     from scenesync.store.outages import Outage
     from scenesync.store.reconciliations import Reconciliation
@@ -37,6 +38,7 @@ def overview_lines(overview: Overview) -> Iterator[str]:
     if overview.held:
         yield f"held          {overview.held} scenes since they were undone (scenesync holds list)"
     yield f"daemon        {'running' if overview.daemon_running else 'not running'}"
+    yield from _fleet(overview.fleet)
     yield from _paused(overview)
     yield f"plex          {overview.plex}, circuit {overview.circuit}, notifications {overview.plex_notifications}"
     yield f"stash         {overview.stash}{_looked(overview)}"
@@ -46,6 +48,16 @@ def overview_lines(overview: Overview) -> Iterator[str]:
         yield f"{'':14}{line}"
     for outage in overview.outages:
         yield f"outage        {outage_line(outage)}"
+
+
+def _fleet(fleet: FleetStanding) -> Iterator[str]:
+    if fleet.engine == "embedded":
+        return
+    led = f"{fleet.leader} is elected" if fleet.leader else "nobody is elected"
+    yield f"fleet         {counted(fleet.workers, 'worker')} on one database, {led}"
+    if fleet.outbox:
+        age = f", the oldest for {span(fleet.outbox_oldest_s)}" if fleet.outbox_oldest_s is not None else ""
+        yield f"outbox        {counted(fleet.outbox, 'event')} of this machine wait to be sent there{age}"
 
 
 def reliability_lines(overview: Overview) -> Iterator[str]:

@@ -38,6 +38,12 @@ _LEADER: Final = f"""
     JOIN pg_stat_activity AS activity USING (pid)"""
 
 
+def leader_of(connection: Connection) -> str | None:
+    """Return the name of who is elected, None if nobody is."""
+    row = connection.execute(_LEADER.encode()).fetchone()
+    return None if row is None else str(row[0])
+
+
 class Election:
     """The lock of one schema, and this process's try for it; ``name`` is by which people know it."""
 
@@ -68,12 +74,6 @@ class Election:
             finally:
                 self._step_down()
             end.wait(LOOK_EVERY_S)
-
-    def leader(self) -> str | None:
-        """Return who is elected, this process or another, None if nobody is. Raises QueueError."""
-        with self._server.transaction() as connection:
-            row = connection.execute(_LEADER.encode()).fetchone()
-        return None if row is None else str(row[0])
 
     def _introduce(self, connection: Connection) -> None:
         connection.execute(_OUTLIVES)

@@ -8,7 +8,7 @@ import time
 from typing import Final
 
 from scenesync.queue.distributed.connections import Server
-from scenesync.queue.distributed.election import Election
+from scenesync.queue.distributed.election import Election, leader_of
 from scenesync.queue.distributed.sign_of_life import SignOfLife
 from scenesync.queue.errors import QueueError
 
@@ -25,7 +25,7 @@ class DistributedFleet:
     def __init__(self, server: Server, life: SignOfLife) -> None:
         self._server = server
         self._life = life
-        self._election = Election(server, f"scenesync {socket.gethostname()} {os.getpid()}"[:_LONGEST_NAME])
+        self._election = Election(server, f"{socket.gethostname()} {os.getpid()}"[:_LONGEST_NAME])
         self._lock = threading.Lock()
         self._led = False
         self._asked_at: float | None = None
@@ -66,20 +66,18 @@ class DistributedFleet:
         with self._lock:
             now = time.monotonic()
             if self._asked_at is None or now - self._asked_at >= _KNOWN_FOR_S:
-                self._asked_at, self._led = now, self._is_led()
+                self._asked_at, self._led = now, self.leader() is not None
             return self._led
 
     def leader(self) -> str | None:
-        """Return who is elected, as its host and process, None if nobody is. Raises QueueError."""
-        return self._election.leader()
+        """Return who is elected, as its host and process, None if nobody is or it cannot be told."""
+        try:
+            with self._server.transaction() as connection:
+                return leader_of(connection)
+        except QueueError as error:
+            _log.debug("cannot tell who is elected: %s", error)
+            return None
 
     def stand_for_election(self, end: threading.Event) -> None:
         """Be elected whenever nobody else is, until ``end``."""
         self._election.stand(end)
-
-    def _is_led(self) -> bool:
-        try:
-            return self._election.leader() is not None
-        except QueueError as error:
-            _log.debug("cannot tell whether anybody is elected: %s", error)
-            return self._led

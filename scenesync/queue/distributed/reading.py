@@ -14,7 +14,9 @@ import psycopg
 from scenesync.postgres.address import AddressUnreadable, connection_text, shown_name
 from scenesync.queue.distributed import looking
 from scenesync.queue.distributed.connections import Connection, translate
+from scenesync.queue.distributed.election import leader_of
 from scenesync.queue.distributed.letters import DistributedLetters
+from scenesync.queue.distributed.sign_of_life import living
 from scenesync.queue.errors import QueueUnsupported
 from scenesync.queue.forwarding.outbox import read_outbox
 from scenesync.queue.port import QueueView
@@ -93,6 +95,12 @@ def read_figures(url: str, schema_name: str, outbox: str, now: float | None = No
         spooled=here.waiting,
         oldest_pending_s=max(ages, default=None),
     )
+
+
+def read_fleet(url: str, schema_name: str) -> tuple[int, str | None]:
+    """Return how many workers live, and who is elected. Raises QueueError."""
+    with _looking(url, schema_name) as connection:
+        return (0, None) if connection is None else (living(connection), leader_of(connection))
 
 
 @contextlib.contextmanager

@@ -40,6 +40,12 @@ _WORKERS: Final = (
 _BURY: Final = "DELETE FROM procrastinate_workers WHERE id = %s AND last_heartbeat = %s"
 
 
+def living(connection: Connection, stall_s: float = STALL_S) -> int:
+    """Return how many workers gave a sign within ``stall_s``."""
+    row = connection.execute(_LIVING, (stall_s,)).fetchone()
+    return int(row[0]) if row else 0
+
+
 class SignOfLife:
     """One worker's registration with Procrastinate, kept fresh, and its ear for changes, told to ``on_change``."""
 
@@ -123,8 +129,7 @@ class SignOfLife:
         if connection.execute(_IS_KNOWN, (self._worker,)).fetchone() is None and not self._ended.is_set():
             _log.warning("this worker was taken for dead by another one, and goes on as a new one")
             self._register(connection)
-        row = connection.execute(_LIVING, (self._stall_s,)).fetchone()
-        self.living = int(row[0]) if row else 1
+        self.living = living(connection, self._stall_s)
 
     def _register(self, connection: Connection) -> None:
         row = connection.execute(_REGISTER).fetchone()

@@ -73,6 +73,16 @@ class Listening(Document):
     reason: str
 
 
+class Fleet(Document):
+    """Who works on the queue; ``leader`` is "" where nobody is elected, or where there is but one."""
+
+    engine: Literal["embedded", "postgresql"]
+    workers: int
+    leader: str
+    outbox: int = Field(description="Events of this machine that are not in the database yet.")
+    outbox_oldest_s: float | None
+
+
 class Status(Document):
     """How things stand, like ``scenesync status --json``."""
 
@@ -100,6 +110,7 @@ class Status(Document):
     stash_looked_at: EpochS | None = Field(description="When Stash was last looked at for changes.")
     stash_news: Listening | None = Field(description="Whether Stash's news are heard; null: not known.")
     reliability: dict[str, Reliability]
+    fleet: Fleet
 
 
 class Circuit(Document):

@@ -94,7 +94,7 @@ def test_who_loses_its_connection_knows_at_its_next_look_and_only_one_is_elected
     wait_for(lambda: first.fleet.is_elected or second.fleet.is_elected)
     leader = first if first.fleet.is_elected else second
     with psycopg.connect(empty_database, autocommit=True) as connection:
-        connection.execute(_CUT, (leader.fleet.leader(),))  # type: ignore[attr-defined] # on PostgreSQL it has one
+        connection.execute(_CUT, (leader.fleet.leader(),))
 
     wait_for(lambda: not leader.fleet.is_elected, within_s=2.5)
     wait_for(lambda: first.fleet.is_elected or second.fleet.is_elected)
