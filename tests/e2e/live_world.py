@@ -34,6 +34,7 @@ STASH_PYTHON = Path(sys.executable).resolve()
 PLEX_TOKEN = "fake-plex-token-0123456789"
 STASH_ROOT, PLEX_ROOT = "/data/stash", "/mnt/media"
 PATIENCE_S = 30.0
+SELDOM_S = 0.1
 NOT_SET_UP: dict[str, str | None] = dict.fromkeys(
     ("stash_url", "stash_api_key", "plex_url", "plex_token", "path_map"), None
 )
@@ -43,12 +44,16 @@ NOT_SET_UP: dict[str, str | None] = dict.fromkeys(
 def eventually(
     condition: Callable[[], object], what: str, within_s: float = PATIENCE_S, *, every_s: float = 0.02
 ) -> None:
-    """Wait until ``condition`` holds; ``what`` says what was expected."""
+    """Wait until ``condition`` holds; ``what`` says what was expected.
+
+    It is asked less often as time goes by: what is waited for needs the processor that asking takes.
+    """
     deadline = time.monotonic() + within_s
     while not condition():
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {within_s:.0f} s: {what}")
         time.sleep(every_s)
+        every_s = max(every_s, min(1.2 * every_s, SELDOM_S))
 
 
 @dataclass(frozen=True, slots=True)

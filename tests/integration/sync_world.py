@@ -119,8 +119,12 @@ class SyncWorld:
 
 
 def eventually(condition: Callable[[], bool], within_s: float = 15.0) -> None:
-    """Wait until the condition holds; fail if it does not in time."""
-    deadline = time.monotonic() + within_s
+    """Wait until the condition holds; fail if it does not in time.
+
+    It is asked less often as time goes by: what is waited for needs the processor that asking takes.
+    """
+    deadline, pause_s = time.monotonic() + within_s, 0.02
     while not condition():
         assert time.monotonic() < deadline, "this did not come true in time"
-        time.sleep(0.02)
+        time.sleep(pause_s)
+        pause_s = min(1.2 * pause_s, 0.1)

@@ -32,6 +32,9 @@ pytestmark = [pytest.mark.integration, pytest.mark.no_cover]
 SERVERS_OWN = {"lastRatedAt"}
 """When the server was told, which it keeps count of itself; ``updatedAt`` and the pictures' times are no scalars."""
 
+SCENES = 220
+"""More than twice what is read, planned, proven or undone at once."""
+
 
 @pytest.fixture
 def environment(world: SyncWorld, monkeypatch: pytest.MonkeyPatch) -> SyncWorld:
@@ -93,20 +96,20 @@ def touched_by_people(world: SyncWorld, rng: random.Random, items: list[PlexItem
 
 
 @pytest.mark.timeout(300)
-def test_over_500_scenes_everything_is_as_it_was_and_an_undo_of_the_undo_as_synced(
+def test_over_hundreds_of_scenes_everything_is_as_it_was_and_an_undo_of_the_undo_as_synced(
     environment: SyncWorld, capsys: pytest.CaptureFixture[str]
 ) -> None:
     world = environment
     rng = random.Random(5)  # noqa: S311 - not a secret
-    build_world(world.stash, world.plex, 500, seed=5, with_covers=False)
+    build_world(world.stash, world.plex, SCENES, seed=5, with_covers=False)
     ids = sorted(world.stash.library.scenes)
-    for scene_id in rng.sample(ids, 40):
+    for scene_id in rng.sample(ids, 20):
         world.stash.save(scene_id, cover=png(scene_id))
     touched_by_people(world, rng, world.plex.items())
     before = snapshot(world)
     assert run_cli(["sync", "--all", "--json"]) == 0
     # A second round on top, so that fields have a history.
-    changed = rng.sample(ids, 60)
+    changed = rng.sample(ids, 30)
     for scene_id in changed:
         world.stash.save(scene_id, title=f"Harbour {scene_id}", details="", tag_ids=[])
     assert run_cli(["sync", "--json", *map(str, changed)]) == 0
@@ -119,7 +122,7 @@ def test_over_500_scenes_everything_is_as_it_was_and_an_undo_of_the_undo_as_sync
     assert {**planned, "run": undone["run"], "dry_run": False} == undone
     assert snapshot(world) == before
     assert undone["totals"]["refused_fields"] == 0
-    assert undone["totals"]["held"] == undone["totals"]["put_back"] > 400
+    assert undone["totals"]["held"] == undone["totals"]["put_back"] > 0.8 * SCENES
     edits = sum(request.kind == "edit" for request in world.plex.requests)
     assert edits <= undone["totals"]["put_back"]  # one request for all texts, lists and locks of an item
 

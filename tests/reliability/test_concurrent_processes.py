@@ -46,7 +46,7 @@ def test_eight_enqueue_and_four_drain_at_once_every_event_is_processed_after_it_
     nursery: Nursery, world: World, bounds: Bounds, figures: Figures
 ) -> None:
     """A worker is killed and replaced now and then; events meet jobs of their scene that wait or are processed."""
-    duration_s = bounds.pick(8, 60)
+    duration_s = bounds.pick(5, 60)
     world.open().close()  # the hook leaves events in the spool until somebody has made the queue
     until = time.monotonic() + duration_s
     sources = [

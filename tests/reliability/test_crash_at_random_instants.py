@@ -41,7 +41,7 @@ def own_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
 def test_sigkill_at_random_instants_loses_and_doubles_no_job(
     tmp_path: Path, own_temporary_folder: Path, bounds: Bounds, figures: Figures
 ) -> None:
-    histories = bounds.pick(8, 200)
+    histories = bounds.pick(5, 200)
     kept = kills = completed = cut_short = 0
     verdicts: list[tuple[int, Verdict]] = []
     with Nursery(own_temporary_folder) as nursery:

@@ -179,7 +179,7 @@ def test_what_can_be_read_of_a_damaged_queue_is_saved_and_nothing_is_invented(
     whole = tmp_path / "whole"
     with contextlib.closing(EmbeddedQueue(whole)) as queue:
         queue.put_many([scene_job(number, 1e9, data={"title": f"Film {number}"}) for number in range(1, JOBS + 1)])
-    known, saved, rounds = set(range(1, JOBS + 1)), 0, bounds.pick(6, 300)
+    known, saved, rounds = set(range(1, JOBS + 1)), 0, bounds.pick(4, 300)
     for number in range(rounds):
         rng = dice("damage", bounds.first_seed, number)
         folder = tmp_path / "damaged"

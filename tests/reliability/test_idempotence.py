@@ -35,7 +35,7 @@ WRITING_KINDS = {"edit", "rate", "image", "collection"}
 
 @pytest.mark.timeout(300)
 def test_what_did_not_change_is_written_once(tmp_path: Path, bounds: Bounds, figures: Figures) -> None:
-    scenes = bounds.pick(200, 1000)
+    scenes = bounds.pick(110, 1000)
     with SyncWorld(tmp_path / "data") as world:
         content = build_world(
             world.stash,

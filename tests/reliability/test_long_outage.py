@@ -143,8 +143,8 @@ def all_pending(installation: Installation) -> Iterator[dict[str, Any]]:
 def test_ten_thousand_jobs_wait_through_an_outage_at_no_cost_and_are_then_paced(
     tmp_path: Path, bounds: Bounds, figures: Figures, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    hours = bounds.pick(4, 24)
-    worked_off = bounds.pick(300, JOBS)
+    hours = bounds.pick(2, 24)
+    worked_off = bounds.pick(150, JOBS)
     caplog.set_level(logging.INFO)
     with SyncWorld(tmp_path / "data") as world:
         pairs = [world.pair(title=f"Film {number}") for number in range(worked_off + 8)]
@@ -216,7 +216,7 @@ def bursts(edits: Sequence[float]) -> list[str]:
 def test_a_daemon_killed_twice_in_an_outage_leaves_nothing_to_recover(
     tmp_path: Path, bounds: Bounds, figures: Figures
 ) -> None:
-    jobs = bounds.pick(60, 1000)
+    jobs = bounds.pick(40, 1000)
     with LiveWorld(tmp_path) as world:
         content = world.fill(jobs, seed=bounds.first_seed)
         running = world.daemon()

@@ -48,7 +48,7 @@ def test_no_acknowledged_event_is_lost_when_the_power_goes(
     tmp_path: Path, bounds: Bounds, figures: Figures, journal: Journal
 ) -> None:
     require_strace(tmp_path)
-    images = bounds.pick(300 if journal == "wal" else 150, 10_000)
+    images = bounds.pick(160 if journal == "wal" else 80, 10_000)
     tried = jobs = lost = doubled = redelivered = 0
     for first in range(0, images, IMAGES_PER_RECORDING):
         seed = bounds.first_seed + first // IMAGES_PER_RECORDING
@@ -174,7 +174,7 @@ def test_what_was_sent_to_plex_had_been_noted_on_the_disk_before(
     sends = [place for place, step in enumerate(steps) if isinstance(step, Send) and edits_in(step.data)]
     assert len(sends) >= scenes
     places = sorted(
-        rng.choice(sends) if rng.random() < 0.7 else rng.randrange(len(steps)) for _ in range(bounds.pick(80, 5_000))
+        rng.choice(sends) if rng.random() < 0.7 else rng.randrange(len(steps)) for _ in range(bounds.pick(50, 5_000))
     )
     disk, sent, done = Disk(world.data_dir), list[Sent](), 0
     for number, place in enumerate(places):
