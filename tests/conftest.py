@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -26,6 +27,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if folder_of(item) in {"reliability", "e2e"}:
             item.add_marker("no_cover")
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collection thousands of tests and all that they import.
+
+    Every run of the worker would look through it (``scenesync.worker.interpreter``): half a second, thousands of times.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def folder_of(item: pytest.Item) -> str:

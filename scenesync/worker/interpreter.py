@@ -20,14 +20,18 @@ def tuned_for_waiting_threads() -> Iterator[None]:
     """Let threads take turns quickly, and spare the garbage collection what was there before the block.
 
     Else everything that was ever imported is looked through again and again, each time for some 80 ms in which nothing
-    else happens.
+    else happens. Where somebody has spared it something already, whoever that was decides what: there is one such
+    store for the whole process, and to empty it would undo theirs.
     """
     usual_s = sys.getswitchinterval()
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    gc.collect()  # what is garbage now would be kept for as long as the block lasts
-    gc.freeze()
+    is_ours = not gc.get_freeze_count()
+    if is_ours:
+        gc.collect()  # what is garbage now would be kept for as long as the block lasts
+        gc.freeze()
     try:
         yield
     finally:
-        gc.unfreeze()
+        if is_ours:
+            gc.unfreeze()
         sys.setswitchinterval(usual_s)
