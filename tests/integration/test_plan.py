@@ -15,7 +15,7 @@ from scenesync.simulators.sample_world import build_world, png
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = [pytest.mark.integration, pytest.mark.no_cover]
+pytestmark = pytest.mark.integration
 
 STEM_OF_WRITE = {"poster": "thumb"}
 

@@ -17,7 +17,7 @@ from scenesync.worker.proof import Unproven
 if TYPE_CHECKING:
     from sync_world import SyncWorld
 
-pytestmark = [pytest.mark.integration, pytest.mark.no_cover]
+pytestmark = pytest.mark.integration
 
 
 def outcomes(world: SyncWorld, *scene_ids: int, **settings: object) -> list[Outcome]:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from scenesync.simulators.stash.records import Tag
     from scenesync.store.database import Database
 
-pytestmark = [pytest.mark.integration, pytest.mark.no_cover]
+pytestmark = pytest.mark.integration
 
 KEY, CAUSE = "tag_3", "tag 3 was deleted"
 LIMITS = {"max_change_items": 3, "max_change_percent": 50, "max_cleared_fields": 2}
