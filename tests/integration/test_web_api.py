@@ -14,6 +14,7 @@ import pytest
 from sync_world import eventually
 from web_world import KEY, WebWorld
 
+from scenesync.app.dashboard import standing
 from scenesync.domain.job import scene_job
 from scenesync.queue.dead_letters import DeadLetter
 from scenesync.web.patience import PatientProtocol
@@ -409,6 +410,7 @@ def test_a_listener_that_takes_nothing_costs_nobody_anything_and_is_dropped(
     eventually(lambda: world.get("/status")["pending"] == 0)
 
 
-def test_pages_of_others_are_shared_while_they_are_fresh(world: WebWorld) -> None:
+def test_pages_of_others_are_shared_while_they_are_fresh(world: WebWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(standing, "FRESH_S", 60.0)
     first = world.ask("GET", "/parts/overview").data
     assert world.ask("GET", "/parts/overview").data == first
