@@ -314,8 +314,7 @@ def failing(daemon: Daemon, world: LiveWorld, files: tuple[str, ...]) -> Iterato
     paths = [option for file in files for option in ("-P", str(world.data_dir / file))]
     calls = "pwrite64,fdatasync,fsync,ftruncate"
     command = ["strace", "-f", "-p", str(daemon.pid), *paths, "-e", f"inject={calls}:error=EIO"]
-    log = world.folder / "strace.log"
-    strace = subprocess.Popen([*command, "-o", str(log)], stderr=subprocess.PIPE)
+    strace = subprocess.Popen([*command, "-o", str(trace_of(world))], stderr=subprocess.PIPE)
     try:
         eventually(lambda: is_traced(daemon.pid) or strace.poll() is not None, "strace to be attached")
         if strace.poll() is not None:
@@ -324,7 +323,15 @@ def failing(daemon: Daemon, world: LiveWorld, files: tuple[str, ...]) -> Iterato
     finally:
         strace.send_signal(signal.SIGINT)
         strace.communicate(timeout=30)
-    assert f"E{'IO'}" in log.read_text(), "nothing failed"
+    assert a_write_failed(world)
+
+
+def trace_of(world: LiveWorld) -> Path:
+    return world.folder / "strace.log"
+
+
+def a_write_failed(world: LiveWorld) -> bool:
+    return "EIO" in trace_of(world).read_text()
 
 
 def is_traced(pid: int) -> bool:
@@ -345,7 +352,8 @@ def test_a_daemon_outlives_a_failing_disk_and_goes_on_by_itself(
     with failing(daemon, world, files):
         for scene in world.stash.scenes()[:5]:  # the first jobs may all have ended before the first write failed
             world.stash.save(scene, title=f"Saved while the disk failed, {scene.id}")
-        time.sleep(bounds.pick(3, 20))
+        eventually(lambda: a_write_failed(world), "a write that fails")
+        time.sleep(bounds.pick(2, 20))
     assert daemon.is_running(), daemon.log
     assert_said_once(daemon.log, "The disk failed", "SQLITE_IOERR")
 

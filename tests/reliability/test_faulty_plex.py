@@ -28,7 +28,7 @@ AGAIN = 5
 def test_whatever_plex_does_it_shows_what_stash_says_and_nothing_is_written_twice(
     tmp_path: Path, bounds: Bounds, figures: Figures, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    jobs = bounds.pick(100, 5000)
+    jobs = bounds.pick(150, 5000)
     scenes = jobs * (AGAIN - 1) // AGAIN
     seed = bounds.first_seed
     shorten_pauses(monkeypatch)
