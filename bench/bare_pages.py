@@ -15,7 +15,8 @@ from scenesync.plex.read_request import items_request
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from bench.simulated_servers import Address, ServerProcess
+    from bench.address import Address
+    from bench.simulated_servers import ServerProcess
 
 PAGE: Final = 1000
 _START: Final = "X-Plex-Container-Start"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from bench.simulated_servers import Address
+    from bench.address import Address
 
 _OK: Final = b"HTTP/1.1 200"
 _HEAD_END: Final = b"\r\n\r\n"

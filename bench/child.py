@@ -1,4 +1,4 @@
-"""Work in a process of its own, whose memory is then the work's alone."""
+"""Work in processes of its own."""
 
 from __future__ import annotations
 
@@ -10,8 +10,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from multiprocessing.context import ForkServerContext, SpawnContext
 
 SPAWN: Final = multiprocessing.get_context("spawn")
+"""A process that loads what it needs and nothing else: its memory is the work's alone."""
+LOADED: Final[ForkServerContext | SpawnContext] = (
+    multiprocessing.get_context("forkserver") if "forkserver" in multiprocessing.get_all_start_methods() else SPAWN
+)
+"""A process that has all modules of the benchmarks from the start, where the system can do that: loading them takes
+longer than many a measurement."""
+LOADED.set_forkserver_preload(["bench.command_line"])
 _MEBIBYTE: Final = 1024 * 1024
 _RSS_UNIT_BYTES: Final = 1 if sys.platform == "darwin" else 1024
 

@@ -18,7 +18,7 @@ from scenesync.store.memory import Memory
 from scenesync.store.path_index import COUNT_ITEMS
 
 if TYPE_CHECKING:
-    from bench.simulated_servers import Address
+    from bench.address import Address
 
 _LONGEST_BUILD_S: Final = 300.0
 _ENDING_S: Final = 20.0

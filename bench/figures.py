@@ -97,6 +97,8 @@ class Benchmark:
 
     What it measures ``against_servers`` that are simulated cannot be faster than these. Neighbours of the same
     ``group`` run in one process, one after the other, and share their libraries (``bench.served_libraries``).
+    One that ``weighs_itself`` measures the memory of its own process. Neighbours in which no time is measured that
+    others could spoil are not ``is_timed``, and run beside each other.
     """
 
     name: str
@@ -105,6 +107,8 @@ class Benchmark:
     against_servers: bool = False
     group: str = ""
     huge: Callable[[Path], Sequence[Figure | Curve]] | None = None
+    weighs_itself: bool = False
+    is_timed: bool = True
 
 
 def at_most(limit: float) -> Target:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from multiprocessing.connection import Connection
 
-    from bench.simulated_servers import Address
+    from bench.address import Address
     from scenesync.queue.port import Queue
 
 _POSTGRES: Final = "postgresql://"

@@ -6,7 +6,7 @@ What one leaves in memory, or how it ends, is its own affair.
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
+import gc
 import os
 import resource
 import signal
@@ -18,16 +18,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from bench import served_libraries
+from bench.child import LOADED, SPAWN
 from bench.figures import Curve, Figure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from multiprocessing.connection import Connection
-    from multiprocessing.context import SpawnProcess
+    from multiprocessing.process import BaseProcess
 
     from bench.figures import Benchmark
 
-_SPAWN: Final = multiprocessing.get_context("spawn")
 LIMIT_S: Final = 900.0
 """A benchmark takes far less; on a machine with much else to do it may take long, and is none the worse for it."""
 _ENDING_S: Final = 10.0
@@ -97,10 +97,11 @@ def run_group(benchmarks: Sequence[Benchmark], *, quick: bool, limit_s: float = 
 
     If one of them takes the process with it, or longer than ``limit_s``, those after it have not run.
     """
-    ours, theirs = _SPAWN.Pipe(duplex=False)
+    way = SPAWN if any(benchmark.weighs_itself for benchmark in benchmarks) else LOADED
+    ours, theirs = way.Pipe(duplex=False)
     with ours:
         names = "-".join(benchmark.name for benchmark in benchmarks)
-        process = _SPAWN.Process(target=_measure_all, args=(theirs, benchmarks, quick), name=f"bench-{names}")
+        process = way.Process(target=_measure_all, args=(theirs, benchmarks, quick), name=f"bench-{names}")
         process.start()
         theirs.close()  # so that a process that dies ends the waiting
         try:
@@ -121,7 +122,7 @@ def run_group(benchmarks: Sequence[Benchmark], *, quick: bool, limit_s: float = 
             _end(process)
 
 
-def _end(process: SpawnProcess) -> None:
+def _end(process: BaseProcess) -> None:
     """End ``process``, and with it all that it started and left behind: servers, daemons, hooks."""
     if hasattr(os, "killpg") and process.pid is not None:
         with contextlib.suppress(ProcessLookupError):  # nobody is left, or it never came to lead a group
@@ -131,7 +132,7 @@ def _end(process: SpawnProcess) -> None:
         process.join()
 
 
-def _answer(pipe: Connection, process: SpawnProcess, limit_s: float) -> _Answer:
+def _answer(pipe: Connection, process: BaseProcess, limit_s: float) -> _Answer:
     """Return what the process says next; after one that took too long it has been ended."""
     if not pipe.poll(limit_s):
         _end(process)
@@ -147,6 +148,7 @@ def _answer(pipe: Connection, process: SpawnProcess, limit_s: float) -> _Answer:
 def _measure_all(pipe: Connection, benchmarks: Sequence[Benchmark], quick: bool) -> None:  # noqa: FBT001 - passed by position only
     if hasattr(os, "setpgid"):
         os.setpgid(0, 0)  # so that whatever it starts can be ended with it
+    gc.freeze()  # what others need is not to be looked through again and again
     with pipe, served_libraries.keeping():
         for benchmark in benchmarks:
             pipe.send(_measure(benchmark, quick=quick))
@@ -163,7 +165,7 @@ def _measure(benchmark: Benchmark, *, quick: bool) -> _Answer:
 
 
 def _processor_s() -> float:
-    """Return what this process has taken so far, with its children that ended and the servers that it keeps."""
+    """Return what this process has taken so far, with its children that ended and its servers."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(each.ru_utime + each.ru_stime for each in used) + served_libraries.processor_s()
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from bench.child import answers, peak_mib
+from bench.child import answers
 from bench.figures import LIBRARIES, Benchmark, Beside, Curve, Figure, at_most
-from bench.product import open_product
+from bench.product import sync_some
 from bench.served_libraries import library
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
-    from bench.simulated_servers import Address
 
 _FLAT: Final = at_most(1.5)
 _MEMORY_MIB: Final = at_most(150)
@@ -49,18 +47,10 @@ def run(sizes: Sizes, folder: Path) -> list[Figure | Curve]:
         with library(scenes) as served:
             for name, first, count in ((COLD, 0, 1), (WARM, 1, 1), (BATCH, 2, sizes.batch)):
                 served.plex.take_records()
-                with answers(_sync, str(folder / str(scenes)), served.here, served.there, first, count) as answer:
+                with answers(sync_some, str(folder / str(scenes)), served.here, served.there, first, count) as answer:
                     seconds, peak = answer.recv()
                 tasks.append(Task(name, scenes, seconds, len(served.plex.take_records()), peak))
     return [*_figures(tasks, sizes.batch), *_curves(tasks)]
-
-
-def _sync(answer: Any, data_dir: str, stash: Address, plex: Address, first: int, count: int) -> None:  # noqa: ANN401
-    started = time.monotonic()
-    with open_product(Path(data_dir), stash, plex) as product:
-        product.enqueue(stash.scene_ids[first : first + count])
-        product.drain(count)
-        answer.send((time.monotonic() - started, peak_mib()))
 
 
 def _figures(tasks: Sequence[Task], batch: int) -> list[Figure]:

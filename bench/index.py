@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from bench.address import Address
     from bench.figures import Curve
-from bench.simulated_servers import Address
 
 _WARM_START_S: Final = at_most(1.0)
 _NONE: Final = at_most(0)
@@ -85,7 +85,7 @@ def _new(folder: Path) -> Path:
 BENCHMARK: Final = Benchmark(
     "index",
     full=partial(run, Sizes((1_000, 100_000))),
-    quick=partial(run, Sizes((1_000,), idle_s=1.0)),
+    quick=partial(run, Sizes((1_000,), idle_s=0.5)),
     against_servers=True,
     group=LIBRARIES,
 )

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from pathlib import Path
 
-    from bench.simulated_servers import Address, ServerProcess
+    from bench.address import Address
+    from bench.simulated_servers import ServerProcess
 
 DATABASE: Final = "index.db"
 _SERVER_ID: Final = "simulated"

@@ -36,7 +36,7 @@ class Sizes:
     warm: int
     single: int
     latency_s: float = 0.05
-    save_every_s: float = 0.7
+    save_every_s: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)

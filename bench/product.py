@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
+from bench.child import peak_mib
 from scenesync.app.installation import Installation, open_installation
 from scenesync.app.settings import Settings
 from scenesync.domain.job import scene_job
@@ -18,9 +20,8 @@ from scenesync.worker.loop import LoopLimits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
-    from bench.simulated_servers import Address
+    from bench.address import Address
 
 _DEADLINE_S = 300.0
 
@@ -110,3 +111,12 @@ def open_product(
     )
     with open_installation(settings) as installation:
         yield Product(installation)
+
+
+def sync_some(answer: Any, data_dir: str, stash: Address, plex: Address, first: int, count: int) -> None:  # noqa: ANN401 - a private class
+    """Be a process of its own that syncs so many scenes; answer with its seconds and its peak memory (MiB)."""
+    started = time.monotonic()
+    with open_product(Path(data_dir), stash, plex) as product:
+        product.enqueue(stash.scene_ids[first : first + count])
+        product.drain(count)
+        answer.send((time.monotonic() - started, peak_mib()))

@@ -243,10 +243,10 @@ BENCHMARK: Final = Benchmark(
             block=512,
             rounds=3,
             stock_rounds=1,
-            crowds=_crowds(10_000),
+            crowds=_crowds(5_000),
             asleep=10_000,
             wakings=9,
-            block_limit_s=0.7,
+            block_limit_s=0.3,
         ),
     ),
 )

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from bench.figures import Figure
 
-_SECONDS: Final = "seconds"
 _WHOLE_FROM: Final = 100
 HEADINGS: Final = ("benchmark", "figure", "value", "beside it", "ratio", "target", "holds")
 VERDICTS: Final = {None: "", True: "yes", False: "NO"}
@@ -28,13 +27,12 @@ Row = tuple[str, ...]
 class Report:
     """All results of a run, and where they were measured."""
 
-    surroundings: Mapping[str, object]
+    surroundings: Mapping[str, Any]
     results: tuple[Result, ...]
 
     def as_json(self) -> str:
         """Return the report as one JSON document, a line for each figure, so that two of them can be compared."""
-        head = {**self.surroundings, _SECONDS: self.seconds}
-        lines = [f" {_json(name)}: {_json(value)}," for name, value in head.items()]
+        lines = [f" {_json(name)}: {_json(value)}," for name, value in self.surroundings.items()]
         results = ",\n".join(_result_as_json(result.as_document()) for result in self.results)
         return "\n".join(["{", *lines, f' "benchmarks": [\n{results}\n ]', "}", ""])
 
@@ -43,19 +41,13 @@ class Report:
         """Return the report that was written to ``file``."""
         document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         results = tuple(map(Result.from_document, document.pop("benchmarks")))
-        document.pop(_SECONDS, None)
         return cls(document, results)
-
-    @property
-    def seconds(self) -> float:
-        """How long all of it took."""
-        return round(sum(result.seconds for result in self.results), 1)
 
     def times(self) -> str:
         """Return in one line how long each benchmark took, and of processors, and all of them."""
         each = [f"{result.name} {result.seconds:.0f} ({result.processor_s:.0f})" for result in self.results]
         spent_s = sum(result.processor_s for result in self.results)
-        return f"seconds (of a processor): {', '.join(each)}; all {self.seconds:.0f} ({spent_s:.0f})"
+        return f"seconds (of a processor): {', '.join(each)}; all {self.surroundings['seconds']:.0f} ({spent_s:.0f})"
 
     def summary(self) -> str:
         """Return in one line how many targets hold, and what failed."""

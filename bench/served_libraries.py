@@ -11,12 +11,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bench.simulated_servers import ServerProcess, begin_both
+from bench.simulated_servers import ServerProcess, begin_both, processor_s_of_ended
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bench.simulated_servers import Address
+    from bench.address import Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +72,8 @@ def library(scenes: int) -> Iterator[Library]:
 
 
 def processor_s() -> float:
-    """Return the processor time that servers of kept libraries have taken so far."""
-    return sum(kept.processor_s() for kept in _kept)
+    """Return the processor time that simulated servers have taken so far, those of kept libraries among them."""
+    return processor_s_of_ended() + sum(kept.processor_s() for kept in _kept)
 
 
 @contextmanager

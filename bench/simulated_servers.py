@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import multiprocessing
 import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
+from bench.address import Address
+from bench.child import LOADED
 from scenesync.simulators.plex.server import PlexSimulator
 from scenesync.simulators.sample_world import World, build_world, png
 from scenesync.simulators.stash.server import StashSimulator
@@ -29,30 +29,21 @@ if TYPE_CHECKING:
 
 Side = Literal["plex", "stash"]
 
-_SPAWN: Final = multiprocessing.get_context("spawn")
 _ENDING_S: Final = 10.0
 _SCANNED_EVERY_S: Final = 60
 _SWITCH_INTERVAL_S: Final = 0.0005
 """A real server answers an edit while it renders a page for somebody else."""
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where a server answers, and what its clients need to know of the world."""
-
-    url: str
-    token: str
-    scene_ids: tuple[int, ...]
-    path_map: tuple[str, str]
-    rating_keys: tuple[str, ...] = ()
+_ended_s: Final[list[float]] = []
 
 
 class ServerProcess:
     """One side of the world, served by a child process between ``with`` and its end."""
 
     def __init__(self, side: Side) -> None:
-        self._pipe, theirs = _SPAWN.Pipe()
-        self._process = _SPAWN.Process(target=_serve, args=(theirs, side), name=f"simulated-{side}", daemon=True)
+        self._pipe, theirs = LOADED.Pipe()
+        self._process = LOADED.Process(target=_serve, args=(theirs, side), name=f"simulated-{side}", daemon=True)
         self._process.start()
         theirs.close()
 
@@ -60,6 +51,8 @@ class ServerProcess:
         return self
 
     def __exit__(self, *_exc: object) -> None:
+        with contextlib.suppress(EOFError, OSError):  # it is gone
+            _ended_s.append(self.processor_s())
         self._pipe.close()
         self._process.join(_ENDING_S)
         if self._process.exitcode is None:
@@ -130,6 +123,11 @@ class ServerProcess:
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+
+def processor_s_of_ended() -> float:
+    """Return what all servers of this process have taken of a processor that have ended: they are no children of it."""
+    return sum(_ended_s)
 
 
 def begin_both(

@@ -46,5 +46,15 @@ def say_pid(_folder: Path) -> Sequence[Figure | Curve]:
     return [Figure("its pid", os.getpid())]
 
 
+def wait_for_the_other(meeting: Path, name: str, _folder: Path) -> Sequence[Figure | Curve]:
+    (meeting / name).touch()
+    deadline = time.monotonic() + 60
+    while not all((meeting / each).exists() for each in ("one", "other")):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{name} is alone")
+        time.sleep(0.01)
+    return []
+
+
 def only_quick(name: str, run: Run) -> Benchmark:
     return Benchmark(name, full=break_down, quick=run)

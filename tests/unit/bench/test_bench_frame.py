@@ -10,10 +10,19 @@ from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 import pytest
-from odd_benchmarks import break_down, die, hang, leave_a_process_behind, measure, only_quick, say_pid
+from odd_benchmarks import (
+    break_down,
+    die,
+    hang,
+    leave_a_process_behind,
+    measure,
+    only_quick,
+    say_pid,
+    wait_for_the_other,
+)
 
 from bench import frame, plots, publish, report
-from bench.__main__ import BENCHMARKS, main
+from bench.command_line import BENCHMARKS, main
 from bench.figures import Beside, Curve, Figure, at_least, at_most
 
 if TYPE_CHECKING:
@@ -46,6 +55,8 @@ def test_a_benchmark_that_breaks_is_shown_as_failed_and_the_others_go_on(
     document = results_in(tmp_path)
     assert document["quick"] is True
     assert document["load"] >= 0
+    assert document["seconds"] > 0
+    assert all({"seconds", "processor_s"} <= one.keys() for one in document["benchmarks"])
     assert [one["name"] for one in document["benchmarks"]] == ["broken", "dead", "sound"]
     assert document["benchmarks"][2]["figures"][0]["met"] is True
     assert (tmp_path / "outage.svg").exists()
@@ -189,11 +200,19 @@ def test_benchmarks_of_a_group_share_a_process_and_one_that_breaks_does_not_end_
     assert first.seconds > 0
 
 
+def test_neighbours_in_which_nothing_is_timed_run_at_the_same_time(tmp_path: Path) -> None:
+    meet = partial(wait_for_the_other, tmp_path)
+    benchmarks = [replace(only_quick(name, partial(meet, name)), is_timed=False) for name in ("one", "other")]
+
+    assert main(["--quick", "--out", str(tmp_path)], benchmarks) == 0
+
+
 def test_a_report_says_what_each_benchmark_took() -> None:
     results = (frame.Result("hook", 42.4, 30.2, (0, 0)), frame.Result("queue", 54.0, 51.0, (0, 0)))
 
-    assert report.Report({}, results).times() == ("seconds (of a processor): hook 42 (30), queue 54 (51); all 96 (81)")
-    assert json.loads(report.Report({}, results).as_json())["seconds"] == 96.4
+    assert report.Report({"seconds": 96.4}, results).times() == (
+        "seconds (of a processor): hook 42 (30), queue 54 (51); all 96 (81)"
+    )
 
 
 def test_documents_hold_the_published_results() -> None:
