@@ -37,6 +37,7 @@ IN_MODULES_OF_THEIR_NAME: Final = (
     "setup",
     "doctor",
     "db",
+    "migrate",
     "health",
     "backup",
     "notify",

@@ -96,6 +96,11 @@ def open_state(settings: Settings, *, repairs: bool = False) -> Database:
         shared = engines().open_state(url, settings.database_schema, read_only=False)
         assert shared is not None  # noqa: S101 - only a look may find nothing
         return shared
+    return embedded_state(settings, repairs=repairs)
+
+
+def embedded_state(settings: Settings, *, repairs: bool = False) -> Database:
+    """Open the state in the data directory, wherever it is kept now. Raises StoreError, OSError."""
     database = open_database(
         database_file(settings.data_dir),
         journal=journal_of(settings),

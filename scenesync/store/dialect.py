@@ -27,9 +27,10 @@ def ddl_words(connection: Connection) -> Mapping[str, str]:
 
 
 def take_your_time(connection: Connection) -> None:
-    """Let the statements of this transaction take as long as they need, where a server would end them."""
+    """Let this transaction take as long as it needs, where a server would end it."""
     if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+        for limit in ("statement_timeout", "idle_in_transaction_session_timeout"):
+            connection.exec_driver_sql(f"SET LOCAL {limit} = 0")
 
 
 def insert_or_update(

@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import QueuePool
 
+from scenesync.domain.storable import storable
 from scenesync.postgres.address import connection_text, shown_name
 from scenesync.postgres.schema import lock_key, make_schema, only_upgrader
 from scenesync.store.engine import Door, Row
@@ -71,7 +72,7 @@ class _Storable(StrDumper):
     """Texts as PostgreSQL can keep them: without NUL, and without half of a character, as titles and paths may have."""
 
     def dump(self, obj: str) -> bytes:
-        return obj.replace("\0", "\ufffd").encode("utf-8", "replace")
+        return storable(obj).encode()
 
 
 class _Discreet(psycopg.Cursor[Row]):

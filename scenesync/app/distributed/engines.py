@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
+from scenesync.app.distributed import moving
+from scenesync.app.distributed.moved import MoveRefused
 from scenesync.app.distributed.standing import DatabaseStanding
-from scenesync.postgres.address import AddressUnreadable
+from scenesync.postgres.address import AddressUnreadable, shown_name
 from scenesync.postgres.server import about_server
 from scenesync.queue.distributed import schema
 from scenesync.queue.distributed.connections import Server
@@ -20,9 +22,21 @@ from scenesync.store.postgres import open_shared, standing_of, upgrade_shared
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from scenesync.app.distributed.moved import Moved
+    from scenesync.app.settings import Settings
     from scenesync.store.database import Database
 
-__all__ = ["look_into_queue", "open_queue", "open_state", "read_figures", "read_fleet", "standing", "upgrade"]
+__all__ = [
+    "look_into_queue",
+    "move_into_database",
+    "move_into_directory",
+    "open_queue",
+    "open_state",
+    "read_figures",
+    "read_fleet",
+    "standing",
+    "upgrade",
+]
 
 PATIENCE_S = 10.0
 
@@ -74,6 +88,22 @@ def upgrade(url: str, schema_name: str) -> Sequence[str]:
     with contextlib.closing(server):
         schema.prepare(server)
     return [*before.missing_state, *before.missing_queue]
+
+
+def move_into_database(settings: Settings, url: str, *, replace: bool) -> Moved:
+    """Move an installation from its data directory into a database. Raises as ``moving.into_database``."""
+    upgrade(url, settings.database_schema)
+    with _readable(), open_shared(url, schema=settings.database_schema) as shared:
+        return moving.into_database(settings, url, shared, replace=replace)
+
+
+def move_into_directory(settings: Settings, url: str) -> Moved:
+    """Make the data directory anew from a database. Raises as ``moving.into_directory``."""
+    shared = open_state(url, settings.database_schema, read_only=True)
+    if shared is None:
+        raise MoveRefused(f"There is nothing to move in the database {shown_name(url)}.")
+    with shared:
+        return moving.into_directory(settings, url, shared)
 
 
 @contextlib.contextmanager

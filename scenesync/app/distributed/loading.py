@@ -10,7 +10,9 @@ from scenesync.app.settings import SettingsError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from scenesync.app.distributed.moved import Moved
     from scenesync.app.distributed.standing import DatabaseStanding
+    from scenesync.app.settings import Settings
     from scenesync.queue.port import Queue, QueueView
     from scenesync.queue.records import QueueSnapshot
     from scenesync.store.database import Database
@@ -51,6 +53,14 @@ class Engines(Protocol):
 
     def upgrade(self, url: str, schema_name: str) -> Sequence[str]:
         """Make or upgrade all that lies there; return the steps that ran."""
+        ...
+
+    def move_into_database(self, settings: Settings, url: str, *, replace: bool) -> Moved:
+        """Move an installation from its data directory into a database."""
+        ...
+
+    def move_into_directory(self, settings: Settings, url: str) -> Moved:
+        """Make the data directory anew from a database."""
         ...
 
     def open_state(self, url: str, schema_name: str, *, read_only: bool) -> Database | None:

@@ -22,6 +22,8 @@ from scenesync.store.errors import StoreError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from sqlalchemy import Connection
+
     from scenesync.app.settings import Settings
 
 # Scenes, as they were last seen.
@@ -37,6 +39,7 @@ WRITTEN: Final = """
 # What fields showed before and after the latest edits, as JSON.
 EDITED: Final = "SELECT before, after FROM journal ORDER BY id DESC LIMIT 20000"
 
+_ROWS_AT_ONCE: Final = 1_000
 _PLAIN_HOST: Final = r"localhost|[\d.]+|[\da-f:]+"
 """Hosts that are found, or kept, without being known."""
 
@@ -64,10 +67,16 @@ def _of_shared_state(settings: Settings) -> Iterator[tuple[str, str]]:
         if database is None:
             return
         with database, database.reading() as connection:
-            streaming = connection.execution_options(stream_results=True)
-            yield from _of_state(lambda statement: (tuple(row) for row in streaming.execute(text(statement))))
+            yield from _of_state(partial(_streamed, connection))
     except (StoreError, SettingsError):
         return
+
+
+def _streamed(connection: Connection, statement: str) -> Iterator[tuple[str, ...]]:
+    streamed = text(statement).execution_options(stream_results=True, yield_per=_ROWS_AT_ONCE)
+    with connection.execute(streamed) as found:
+        for row in found:
+            yield tuple(row)
 
 
 def _of_state(rows: Callable[[str], Iterator[tuple[str, ...]]]) -> Iterator[tuple[str, str]]:

@@ -7,6 +7,7 @@ from typing import Any, Final, Protocol
 
 from scenesync.domain.dead_letter import DeadLetter
 from scenesync.domain.job import lane_of_event
+from scenesync.domain.storable import storable
 from scenesync.queue import merging
 from scenesync.queue.dead_letters import ALL, columns_of, from_row
 from scenesync.queue.distributed import steps
@@ -168,9 +169,8 @@ def _condition(letters: LetterFilter, *more: str) -> tuple[str, dict[str, Any]]:
 
 
 def _storable(value: object) -> object:
-    """Return a value as PostgreSQL can keep it: its texts hold no NUL and no half of a character."""
     if isinstance(value, bytes):
         return value.decode("ascii")
     if isinstance(value, str):
-        return value.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+        return storable(value)
     return value

@@ -216,7 +216,7 @@ def enqueue(connection: Connection, event: Event, *, lane: int, now: float, newe
     """
     found = waiting_under_key(connection, event.job)
     if found is None:
-        [row_id] = _insert(connection, [event], lane=lane, now=now, newest=newest)
+        [row_id] = insert(connection, [event], lane=lane, now=now, newest=newest)
         return EnqueueResult(row_id, merged=False)
     row_id, waiting = found
     joined = merging.joined_by_event(waiting, event.job, event.happened_at, lane=lane, now=now, newest=newest)
@@ -241,7 +241,7 @@ def enqueue_batch(
         if lock is not None:
             waiting.add(lock)
     if new:
-        _insert(connection, new, lane=lane, now=now, newest=newest)
+        insert(connection, new, lane=lane, now=now, newest=newest)
     merged = sum(enqueue(connection, event, lane=lane, now=now, newest=newest).merged for event in one_by_one)
     return BulkResult(created=len(events) - merged, merged=merged)
 
@@ -351,9 +351,8 @@ def say(connection: Connection) -> None:
     connection.execute(_SAY)
 
 
-def _insert(
-    connection: Connection, events: Sequence[Event], *, lane: int, now: float, newest: bool = True
-) -> list[int]:
+def insert(connection: Connection, events: Sequence[Event], *, lane: int, now: float, newest: bool = True) -> list[int]:
+    """Add jobs under keys under which none waits, which the caller holds; return their rows."""
     places = [Place.of(event.job, lane, now) for event in events]
     values = {
         "queues": [place.queue for place in places],
