@@ -40,6 +40,8 @@ _BY_RULE: Final = {
 }
 _BY_REASON: Final = {
     Reason.NO_FILE: "Nothing, unless Stash should have a file for it.",
+    Reason.OTHER_STASH: "Nothing, if that Stash is to go first; else let the two tables change places, or leave the "
+    "scene out in one of them.",
     Reason.OTHER_SCENE: "Nothing, as decided by a pin; `scenesync unpin` takes it back.",
 }
 

@@ -24,6 +24,7 @@ from scenesync.app.data_directory import PLANS_FOLDER, make_data_dir
 from scenesync.app.doctor.photo_settings import photo_address, why_photos_cannot_work
 from scenesync.app.fleet.sharing import shared_breaker, shared_pacing
 from scenesync.app.opening import open_state, queue_at
+from scenesync.app.routes.elders import Elders
 from scenesync.app.running.guarded_runs import GoneScenes, GuardedScenes, PolledScenes
 from scenesync.app.running.stash_looks import StashLooks
 from scenesync.app.settings import participation, require_plex
@@ -144,6 +145,8 @@ class Installation:
     outages: OutageStore
     services: ServiceStateStore
     run_id: str
+    elders: Elders = field(default_factory=Elders)
+    """The routes of other Stashes to the same Plex that go before this one."""
     open_stash: StashClient | None = None
     """Stash as Plex sees it, if performers are to have photos and nothing in the settings speaks against it."""
     computing: AbstractContextManager[object] = field(default_factory=threading.RLock)
@@ -161,7 +164,8 @@ class Installation:
         images = self._image_sync(baselines, journal, options, writing)
         index = self._index(server_id)
         locator = self._locator(index, server_id, reading)
-        rivals = Rivals(self.stash, baselines, locator.match, options.participation)
+        elder = self.elders.stash_showing(server_id)
+        rivals = Rivals(self.stash, baselines, locator.match, options.participation, elder)
         photos = self._photos(identity, writing)
         collections, upkeep = keepers_of_collections(
             self.plex,
@@ -417,6 +421,7 @@ def open_installation(
             outages=OutageStore(database),
             services=ServiceStateStore(database),
             run_id=new_run_id(),
+            elders=stack.enter_context(Elders(() if settings.place is None else settings.place.seniors)),
             open_stash=stack.enter_context(open_stash_client(settings, settings.stash_url)) if photos else None,
         )
 

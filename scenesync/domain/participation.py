@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from scenesync.domain.paths import lies_in
 
@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from scenesync.domain.scene import Scene, Studio
+
+
+GOES_FIRST: Final = "a Stash that stands earlier in scenesync.toml"
+"""In the sentence that says why a scene is left to another Stash; by that such scenes are counted, too."""
 
 
 class Reason(StrEnum):
@@ -26,6 +30,8 @@ class Reason(StrEnum):
     SKIP_PATHS = "skip_paths"
     OTHER_SCENE = "other_scene"
     """Another scene is pinned to the item that would show this one."""
+    OTHER_STASH = "other_stash"
+    """The item shows a scene of another Stash, which stands earlier in the settings."""
     HELD = "held"
     """The scene was undone, and nobody has changed it in Stash since."""
 

@@ -46,6 +46,13 @@ COUNT_BY_STATE: Final = (
     .group_by(scene_state.c.state)
 )
 
+# How many scenes are left out for a reason that is told in certain words.
+COUNT_LEFT_OUT: Final = (
+    select(func.count())
+    .select_from(scene_state)
+    .where(scene_state.c.state == SceneState.LEFT_OUT.value, scene_state.c.detail.contains(bindparam("words")))
+)
+
 # The server that scenes were last held against.
 LATEST_SERVER: Final = (
     select(scene_state.c.server_id)
@@ -99,6 +106,11 @@ class SceneStateStore:
         with self._database.reading() as connection:
             rows = connection.execute(COUNT_BY_STATE, {"server": server_id}).all()
         return {SceneState(state): count for state, count in rows}
+
+    def left_out_for(self, words: str) -> int:
+        """Return how many scenes are left out for a reason that is told in these words."""
+        with self._database.reading() as connection:
+            return int(connection.execute(COUNT_LEFT_OUT, {"words": words}).scalar_one())
 
     def latest_server(self) -> str:
         """Return the server that scenes were last held against, "" if none ever were."""

@@ -202,10 +202,11 @@ class Departures:
         except (PlexNotFound, AmbiguousMatch) as error:
             log.info("nothing in Plex is surely that of a scene that is gone scene=%d: %s", ghost.id, error)
             return None
+        items = [item for item in items if not self._rivals.is_another_stashs(item)]
         if self._policy is OnDestroy.RESTORE:
             for item in items:
                 living.update(self._rivals.claimants(ghost, item))
-            if not living:
+            if items and not living:
                 self._restore(ghost.id, still_ours)
             return None
         written: list[WrittenItem] = []

@@ -9,6 +9,8 @@ import click
 from scenesync.app.commands import on_routes, options
 from scenesync.app.context import print_json
 from scenesync.app.overview import read_overview
+from scenesync.app.routes.elders import left_to_elders
+from scenesync.app.wording.counting import counted
 from scenesync.app.wording.overview import overview_lines
 
 if TYPE_CHECKING:
@@ -40,10 +42,15 @@ def status(app: AppContext, *, as_json: bool) -> int:
 
     Asks no server and changes nothing; without a data directory everything is zero and unknown.
     """
-    overview = read_overview(app.load().settings)
+    settings = app.load().settings
+    overview, left = read_overview(settings), left_to_elders(settings)
     if as_json:
-        print_json(overview.as_document())
+        print_json({**overview.as_document(), **({} if left is None else {"left_to_other_stash": left})})
     else:
+        if left:
+            click.echo(
+                f"shared        {counted(left, 'scene')} left to a Stash that stands earlier: it shows their items"
+            )
         for line in overview_lines(overview):
             click.echo(line)
     return 0

@@ -17,7 +17,7 @@ from scenesync.app.doctor.finding import Check, Verdict
 from scenesync.app.doctor.mounts import network_share_type
 from scenesync.app.doctor.path_check import judge_paths
 from scenesync.app.doctor.photo_settings import photo_address, why_photos_cannot_work, why_plex_gets_no_photos
-from scenesync.app.doctor.route_checks import check_routes
+from scenesync.app.doctor.route_checks import check_routes, check_shared_items
 from scenesync.app.doctor.stash_checks import check_stash_looks
 from scenesync.app.installation import Installation, open_installation
 from scenesync.app.opening import embedded_queue_at
@@ -65,6 +65,7 @@ def run_checks(loaded: LoadedSettings, stash: StashClient | None = None) -> Iter
     try:
         with open_installation(settings, stash=stash) as installation:
             yield from _check_stores(installation)
+            yield from check_shared_items(settings)
             yield from check_stash_looks(installation)
             yield from _check_plex(installation)
     except SettingsError as error:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from scenesync.app.doctor.finding import Check, Verdict
+from scenesync.app.routes.elders import left_to_elders
 from scenesync.app.routes.marks import read_marks
+from scenesync.app.wording.counting import counted
+from scenesync.domain.participation import GOES_FIRST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from scenesync.app.configuration.routing import Mark
-    from scenesync.app.settings import LoadedSettings
+    from scenesync.app.settings import LoadedSettings, Settings
 
 
 def check_routes(loaded: LoadedSettings) -> Iterator[Check]:
@@ -27,6 +30,18 @@ def check_routes(loaded: LoadedSettings) -> Iterator[Check]:
     )
     if settings is loaded.routes[0].settings:
         yield from map(_left_over, loaded.left_over)
+
+
+def check_shared_items(settings: Settings) -> Iterator[Check]:
+    """Yield how many scenes a route leaves to a Stash that goes first. Raises StoreError."""
+    if left := left_to_elders(settings):
+        yield Check(
+            "shared items",
+            Verdict.WARNING,
+            f"{counted(left, 'scene')} left to {GOES_FIRST}, since their items show scenes of that",
+            "Plex can show only one of them. Leave such scenes out in one of the two (only_paths, skip_tags, ...), or "
+            "let the tables change places.",
+        )
 
 
 def _left_over(mark: Mark) -> Check:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from scenesync.domain.errors import AmbiguousMatch, SceneSkipped
 from scenesync.domain.matching import Match, MatchResult, Rule, grade
-from scenesync.domain.participation import Participation, Reason
+from scenesync.domain.participation import GOES_FIRST, Participation, Reason
 from scenesync.domain.paths import file_name, path_key
 from scenesync.plex.exceptions import PlexNotFound
 
@@ -41,7 +41,10 @@ class Writers(Protocol):
 
 
 class Rivals:
-    """Finds the other scenes that claim an item and settles whose it is. ``match`` asks the index alone."""
+    """Finds the other scenes that claim an item and settles whose it is. ``match`` asks the index alone.
+
+    ``stash_showing`` names the other Stash whose scene an item shows and that goes before ours, "" for none.
+    """
 
     def __init__(
         self,
@@ -49,19 +52,23 @@ class Rivals:
         writers: Writers,
         match: Callable[[Scene], MatchResult],
         participation: Participation,
+        stash_showing: Callable[[str], str] = lambda _rating_key: "",
     ) -> None:
         self._finder = finder
         self._writers = writers
         self._match = match
         self._participation = participation
+        self._stash_showing = stash_showing
 
     def settle(self, scene: Scene, match: Match, items: Sequence[Item]) -> Sequence[Item]:
         """Return the items that are this scene's to write.
 
         Raises AmbiguousMatch where another scene claims one with equal right, and, if every item is another's,
-        SceneSkipped (a person gave it away) or PlexNotFound (it plays exactly the other scene's file). Costs no request
-        unless the item has files that are not this scene's, or another scene was written to it.
+        SceneSkipped (a person gave it away, or another Stash goes first) or PlexNotFound (it plays exactly the other
+        scene's file). Costs no request unless the item has files that are not this scene's, or another scene was
+        written to it.
         """
+        items = self._left_to_us(scene, items)
         ours = frozenset(path_key(file.path) for file in match.files)
         kept: list[Item] = []
         lost: list[tuple[Item, int, Rule]] = []
@@ -82,9 +89,27 @@ class Rivals:
     def are_unlikely(self, scene: Scene, match: Match, item: Item) -> bool:
         """Say whether ``settle`` keeps the item without asking anybody but the store."""
         ours = frozenset(path_key(file.path) for file in match.files)
+        if self._stash_showing(item.rating_key):
+            return False
         return self._writers.scenes_of(item.rating_key) <= {scene.id} and all(
             path_key(part.file) in ours for part in item.parts
         )
+
+    def is_another_stashs(self, item: Item) -> bool:
+        """Say whether the item shows a scene of a Stash that goes before ours."""
+        return bool(self._stash_showing(item.rating_key))
+
+    def _left_to_us(self, scene: Scene, items: Sequence[Item]) -> Sequence[Item]:
+        """Return the items but those of another Stash. Raises SceneSkipped if none is left."""
+        stashes = {item.rating_key: self._stash_showing(item.rating_key) for item in items}
+        left = [item for item in items if not stashes[item.rating_key]]
+        if items and not left:
+            key = items[0].rating_key
+            raise SceneSkipped(
+                f"The Plex item {key} shows a scene of {stashes[key]}, {GOES_FIRST}, and not scene {scene.id}.",
+                reason=Reason.OTHER_STASH,
+            )
+        return left
 
     def claimants(self, gone: Scene, item: Item) -> Mapping[int, Rule]:
         """Return the scenes that would be written to the item now that ``gone`` is, and by which rule."""
