@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
 DATABASE_FILE: Final = "scenesync.db"
 LOCK_FILE: Final = "daemon.lock"
+SUPERVISOR_LOCK_FILE: Final = "routes.lock"
 QUEUE_FOLDER: Final = "queue"
+OUTBOX_FOLDER: Final = "outbox"
+"""Where the hooks of the Stash in whose plugin we live leave events, if there are several routes (``queue.inbox``)."""
 PLANS_FOLDER: Final = "plans"
 API_KEY_FILE: Final = "http-api-key"
 """The key of dashboard and API that was made because none was set."""
@@ -30,6 +33,11 @@ def database_file(data_dir: Path) -> Path:
 def worker_lock(data_dir: Path) -> KernelLock:
     """Return the lock that whoever works holds: one daemon or one-shot command per data directory."""
     return KernelLock(data_dir / LOCK_FILE)
+
+
+def supervisor_lock(data_dir: Path) -> KernelLock:
+    """Return the lock of the one process that runs all routes of an installation."""
+    return KernelLock(data_dir / SUPERVISOR_LOCK_FILE)
 
 
 def make_data_dir(data_dir: Path) -> None:

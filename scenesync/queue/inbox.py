@@ -56,6 +56,7 @@ else:
         import sqlite3 as sqlite
 
 QUEUE_FOLDER = "queue"
+OUTBOX_FOLDER = "outbox"  # made by a daemon that serves several servers, which brings events on to each one's queue
 DAEMON_LOCK = "daemon.lock"
 _QUEUE_FILE = "data.db"
 _PATIENCE_S = 0.25
@@ -224,6 +225,7 @@ def store(document: Document, data_dir: str) -> "str | None":
     job = _build_fan_out(document, now) if is_fan_out else _build_job(document, update_type, now)
     key = f"{_kind(document)}_{document.object_id}"
     priority = _PRIORITY_FAN_OUT if is_fan_out else _PRIORITY_TASK if document.by_task else _PRIORITY_PERSON
+    data_dir = _outbox_or(data_dir)
     queue_folder = f"{data_dir}/{QUEUE_FOLDER}"
     path = f"{queue_folder}/{_QUEUE_FILE}"
     if not _is_left_alone(path, data_dir) and _enqueue(path, job, key, priority):
@@ -231,6 +233,16 @@ def store(document: Document, data_dir: str) -> "str | None":
     from scenesync.queue import spool  # noqa: PLC0415 (not needed, so not paid for, while the queue works)
 
     return spool.keep(data_dir, queue_folder, job.encode("utf-8", "replace"))
+
+
+def _outbox_or(data_dir: str) -> str:
+    """Return the outbox in ``data_dir``, which is laid out like it, if there is one; else ``data_dir``."""
+    outbox = f"{data_dir}/{OUTBOX_FOLDER}"
+    try:
+        system.stat(outbox)
+    except OSError:
+        return data_dir
+    return outbox
 
 
 def _compute(statement: str, values: "tuple[object, ...]") -> "tuple[Any, ...]":

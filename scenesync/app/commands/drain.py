@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Only show what the jobs that wait would change in Plex.")
 @options.wait
 @options.as_json
-@on_routes.each_route
+@on_routes.each_route_once_delivered
 def drain(app: AppContext, *, timeout_s: float | None, dry_run: bool, wait_s: float, as_json: bool) -> int:
     """Work until nothing is due, then exit.
 

@@ -14,6 +14,7 @@ import click
 from scenesync.app.context import AppContext, collecting_json, print_json
 from scenesync.app.exit_codes import DONE, FAILED, LEFTOVERS, USAGE
 from scenesync.app.failures import FAILURES, told
+from scenesync.app.routes.outboxes import deliver_once
 from scenesync.app.routes.selection import have_one_stash, matching_routes, one_route
 from scenesync.app.running.signals import signals_noted
 
@@ -43,6 +44,11 @@ def one_chosen_route(command: Command) -> Command:
     return _routed(command, lambda _given: True)
 
 
+def each_route_once_delivered(command: Command) -> Command:
+    """Run the command for every route, once what hooks left in outboxes has reached the queues of all of them."""
+    return _routed(command, lambda _given: False, first=deliver_once)
+
+
 def each_route_unless(*names: str) -> Callable[[Command], Command]:
     """Run the command for every route, but for one chosen if one of these parameters is given: it means one route."""
     return lambda command: _routed(command, lambda given: any(given[name] for name in names))
@@ -64,10 +70,12 @@ def _routed(
     *,
     scenes: str = "",
     overall: Overall = lambda _documents: {},
+    first: Callable[[LoadedSettings], object] = lambda _loaded: None,
 ) -> Command:
     def over_routes(*, route_name: str, **given: Any) -> int:  # noqa: ANN401 - the command's own
         app = click.get_current_context().ensure_object(AppContext)
         loaded = app.load()
+        first(loaded)
         if not loaded.routes:
             matching_routes((), route_name)
             return command(AppContext(app.overrides, loaded), **given)

@@ -31,6 +31,8 @@ class RoutePlace:
     server: str = ""
     """What jobs are marked with: the name of their Stash, "" for the first one's."""
     seniors: tuple[Senior, ...] = ()
+    has_stash_table: bool = False
+    """The file says where the Stash is, whichever Stash started us."""
 
 
 class PlacedSettings(BaseSettings):

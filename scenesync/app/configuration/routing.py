@@ -180,6 +180,7 @@ def places(routes: Sequence[Planned], placing: Placing, data_dir: Path) -> Mappi
                 for other in earlier
                 if other.pair.stash.name != route.pair.stash.name
             ),
+            not route.pair.stash.is_short_form,
         )
     return found
 

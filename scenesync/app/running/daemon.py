@@ -20,6 +20,7 @@ from scenesync.app.exit_codes import DONE, FAILED
 from scenesync.app.fleet.forwarding import forwarding
 from scenesync.app.fleet.leading import leading
 from scenesync.app.installation import open_installation
+from scenesync.app.routes.outboxes import left_over_events
 from scenesync.app.running import switch as daemon_switch
 from scenesync.app.running.background import beside
 from scenesync.app.running.duties import duties_of, routines_of
@@ -80,6 +81,8 @@ class SettingsSource:
         self._handler = handler
         self._plugin_settings: Mapping[str, object] | None = None
         self._stash: StashClient | None = None
+        self._names_stash = False
+        """The file has tables of several Stashes, and ours is one of them."""
 
     def load(self) -> LoadedSettings:
         """Return the settings in force now. Raises SettingsError."""
@@ -89,13 +92,16 @@ class SettingsSource:
             self._plugin_settings = self._stash_client().plugin_settings()
         except (StashUnavailable, StashRefused) as error:
             log.warning("cannot read the plugin's settings, going on without: %s", error)
-        return self._app.load(
+        loaded = self._app.load(
             plugin_settings=self._plugin_settings, default_dir=self._default_dir(), handler=self._handler
         )
+        place = loaded.settings.place
+        self._names_stash = place is not None and place.has_stash_table
+        return loaded
 
     def stash(self) -> StashClient | None:
         """Return the client for the Stash that started the plugin, None if the settings say where Stash is."""
-        return None if self._connection is None else self._stash_client()
+        return None if self._connection is None or self._names_stash else self._stash_client()
 
     def plugin_settings_changed(self) -> bool:
         """Ask Stash whether somebody changed the plugin's settings."""
@@ -143,6 +149,9 @@ class Daemon:
     quiet_second: bool = False
     first_run: FirstRun | None = None
     """None: end with what is missing."""
+    several: Callable[[LoadedSettings], int] | None = None
+    """What is run in its place if there are several routes."""
+    is_asked_to_end: Callable[[], bool] = lambda: False
     damaged_at: list[float] = field(default_factory=list)
     trouble: DiskTrouble = field(default_factory=lambda: DiskTrouble("data directory"))
     trouble_of_database: DiskTrouble = field(default_factory=lambda: DiskTrouble("database"))
@@ -150,6 +159,8 @@ class Daemon:
     def run(self) -> int:
         """Work until a signal and return the exit status. Raises SettingsError, QueueError, StoreError, OSError."""
         loaded = self.source.load()
+        if self.several is not None and len(loaded.routes) > 1 and loaded.settings.place is None:
+            return self.several(loaded)
         data_dir = loaded.settings.data_dir
         end_of_round = threading.Event()
 
@@ -193,11 +204,12 @@ class Daemon:
 
         return self.first_run(loaded, reload, stop)
 
-    @staticmethod
-    def _heed_requests(data_dir: Path, stop: threading.Event, leave: Callable[[], None], end: threading.Event) -> None:
+    def _heed_requests(
+        self, data_dir: Path, stop: threading.Event, leave: Callable[[], None], end: threading.Event
+    ) -> None:
         """End as at a signal when somebody asks for it."""
         while not end.wait(LOOK_FOR_REQUEST_EVERY_S):
-            if daemon_switch.stop_is_requested(data_dir):
+            if daemon_switch.stop_is_requested(data_dir) or self.is_asked_to_end():
                 log.info("asked to end")
                 stop.set()
                 leave()
@@ -300,6 +312,7 @@ class Daemon:
                 stack.enter_context(beside("second look", lambda end: make_good(installation, end), end_of_round))
                 duties = partial(duties_of, installation, loop.require_session, activity, routines)
                 stack.enter_context(leading(installation.queue.fleet, duties, end_of_round))
+                stack.enter_context(left_over_events(loaded))
                 stack.enter_context(dashboard.shows(installation, loaded, loop.require_session, routines))
                 try:
                     loop.run(end_of_round)
