@@ -24,7 +24,7 @@ from scenesync.app.data_directory import PLANS_FOLDER, make_data_dir
 from scenesync.app.doctor.photo_settings import photo_address, why_photos_cannot_work
 from scenesync.app.fleet.sharing import shared_breaker, shared_pacing
 from scenesync.app.opening import open_state, queue_at
-from scenesync.app.routes.elders import Elders
+from scenesync.app.routes.elders import Elders, elders_of
 from scenesync.app.running.guarded_runs import GoneScenes, GuardedScenes, PolledScenes
 from scenesync.app.running.stash_looks import StashLooks
 from scenesync.app.settings import participation, require_plex
@@ -421,7 +421,7 @@ def open_installation(
             outages=OutageStore(database),
             services=ServiceStateStore(database),
             run_id=new_run_id(),
-            elders=stack.enter_context(Elders(() if settings.place is None else settings.place.seniors)),
+            elders=stack.enter_context(elders_of(settings)),
             open_stash=stack.enter_context(open_stash_client(settings, settings.stash_url)) if photos else None,
         )
 

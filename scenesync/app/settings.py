@@ -23,7 +23,7 @@ from scenesync.app.configuration.model import (
     Settings,
     default_data_dir,
 )
-from scenesync.app.configuration.routing import Planned, dashboard_of, pairs_of, place, places, shadowed
+from scenesync.app.configuration.routing import Planned, dashboard_of, pairs_of, place, places, schema_of, shadowed
 from scenesync.app.configuration.servers import read_servers
 from scenesync.app.configuration.sources import (
     CONFIG_VARIABLE,
@@ -185,21 +185,18 @@ def _routed(loaded: LoadedSettings, pairs: Sequence[Pair], checked: Sequence[_Ch
     placing = place(planned, read_marks(data_dir), data_dir)
     if placing.problems:
         raise SettingsError(placing.problems)
-    found = places(planned, placing, data_dir)
-    routes = tuple(
-        Route(
-            pair.name,
-            pair.stash.name,
-            pair.plex.name,
-            each.settings.at(
-                found[pair.name], placing.folders[pair.name], dashboard_of(number, pair.name, each.settings)
-            ),
-            each.origins,
-            pair.stash.outbox,
+    found = places(planned, placing, data_dir, loaded.settings.database_schema)
+    routes = []
+    for number, (pair, each) in enumerate(zip(pairs, checked, strict=True)):
+        folder = placing.folders[pair.name]
+        settings = each.settings.at(
+            found[pair.name],
+            data_dir=folder,
+            database_schema=schema_of(pair.name, folder, data_dir, loaded.settings.database_schema),
+            **dashboard_of(number, pair.name, each.settings),
         )
-        for number, (pair, each) in enumerate(zip(pairs, checked, strict=True))
-    )
-    return replace(loaded, routes=routes, left_over=tuple(placing.left_over))
+        routes.append(Route(pair.name, pair.stash.name, pair.plex.name, settings, each.origins, pair.stash.outbox))
+    return replace(loaded, routes=tuple(routes), left_over=tuple(placing.left_over))
 
 
 def require_plex(settings: Settings) -> PlexConnection:

@@ -166,3 +166,22 @@ def test_a_task_that_this_version_does_not_have_is_an_error_that_names_those_tha
     told = reports.run("paint-the-harbour")
     assert told.status == 1
     assert "SceneSync has no task 'paint-the-harbour'. It has: sync-all, " in told.result["error"]
+
+
+def test_with_several_servers_a_task_goes_over_the_routes_of_the_stash_that_started_it(reports: Reports) -> None:
+    world = reports.world
+    world.pair(title="Harbour")
+    world.data_dir.mkdir(exist_ok=True)
+    plex = f'url = "{world.plex.url}"\ntoken = "{TOKEN}"\n'
+    (world.data_dir / "scenesync.toml").write_text(
+        f'[[stash]]\nname = "living"\nurl = "{world.stash.url}"\n'
+        '[[stash]]\nname = "attic"\nurl = "http://127.0.0.1:9"\noutbox = "attic"\n'
+        f'[[plex]]\nname = "home"\n{plex}[[plex]]\nname = "cabin"\n{plex}',
+        encoding="utf-8",
+    )
+    told = reports.run("sync-all", plex_url=None, plex_token=None)
+    assert told.status == 0
+    assert told.result["output"] == "living-home: 1 synced; living-cabin: 1 unchanged"
+    assert [line for line in told.of("i") if line.startswith("route ")] == ["route living-home", "route living-cabin"]
+    stopped = reports.run("stop-daemon", plex_url=None, plex_token=None)
+    assert stopped.result["output"].startswith("SceneSync was not running")

@@ -46,10 +46,12 @@ class TwoStashes:
         self.second = int(scene.id)
         homes = {"living": data_dir, "attic": data_dir / "routes" / "attic-home"}
         first = RoutePlace("living-home", "living", "home", data_dir)
-        second = RoutePlace("attic-home", "attic", "home", data_dir, "attic", (Senior("living", homes["living"]),))
+        second = RoutePlace(
+            "attic-home", "attic", "home", data_dir, "attic", (Senior("living", homes["living"], "scenesync"),)
+        )
         self._settings = {
-            "living": world.settings().at(first, homes["living"], {}),
-            "attic": world.settings(stash_url=attic.url, on_destroy="label").at(second, homes["attic"], {}),
+            "living": world.settings().at(first, data_dir=homes["living"]),
+            "attic": world.settings(stash_url=attic.url, on_destroy="label").at(second, data_dir=homes["attic"]),
         }
 
     def settings(self, stash: str) -> Settings:

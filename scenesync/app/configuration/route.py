@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping  # noqa: TC003 - as below
 from dataclasses import dataclass
 from pathlib import Path  # noqa: TC003 - pydantic reads it at run time
 from typing import Self
@@ -17,6 +16,7 @@ class Senior:
 
     stash: str
     data_dir: Path
+    database_schema: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +45,9 @@ class PlacedSettings(BaseSettings):
         """Where the route stands whose settings these are; None where there is one Stash and one Plex."""
         return self._place
 
-    def at(self, place: RoutePlace, data_dir: Path, dashboard: Mapping[str, object]) -> Self:
-        """Return these settings for a route: where its queue and state lie, and where its dashboard is."""
-        placed = self.model_copy(update={"data_dir": data_dir, **dashboard})
+    def at(self, place: RoutePlace, **own: object) -> Self:
+        """Return these settings for a route, with what it has of its own: where queue and state lie, say."""
+        placed = self.model_copy(update=own)
         placed._place = place  # noqa: SLF001 - our own kind
         return placed
 

@@ -164,9 +164,10 @@ def _exchanged(routes: Sequence[Planned], found: Mapping[str, Mark | None]) -> I
             )
 
 
-def places(routes: Sequence[Planned], placing: Placing, data_dir: Path) -> Mapping[str, RoutePlace]:
+def places(routes: Sequence[Planned], placing: Placing, data_dir: Path, first_schema: str) -> Mapping[str, RoutePlace]:
     """Return for each route where it stands; the Stash that stands first in the file has its way with a shared item."""
     found: dict[str, RoutePlace] = {}
+    folders = placing.folders
     for number, route in enumerate(routes):
         earlier = [other for other in routes[:number] if other.plex_url == route.plex_url]
         found[route.name] = RoutePlace(
@@ -176,13 +177,22 @@ def places(routes: Sequence[Planned], placing: Placing, data_dir: Path) -> Mappi
             data_dir,
             placing.servers[route.name],
             tuple(
-                Senior(other.pair.stash.name, placing.folders[other.name])
+                Senior(
+                    other.pair.stash.name,
+                    folders[other.name],
+                    schema_of(other.name, folders[other.name], data_dir, first_schema),
+                )
                 for other in earlier
                 if other.pair.stash.name != route.pair.stash.name
             ),
             not route.pair.stash.is_short_form,
         )
     return found
+
+
+def schema_of(route: str, folder: Path, data_dir: Path, first: str) -> str:
+    """Return the schema in which PostgreSQL keeps a route's state, if it does; ``first`` is that of the first route."""
+    return first if folder == data_dir else f"{first}_{route.replace('-', '_')}"
 
 
 def dashboard_of(number: int, name: str, settings: Settings) -> dict[str, object]:

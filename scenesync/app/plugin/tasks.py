@@ -15,7 +15,9 @@ from scenesync.app.opening import open_queue, open_state
 from scenesync.app.plugin.reconcile_tasks import reconcile
 from scenesync.app.plugin.report_tasks import list_letters, report_health, report_outages, report_plan, report_status
 from scenesync.app.plugin.task import Task
+from scenesync.app.plugin_ui.answers import QUESTIONS
 from scenesync.app.plugin_ui.asked import OPERATIONS
+from scenesync.app.routes.outboxes import deliver_once, routes_at_home
 from scenesync.app.running import switch as daemon_switch
 from scenesync.app.running.daemon import SettingsSource, try_to_write_hook_file, write_hook_file
 from scenesync.app.settings import SettingsError, require_plex
@@ -96,7 +98,16 @@ def _run(app: AppContext, document: Mapping[str, Any], channel: PluginChannel) -
     stash = source.stash()
     assert stash is not None  # noqa: S101 - a task always has Stash's connection
     plugin_dir = Path(connection.plugin_dir) if connection.plugin_dir else None
-    return task(Task(loaded, stash, channel, plugin_dir, arguments))
+    routes = [] if mode in OF_THE_INSTALLATION else routes_at_home(loaded)
+    if not routes:
+        return task(Task(loaded, stash, channel, plugin_dir, arguments))
+    deliver_once(loaded)
+    results = []
+    for route in routes:
+        channel.log("i", f"route {route.name}")
+        result = task(Task(loaded.of_route(route), stash, channel, plugin_dir, arguments))
+        results.append(result if len(routes) == 1 else f"{route.name}: {result}")
+    return "; ".join(map(str, results))
 
 
 def _sync_all(task: Task) -> str:
@@ -141,6 +152,9 @@ def _stop_daemon(task: Task) -> str:
     said = "SceneSync was stopped" if was_running else "SceneSync was not running"
     return f"{said}. Changes are kept; it stays off until the task Start the daemon."
 
+
+OF_THE_INSTALLATION: Final = frozenset({"stop-daemon", *QUESTIONS})
+"""What is not done once for each route of the Stash."""
 
 TASKS: Final[Mapping[str, Callable[[Task], str]]] = {
     "sync-all": _sync_all,

@@ -7,10 +7,9 @@ import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final, Self
 
-from scenesync.app.data_directory import database_file
+from scenesync.app.opening import read_state
 from scenesync.domain.participation import GOES_FIRST
 from scenesync.store.baselines import BaselineStore
-from scenesync.store.database import open_database
 from scenesync.store.errors import StoreError
 from scenesync.store.scene_states import SceneStateStore
 from scenesync.store.traces import TraceStore
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from scenesync.app.configuration.model import Settings
-    from scenesync.app.configuration.route import Senior
     from scenesync.store.database import Database
 
 log = logging.getLogger(__name__)
@@ -32,25 +30,33 @@ def left_to_elders(settings: Settings) -> int | None:
     """Return how many scenes of a route are left to Stashes that go first, None if none does. Raises StoreError."""
     if settings.place is None or not settings.place.seniors:
         return None
-    database = open_database(database_file(settings.data_dir), read_only=True)
+    database = read_state(settings)
     if database is None:
         return 0
     with database:
         return SceneStateStore(database).left_out_for(GOES_FIRST)
 
 
-class Elder:
-    """What another route wrote to the Plex that both lead to, read from its state."""
+def elders_of(settings: Settings) -> Elders:
+    """Return the routes that go before the one whose settings these are, to be left when they are not needed."""
+    seniors = () if settings.place is None else settings.place.seniors
+    homes = ({"data_dir": each.data_dir, "database_schema": each.database_schema} for each in seniors)
+    return Elders(
+        [Elder(each.stash, settings.model_copy(update=home)) for each, home in zip(seniors, homes, strict=True)]
+    )
 
-    def __init__(self, senior: Senior) -> None:
-        self._senior = senior
+
+class Elder:
+    """What another route wrote to the Plex that both lead to, read from its state; ``stash`` is the name of its Stash.
+
+    Of its ``settings`` only what says where its state is counts.
+    """
+
+    def __init__(self, stash: str, settings: Settings) -> None:
+        self.stash = stash
+        self._settings = settings
         self._database: Database | None = None
         self._look_at = float("-inf")
-
-    @property
-    def stash(self) -> str:
-        """The name of its Stash."""
-        return self._senior.stash
 
     def shows_a_scene_on(self, server_id: str, rating_key: str) -> bool:
         """Say whether it last wrote to the item for a scene that its Stash still has.
@@ -77,15 +83,15 @@ class Elder:
     def _open(self) -> Database | None:
         if self._database is None and time.monotonic() - self._look_at >= LOOK_AGAIN_AFTER_S:
             self._look_at = time.monotonic()
-            self._database = open_database(database_file(self._senior.data_dir), read_only=True)
+            self._database = read_state(self._settings)
         return self._database
 
 
 class Elders:
     """The routes of Stashes that stand earlier and lead to the same Plex."""
 
-    def __init__(self, seniors: Sequence[Senior] = ()) -> None:
-        self._elders = tuple(map(Elder, seniors))
+    def __init__(self, elders: Sequence[Elder] = ()) -> None:
+        self._elders = tuple(elders)
 
     def __enter__(self) -> Self:
         return self

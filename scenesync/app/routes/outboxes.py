@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from scenesync.app.settings import LoadedSettings, Settings
+    from scenesync.app.settings import LoadedSettings, Route, Settings
     from scenesync.queue.port import Queue
     from scenesync.queue.records import BulkResult, OutboxEvent
 
@@ -49,19 +49,30 @@ def home_outbox(data_dir: Path) -> Path:
     return data_dir / OUTBOX_FOLDER
 
 
+def routes_at_home(loaded: LoadedSettings) -> Sequence[Route]:
+    """Return the routes of the Stash in whose plugin we live: the first one that names no outbox elsewhere."""
+    homes = {None, _installation_dir(loaded)}
+    stash = next((route.stash for route in loaded.routes if route.outbox in homes), None)
+    return [route for route in loaded.routes if route.stash == stash]
+
+
 def outboxes_of(loaded: LoadedSettings) -> Sequence[ServedOutbox]:
     """Return the outboxes: our own for the first Stash that names none, and those that the file names."""
-    settings = loaded.settings
-    data_dir = settings.data_dir if settings.place is None else settings.place.installation_dir
+    data_dir = _installation_dir(loaded)
     if not loaded.routes:
-        return [ServedOutbox(home_outbox(data_dir), (settings,))]
-    at_home = next((route.stash for route in loaded.routes if route.outbox in {None, data_dir}), None)
+        return [ServedOutbox(home_outbox(data_dir), (loaded.settings,))]
+    at_home = routes_at_home(loaded)
     found: dict[Path, list[Settings]] = {}
     for route in loaded.routes:
-        folder = home_outbox(data_dir) if route.stash == at_home else route.outbox
+        folder = home_outbox(data_dir) if route in at_home else route.outbox
         if folder is not None:
             found.setdefault(folder, []).append(route.settings)
     return [ServedOutbox(folder, tuple(routes)) for folder, routes in found.items()]
+
+
+def _installation_dir(loaded: LoadedSettings) -> Path:
+    settings = loaded.settings
+    return settings.data_dir if settings.place is None else settings.place.installation_dir
 
 
 class QueueOfRoute:

@@ -56,6 +56,11 @@ class RouteProcess:
     _deaths: int = 0
     _again_at: float = 0.0
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it was begun and not seen to end."""
+        return self._process is not None
+
     def keep_alive(self) -> bool:
         """Begin it if it does not run and its time has come; return False if it ended by itself, as it was asked to."""
         now = time.monotonic()
@@ -66,6 +71,7 @@ class RouteProcess:
         status = self._process.poll()
         if status is None:
             return True
+        self.ask_to_end()  # closes our end of its stdin
         self._process = None
         if status == DONE:
             return False

@@ -248,6 +248,26 @@ def test_a_folder_of_another_name_is_not_given_twice(data_dir: Path) -> None:
     assert found == {"living-home": ".", "loft-home": "routes/attic-home", "attic-home": "routes/attic-home-2"}
 
 
+def test_on_postgresql_each_route_has_a_schema_of_its_own_and_the_first_keeps_that_of_before(data_dir: Path) -> None:
+    loaded = load(data_dir, 'database_url = "postgresql://somebody@db.example/films"', LIVING, ATTIC, HOME)
+    assert [route.settings.database_schema for route in loaded.routes] == ["scenesync", "scenesync_attic_home"]
+    place = loaded.routes[1].settings.place
+    assert place is not None
+    assert [senior.database_schema for senior in place.seniors] == ["scenesync"]
+
+
+def test_further_dashboards_are_found_on_the_ports_above_and_under_paths_of_their_own(data_dir: Path) -> None:
+    found = [
+        (each.settings.http_port, each.settings.http_base_path) for each in load(data_dir, LIVING, HOME, CABIN).routes
+    ]
+    assert found == [(9988, ""), (9989, "")]
+    proxied = load(data_dir, 'http_base_path = "/scenesync"', "http_port = 0", LIVING, HOME, CABIN).routes
+    assert [(each.settings.http_port, each.settings.http_base_path) for each in proxied] == [
+        (0, "/scenesync"),
+        (0, "/scenesync/living-cabin"),
+    ]
+
+
 def test_names_that_were_exchanged_would_mix_two_libraries_and_are_refused(data_dir: Path) -> None:
     settle(load(data_dir, LIVING, ATTIC, HOME))
     exchanged = (LIVING.replace('"living"', '"attic"'), ATTIC.replace('"attic"', '"living"'), HOME)
