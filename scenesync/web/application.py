@@ -98,7 +98,7 @@ def build(services: Services, address: Address, *, version: str) -> tuple[ASGIAp
     app.state.keys = keys
     app.state.audience = audience
     app.state.wrong_logins = WrongKeys(login.MOST_WRONG, login.WITHIN_S)
-    app.state.pages = Pages(address.base_path, version)
+    app.state.pages = Pages(address.base_path, version, routes=address.routes)
     guarded = BodyLimit(Door(app, keys, hosts, address.base_path))
     return Frame(guarded, hosts, address.base_path), audience
 

@@ -32,6 +32,16 @@ SHORTEST_OPEN_KEY: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
+class RouteDoor:
+    """Where the dashboard of a route is, on the same machine; without a port nobody knows."""
+
+    name: str
+    port: int
+    base_path: str = ""
+    is_here: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Address:
     """Where to listen, and as what: ``base_path`` is where a proxy shows us, ``trusted_hosts`` what it is called."""
 
@@ -40,6 +50,8 @@ class Address:
     api_key: str = field(repr=False)
     base_path: str = ""
     trusted_hosts: tuple[str, ...] = ()
+    routes: tuple[RouteDoor, ...] = ()
+    """The dashboards of all routes, if there are several."""
 
 
 class OpenDoor(ValueError):

@@ -31,7 +31,7 @@ from scenesync.app.version import VERSION
 from scenesync.web.application import build
 from scenesync.web.events import EventRing
 from scenesync.web.ports import Services
-from scenesync.web.server import Address, OpenDoor, WebServer
+from scenesync.web.server import Address, OpenDoor, RouteDoor, WebServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -173,4 +173,20 @@ def address_of(loaded: LoadedSettings) -> Address:
         api_key(settings),
         base_path=settings.http_base_path,
         trusted_hosts=settings.http_trusted_hosts,
+        routes=_doors(loaded),
+    )
+
+
+def _doors(loaded: LoadedSettings) -> tuple[RouteDoor, ...]:
+    """Return the dashboards of all routes, none where there is one."""
+    if len(loaded.routes) <= 1:
+        return ()
+    return tuple(
+        RouteDoor(
+            route.name,
+            route.settings.http_port,
+            route.settings.http_base_path,
+            is_here=route.settings == loaded.settings,
+        )
+        for route in loaded.routes
     )

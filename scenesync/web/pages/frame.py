@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from scenesync.web.server import RouteDoor
+
 TEMPLATES: Final = Path(__file__).parent.parent / "templates"
 TOGETHER_S: Final = 0.5
 """Pages hear of a change at one moment and ask half a second later (static/app.js): one answer is for all of them."""
@@ -43,6 +45,15 @@ class Place:
 
     path: str
     title: str
+
+
+@dataclass(frozen=True, slots=True)
+class RouteLink:
+    """The dashboard of a route, as a page leads to it."""
+
+    name: str
+    address: str
+    is_here: bool
 
 
 NAVIGATION: Final = (
@@ -88,8 +99,15 @@ class _Part:
 class Pages:
     """Renders templates; every text is escaped, and a name that a template misspells is an error."""
 
-    def __init__(self, base_path: str, version: str, navigation: Sequence[Place] = NAVIGATION) -> None:
+    def __init__(
+        self,
+        base_path: str,
+        version: str,
+        navigation: Sequence[Place] = NAVIGATION,
+        routes: Sequence[RouteDoor] = (),
+    ) -> None:
         self.base_path = base_path
+        self._routes = routes
         self.assets = Assets()
         self._parts: defaultdict[str, _Part] = defaultdict(_Part)
         self._templates = Environment(
@@ -148,6 +166,7 @@ class Pages:
             "csrf_token": session.csrf_token if session is not None else "",
             "is_logged_in": session is not None,
             "place": request.url.path,
+            "routes": [RouteLink(each.name, _address(each, request), each.is_here) for each in self._routes],
             **context,
         }
         return HTMLResponse(self._templates.get_template(template).render(known), http_status)
@@ -181,6 +200,15 @@ class Pages:
 
     def _asset(self, file: str) -> str:
         return self.url(f"/static/{self.assets.name_of(file)}")
+
+
+def _address(route: RouteDoor, request: Request) -> str:
+    """Return where the browser finds the dashboard of a route: beside this one, "" if that is not known."""
+    if route.base_path:
+        return f"{route.base_path}/"
+    host = request.url.hostname or "localhost"
+    shown = f"[{host}]" if ":" in host else host
+    return f"{request.url.scheme}://{shown}:{route.port}/" if route.port else ""
 
 
 def pages_of(request: Request) -> Pages:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import mmap
 import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
+from starlette.requests import Request
 
 from scenesync.app.dashboard import plan_pages
 from scenesync.app.dashboard.plan_pages import page_of_plan
@@ -19,14 +21,57 @@ from scenesync.web.pages import words
 from scenesync.web.pages.activity import HEIGHT, activity
 from scenesync.web.pages.bars import WIDTH, Share, bar
 from scenesync.web.pages.differences import MOST_WORDS, Piece, pieces
+from scenesync.web.pages.frame import Pages
 from scenesync.web.pages.overview import mood
 from scenesync.web.pages.plans import selectors_in
 from scenesync.web.pages.scene_timeline import moments
 from scenesync.web.problems import Unusable
+from scenesync.web.server import RouteDoor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+
+@pytest.fixture
+def pages_with_routes() -> Pages:
+    doors = (RouteDoor("living-home", 9988, is_here=True), RouteDoor("living-cabin", 9989), RouteDoor("attic-cabin", 0))
+    return Pages("", "1", routes=doors)
+
+
+def page_at(pages: Pages, host: bytes) -> str:
+    """Return a page as somebody sees it who is logged in and asked for ``host``."""
+    session = SimpleNamespace(csrf_token="fake")
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "scheme": "http",
+        "path": "/",
+        "query_string": b"",
+        "headers": [(b"host", host)],
+        "server": ("127.0.0.1", 9988),
+        "state": {"session": session},
+    }
+    answer = pages.render(Request(scope), "problem.html", title="Nothing", detail="is here")
+    return bytes(answer.body).decode()
+
+
+@pytest.mark.parametrize(
+    ("host", "link"),
+    [
+        (b"films.example:9988", 'href="http://films.example:9989/"'),
+        (b"[::1]:9988", 'href="http://[::1]:9989/"'),
+    ],
+)
+def test_a_page_leads_to_the_dashboards_of_the_other_routes(pages_with_routes: Pages, host: bytes, link: str) -> None:
+    page = page_at(pages_with_routes, host)
+    assert f"<a {link}>living-cabin</a>" in page
+    assert '<span aria-current="true">living-home</span>' in page
+    assert "<span>attic-cabin</span>" in page  # on a port that nobody knows
+
+
+def test_where_there_is_one_route_no_page_speaks_of_routes() -> None:
+    assert "Routes" not in page_at(Pages("", "1"), b"localhost:9988")
 
 
 def of_kinds(found: Sequence[Piece], *kinds: str) -> str:
