@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # More than processors: most tests wait for something real.
-WORKERS ?= $(shell expr $$(nproc 2>/dev/null || echo 2) + 1)
+WORKERS ?= $(shell expr $$(nproc 2>/dev/null || echo 2) \* 2)
 
 # The tests start hundreds of processes: each would compile all of SceneSync again.
 export PYTHONDONTWRITEBYTECODE :=

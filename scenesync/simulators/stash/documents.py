@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from graphql import (
@@ -100,6 +101,12 @@ class Documents:
                 self._known.clear()
             self._known[text] = document
         return document
+
+
+@cache
+def documents_of(schema: GraphQLSchema) -> Documents:
+    """Return what parses and validates by a schema: what one simulated Stash has seen, the next need not."""
+    return Documents(schema)
 
 
 def _described(error: GraphQLError, code: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, quote
 from scenesync.simulators.http_server import Answer, Request, Response
 from scenesync.simulators.stash import go_json
 from scenesync.simulators.stash.cancellation import Cancellation
-from scenesync.simulators.stash.documents import Documents, Operation, RequestRefused
+from scenesync.simulators.stash.documents import Operation, RequestRefused, documents_of
 from scenesync.simulators.stash.engine import Context, Engine
 from scenesync.simulators.stash.errors import OperationCancelled
 from scenesync.simulators.stash.execution import execute
@@ -70,7 +70,7 @@ class HttpApi:
 
     def __init__(self, engine: Engine, on_loop: OnLoop) -> None:
         self._engine = engine
-        self._documents = Documents(engine.schema)
+        self._documents = documents_of(engine.schema)
         self.subscriptions = Subscriptions(self._documents, on_loop)
         self._workers = ThreadPoolExecutor(_MOST_MUTATIONS_AT_ONCE, thread_name_prefix="simulated-mutation")
         self._lock = threading.Lock()
