@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from scenesync.domain.collection import WantedCollection
-    from scenesync.domain.field_rules import LabelRules, PerformerRules, TagRules
+    from scenesync.domain.field_rules import ContentRatingRules, LabelRules, PerformerRules, TagRules
     from scenesync.domain.scene import Performer, Scene, Studio, Tag
 
 DEFAULT_FIELDS: Final = frozenset(Field) - {
@@ -82,8 +82,8 @@ def desired_fields(
         Field.TAGLINE: fitted.line(Field.TAGLINE, scene.code, NAME_LIMIT),
         Field.DATE: complete_date(scene.date, rules.partial_dates),
         Field.STUDIO: studio,
-        Field.CONTENT_RATING: clean_line(rules.content_rating.of(_tag_names(scene.tags)), NAME_LIMIT),
-        Field.RATING: "" if scene.rating100 is None else rating_text(scene.rating100 / 10),
+        Field.CONTENT_RATING: _content_rating(scene, rules.content_rating) if Field.CONTENT_RATING in enabled else "",
+        Field.RATING: _rating(scene.rating100) if Field.RATING in enabled else "",
         Field.ACTORS: actors,
         Field.GENRES: fitted.names(Field.GENRES, _genres(scene.tags, rules.tags), rules.tags.names.maximum),
         Field.DIRECTORS: distinct_names([scene.director]),
@@ -115,6 +115,8 @@ def shown_title(scene: Scene) -> str:
 
 def complete_date(date: str, partial: PartialDates = PartialDates.COMPLETE) -> str:
     """Return an ISO day for Stash's full or partial date (2024, 2024-05), "" for anything else."""
+    if _is_day(date):  # nearly all dates are whole ones
+        return date
     found = _DATE.fullmatch(date.strip())
     if found is None or (partial is PartialDates.DROP and found[3] is None):
         return ""
@@ -123,6 +125,13 @@ def complete_date(date: str, partial: PartialDates = PartialDates.COMPLETE) -> s
         return calendar_date(year, month, day).isoformat()
     except ValueError:  # 2023-02-30: Plex would refuse the whole edit
         return ""
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return calendar_date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
 
 
 def studio_line(studio: Studio | None) -> tuple[str, ...]:
@@ -232,7 +241,8 @@ def _cast(performers: Sequence[Performer], rules: PerformerRules) -> Mapping[str
     elif rules.order is PerformerOrder.NAME:
         shown.sort(key=lambda performer: performer.name.casefold())
     names = [rules.names.renamed(clean_line(performer.name, NAME_LIMIT)) for performer in shown]
-    bearers = Counter(name.casefold() for name in names)
+    needs_count = any(performer.disambiguation for performer in shown)  # else nobody asks how many share a name
+    bearers = Counter(name.casefold() for name in names) if needs_count else Counter[str]()
     cast: dict[str, tuple[str, Performer]] = {}
     for performer, name in zip(shown, names, strict=True):
         told_apart = performer.disambiguation and _is_told_apart(rules.disambiguation, bearers[name.casefold()])
@@ -264,6 +274,14 @@ def _with_parents(tags: Sequence[Tag]) -> list[Tag]:
 
 def _tag_names(tags: Iterable[Tag]) -> list[str]:
     return [clean_line(tag.name, NAME_LIMIT) for tag in tags]
+
+
+def _content_rating(scene: Scene, rules: ContentRatingRules) -> str:
+    return clean_line(rules.of(_tag_names(scene.tags)), NAME_LIMIT)
+
+
+def _rating(rating100: int | None) -> str:
+    return "" if rating100 is None else rating_text(rating100 / 10)
 
 
 def _labels(scene: Scene, rules: LabelRules) -> tuple[str, ...]:

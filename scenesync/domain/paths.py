@@ -75,6 +75,8 @@ def without_case(text: str) -> str:
 
     Letter by letter, as file systems do it: to ``casefold`` the different names "Maße" and "Masse" would be one.
     """
+    if text.isascii():  # nearly all names
+        return text.lower()
     return "".join(folded if len(folded := char.casefold()) == 1 else char for char in text)
 
 

@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scenesync.domain.paths import PathRule, file_name, is_windows_path, map_path, name_key, path_key, segments
+from scenesync.domain.paths import (
+    PathRule,
+    file_name,
+    is_windows_path,
+    map_path,
+    name_key,
+    path_key,
+    segments,
+    without_case,
+)
 
 E_ACUTE, E_AND_ACUTE = "\u00e9", "e\u0301"
 
@@ -152,3 +161,11 @@ def test_all_spellings_of_a_windows_path_have_one_key(names: list[str]) -> None:
     spellings = (f"C:\\{tail}", f"C:/{'/'.join(names)}", f"\\\\?\\C:\\{tail}")
     assert len({path_key(spelling) for spelling in spellings}) == 1
     assert path_key(f"\\\\nas\\{tail}") == path_key(f"\\\\?\\UNC\\nas\\{tail}")
+
+
+@pytest.mark.parametrize(
+    ("text", "folded"),
+    [("Maße [A-Z]_` I", "maße [a-z]_` i"), ("MASSE [A-Z]_` I", "masse [a-z]_` i"), ("ÀÉ Ж", "àé ж"), ("", "")],
+)
+def test_without_case_every_letter_stays_one(text: str, folded: str) -> None:
+    assert without_case(text) == folded
