@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Key = TypeVar("Key")
+Value = TypeVar("Value")
 LIBRARIES: Final = "libraries"
 """The group of those that need the same large libraries."""
 
@@ -121,13 +122,13 @@ def at_least(limit: float) -> Target:
     return Target("≥", limit)
 
 
-def interleaved(rounds: int, measures: Mapping[Key, Callable[[], float]]) -> dict[Key, list[float]]:
+def interleaved(rounds: int, measures: Mapping[Key, Callable[[], Value]]) -> dict[Key, list[Value]]:
     """Take each measure once per round and return all values, round by round.
 
     What the machine does meanwhile meets all of them alike, so their ratios mean more than their values. Every second
     round goes backwards, so that none always follows the same other one.
     """
-    values: dict[Key, list[float]] = {name: [] for name in measures}
+    values: dict[Key, list[Value]] = {name: [] for name in measures}
     for number in range(rounds):
         for name in list(measures) if number % 2 == 0 else reversed(list(measures)):
             values[name].append(measures[name]())

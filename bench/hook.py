@@ -16,6 +16,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -191,13 +192,21 @@ def _at_once(depth: int, volleys: int, hooks: _Hooks) -> list[Figure]:
     """Start many at the same time; each figure is that of one process among them."""
     if volleys == 0:
         return []
-    times: dict[str, list[float]] = {"empty": [], "append": [], "hook": []}
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        for _ in range(volleys):
-            times["empty"] += pool.map(lambda _number: _empty(), range(_AT_ONCE))
-            times["append"] += pool.map(lambda _number: hooks.append(), range(_AT_ONCE))
+
+        def all_hooks() -> list[float]:
             documents = [hooks.next_document() for _ in range(_AT_ONCE)]
-            times["hook"] += pool.map(hooks.run, documents)
+            return list(pool.map(hooks.run, documents))
+
+        taken = interleaved(
+            volleys,
+            {
+                "empty": lambda: list(pool.map(lambda _: _empty(), range(_AT_ONCE))),
+                "append": lambda: list(pool.map(lambda _: hooks.append(), range(_AT_ONCE))),
+                "hook": all_hooks,
+            },
+        )
+    times = {kind: list(chain.from_iterable(all_times)) for kind, all_times in taken.items()}
     name = f"hook, {_AT_ONCE} at a time, p50 of {volleys * _AT_ONCE} (depth {depth:,})"
     return _figures(name, times, f"one of {_AT_ONCE} hooks at a time, {depth:,} jobs waiting")
 

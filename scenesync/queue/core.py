@@ -75,6 +75,7 @@ class QueueCore(Ours):
         self._takes_over = takes_over
         self._claim_numbers = itertools.count(1)
         self._held: dict[int, int] = {}
+        self._log_pages = 0
         self._finished_since_maintenance = 0
         self._file = OpenFile(folder, journal, timeout_s, repairs=repairs)
         self._lock = self._file.lock
@@ -310,7 +311,7 @@ class QueueCore(Ours):
 
     def _checkpoint(self) -> None:
         try:
-            history.checkpoint(self._claims)
+            self._log_pages = history.checkpoint(self._claims, self._log_pages)
         except sqlite3.OperationalError as error:
             # A reader is in the middle of something: the log waits for the next time.
             if primary_code(error) not in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:

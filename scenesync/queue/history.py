@@ -54,27 +54,31 @@ def totals(connection: sqlite3.Connection) -> tuple[int, int]:
     return int(completed), int(failed)
 
 
-def checkpoint(connection: sqlite3.Connection) -> None:
+def checkpoint(connection: sqlite3.Connection, before: int = 0) -> int:
     """Copy the write-ahead log into the file as far as nobody needs it, and give back free pages beyond a reserve.
 
-    A log that a bulk made long does not stay: it would be written over from its beginning, by hooks, who have to read
-    from the disk by then what they write over a part of, while the others wait for the lock.
+    Returns how many pages are in the log; ``before`` is what the last time returned. A log that a bulk made long is cut
+    off, and so is one with as many pages as before, in which nearly always nobody wrote since: it would be written over
+    from its beginning, by hooks, who have to read from the disk by then what they write over a part of, while the
+    others wait for the lock.
     """
     _, frames, copied = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-    if frames == copied and frames > LONGEST_LOG_PAGES:
-        _empty_log(connection)
+    if frames == copied and (frames > LONGEST_LOG_PAGES or 0 < frames == before):
+        frames = _emptied(connection)
     (free_pages,) = connection.execute("PRAGMA freelist_count").fetchone()
     surplus = min(free_pages - SPARE_PAGES, PASS_PAGES)
     if surplus > 0:
         # As a script: a statement without columns is otherwise run for one step only, which is one page.
         connection.executescript(f"PRAGMA incremental_vacuum({surplus})")
+    return int(frames)
 
 
-def _empty_log(connection: sqlite3.Connection) -> None:
-    """Cut the log off, unless somebody reads or writes in this moment: nobody is to wait for that."""
+def _emptied(connection: sqlite3.Connection) -> int:
+    """Cut the log off, unless that would have to wait for somebody; return how many pages are in it then."""
     (patience_ms,) = connection.execute("PRAGMA busy_timeout").fetchone()
     connection.execute("PRAGMA busy_timeout = 0")
     try:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        _, frames, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     finally:
         connection.execute(f"PRAGMA busy_timeout = {patience_ms}")
+    return int(frames)

@@ -183,6 +183,24 @@ def test_log_that_a_bulk_made_long_is_cut_off_without_waiting_for_a_reader(
         assert connection.execute("PRAGMA busy_timeout").fetchone() == (10_000,)
 
 
+def test_log_in_which_nobody_wrote_any_more_is_cut_off(
+    queue: EmbeddedQueue, queue_path: Path, make_job: MakeJob
+) -> None:
+    log = queue_path / "data.db-wal"
+    queue.maintain()
+    for jobs in (range(3), range(3, 10), range(10, 30)):
+        for number in jobs:
+            queue.put_job(make_job(number))
+        queue.maintain()
+        assert log.stat().st_size > 0, "it was written since the last time"
+    queue.maintain()
+    assert log.stat().st_size == 0
+    queue.maintain()
+    queue.put_job(make_job(30))
+    assert queue.size == 31
+    assert log.stat().st_size > 0
+
+
 def test_garbage_file_is_moved_aside_and_named(queue_path: Path, open_queue: OpenQueue, make_job: MakeJob) -> None:
     queue_path.mkdir(parents=True)
     (queue_path / "data.db").write_bytes(b"this is no database at all" * 500)
