@@ -99,7 +99,7 @@ def back_up(
     """
     folder = _folder_of(settings, to)
     with _alone_in(folder), tempfile.TemporaryDirectory(prefix=SCRATCH, dir=folder) as scratch:
-        draft, contents = _drafted(settings.data_dir, Path(scratch), kind, go_on)
+        draft, contents = _drafted(settings, Path(scratch), kind, go_on)
         target, size_bytes = name_for(folder, contents.made_at, contents.store_version or 0, kind), draft.stat().st_size
         draft.rename(target)  # the file is whole and on the disk; only now it gets a name by which it can be found
         sync_folder(folder)
@@ -164,13 +164,15 @@ def _alone_in(folder: Path) -> Iterator[None]:
         lock.release(remove=True)
 
 
-def _drafted(data_dir: Path, scratch: Path, kind: Kind, go_on: Callable[[], None]) -> tuple[Path, Contents]:
-    made_at = time.time()
+def _drafted(settings: Settings, scratch: Path, kind: Kind, go_on: Callable[[], None]) -> tuple[Path, Contents]:
+    made_at, data_dir = time.time(), settings.data_dir
     files: dict[str, Path] = {}
     sources, spooled, unsound = {STATE: database_file(data_dir)}, list[dict[str, object]](), ""
     if kind is Kind.ORDINARY:
         spooled = [dict(job) for job in SpoolIntake(str(queue_folder(data_dir))).waiting()]
         sources = {QUEUE: queue_folder(data_dir) / FILE_NAME, **sources}
+    if settings.database_url is not None:  # a state store that is in the folder yet is from before
+        del sources[STATE]
     for name, source in sources.items():
         if source.is_file() and source.stat().st_size > 0:
             unsound = _copy(source, scratch / name, go_on, even_unsound=kind is Kind.BEFORE_MIGRATION)

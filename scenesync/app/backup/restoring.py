@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from scenesync.app.backup.archive import QUEUE, SPOOL, STATE, Contents, extract, read_contents
+from scenesync.app.backup.check import server_side
 from scenesync.app.backup.errors import BackupUnusable, RestoreRefused
 from scenesync.app.data_directory import database_file, make_data_dir, worker_lock
 from scenesync.app.opening import embedded_queue_at, journal_of
@@ -113,6 +114,8 @@ def restore(settings: Settings, path: Path) -> Restored:
     after a crash in between adds none twice.
     """
     contents = inspect(path)
+    if settings.database_url is not None:
+        raise RestoreRefused(f"Nothing was changed: {server_side(settings)}.")
     make_data_dir(settings.data_dir)
     lock = worker_lock(settings.data_dir)
     if not lock.acquire():

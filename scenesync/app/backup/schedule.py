@@ -25,7 +25,8 @@ _INTERVALS_S: Final = {BackupInterval.DAILY: _DAY_S, BackupInterval.WEEKLY: 7 * 
 
 def backup_routine(settings: Settings) -> Routine:
     """Return what makes backups now and then."""
-    interval_s = _INTERVALS_S.get(settings.backup_interval, 0.0)
+    # What a database server keeps is backed up there, for all machines at once.
+    interval_s = 0.0 if settings.database_url is not None else _INTERVALS_S.get(settings.backup_interval, 0.0)
     routine = Routine(
         NAME,
         "Back up state and queue",

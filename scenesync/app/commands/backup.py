@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from scenesync.app.backup.check import server_side
 from scenesync.app.backup.keeping import folder_of_route
 from scenesync.app.backup.making import back_up
 from scenesync.app.backup.restoring import inspect
@@ -35,7 +36,8 @@ def backup(app: AppContext, *, to: Path | None, as_json: bool) -> int:
     The copies are each of one moment and checked; the file appears under its name (time in UTC, version of the state
     store) only when it is whole and on the disk. It holds no tokens and no scenesync.toml, but titles and paths. The
     daemon makes such backups by itself (backup_interval), as does every SceneSync before it changes the state store of
-    an older one. With several servers there is one for each route, in a folder of its name.
+    an older one. Where database_url is set, pg_dump backs up both; here is then only what hooks left on this machine.
+    With several servers there is one for each route, in a folder of its name.
     """
     settings = app.load().settings
     made = back_up(settings, to=to and folder_of_route(settings, to))
@@ -43,6 +45,8 @@ def backup(app: AppContext, *, to: Path | None, as_json: bool) -> int:
         print_json(made.as_document())
     else:
         click.echo(made.as_line())
+    if settings.database_url is not None:
+        click.echo(f"Only what waits on this machine is in it: {server_side(settings)}.", err=True)
     return DONE
 
 

@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 UNKNOWN: Final = "unknown"
 _UNKNOWN_WORDS: Final = "not looked at yet"
 _UNKNOWN_EXPLAINED: Final = "SceneSync has not met this scene yet. Sync it now, or wait for the next comparison."
+KEPT_BY_A_SERVER: Final = (
+    "Queue and state are kept by a database server (database_url), which is not asked from here. The dashboard shows "
+    "them."
+)
 _COMES_BY_ITSELF: Final = "No item of Plex has this file yet; SceneSync tries again by itself."
 
 
@@ -45,6 +49,8 @@ class Unanswerable(ValueError):
 
 def answer(data_dir: Path, arguments: Mapping[str, object]) -> dict[str, Any]:
     """Return the answer to the question that ``mode`` names, JSON-able. Raises Unanswerable."""
+    if _links(data_dir).get("is_shared"):
+        raise Unanswerable(KEPT_BY_A_SERVER)
     try:
         return QUESTIONS[str(arguments["mode"])](data_dir, arguments)
     except (QueueError, sqlite3.Error, OSError, ValueError) as error:

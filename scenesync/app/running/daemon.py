@@ -394,6 +394,7 @@ def write_hook_file(settings: Settings) -> None:
     left = {
         "autostart": wanted,
         "plex_url": settings.plex_url,
+        "is_shared": settings.database_url is not None,
         "dashboard": dashboard if settings.http_enabled and settings.http_port else None,
     }
     content = json.dumps(left).encode()
