@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import os
 import resource
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ LOADED: Final[ForkServerContext | SpawnContext] = (
 """A process that has all modules of the benchmarks from the start, where the system can do that: loading them takes
 longer than many a measurement."""
 LOADED.set_forkserver_preload(["bench.command_line"])
+STATUS: Final = Path("/proc/self/status")
 _MEBIBYTE: Final = 1024 * 1024
 _RSS_UNIT_BYTES: Final = 1 if sys.platform == "darwin" else 1024
 
@@ -40,6 +43,18 @@ def answers(work: Callable[..., None], *arguments: object) -> Iterator[Any]:
         process.join()
 
 
+def peak_of_mib(pid: int) -> float:
+    """Return the most memory that a process of Linux has had since its program began.
+
+    What it tells of its use of resources may be that of the process by which it was started.
+    """
+    lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
+    kib = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
+    return kib / 1024
+
+
 def peak_mib() -> float:
     """Return the most memory that this process has had so far."""
+    if STATUS.exists():
+        return peak_of_mib(os.getpid())
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT_BYTES / _MEBIBYTE

@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None, benchmarks: Sequence[Benchmark]
         prog="python -m bench",
         description="Measure SceneSync on this machine. Ends with 1 if a benchmark could not run.",
     )
-    parser.add_argument("--quick", action="store_true", help="smaller sizes, under a minute in all")
+    parser.add_argument("--quick", action="store_true", help="smaller sizes, in under a minute; all but fleet")
     parser.add_argument("--huge", action="store_true", help="sizes that take minutes, of those that have them (fleet)")
     parser.add_argument("--strict", action="store_true", help="end with 3 if a target is missed")
     parser.add_argument("--details", action="store_true", help="also print figures without target and rival")
@@ -87,7 +87,8 @@ def main(arguments: Sequence[str] | None = None, benchmarks: Sequence[Benchmark]
 
     if options.huge:
         by_name = {name: replace(each, full=each.huge) for name, each in by_name.items() if each.huge is not None}
-    chosen = [by_name[name] for name in options.names or by_name if name in by_name]
+    wanted = options.names or [name for name, each in by_name.items() if each.in_quick or not options.quick]
+    chosen = [by_name[name] for name in wanted if name in by_name]
     if any(benchmark.against_servers for benchmark in chosen) and ceilings.BENCHMARK not in chosen:
         chosen.insert(0, ceilings.BENCHMARK)
     where = report.surroundings(quick=options.quick)

@@ -188,4 +188,5 @@ BENCHMARK: Final = Benchmark(
     quick=partial(run, Sizes((1, 4), 1.0, (10_000,), block=60, rounds=1, puts=60, bulk=1_000)),
     huge=partial(run, Sizes((1, 2, 4), 8.0, (100_000, 1_000_000), block=400, rounds=5, puts=1_000, bulk=100_000)),
     against_servers=True,
+    in_quick=False,  # it needs a PostgreSQL, and its start alone takes long
 )

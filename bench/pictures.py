@@ -117,6 +117,6 @@ def _figure(case: str, saved: Sequence[Saved], latency_s: float) -> Figure:
 BENCHMARK: Final = Benchmark(
     "pictures",
     full=partial(run, Sizes(warm=24, single=9)),
-    quick=partial(run, Sizes(warm=12, single=2)),
+    quick=partial(run, Sizes(warm=9, single=2)),
     against_servers=True,
 )

@@ -22,12 +22,14 @@ if TYPE_CHECKING:
 _ALONE: Final = "an empty queue"
 _LOOP: Final = 16
 """Jobs that the worker's loop claims at once, by default."""
+_IN_BATCHES: Final = "in batches"
+"""How the loop claims: shown beside an empty queue alone."""
 _WALKS: Final = 3
 RIVALS: Final[Mapping[str, Callable[[Path, Content], Rival]]] = {
     "ours": Ours,
     "stock": Stock,
     "hand-written": HandWritten,
-    "in batches": partial(Ours, at_once=_LOOP),
+    _IN_BATCHES: partial(Ours, at_once=_LOOP),
 }
 
 
@@ -87,15 +89,15 @@ def _claims(sizes: Sizes, folder: Path) -> list[Figure]:
         spent.figure("claim + complete: processor time", "ours", "hand-written"),
         Figure(
             f"claim {_LOOP} at once as the loop does, complete each",
-            statistics.median(rates["in batches", _ALONE]),
+            statistics.median(rates[_IN_BATCHES, _ALONE]),
             "jobs/s",
             beside=Beside(
                 "hand-written queue, one by one",
                 statistics.median(rates["hand-written", _ALONE]),
-                paired_ratio(rates["in batches", _ALONE], rates["hand-written", _ALONE]),
+                paired_ratio(rates[_IN_BATCHES, _ALONE], rates["hand-written", _ALONE]),
             ),
         ),
-        spent.figure(f"claim {_LOOP} at once, complete each: processor time", "in batches", "hand-written"),
+        spent.figure(f"claim {_LOOP} at once, complete each: processor time", _IN_BATCHES, "hand-written"),
         *(
             Figure(
                 f"claim + complete beside {crowd}",
@@ -141,7 +143,8 @@ def _rates(sizes: Sizes, folder: Path, spent: _Spent) -> dict[tuple[str, str], l
 
         def measures(rival: str, rounds: int, block: int) -> dict[tuple[str, str], Callable[[], float]]:
             taken: dict[tuple[str, str], Callable[[], float]] = {}
-            for crowd, content in crowds.items():
+            beside = crowds if rival != _IN_BATCHES else {_ALONE: crowds[_ALONE]}
+            for crowd, content in beside.items():
                 whole = replace(content, due=content.due + block * rounds)
                 queue = stack.enter_context(contextlib.closing(RIVALS[rival](folder / rival / crowd, whole)))
                 taken[rival, crowd] = partial(spent.rate, (rival, crowd), queue, block, sizes.block_limit_s)
@@ -230,7 +233,7 @@ BENCHMARK: Final = Benchmark(
             # Two rounds of upkeep (pruning, checkpoint) fall into each block.
             block=1024,
             rounds=7,
-            stock_rounds=3,
+            stock_rounds=2,
             crowds=_crowds(100_000),
             asleep=100_000,
             wakings=25,

@@ -6,6 +6,7 @@ everything as Stash has it, as after a full sync; one scene in a hundred was edi
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -17,6 +18,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from bench.bare_pages import answers_to, item_target, page_targets
+from bench.child import peak_of_mib
 from bench.figures import LIBRARIES, Benchmark, Curve, Figure, at_most
 from bench.product import open_product
 from bench.served_libraries import library
@@ -28,6 +30,7 @@ from scenesync.store.baselines import BaselineStore
 from scenesync.store.traces import TraceStore
 
 if TYPE_CHECKING:
+    import resource
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from concurrent.futures import Future
     from pathlib import Path
@@ -41,7 +44,8 @@ if TYPE_CHECKING:
 PAGE: Final = 1000
 EDITED_EVERY: Final = 200
 """In Stash one scene in so many, in Plex as many others."""
-MB: Final = 1024
+KIB_PER_MIB: Final = 1024
+_LOOKED_AT_EVERY_S: Final = 0.02
 _BY_HAND: Final = {
     Field.TITLE: "title",
     Field.SORT_TITLE: "title_sort",
@@ -177,10 +181,22 @@ def _reconcile(folder: Path, stash: Address, plex: Address) -> tuple[dict[str, A
     began = time.monotonic()
     with answer.open("wb") as stdout:
         process = subprocess.Popen(command, env=environment, stdout=stdout)
-        _, _, usage = os.wait4(process.pid, 0)
+        peak_mib, usage = _watched(process)
     seconds = time.monotonic() - began
     document = json.loads(answer.read_text(encoding="utf-8"))
-    return document, seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / MB
+    return document, seconds, usage.ru_utime + usage.ru_stime, peak_mib
+
+
+def _watched(process: subprocess.Popen[bytes]) -> tuple[float, resource.struct_rusage]:
+    """Wait for the end of a process; return the most memory that it had (MiB), and what else it used."""
+    seen_mib = 0.0
+    while True:
+        ended, _, usage = os.wait4(process.pid, os.WNOHANG)
+        if ended:
+            return seen_mib or usage.ru_maxrss / KIB_PER_MIB, usage
+        with contextlib.suppress(OSError, StopIteration):  # no Linux, or it has just ended
+            seen_mib = peak_of_mib(process.pid)
+        time.sleep(_LOOKED_AT_EVERY_S)
 
 
 def run(libraries: Sequence[int], folder: Path) -> list[Figure | Curve]:

@@ -188,7 +188,7 @@ def _compared(load: Load, products: Sequence[_Run], bares: Sequence[_Run]) -> li
 
 BENCHMARK: Final = Benchmark(
     "throughput",
-    full=partial(run, Sizes((Load(0.005, 600, 3), Load(0.05, 200, 2)), (SerialLoad(0.02, 400), SerialLoad(0.05, 150)))),
-    quick=partial(run, Sizes((Load(0.005, 250, 1),), (SerialLoad(0.02, 100),), ceiling_s=0.3)),
+    full=partial(run, Sizes((Load(0.005, 600, 3), Load(0.05, 200, 2)), (SerialLoad(0.02, 300), SerialLoad(0.05, 150)))),
+    quick=partial(run, Sizes((Load(0.005, 200, 1),), (SerialLoad(0.02, 100),), ceiling_s=0.3)),
     against_servers=True,
 )

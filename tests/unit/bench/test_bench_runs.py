@@ -8,6 +8,7 @@ import pytest
 
 from bench import (
     ceilings,
+    child,
     fleet,
     growth,
     hook,
@@ -30,6 +31,7 @@ from scenesync.simulators.postgres import NoPostgresHere
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from multiprocessing.connection import Connection
     from pathlib import Path
 
 
@@ -262,3 +264,17 @@ def test_a_library_that_is_kept_is_the_same_for_all_who_need_one_of_its_size(mon
     with served_libraries.library(10):
         assert made == [10, 20, 10]
     assert ended == [20, 10, 10]
+
+
+@pytest.mark.skipif(not child.STATUS.exists(), reason="only Linux tells it of a process")
+def test_a_process_that_a_large_one_starts_is_not_taken_for_large() -> None:
+    ballast = bytearray(b"x") * (300 * 1024 * 1024)
+    with child.answers(tell_peak) as answer:
+        peak_mib = answer.recv()
+
+    assert 1 < peak_mib < 250
+    assert child.peak_mib() > len(ballast) / 1024**2
+
+
+def tell_peak(pipe: Connection) -> None:
+    pipe.send(child.peak_mib())
