@@ -56,8 +56,12 @@ def _be_wrong_by(skew_s: float) -> None:
 
 
 def _work(queue: DistributedQueue, world_url: str, chance: random.Random) -> None:
+    looked_for_dead_at = 0.0
     with psycopg.connect(world_url, autocommit=True) as world:
         while True:
+            if time.monotonic() - looked_for_dead_at >= STALL_S / 4:
+                looked_for_dead_at = time.monotonic()
+                queue.take_over_dead_owners()
             claims = queue.claim(AT_ONCE)
             for one in claims:
                 try:

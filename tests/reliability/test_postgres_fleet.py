@@ -124,20 +124,31 @@ def postgres() -> Iterator[PrivatePostgres]:
         yield server
 
 
-def save(url: str, data_dir: Path, scene_id: int) -> None:
-    """Change a scene, then do what the hook does on the machine with this data directory."""
-    with psycopg.connect(url) as world:
-        world.execute(_CHANGE, (scene_id,))
-    document = Document(is_hook=True, trigger="Scene.Update.Post", object_id=scene_id, title=f"Pier {scene_id}")
-    assert inbox.store(document, str(data_dir)) is None
+class Stash:
+    """Changes scenes, and does what the hook does on the machine with a data directory."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._world = psycopg.connect(url, autocommit=True)
+
+    def save(self, data_dir: Path, scene_id: int) -> None:
+        try:
+            self._world.execute(_CHANGE, (scene_id,))
+        except psycopg.OperationalError:  # it has crashed since the last time
+            self._world = psycopg.connect(self._url, autocommit=True)
+            self._world.execute(_CHANGE, (scene_id,))
+        document = Document(is_hook=True, trigger="Scene.Update.Post", object_id=scene_id, title=f"Pier {scene_id}")
+        assert inbox.store(document, str(data_dir)) is None
 
 
 def settle(queue: DistributedQueue, outboxes: Sequence[Path], patience_s: float) -> tuple[QueueSnapshot, int]:
-    """Wait until nothing is left to do; return what is: in the queue, and in the outboxes."""
-    until = time.monotonic() + patience_s
+    """Wait until nothing is left to do, or nothing was done for a while; return what is left: there, and unsent."""
+    done, until = -1, 0.0
     while True:
         unsent = sum(read_outbox(outbox).waiting for outbox in outboxes)
         left = queue.snapshot()
+        if left.completed_total != done:
+            done, until = left.completed_total, time.monotonic() + patience_s
         if left.pending == left.in_progress == unsent == 0 or time.monotonic() > until:
             return left, unsent
         time.sleep(0.1)
@@ -175,15 +186,16 @@ def test_whatever_dies_or_is_cut_off_no_scene_is_stale_none_is_stuck_and_nothing
         )
         stack.callback(senders.end)
         queue = stack.enter_context(contextlib.closing(DistributedQueue(direct, takes_over=False)))
+        stash = Stash(direct)
         for number in range(events):
-            save(direct, machines[number % 2], chance.randint(1, scenes))
+            stash.save(machines[number % 2], chance.randint(1, scenes))
             if number in deaths:
                 workers.kill(chance.randrange(size))
             if number in sender_deaths:
                 senders.kill(chance.randrange(len(machines)))
             if number in troubles:
                 network.happen(troubles[number], chance.randrange(size))
-        left, unsent = settle(queue, outboxes, patience_s=60 + 10 * STALL_S)
+        left, unsent = settle(queue, outboxes, patience_s=10 + 10 * STALL_S)
     with psycopg.connect(direct) as world:
         [(stale,)] = world.execute(_STALE).fetchall()
         [(both_at_once,)] = world.execute("SELECT count(*) FROM both_at_once").fetchall()
