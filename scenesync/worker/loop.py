@@ -187,7 +187,7 @@ class WorkLoop:
             return False
         self._refresh_index_if_due(session)
         if not session.index.is_there():
-            session.index.refresh_unless_under_way()
+            self._refresh_index(session)
             stop.wait(SHORT_WAIT_S)
             return False
         self._tidy_collections_if_due(session)
@@ -223,6 +223,9 @@ class WorkLoop:
         if time.monotonic() - self._index_refreshed_at < self._limits.refresh_index_every_s:
             return
         self._index_refreshed_at = time.monotonic()
+        self._refresh_index(session)
+
+    def _refresh_index(self, session: PlexSession) -> None:
         try:
             session.index.refresh_unless_under_way()
         except (TransientError, PermanentError) as error:

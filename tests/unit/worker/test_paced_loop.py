@@ -1,4 +1,4 @@
-"""A loop that may not begin anything yet: it neither spins on an event in the spool nor takes it for the end."""
+"""A loop that may not begin yet: it neither spins on an event in the spool nor takes it for the end, nor gives up."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pytest
 from scenesync.domain.item import ServerIdentity
 from scenesync.domain.job import scene_job
 from scenesync.domain.outcome import Attempt, Outcome
+from scenesync.plex.exceptions import PlexServerDown
 from scenesync.queue import spool
 from scenesync.queue.embedded import EmbeddedQueue
 from scenesync.worker.availability.gate import Gate
@@ -97,3 +98,29 @@ def test_a_run_until_idle_does_not_end_before_an_event_in_the_spool(queue_with_a
     WorkLoop(worker, NoScenes(), HeldBackGate(3), limits=limits, observers=[attempts.append]).run(threading.Event())
 
     assert [(attempt.scene_id, attempt.outcome) for attempt in attempts] == [(7, Outcome.SKIPPED)]
+
+
+class LateIndex:
+    """The index of a follower: somebody else reads it, and Plex goes away meanwhile."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def is_there(self) -> bool:
+        return self.asked > 2
+
+    def refresh_unless_under_way(self) -> None:
+        self.asked += 1
+        raise PlexServerDown("GET /library/sections: refused")
+
+
+def test_a_plex_that_goes_away_before_there_is_an_index_is_waited_for(
+    queue_with_a_spooled_event: EmbeddedQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(NOTHING_TO_PART_WITH, "index", LateIndex())
+    attempts: list[Attempt] = []
+    worker = SyncWorker(queue_with_a_spooled_event, None, None)
+    limits = LoopLimits(workers=1, until_idle=True)
+    WorkLoop(worker, NoScenes(), HeldBackGate(0), limits=limits, observers=[attempts.append]).run(threading.Event())
+
+    assert [attempt.scene_id for attempt in attempts] == [7]
