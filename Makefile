@@ -10,7 +10,7 @@ WORKERS ?= $(shell expr $$(nproc 2>/dev/null || echo 2) \* 2)
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test reliability check format bench bench-quick bench-publish run reference screenshots plugin wheels clean
+.PHONY: help setup demo demo-cluster test reliability check format bench bench-quick bench-publish run reference screenshots plugin wheels clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -25,6 +25,9 @@ $(READY): pyproject.toml constraints.txt
 
 demo: $(READY) ## the main job against simulated servers: 300 scenes, an outage, a kill -9
 	$(BIN)/scenesync demo
+
+demo-cluster: $(READY) ## the same with two workers and a PostgreSQL of its own; one worker is killed
+	$(BIN)/scenesync demo --cluster
 
 test: $(READY) ## all tests, in parallel, with coverage
 	$(BIN)/python -m compileall -q scenesync worker plex

@@ -45,6 +45,7 @@ _OPTIONS: Final = {
 }
 # That PostgreSQL survives a power cut is its own to prove.
 _FORGETFUL: Final = {"fsync": "off", "full_page_writes": "off"}
+_DEBIANS: Final = "/usr/lib/postgresql"
 _HOW_TO_INSTALL: Final = (
     "Debian and Ubuntu: apt-get install postgresql; Alpine: apk add postgresql; macOS: brew install postgresql"
 )
@@ -174,7 +175,7 @@ def _has_room(folder: str) -> bool:
 
 def _programs() -> Path:
     """Return the folder of PostgreSQL's programs: Debian's newest, which is not on PATH, else the one on PATH."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    found = sorted(Path(_DEBIANS).glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
     if found:
         return found[-1].parent
     on_path = shutil.which("initdb")

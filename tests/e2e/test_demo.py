@@ -2,6 +2,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from scenesync.queue.forwarding.outbox import read_outbox
 from scenesync.queue.snapshot import read_snapshot
 
 pytestmark = pytest.mark.e2e
 
 DEMO = (sys.executable, "-m", "scenesync", "demo")
+POSTGRES = any(Path("/usr/lib/postgresql").glob("*/bin/initdb")) or shutil.which("initdb")
 TOKEN_OF_THE_PERSON = "their-real-plex-token"
 
 
@@ -60,6 +63,48 @@ def test_the_demo_tells_its_story_and_finds_every_claim_true(tmp_path: Path) -> 
     assert (left.pending, left.in_progress, left.dead_letters) == (0, 0, 1)
     assert TOKEN_OF_THE_PERSON not in (keep / "daemon.log").read_text(encoding="utf-8")
     assert list(temporary.iterdir()) == []
+
+
+def test_two_workers_on_postgresql_tell_it_too_and_the_death_of_one_costs_nothing(tmp_path: Path) -> None:
+    if not POSTGRES:
+        pytest.skip("no PostgreSQL is installed")
+    temporary, keep = tmp_path / "tmp", tmp_path / "kept"
+    temporary.mkdir()
+    done = subprocess.run(
+        [*DEMO, "--cluster", "--scenes", "20", "--json", "--keep", str(keep)],
+        env=environment(temporary),
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    document = json.loads(done.stdout)
+    assert [check for check in document["checks"] if not check["holds"]] == []
+    assert (done.returncode, document["succeeded"], document["broken"]) == (0, True, "")
+    assert (document["workers"], document["saves"]) == (2, 20 + 7)
+    assert (document["status"]["dead_letters"], document["status"]["pending"]) == (1, 0)
+    outbox = read_outbox(keep / "data" / "queue")
+    assert outbox.waiting == 0
+    assert not (keep / "data" / "scenesync.db").exists(), "the state is elsewhere"
+    assert "working data_dir=" in (keep / "second-daemon.log").read_text(encoding="utf-8")
+    assert list(temporary.iterdir()) == []
+
+
+def test_without_postgresql_one_sentence_says_how_to_install_it() -> None:
+    code = (
+        "from scenesync.simulators import postgres; postgres._DEBIANS = '/nowhere'; "
+        "from scenesync.app.cli import main; main(['demo', '--cluster'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PATH": "/nowhere"},  # noqa: TID251 - for a child
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "No PostgreSQL is installed here. Debian and Ubuntu: apt-get install postgresql" in done.stderr
 
 
 def test_an_interrupted_demo_leaves_no_process_and_no_folder(tmp_path: Path) -> None:

@@ -8,20 +8,20 @@ import random
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from scenesync.app.data_directory import queue_folder
+from scenesync.app.demo.cluster_story import ClusterStory
 from scenesync.app.demo.comparison import Value, shown_by_plex
 from scenesync.app.demo.stash_page import SaveFailed, StashPage
 from scenesync.app.demo.story import Facts, Story
 from scenesync.app.demo.verdict import Check, Ending, judge
 from scenesync.app.demo.watching import StoryBroken, Watcher
 from scenesync.app.demo.worker_process import WorkerProcess
-from scenesync.app.demo.world import DAEMON_LOG, DemoWorld, open_world
-from scenesync.queue.dead_letters import DeadLetterStore
-from scenesync.queue.embedded import EmbeddedQueue
+from scenesync.app.demo.world import DAEMON_LOG, SECOND_DATA, SECOND_LOG, DemoWorld, open_world
+from scenesync.app.opening import look_into_queue
+from scenesync.simulators.postgres import private_postgres
 
 if TYPE_CHECKING:
     import threading
@@ -60,6 +60,7 @@ class DemoResult:
     letters: Sequence[DeadLetter] = ()
     status: Mapping[str, object] = field(default_factory=dict)
     broken: str = ""
+    workers: int = 1
 
     @property
     def succeeded(self) -> bool:
@@ -68,49 +69,67 @@ class DemoResult:
 
 
 def perform(
-    scenes: int, seed: int, narrator: Narrator, stop: threading.Event, *, keep: Path | None = None
+    scenes: int,
+    seed: int,
+    narrator: Narrator,
+    stop: threading.Event,
+    *,
+    keep: Path | None = None,
+    cluster: bool = False,
 ) -> DemoResult:
     """Play the demo with real processes and real HTTP on this machine, and judge it.
 
-    ``keep`` is a folder for everything it makes; without one, all is removed. ``stop`` ends it early.
-    Raises Interrupted, OSError.
+    ``keep`` is a folder for everything it makes; without one, all is removed. ``stop`` ends it early. A ``cluster`` has
+    two workers, and queue and state in a PostgreSQL that is started for it. Raises Interrupted, NoPostgresHere,
+    RuntimeError (that PostgreSQL makes no database), OSError.
     """
-    with _folder(keep) as folder, open_world(folder, scenes=scenes, seed=seed) as world:
-        environment = {**world.settings(), **_surroundings()}
-        with (
-            WorkerProcess(environment, folder / DAEMON_LOG) as worker,
-            contextlib.closing(StashPage(world.stash.url, world.api_key)) as page,
-        ):
-            watch = Watcher(world.data_dir, worker, narrator, stop, _PATIENCE_S + scenes * _PATIENCE_PER_SCENE_S)
-            story = Story(world, page, worker, watch, narrator, random.Random(seed))  # noqa: S311 - invented edits
-            chosen = _chosen_scenes(world, story)
-            before = {scene_id: _shown(world, scene_id) for scene_id in chosen}
-            try:
-                story.perform()
-            except (StoryBroken, SaveFailed) as error:
-                tail = worker.log_tail()
-                broken = f"{error}\nThe end of the worker's log:\n{tail}" if tail else str(error)
-                return DemoResult(scenes, seed, narrator.events, narrator.elapsed_s, story.facts, broken=broken)
-            story.facts.status_text = _command(environment, "status")
-            status = watch.overview().as_document()
-            story.facts.stop_status, story.facts.stop_s = worker.stop()
-            letters = _dead_letters(world.data_dir)
-            ending = Ending(world, story.facts, page.saved, watch.queue(), letters, worker.log_text())
-            return DemoResult(
-                scenes,
-                seed,
-                narrator.events,
-                narrator.elapsed_s,
-                story.facts,
-                saves=len(page.saved),
-                checks=judge(ending),
-                showings=[
-                    Showing(scene_id, note, before[scene_id], _shown(world, scene_id) or {})
-                    for scene_id, note in chosen.items()
-                ],
-                letters=letters,
-                status=status,
-            )
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(_folder(keep))
+        url = stack.enter_context(private_postgres()).new_database("demo") if cluster else ""
+        world = stack.enter_context(open_world(folder, scenes=scenes, seed=seed, database_url=url))
+        workers = tuple(stack.enter_context(worker) for worker in _workers(world, folder))
+        page = stack.enter_context(contextlib.closing(StashPage(world.stash.url, world.api_key)))
+        watch = Watcher(world.places(), workers, narrator, stop, _PATIENCE_S + scenes * _PATIENCE_PER_SCENE_S)
+        kind = ClusterStory if cluster else Story
+        return _play(kind(world, page, workers, watch, narrator, random.Random(seed)), seed)  # noqa: S311 - invented edits
+
+
+def _workers(world: DemoWorld, folder: Path) -> Iterator[WorkerProcess]:
+    """Return the workers: one beside Stash, and with a database another one that has nothing but that."""
+    yield WorkerProcess({**world.settings(), **_surroundings()}, folder / DAEMON_LOG)
+    if world.database_url:
+        yield WorkerProcess({**world.settings(folder / SECOND_DATA), **_surroundings()}, folder / SECOND_LOG)
+
+
+def _play(story: Story, seed: int) -> DemoResult:
+    world, watch, tell = story.world, story.watch, story.tell
+    scenes = len(world.sample.scene_ids)
+    chosen = _chosen_scenes(world, story)
+    before = {scene_id: _shown(world, scene_id) for scene_id in chosen}
+    result = DemoResult(scenes, seed, tell.events, 0.0, story.facts, workers=len(story.workers))
+    try:
+        story.perform()
+    except (StoryBroken, SaveFailed) as error:
+        tails = "".join(f"\nThe end of a worker's log:\n{tail}" for each in story.workers if (tail := each.log_tail()))
+        return replace(result, elapsed_s=tell.elapsed_s, broken=f"{error}{tails}")
+    story.facts.status_text = _command({**world.settings(), **_surroundings()}, "status")
+    status = watch.overview().as_document()
+    story.end()
+    letters = look_into_queue(world.places(), lambda queue: queue.dead_letters.list())
+    log = "".join(worker.log_text() for worker in story.workers)
+    ending = Ending(world, story.facts, story.page.saved, watch.queue(), letters, log)
+    return replace(
+        result,
+        elapsed_s=tell.elapsed_s,
+        saves=len(story.page.saved),
+        checks=judge(ending),
+        showings=[
+            Showing(scene_id, note, before[scene_id], _shown(world, scene_id) or {})
+            for scene_id, note in chosen.items()
+        ],
+        letters=letters,
+        status=status,
+    )
 
 
 @contextlib.contextmanager
@@ -141,11 +160,6 @@ def _command(environment: Mapping[str, str], *arguments: str) -> str:
         check=False,
     )
     return (done.stdout + done.stderr).rstrip()
-
-
-def _dead_letters(data_dir: Path) -> Sequence[DeadLetter]:
-    with contextlib.closing(EmbeddedQueue(queue_folder(data_dir), auto_resume=False)) as queue:
-        return DeadLetterStore(queue).list()
 
 
 def _chosen_scenes(world: DemoWorld, story: Story) -> Mapping[int, str]:

@@ -52,6 +52,7 @@ def as_document(result: DemoResult) -> dict[str, object]:
         "broken": result.broken,
         "scenes": result.scenes,
         "seed": result.seed,
+        "workers": result.workers,
         "saves": result.saves,
         "elapsed_s": round(result.elapsed_s, 2),
         "recovery_s": round(result.facts.recovery_s, 2),
@@ -119,7 +120,10 @@ def _print_check(console: Console, check: Check) -> None:
 def _last_line(result: DemoResult) -> str:
     took = f"{result.elapsed_s:.0f} s"
     if result.succeeded:
-        return f"{result.scenes} scenes, {result.saves} saves, one outage, one kill -9: all is right after {took}."
+        many = f"{result.workers} workers, " if result.workers > 1 else ""
+        return (
+            f"{many}{result.scenes} scenes, {result.saves} saves, one outage, one kill -9: all is right after {took}."
+        )
     failed = sum(not check.holds for check in result.checks)
     return (
         f"{failed} of {len(result.checks)} claims do not hold (after {took}; --keep DIR keeps queue, database and log)."

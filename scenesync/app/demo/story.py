@@ -73,7 +73,8 @@ class Story:
 
     world: DemoWorld
     page: StashPage
-    worker: WorkerProcess
+    workers: Sequence[WorkerProcess]
+    """The first one is beside Stash; the demo of one machine has no other."""
     watch: Watcher
     tell: Narrator
     rng: random.Random
@@ -95,6 +96,19 @@ class Story:
 
     def begin(self) -> None:
         """Start the worker."""
+        self.introduce()
+        [worker] = self.workers
+        worker.start()
+        took_s = self.watch.wait_for("the worker to reach Plex", lambda: self.watch.overview().plex == "up")
+        self.tell.say(f"The worker runs (process {worker.pid}) and has read Plex's library after {took_s:.1f} s.")
+
+    def end(self) -> None:
+        """Stop every worker by SIGTERM; one that does not end well stands for all."""
+        ends = [worker.stop() for worker in self.workers]
+        self.facts.stop_status, self.facts.stop_s = next((end for end in ends if end[0] != 0), ends[0])
+
+    def introduce(self) -> None:
+        """Say what there is before anything happens."""
         self.tell.heading("SceneSync demo: all on this machine, with invented scenes; none of your settings is used")
         stash_root, plex_root = self.world.sample.path_map
         self.tell.say(
@@ -103,9 +117,6 @@ class Story:
         )
         how = "hook.py and scenesync.yml" if self.world.own_hook else "a stand-in for hook.py (not part of a wheel)"
         self.tell.say(f"SceneSync lies in Stash's plugin folder: {how}.")
-        self.worker.start()
-        took_s = self.watch.wait_for("the worker to reach Plex", lambda: self.watch.overview().plex == "up")
-        self.tell.say(f"The worker runs (process {self.worker.pid}) and has read Plex's library after {took_s:.1f} s.")
 
     def calm_hours(self, scenes: Sequence[int]) -> None:
         """Save one scene after another while everything works."""
@@ -123,8 +134,7 @@ class Story:
         self.tell.heading("Plex goes down")
         plex.down()
         self.tell.say("Plex refuses connections. The person knows nothing of it and goes on.")
-        self._save_in_bulk(bulk)
-        self._save(alone)
+        self.save_all(bulk, alone)
         self.tell.say(f"{len(bulk)} scenes changed by bulk edit, {len(alone)} saved one by one.")
         self.watch.wait_for("the circuit to open", lambda: self.watch.overview().circuit != "closed")
         self.tell.say(f"The worker has noticed and waits; circuit {self.watch.overview().circuit}. {self._standing()}")
@@ -139,25 +149,25 @@ class Story:
         plex.heal()
         self.facts.requests_in_startup.update(self._refused_since(before))
         self.tell.say("Plex has started and answers.")
-        self.facts.recovery_s = self._wait_for_edit("work to go on after the outage", healed_at)
+        self.facts.recovery_s = self.wait_for_edit("work to go on after the outage", healed_at)
         self.tell.say(f"Noticed by asking /identity: the first edit comes {self.facts.recovery_s:.1f} s later.")
 
     def sudden_death(self, bulk: Sequence[int], alone: Sequence[int]) -> None:
         """Kill the worker in the middle of its work, save on without one, and start another."""
         self.tell.heading("kill -9")
+        [worker] = self.workers
         self.watch.wait_for("jobs in the worker's hands", lambda: self.watch.queue().in_progress > 0)
-        self.worker.kill()
+        worker.kill()
         queue = self.watch.queue()
         self.facts.in_hand_when_killed = queue.in_progress
         self.tell.say(f"The worker is killed with {queue.in_progress} scenes in hand and {queue.pending} waiting.")
-        self._save_in_bulk(bulk)
-        self._save(alone)
+        self.save_all(bulk, alone)
         self.tell.say(f"No worker runs, saving works: {len(bulk)} scenes by bulk edit, {len(alone)} one by one.")
         started_at = time.time()
-        self.worker.start()
-        self.facts.resumed_s = self._wait_for_edit("the new worker's first edit", started_at)
+        worker.start()
+        self.facts.resumed_s = self.wait_for_edit("the new worker's first edit", started_at)
         self.tell.say(
-            f"A new worker (process {self.worker.pid}) has taken over what the dead one held; "
+            f"A new worker (process {worker.pid}) has taken over what the dead one held; "
             f"first edit after {self.facts.resumed_s:.1f} s."
         )
 
@@ -180,6 +190,11 @@ class Story:
         self.facts.found_late_s = self.watch.wait_for("the late scene", self._nothing_waits)
         self.tell.say(f"Scene {self.world.late_scene} is done {self.facts.found_late_s:.1f} s later.")
 
+    def save_all(self, bulk: Sequence[int], alone: Sequence[int]) -> None:
+        """Save some scenes by bulk edit, then others one by one."""
+        self._save_in_bulk(bulk)
+        self._save(alone)
+
     def _save(self, scenes: Sequence[int]) -> None:
         for scene_id in scenes:
             self.watch.check_stop()
@@ -194,7 +209,7 @@ class Story:
                 add_tag_id=self.rng.choice(self.world.sample.tag_ids),
             )
 
-    def _wait_for_edit(self, what: str, since: float) -> float:
+    def wait_for_edit(self, what: str, since: float) -> float:
         """Return how long after ``since`` (epoch seconds) the first edit came."""
         plex = self.world.plex
         self.watch.wait_for(what, lambda: bool(plex.field_writes) and plex.field_writes[-1].at > since)

@@ -6,11 +6,10 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from scenesync.app.data_directory import database_file
 from scenesync.app.demo.comparison import FIELDS, compare_locks, compare_scene, needless_writes
+from scenesync.app.opening import read_state
 from scenesync.domain.outcome import Outcome
 from scenesync.store.attempts import AttemptStore
-from scenesync.store.database import open_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -43,7 +42,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """What is judged. ``saved`` has one scene id for each save; ``log`` is the worker's."""
+    """What is judged. ``saved`` has one scene id for each save; ``log`` is the worker's, or that of all workers."""
 
     world: DemoWorld
     facts: Facts
@@ -156,7 +155,7 @@ def _outage(ending: Ending) -> Iterator[str]:
     for kind, count in facts.requests_in_startup.items():
         if kind not in _QUESTIONS:
             yield f"while Plex started it was asked {count} times for {kind}"
-    database = open_database(database_file(world.data_dir), read_only=True)
+    database = read_state(world.places())
     if database is None:
         yield "there is no database with the attempts"
         return

@@ -6,18 +6,16 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from scenesync.app.data_directory import queue_folder
+from scenesync.app.opening import queue_figures
 from scenesync.app.overview import Overview, read_overview
-from scenesync.app.settings import Settings
-from scenesync.queue.snapshot import read_snapshot
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
 
     from scenesync.app.demo.narration import Narrator
     from scenesync.app.demo.worker_process import WorkerProcess
+    from scenesync.app.settings import Settings
     from scenesync.queue.records import QueueSnapshot
 
 _LOOK_EVERY_S: Final = 0.05
@@ -34,28 +32,28 @@ class Interrupted(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Watcher:
-    """Looks at the queue and the worker. ``stop`` is set by SIGINT and SIGTERM; ``patience_s`` bounds every wait."""
+    """Looks at the queue and the workers. ``stop`` is set by SIGINT and SIGTERM; ``patience_s`` bounds every wait."""
 
-    data_dir: Path
-    worker: WorkerProcess
+    settings: Settings
+    workers: Sequence[WorkerProcess]
     narrator: Narrator
     stop: threading.Event
     patience_s: float
 
     def queue(self) -> QueueSnapshot:
         """Return how the queue stands."""
-        return read_snapshot(queue_folder(self.data_dir))
+        return queue_figures(self.settings)
 
     def overview(self) -> Overview:
         """Return what ``status`` knows."""
-        return read_overview(Settings(data_dir=self.data_dir))
+        return read_overview(self.settings)
 
     def check_stop(self) -> None:
         """Raise Interrupted if a person wants the demo to end."""
         if self.stop.is_set():
             raise Interrupted
 
-    def wait_for(self, what: str, condition: Callable[[], bool], *, worker_runs: bool = True) -> float:
+    def wait_for(self, what: str, condition: Callable[[], bool]) -> float:
         """Wait until ``condition`` holds and return the seconds it took; a long wait is told about.
 
         Raises StoryBroken and Interrupted.
@@ -64,8 +62,8 @@ class Watcher:
         while not condition():
             self.stop.wait(_LOOK_EVERY_S)
             self.check_stop()
-            if worker_runs and not self.worker.running:
-                raise StoryBroken(f"The worker ended by itself while waiting for {what}.")
+            if any(worker.ended_by_itself for worker in self.workers):
+                raise StoryBroken(f"A worker ended by itself while waiting for {what}.")
             now = time.monotonic()
             if now - began > self.patience_s:
                 raise StoryBroken(f"Waited {self.patience_s:.0f} s in vain for {what}.")

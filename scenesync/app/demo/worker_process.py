@@ -23,6 +23,7 @@ class WorkerProcess:
         self._environment = dict(environment)
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
+        self._is_wanted = False
 
     def __enter__(self) -> Self:
         return self
@@ -31,9 +32,9 @@ class WorkerProcess:
         self.kill()
 
     @property
-    def running(self) -> bool:
-        """Whether it was started and has not ended."""
-        return self._process is not None and self._process.poll() is None
+    def ended_by_itself(self) -> bool:
+        """Whether it ended although nobody ended it."""
+        return self._is_wanted and self._process is not None and self._process.poll() is not None
 
     @property
     def pid(self) -> int:
@@ -42,6 +43,7 @@ class WorkerProcess:
 
     def start(self) -> None:
         """Start it. Raises OSError."""
+        self._is_wanted = True
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "scenesync", "run"],
@@ -54,6 +56,7 @@ class WorkerProcess:
 
     def kill(self) -> None:
         """End it without warning (SIGKILL)."""
+        self._is_wanted = False
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -62,6 +65,7 @@ class WorkerProcess:
         """End it by SIGTERM; return its exit status (None: it had to be killed) and the seconds it took."""
         if self._process is None:
             return None, 0.0
+        self._is_wanted = False
         began = time.monotonic()
         self._process.terminate()
         try:

@@ -6,8 +6,12 @@ import contextlib
 import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
 
 from scenesync.app.demo.plugin_folder import install_plugin
+from scenesync.app.settings import Settings
 from scenesync.simulators.plex.server import PlexSimulator
 from scenesync.simulators.sample_world import World, build_world
 from scenesync.simulators.stash.server import StashSimulator
@@ -21,6 +25,8 @@ LATE_PLACE: Final = 4
 AMBIGUOUS_PLACE: Final = 9
 COPIES: Final = ("Copies/Upstairs", "Copies/Downstairs")
 DAEMON_LOG: Final = "daemon.log"
+SECOND_DATA: Final = "second-data"
+SECOND_LOG: Final = "second-daemon.log"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +34,8 @@ class DemoWorld:
     """Both servers, running, and what is special about two scenes.
 
     ``late_scene`` has a file that Plex has not scanned yet; ``ambiguous_scene`` has one that Plex knows twice, as
-    the items ``candidates``, and neither is where Stash has it.
+    the items ``candidates``, and neither is where Stash has it. Hooks write to ``data_dir``; with a ``database_url``
+    that is an outbox, and the work is shared.
     """
 
     stash: StashSimulator
@@ -40,11 +47,13 @@ class DemoWorld:
     data_dir: Path
     own_hook: bool
     api_key: str = field(repr=False)
+    database_url: str = field(default="", repr=False)
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """What must not occur in any log."""
-        return self.api_key, self.plex.token
+        password = urlsplit(self.database_url).password
+        return self.api_key, self.plex.token, *([] if password is None else [password])
 
     @property
     def special(self) -> tuple[int, int]:
@@ -55,11 +64,17 @@ class DemoWorld:
         """Return where Plex sees a scene's file."""
         return self.sample.plex_path(self.stash.scene(scene_id).path)
 
-    def settings(self) -> Mapping[str, str]:
-        """Return SceneSync's settings for this world, as environment variables."""
+    def places(self) -> Settings:
+        """Return the settings by which queue and state are looked at."""
+        url = SecretStr(self.database_url) if self.database_url else None
+        return Settings(data_dir=self.data_dir, database_url=url)
+
+    def settings(self, data_dir: Path | None = None) -> Mapping[str, str]:
+        """Return SceneSync's settings for this world, as environment variables; of a worker with its own folder."""
         stash_root, plex_root = self.sample.path_map
         return {
-            "SCENESYNC_DATA_DIR": str(self.data_dir),
+            "SCENESYNC_DATA_DIR": str(data_dir or self.data_dir),
+            **({"SCENESYNC_DATABASE_URL": self.database_url} if self.database_url else {}),
             "SCENESYNC_STASH_URL": self.stash.url,
             "SCENESYNC_STASH_API_KEY": self.api_key,
             "SCENESYNC_PLEX_URL": self.plex.url,
@@ -74,7 +89,7 @@ class DemoWorld:
 
 
 @contextlib.contextmanager
-def open_world(folder: Path, *, scenes: int, seed: int) -> Iterator[DemoWorld]:
+def open_world(folder: Path, *, scenes: int, seed: int, database_url: str = "") -> Iterator[DemoWorld]:
     """Build everything below ``folder`` and serve it; both servers are stopped at the end. Raises OSError."""
     plugins, data_dir = folder / "stash" / "plugins", folder / "data"
     own_hook = install_plugin(plugins)
@@ -93,7 +108,7 @@ def open_world(folder: Path, *, scenes: int, seed: int) -> Iterator[DemoWorld]:
     _hide_from_plex(stash, plex, sample, late)
     candidates = _keep_twice_elsewhere(stash, plex, sample, ambiguous)
     with plex, stash:
-        yield DemoWorld(stash, plex, sample, late, ambiguous, candidates, data_dir, own_hook, api_key)
+        yield DemoWorld(stash, plex, sample, late, ambiguous, candidates, data_dir, own_hook, api_key, database_url)
 
 
 def _hide_from_plex(stash: StashSimulator, plex: PlexSimulator, sample: World, scene_id: int) -> None:
