@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from bench.figures import Benchmark, Beside, Figure, at_least, at_most, interleaved, paired_ratio
 from bench.fleet_workers import Task, Workers, fill, open_queue, prepare, spent_s, work
+from bench.product import open_product
 from bench.simulated_servers import ServerProcess
 from scenesync.domain.job import scene_job
 from scenesync.queue.records import PRIORITY_PERSON
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from scenesync.queue.port import Queue
+    from scenesync.simulators.postgres import PrivatePostgres
 
 _POSTGRES, _EMBEDDED = "PostgreSQL", "embedded"
 _OF_THE_IDEAL: Final = at_least(0.85)
@@ -38,7 +40,7 @@ _MORE_THAN_PER_S: Final = {_POSTGRES: 3_000, _EMBEDDED: 15_000}
 class Sizes:
     """``fleets`` of so many worker processes, each for ``seconds``; ``rounds`` of ``block`` claims at each depth.
 
-    ``puts`` jobs are put one by one, ``bulk`` in one call.
+    ``puts`` jobs are put one by one, ``bulk`` in one call. The whole product syncs ``product_scenes``.
     """
 
     fleets: tuple[int, ...]
@@ -50,6 +52,7 @@ class Sizes:
     bulk: int
     latency_s: float = 0.05
     scenes: int = 500
+    product_scenes: int = 150
 
 
 def run(sizes: Sizes, folder: Path) -> list[Figure]:
@@ -63,6 +66,7 @@ def run(sizes: Sizes, folder: Path) -> list[Figure]:
                 fill(where, depth, asleep=state == "asleep")
         return [
             *_fleets(sizes, queues),
+            *_products(sizes, postgres, folder / "products"),
             *_claims(sizes, postgres.pid, {**crowds, _EMBEDDED: str(folder / "alone")}),
             *_puts(sizes, {_POSTGRES: prepare(postgres.new_database("puts")), _EMBEDDED: str(folder / "puts")}),
         ]
@@ -102,6 +106,25 @@ def _beside_the_ideal(engine: str, count: int, rate: float, latency_s: float) ->
         Beside("scenes/s: workers / latency", ideal, rate / ideal),
         headline=f"{count} worker processes on one PostgreSQL" if engine == _POSTGRES and count > 1 else "",
     )
+
+
+# -- all of it: queue, state, Stash and Plex
+
+
+def _products(sizes: Sizes, postgres: PrivatePostgres, folder: Path) -> Iterator[Figure]:
+    rates, spent_ms, count = {}, 0.0, sizes.product_scenes
+    with ServerProcess("plex") as plex, ServerProcess("stash") as stash:
+        for engine, url in ((_EMBEDDED, ""), (_POSTGRES, postgres.new_database("product"))):
+            there, here = plex.begin(count, latency_s=sizes.latency_s), stash.begin(count)
+            with open_product(folder / engine, here, there, database_url=url) as product:
+                product.enqueue(here.scene_ids)
+                before = spent_s(postgres.pid)
+                rates[engine] = count / product.drain(count)
+                spent_ms = (spent_s(postgres.pid) - before) * 1000 / count
+    case, theirs = f"PostgreSQL: the whole product, 4 threads at {sizes.latency_s * 1000:g} ms", rates[_EMBEDDED]
+    beside = Beside(_EMBEDDED, theirs, rates[_POSTGRES] / theirs)
+    yield Figure(case, rates[_POSTGRES], "scenes/s", beside=beside)
+    yield Figure("PostgreSQL: the whole product: its processor time", spent_ms, "ms/scene")
 
 
 # -- more jobs
@@ -184,8 +207,8 @@ def _put_rates(queue: Queue, sizes: Sizes) -> tuple[float, float]:
 
 BENCHMARK: Final = Benchmark(
     "fleet",
-    full=partial(run, Sizes((1, 2, 4), 2.0, (100_000,), block=200, rounds=3, puts=200, bulk=10_000)),
-    quick=partial(run, Sizes((1, 4), 1.0, (10_000,), block=60, rounds=1, puts=60, bulk=1_000)),
+    full=partial(run, Sizes((1, 2, 4), 1.5, (100_000,), block=200, rounds=3, puts=200, bulk=10_000)),
+    quick=partial(run, Sizes((1, 4), 1.0, (10_000,), block=60, rounds=1, puts=60, bulk=1_000, product_scenes=40)),
     huge=partial(run, Sizes((1, 2, 4), 8.0, (100_000, 1_000_000), block=400, rounds=5, puts=1_000, bulk=100_000)),
     against_servers=True,
     in_quick=False,  # it needs a PostgreSQL, and its start alone takes long

@@ -96,13 +96,15 @@ def open_product(
     workers: int = 4,
     with_pictures: bool = False,
     recovery_ramp: float = 0,
+    database_url: str = "",
 ) -> Iterator[Product]:
-    """Open the product in an empty ``data_dir``, with nothing taken from the environment."""
+    """Open the product in an empty ``data_dir``, or on an empty database, with nothing taken from the environment."""
     settings = Settings(
         stash_url=stash.url,
         plex_url=plex.url,
         plex_token=SecretStr(plex.token),
         data_dir=data_dir,
+        database_url=SecretStr(database_url) if database_url else None,
         path_map=(PathRule(*plex.path_map),),
         workers=workers,
         recovery_ramp=recovery_ramp,
