@@ -65,6 +65,7 @@ def test_the_demo_tells_its_story_and_finds_every_claim_true(tmp_path: Path) -> 
     assert list(temporary.iterdir()) == []
 
 
+@pytest.mark.timeout(300)
 def test_two_workers_on_postgresql_tell_it_too_and_the_death_of_one_costs_nothing(tmp_path: Path) -> None:
     if not POSTGRES:
         pytest.skip("no PostgreSQL is installed")

@@ -135,10 +135,14 @@ class Stash:
         try:
             self._world.execute(_CHANGE, (scene_id,))
         except psycopg.OperationalError:  # it has crashed since the last time
+            self.close()
             self._world = psycopg.connect(self._url, autocommit=True)
             self._world.execute(_CHANGE, (scene_id,))
         document = Document(is_hook=True, trigger="Scene.Update.Post", object_id=scene_id, title=f"Pier {scene_id}")
         assert inbox.store(document, str(data_dir)) is None
+
+    def close(self) -> None:
+        self._world.close()
 
 
 def settle(queue: DistributedQueue, outboxes: Sequence[Path], patience_s: float) -> tuple[QueueSnapshot, int]:
@@ -186,7 +190,7 @@ def test_whatever_dies_or_is_cut_off_no_scene_is_stale_none_is_stuck_and_nothing
         )
         stack.callback(senders.end)
         queue = stack.enter_context(contextlib.closing(DistributedQueue(direct, takes_over=False)))
-        stash = Stash(direct)
+        stash = stack.enter_context(contextlib.closing(Stash(direct)))
         for number in range(events):
             stash.save(machines[number % 2], chance.randint(1, scenes))
             if number in deaths:
