@@ -12,8 +12,10 @@ from scenesync.app.backup.making import back_up_before_migration
 from scenesync.app.data_directory import database_file, make_data_dir, queue_folder
 from scenesync.app.distributed.loading import engines
 from scenesync.app.routes.marks import leave_mark
+from scenesync.app.routes.own_state import require_own_state
 from scenesync.disk.ownership import hand_over_all
 from scenesync.queue.embedded import EmbeddedQueue
+from scenesync.queue.of_server import queue_of, view_of
 from scenesync.queue.read_only import read_queue
 from scenesync.queue.schema import FILE_NAME as QUEUE_FILE
 from scenesync.queue.snapshot import read_snapshot
@@ -49,8 +51,14 @@ def queue_at(settings: Settings, *, auto_resume: bool, repairs: bool) -> Queue:
     """
     if settings.database_url is not None:
         url = settings.database_url.get_secret_value()
-        return engines().open_queue(url, settings.database_schema, takes_over=auto_resume)
-    return embedded_queue_at(settings, auto_resume=auto_resume, repairs=repairs)
+        shared = engines().open_queue(url, settings.database_schema, takes_over=auto_resume)
+        return queue_of(_server(settings), shared)
+    return queue_of(_server(settings), embedded_queue_at(settings, auto_resume=auto_resume, repairs=repairs))
+
+
+def _server(settings: Settings) -> str:
+    """Return what jobs are marked with: the name of their Stash, "" for the first one's."""
+    return "" if settings.place is None else settings.place.server
 
 
 def embedded_queue_at(settings: Settings, *, auto_resume: bool, repairs: bool) -> EmbeddedQueue:
@@ -95,6 +103,7 @@ def open_state(settings: Settings, *, repairs: bool = False) -> Database:
         url = settings.database_url.get_secret_value()
         shared = engines().open_state(url, settings.database_schema, read_only=False)
         assert shared is not None  # noqa: S101 - only a look may find nothing
+        require_own_state(shared, settings)
         return shared
     return embedded_state(settings, repairs=repairs)
 
@@ -117,10 +126,14 @@ def look_into_queue(settings: Settings, question: Callable[[QueueView], Answer],
     ``checked`` has a file's structure looked through first. Raises QueueError, SettingsError.
     """
     folder = queue_folder(settings.data_dir)
+
+    def answer(view: QueueView) -> Answer:
+        return question(view_of(_server(settings), view))
+
     if settings.database_url is not None:
         url = settings.database_url.get_secret_value()
-        return engines().look_into_queue(url, settings.database_schema, str(folder), question)
-    return read_queue(folder, question, checked=checked)
+        return engines().look_into_queue(url, settings.database_schema, str(folder), answer)
+    return read_queue(folder, answer, checked=checked)
 
 
 def queue_figures(settings: Settings) -> QueueSnapshot:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Job = dict[str, Any]
 
@@ -55,9 +58,29 @@ DECIDED: Final = "decided"
 """The field of a job that a person let go on who was asked: a scene that is gone is parted with, however many are."""
 
 
+SERVER: Final = "server"
+"""The field of a job that says of which Stash it is, if that is not the first one."""
+
+
 def scene_key(scene_id: int) -> str:
     """Return the ``job_key`` under which all events of a scene merge."""
     return f"scene_{scene_id}"
+
+
+def key_of_server(server: str, job_key: str) -> str:
+    """Return the key under which events for a thing of a further Stash merge; ``server`` is its name."""
+    return f"{server}:{job_key}"
+
+
+def of_server(server: str, job: Mapping[str, Any]) -> Job:
+    """Return the job of a further Stash, marked as its; one that is marked already stays as it is."""
+    if job.get(SERVER) == server:
+        return dict(job)
+    marked: Job = {**job, SERVER: server}
+    key = job.get("job_key")
+    if isinstance(key, str):
+        marked["job_key"] = key_of_server(server, key)
+    return marked
 
 
 def scene_job(
@@ -102,8 +125,13 @@ def lane_of_event(job: Job) -> int:
 def subject(job: Job) -> str:
     """Return what the job is about, in words for people."""
     if job.get("update_type") == FANOUT and isinstance(key := job.get("job_key"), str):
-        return f"all scenes of {key.replace('_', ' ')}"
+        return f"all scenes of {entity_words(key)}"
     return f"scene {job.get('scene_id')}"
+
+
+def entity_words(job_key: str) -> str:
+    """Return what a fan-out is about, in words for people."""
+    return job_key.rpartition(":")[2].replace("_", " ")
 
 
 def retry_count(job: Job) -> int:

@@ -8,6 +8,7 @@ from anyio import to_thread
 from fastapi import APIRouter, Request, Response
 from starlette.responses import HTMLResponse
 
+from scenesync.domain.job import entity_words
 from scenesync.domain.quantities import counted
 from scenesync.web.api.scenes import SceneInPath
 from scenesync.web.asking import ServicesGiven, number_in
@@ -122,4 +123,4 @@ def tabs(status: Status, error: str) -> list[tuple[str, int, str]]:
 
 
 def _about(job: Job) -> str:
-    return f"all scenes of {job.job_key.replace('_', ' ')}" if job.job_key else "a job without a scene"
+    return f"all scenes of {entity_words(job.job_key)}" if job.job_key else "a job without a scene"

@@ -120,6 +120,26 @@ def test_events_reach_all_routes_of_their_stash_once_however_often_they_are_deli
         }
 
 
+def test_events_of_a_further_stash_are_marked_as_its_in_the_queues_of_its_routes(
+    tmp_path: Path, load: Callable[[str], LoadedSettings]
+) -> None:
+    loaded = load(TABLES)
+    attic = tmp_path / "attic-plugin" / "data"
+    for data_dir in (home_outbox(tmp_path), attic):
+        make_data_dir(data_dir)
+    for data_dir in (tmp_path, attic):
+        hook(data_dir, 5)
+    deliver_once(loaded)
+    found = {}
+    for route in loaded.routes:
+        with open_queue(route.settings) as queue:
+            found |= {route.name: (each.job["job_key"], each.job.get("server")) for each in queue.list_pending()}
+    assert found == {
+        **dict.fromkeys(("living-home", "living-cabin"), ("scene_5", None)),
+        **dict.fromkeys(("attic-home", "attic-cabin"), ("attic:scene_5", "attic")),
+    }
+
+
 def test_an_outbox_that_somebody_serves_is_left_to_them(tmp_path: Path, load: Callable[[str], LoadedSettings]) -> None:
     loaded = load(TABLES)
     make_data_dir(home_outbox(tmp_path))

@@ -13,7 +13,9 @@ from scenesync.app.configuration.operation import OperationSettings
 from scenesync.app.configuration.servers import PLEX, STASH, common_settings, settings_of
 from scenesync.app.context import secrets_of
 from scenesync.app.routes.marks import leave_mark
+from scenesync.app.routes.own_state import require_own_state
 from scenesync.app.settings import LoadedSettings, SettingsError, load_settings, masked
+from scenesync.store.database import open_database
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -254,6 +256,18 @@ def test_on_postgresql_each_route_has_a_schema_of_its_own_and_the_first_keeps_th
     place = loaded.routes[1].settings.place
     assert place is not None
     assert [senior.database_schema for senior in place.seniors] == ["scenesync"]
+
+
+def test_a_database_of_several_machines_is_refused_to_another_route_than_the_one_that_it_holds(data_dir: Path) -> None:
+    first, second = (route.settings for route in load(data_dir, LIVING, ATTIC, HOME).routes)
+    file = data_dir / "shared.db"
+    for _ in range(2):
+        with open_database(file) as database:
+            require_own_state(database, first)
+    with pytest.raises(SettingsError, match="holds the state of the route living-home, and not of attic-home"):
+        require_own_state(open_database(file), second)
+    with open_database(file) as database:
+        require_own_state(database, load(data_dir, 'plex_url = "http://home:32400"').settings)
 
 
 def test_further_dashboards_are_found_on_the_ports_above_and_under_paths_of_their_own(data_dir: Path) -> None:
