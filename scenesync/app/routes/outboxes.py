@@ -14,8 +14,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from scenesync.app.data_directory import OUTBOX_FOLDER, make_data_dir, queue_folder, worker_lock
+from scenesync.app.fleet.forwarding import sending
 from scenesync.app.opening import journal_of, queue_at
-from scenesync.app.running.background import beside
+from scenesync.app.running.background import NAP_S, beside
+from scenesync.disk.ownership import hand_over_all
 from scenesync.intake.forwarder import Forwarder
 from scenesync.intake.forwarder import Route as Way
 from scenesync.queue.errors import QueueDamaged, QueueError
@@ -114,16 +116,17 @@ class QueueOfRoute:
 
 
 @contextmanager
-def _opened(outbox: ServedOutbox) -> Iterator[tuple[Outbox, Forwarder]]:
-    """Open an outbox that nobody else serves. Raises QueueError, OSError."""
+def _opened(outbox: ServedOutbox) -> Iterator[tuple[Outbox, Sequence[Way]]]:
+    """Open an outbox that nobody else serves, and give the ways to its routes. Raises QueueError, OSError."""
     with ExitStack() as stack:
         journal = journal_of(outbox.routes[0])
         box = stack.enter_context(closing(Outbox(queue_folder(outbox.folder), journal=journal)))
+        hand_over_all(str(outbox.folder))
         ways = []
         for settings in outbox.routes:
             queue = stack.enter_context(closing(QueueOfRoute(settings)))
             ways.append(Way("" if settings.place is None else settings.place.name, queue))
-        yield box, Forwarder(box, ways)
+        yield box, ways
 
 
 def serve(outbox: ServedOutbox, end: threading.Event) -> None:
@@ -136,18 +139,16 @@ def serve(outbox: ServedOutbox, end: threading.Event) -> None:
             return
     with ExitStack() as stack:
         stack.callback(lock.release)
-        box, forwarder = stack.enter_context(_opened(outbox))
+        while not end.is_set():
+            _serve_while_sound(outbox, end)
 
-        def forward(way: Way, stop: threading.Event) -> None:
-            try:
-                forwarder.forward(way, stop)
-            except QueueDamaged:
-                box.recover()
-                raise
 
-        for way in forwarder.routes:
-            stack.enter_context(beside(f"outbox to {way.name}", partial(forward, way), end))
-        end.wait()
+def _serve_while_sound(outbox: ServedOutbox, end: threading.Event) -> None:
+    """Deliver until ``end``, or until the outbox was damaged and is replaced: then it is to be opened anew."""
+    is_over = threading.Event()
+    with _opened(outbox) as (box, ways), sending(box, ways, is_over):
+        while not (end.is_set() or is_over.wait(NAP_S)):
+            pass
 
 
 @contextmanager
@@ -176,8 +177,9 @@ def deliver_once(loaded: LoadedSettings) -> None:
         if not queue_folder(outbox.folder).is_dir() or not lock.acquire():
             continue
         try:
-            with _opened(outbox) as (_, forwarder):
-                for way in forwarder.routes:
+            with _opened(outbox) as (box, ways):
+                forwarder = Forwarder(box, ways)
+                for way in ways:
                     forwarder.send_all(way, threading.Event())
         finally:
             lock.release()

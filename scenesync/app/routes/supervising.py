@@ -22,6 +22,7 @@ from scenesync.app.exit_codes import DONE, FAILED
 from scenesync.app.routes.outboxes import delivering, outboxes_of
 from scenesync.app.running import switch as daemon_switch
 from scenesync.app.running.daemon import LOOK_AT_FILES_EVERY_S, SettingsWatch
+from scenesync.app.running.heartbeat import Heartbeat
 from scenesync.app.running.signals import stopping_on_signals
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ class Supervisor:
         data_dir = loaded.settings.data_dir
         make_data_dir(data_dir)
         with stopping_on_signals() as stop, ExitStack() as stack:
-            # Where no route lives in the data directory itself, hooks still look there whether anybody works.
+            # Where no route lives in the data directory itself, hooks and tasks still look there for who works.
             at_home = any(route.settings.data_dir == data_dir for route in loaded.routes)
             locks = [supervisor_lock(data_dir), *([] if at_home else [worker_lock(data_dir)])]
             for lock in locks:
@@ -139,21 +140,24 @@ class Supervisor:
             if loaded.settings.http_enabled:
                 api_key(loaded.settings)  # made once: every route's dashboard is opened by the same
             daemon_switch.forget_request(data_dir)
-            self._work(loaded, stop)
+            self._work(loaded, stop, Heartbeat(data_dir) if not at_home else lambda: None)
         return DONE
 
-    def _work(self, loaded: LoadedSettings, stop: threading.Event) -> None:
+    def _work(self, loaded: LoadedSettings, stop: threading.Event, beat: Callable[[], object]) -> None:
         watch = self.watch_settings(loaded)
         while not stop.is_set():
             log.info("routes: %s", ", ".join(route.name for route in loaded.routes))
             with self._children(loaded), delivering(outboxes_of(loaded)):
-                self._until_something_changes(loaded, watch, stop)
+                self._until_something_changes(loaded, watch, stop, beat)
             loaded = watch.latest
 
-    def _until_something_changes(self, loaded: LoadedSettings, watch: SettingsWatch, stop: threading.Event) -> None:
+    def _until_something_changes(
+        self, loaded: LoadedSettings, watch: SettingsWatch, stop: threading.Event, beat: Callable[[], object]
+    ) -> None:
         data_dir = loaded.settings.data_dir
         looked_at = time.monotonic()
         while not stop.wait(LOOK_EVERY_S):
+            beat()
             are_wanted = [process.keep_alive() for process in self._processes.values()]
             if daemon_switch.stop_is_requested(data_dir) or not all(are_wanted):
                 log.info("asked to end")

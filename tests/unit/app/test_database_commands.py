@@ -19,7 +19,7 @@ from scenesync.app.distributed import loading
 from scenesync.app.doctor.checks import run_checks
 from scenesync.app.exit_codes import DONE, FAILED, LEFTOVERS, USAGE
 from scenesync.app.opening import open_queue, open_state
-from scenesync.app.settings import load_settings
+from scenesync.app.settings import SettingsError, load_settings
 from scenesync.domain.dead_letter import DeadLetter
 from scenesync.domain.fields import Field
 from scenesync.domain.holds import Hold
@@ -199,3 +199,26 @@ def test_where_the_extra_is_not_installed_it_is_told_how_to_install_it(tmp_path:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, env=environment)
     assert (done.returncode, "scenesync[postgres]" in done.stderr) == (USAGE, True), done.stderr
     assert loading.NOT_INSTALLED in done.stderr.replace("\n", " ")
+
+
+def test_two_routes_share_a_database_and_nothing_in_it(command: Callable[..., tuple[int, Any]], tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    stashes = "".join(f'[[stash]]\nname = "{name}"\nurl = "http://{name}.example"\n' for name in ("living", "attic"))
+    plex = '[[plex]]\nname = "home"\nurl = "http://home.example"\ntoken = "fake-token"\n'
+    (tmp_path / "data" / "scenesync.toml").write_text(stashes + plex, encoding="utf-8")
+    first, second = (route.settings for route in load_settings().routes)
+    with open_queue(first) as queue:
+        queue.put_job(scene_job(5, 1.0))
+    with open_queue(second) as queue:
+        queue.put_many([scene_job(5, 1.0), scene_job(6, 1.0)])
+    _, document = command("queue", "list")
+    assert [[job["job_key"] for job in route["entries"]] for route in document["routes"]] == [
+        ["scene_5"],
+        ["attic:scene_5", "attic:scene_6"],
+    ]
+    for settings in (first, second):
+        with open_state(settings):
+            pass
+    taken = first.model_copy(update={"database_schema": second.database_schema})
+    with pytest.raises(SettingsError, match="holds the state of the route attic-home, and not of living-home"):
+        open_state(taken)
