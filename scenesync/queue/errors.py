@@ -14,6 +14,7 @@ class QueueError(Exception):
     ├── QueueUnwritable   the folder or the file cannot be written
     ├── QueueDiskFull     no room left
     ├── QueueLocked       another process held the file for too long
+    │   └── QueueContended another session of the database server held what was needed for too long
     ├── QueueDiskFailed   the disk reported an error
     ├── QueueDamaged      the file is not a (whole) database
     │   └── QueueReplaced the path leads to another file, or to none, while this process has the file open
@@ -47,6 +48,17 @@ class QueueLocked(QueueError):
         super().__init__(
             f"Another process keeps the queue in {path} locked. Try again; if this stays so, look for a second "
             "SceneSync, a backup or a database browser that has the file open."
+        )
+
+
+class QueueContended(QueueLocked):
+    """Another session of the database server held rows or keys for too long, or two waited for each other."""
+
+    def __init__(self, where: str) -> None:
+        QueueError.__init__(
+            self,
+            f"Another session keeps what is needed of the queue in the database {where} locked. It is tried again; if "
+            "this stays so, look in pg_stat_activity for one that is idle in a transaction.",
         )
 
 

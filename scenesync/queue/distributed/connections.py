@@ -1,8 +1,10 @@
 """Connections to PostgreSQL, and what its errors mean. Passwords never leave this module."""
 
 import contextlib
+import time
 from collections.abc import Iterator
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 import psycopg
 from psycopg import errors
@@ -10,7 +12,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from scenesync.postgres.address import SCHEMA, AddressUnreadable, connection_text, shown_name
-from scenesync.queue.errors import QueueError, QueueLocked, QueueUnreachable, QueueUnsupported
+from scenesync.queue.errors import QueueContended, QueueError, QueueUnreachable, QueueUnsupported
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -22,14 +24,15 @@ _SEEK: Final = """
     SET enable_sort = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
     SET enable_bitmapscan = off; SET enable_seqscan = off; SET jit = off"""
 _GOODBYE_S: Final = 1.0
+_TRUSTED_FOR_S: Final = 1.0
 _MOST_CONNECTIONS: Final = 6
 
 # By class, the special ones first; all else that the server says of itself (a shutdown, too many connections, its disk
 # is full) and all that libpq says of the connection is an OperationalError too.
 _MEANINGS: Final[tuple[tuple[type[Exception], type[QueueError]], ...]] = (
-    (errors.LockNotAvailable, QueueLocked),
-    (errors.DeadlockDetected, QueueLocked),
-    (errors.SerializationFailure, QueueLocked),
+    (errors.LockNotAvailable, QueueContended),
+    (errors.DeadlockDetected, QueueContended),
+    (errors.SerializationFailure, QueueContended),
     (errors.UndefinedTable, QueueUnsupported),
     (errors.UndefinedColumn, QueueUnsupported),
     (errors.UndefinedFunction, QueueUnsupported),
@@ -57,6 +60,7 @@ class Server:
         except AddressUnreadable as error:
             raise QueueUnsupported(str(error)) from None
         self.schema = schema
+        self._used_at: WeakKeyDictionary[Connection, float] = WeakKeyDictionary()
         with self.translated():
             self.connect().close()  # a refusal is known now, not after the pool's patience
             self._pool = ConnectionPool(
@@ -66,7 +70,7 @@ class Server:
                 timeout=timeout_s,
                 open=False,
                 configure=_configure,
-                check=ConnectionPool.check_connection,
+                check=self._look_after,
                 reconnect_timeout=timeout_s,
                 name="scenesync-queue",
             )
@@ -75,8 +79,38 @@ class Server:
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Connection]:
         """Give a connection inside a transaction, committed when the block has ended. Raises QueueError."""
+        with self._borrowed() as connection, connection.transaction():
+            yield connection
+
+    @contextlib.contextmanager
+    def pipelined(self) -> Iterator[Connection]:
+        """Do as ``transaction``, and wait for the server only where rows are fetched, and once at the end.
+
+        What a statement did is not known before that, nor that it failed: ``rowcount`` is not to be asked.
+        """
+        with self._borrowed() as connection:
+            try:
+                with _pipeline(connection):
+                    # By hand: psycopg's own transaction waits for an answer at both ends.
+                    connection.execute("BEGIN")
+                    yield connection
+                    connection.execute("COMMIT")
+            except BaseException:
+                with contextlib.suppress(psycopg.Error):  # a connection that is broken the pool throws away
+                    connection.rollback()
+                raise
+
+    @contextlib.contextmanager
+    def _borrowed(self) -> Iterator[Connection]:
         with self.translated(), self._pool.connection() as connection:
             yield connection
+            self._used_at[connection] = time.monotonic()
+
+    def _look_after(self, connection: Connection) -> None:
+        """See whether a connection still works, unless it did a moment ago: each look is a round trip."""
+        used_at = self._used_at.get(connection)
+        if used_at is None or time.monotonic() - used_at > _TRUSTED_FOR_S:
+            ConnectionPool.check_connection(connection)
 
     def connect(self, patience_s: int | None = None) -> Connection:
         """Return a connection outside of the pool, on which each statement is committed by itself.
@@ -118,6 +152,11 @@ def translate(error: Exception, where: str) -> QueueError | None:
 
 
 def _configure(connection: Connection) -> None:
+    connection.autocommit = True  # transactions are begun by name
     connection.execute(_LOCK_TIMEOUT)
     connection.execute(_SEEK)
-    connection.commit()
+
+
+def _pipeline(connection: Connection) -> contextlib.AbstractContextManager[object]:
+    """Return the connection's pipeline; where the client's library knows none, each statement is waited for."""
+    return connection.pipeline() if psycopg.Pipeline.is_supported() else contextlib.nullcontext()

@@ -41,6 +41,8 @@ _log = logging.getLogger(__name__)
 KEEP_FINISHED: Final = 1000
 _BATCH: Final = 500
 _ATTEMPTS: Final = 3
+_MANY: Final = 50_000
+_COUNTED_STANDS: Final = 20  # times as long as the counting took: a twentieth of the time at most goes into it
 _ANALYSE_FROM: Final = 5000  # rows of one bulk after which the planner's figures are all wrong
 _ANALYSE: Final = ("ANALYZE procrastinate_jobs", "ANALYZE scenesync_jobs")
 _TIDY_ALONE: Final = f"SELECT pg_try_advisory_xact_lock({lock_key('tidying')})"
@@ -91,6 +93,8 @@ class DistributedQueue(Ours):
         self.fleet = DistributedFleet(self._server, self._life)
         self._watch = sign_of_life.Watch(stall_s)
         self._took_over_at = time.monotonic()
+        self._counted = QueueSnapshot()
+        self._counted_stands_until = 0.0
         try:
             with self._server.transaction() as connection:
                 schema.require_current(connection, self._server.name)
@@ -110,7 +114,7 @@ class DistributedQueue(Ours):
     def put_job(self, job: Mapping[str, Any], priority: int = PRIORITY_PERSON) -> EnqueueResult:
         """Store an event durably: as a new job, or merged into the one that waits under the same ``job_key``."""
         event = Event.of(job, time.time())
-        with self._server.transaction() as connection:
+        with self._server.pipelined() as connection:
             steps.hold_keys(connection, [job])
             result = steps.enqueue(connection, event, lane=priority, now=time.time())
             if result.merged:  # of a new row Procrastinate tells itself
@@ -144,7 +148,7 @@ class DistributedQueue(Ours):
 
     def take_in(self, outbox_id: str, events: Sequence[OutboxEvent]) -> BulkResult:
         """Store those of the events of an outbox that were not taken in before, and note which, in one transaction."""
-        with self._server.transaction() as connection:
+        with self._server.pipelined() as connection:
             result = outboxes.take_in(connection, outbox_id, events, time.time())
         self._signal.notify()
         return result
@@ -173,14 +177,14 @@ class DistributedQueue(Ours):
 
     def complete(self, claimed: ClaimedJob) -> None:
         """End a job that is done. Raises LeaseLost."""
-        with self._server.transaction() as connection:
+        with self._server.pipelined() as connection:
             steps.finish(connection, self._claim_of(claimed), steps.SUCCEEDED)
         self._let_go(claimed)
 
     def complete_all(self, claims: Sequence[ClaimedJob]) -> Sequence[ClaimedJob]:
         """End jobs that are done, in one step; return those that are not held any more, which stay as they are."""
         ours = [each for each in claims if self._is_ours(each)]
-        with self._server.transaction() as connection:
+        with self._server.pipelined() as connection:
             ended = steps.finish_all(connection, ours, self._life.worker(), steps.SUCCEEDED) if ours else set()
         lost = [each for each in claims if each.row_id not in ended or not self._is_ours(each)]
         for each in ours:
@@ -193,19 +197,19 @@ class DistributedQueue(Ours):
 
         A newer event that waits under the same key takes its place, unchanged and due at once.
         """
-        with self._server.transaction() as connection:
+        with self._server.pipelined() as connection:
             steps.give_back(connection, self._claim_of(claimed), now=time.time(), job=job)
         self._let_go(claimed)
 
     def release(self, claimed: ClaimedJob) -> None:
         """Give the job back as it was: the attempt did not count (outage, shutdown). Raises LeaseLost."""
-        with self._server.transaction() as connection:
+        with self._server.pipelined() as connection:
             steps.give_back(connection, self._claim_of(claimed), now=time.time())
         self._let_go(claimed)
 
     def bury(self, claimed: ClaimedJob, letter: DeadLetter) -> int:
         """End the job and keep ``letter``, in one step; return the letter's id. Raises LeaseLost."""
-        with self._server.transaction() as connection:
+        with self._server.pipelined() as connection:
             steps.finish(connection, self._claim_of(claimed), steps.FAILED)
             letter_id = letters.insert(connection, letter, claimed.row_id)
         self._let_go(claimed)
@@ -221,7 +225,7 @@ class DistributedQueue(Ours):
         """Return whether the job is still ours: to be asked right before a write to Plex, which knows no fences."""
         if not self._is_ours(claimed):
             return False
-        with self._server.transaction() as connection:
+        with self._server.pipelined() as connection:
             return claimed.row_id in steps.held(connection, [claimed], self._life.worker())
 
     def take_over_dead_owners(self) -> int:
@@ -298,9 +302,8 @@ class DistributedQueue(Ours):
 
     @property
     def total(self) -> int:
-        """How many jobs wait, due or not."""
-        with self._server.transaction() as connection:
-            return looking.total(connection)
+        """How many jobs wait, due or not; see ``snapshot``."""
+        return self.snapshot().pending
 
     def totals(self) -> tuple[int, int]:
         """Return how many jobs were ever completed, and how many ever failed for good."""
@@ -308,9 +311,19 @@ class DistributedQueue(Ours):
             return looking.totals(connection)
 
     def snapshot(self, now: float | None = None) -> QueueSnapshot:
-        """Return the queue in figures at ``now`` (epoch seconds)."""
-        with self._server.transaction() as connection:
-            return looking.snapshot(connection, time.time() if now is None else now)
+        """Return the queue in figures at ``now`` (epoch seconds).
+
+        To count a million rows takes a second: where many wait the figures stand for a while, so that whoever watches
+        the queue costs it little.
+        """
+        began = time.monotonic()
+        if began >= self._counted_stands_until:
+            with self._server.transaction() as connection:
+                self._counted = looking.snapshot(connection, time.time() if now is None else now)
+            ended = time.monotonic()
+            stands_s = (ended - began) * _COUNTED_STANDS if self._counted.pending >= _MANY else 0.0
+            self._counted_stands_until = ended + stands_s
+        return self._counted
 
     def maintain(self) -> None:
         """Prune finished rows; whoever comes while another one does leaves it to that one."""
@@ -341,7 +354,7 @@ class DistributedQueue(Ours):
                 self._give_back_unknown(worker)
             self._is_unsure = True
             try:
-                with self._server.transaction() as connection:
+                with self._server.pipelined() as connection:
                     claimed = steps.claim(connection, worker, queues, limit)
             except errors.UniqueViolation:  # in that very moment another worker took a job of the same key
                 continue

@@ -95,14 +95,15 @@ _RETRY: Final = """
     SELECT procrastinate_retry_job_v2(
         %(id)s, now() + make_interval(secs => %(sleep_s)s), %(priority)s, %(queue)s, NULL::varchar)"""
 # Two ranges, not one condition with OR: each is a seek, however many sleep between them. What sleeps longer than we
-# ever plan was put to bed by a clock that has jumped since.
+# ever plan was put to bed by a clock that has jumped since. No more than are wanted: once awake they come by age, and
+# those that were due earlier are to come earlier.
 _LIFT: Final = f"""
     WITH due AS (
         SELECT jobs.id FROM (
-            (SELECT job_id FROM scenesync_jobs WHERE wakes_at <= now() ORDER BY wakes_at LIMIT 500)
+            (SELECT job_id FROM scenesync_jobs WHERE wakes_at <= now() ORDER BY wakes_at LIMIT %(limit)s)
             UNION ALL
             (SELECT job_id FROM scenesync_jobs WHERE wakes_at > now() + make_interval(secs => {CLOCK_JUMP_S})
-            ORDER BY wakes_at LIMIT 500)) AS sleepers
+            ORDER BY wakes_at LIMIT %(limit)s)) AS sleepers
         CROSS JOIN LATERAL ({WAITS.format(row="sleepers.job_id")} FOR UPDATE SKIP LOCKED) AS jobs),
     lifted AS (
         UPDATE procrastinate_jobs AS jobs
@@ -267,8 +268,8 @@ def replace(connection: Connection, row_id: int, standing: Standing, now: float)
 
 def claim(connection: Connection, worker: int, queues: Collection[str], limit: int) -> list[ClaimedJob]:
     """Take up to ``limit`` jobs that are due, the best lane first, then fresh ones, then by age."""
-    connection.execute(_LIFT)
     values = {"queues": list(queues), "worker": worker, "limit": limit}
+    connection.execute(_LIFT, values)
     ids = [row_id for (row_id,) in connection.execute(_FETCH, values).fetchall() if row_id is not None]
     # A statement of its own: the one that fetches does not see the content of a job that was put since it began.
     taken = {row[0]: row for row in connection.execute(_TAKE, {"ids": ids}).fetchall()} if ids else {}

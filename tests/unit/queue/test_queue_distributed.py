@@ -330,7 +330,7 @@ def test_what_a_claim_took_whose_answer_was_lost_is_claimed_again(
 
     def cut_off_after_the_commit(connection: psycopg.Connection[tuple[object, ...]], *values: Any) -> list[ClaimedJob]:
         claim(connection, *values)
-        connection.commit()
+        connection.execute("COMMIT")
         raise psycopg.OperationalError("server closed the connection unexpectedly")
 
     queue.put_many(make_job(number) for number in (1, 2))
