@@ -18,7 +18,7 @@ from scenesync.queue.dead_letters import DeadLetter
 from scenesync.queue.distributed import looking, schema, steps
 from scenesync.queue.distributed.connections import Server, translate
 from scenesync.queue.distributed.queue import DistributedQueue
-from scenesync.queue.errors import LeaseLost, QueueError, QueueUnreachable, QueueUnsupported
+from scenesync.queue.errors import LeaseLost, QueueError, QueueLocked, QueueUnreachable, QueueUnsupported
 from scenesync.queue.records import PRIORITY_BULK, ClaimedJob
 
 MakeJob = Callable[..., dict[str, object]]
@@ -342,6 +342,25 @@ def test_what_a_claim_took_whose_answer_was_lost_is_claimed_again(
     assert queue.snapshot().in_progress == 2
     assert [one.scene_id for one in queue.claim(5)] == [2]
     assert queue.confirm_owned(kept)
+
+
+@on_postgres
+def test_of_two_that_slept_the_one_that_was_due_earlier_comes_first(queue: DistributedQueue, make_job: MakeJob) -> None:
+    queue.put_many(make_job(number) for number in (1, 2))
+    now = time.time()
+    for claimed, sleep_s in zip(queue.claim(2), (0.8, 0.4), strict=True):
+        queue.requeue(claimed, {**claimed.job, "retry_count": 1, "next_retry_at": now + sleep_s})
+    time.sleep(1.0)
+
+    assert [queue.claim()[0].scene_id for _ in range(2)] == [2, 1]
+
+
+def test_a_lock_of_another_session_is_not_said_to_be_a_file() -> None:
+    ours = translate(psycopg.errors.LockNotAvailable("canceling statement due to lock timeout"), "films on db:5432")
+
+    assert isinstance(ours, QueueLocked)
+    assert "another session" in str(ours).lower()
+    assert "file" not in str(ours)
 
 
 def test_a_server_that_is_not_there_is_said_to_be_without_its_password() -> None:
