@@ -7,15 +7,18 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 from scenesync.app.data_directory import LOCK_FILE
-from scenesync.app.fleet.standing import FleetStanding, read_fleet
+from scenesync.app.fleet.standing import FleetStanding, fleet_unseen, read_fleet
 from scenesync.app.opening import queue_figures, read_state
 from scenesync.app.running.looked import LISTENING, Listening, looked_at
 from scenesync.domain import circuit as circuits
 from scenesync.domain.circuit import LIMITS_WHILE_PROBED
+from scenesync.queue.errors import QueueUnreachable
 from scenesync.queue.file_lock import held_elsewhere
+from scenesync.queue.records import QueueSnapshot
 from scenesync.store.attempts import AttemptStore
 from scenesync.store.automatic_runs import AutomaticRunStore, StoppedRun
 from scenesync.store.circuits import CircuitStore
+from scenesync.store.errors import StoreUnavailable
 from scenesync.store.holds import count_held
 from scenesync.store.memory import Memory
 from scenesync.store.outages import OutageStore
@@ -29,7 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from scenesync.app.settings import Settings
-    from scenesync.queue.records import QueueSnapshot
     from scenesync.store.database import Database
     from scenesync.store.outages import Outage
     from scenesync.store.pauses import Pause
@@ -93,8 +95,22 @@ class Overview:
 def read_overview(settings: Settings, *, outages_shown: int = OUTAGES_SHOWN) -> Overview:
     """Read the state of an installation; zeros and unknowns where there is nothing yet.
 
-    Of the outages the latest ``outages_shown`` are told.
+    Of the outages the latest ``outages_shown`` are told. Of a database that is away nothing is known but that. Raises
+    QueueError, StoreError.
     """
+    try:
+        return _read_overview(settings, outages_shown)
+    except (QueueUnreachable, StoreUnavailable) as error:
+        if settings.database_url is None:
+            raise
+        fleet = fleet_unseen(settings, str(error))
+        waiting = QueueSnapshot(
+            pending=fleet.outbox, due=fleet.outbox, spooled=fleet.outbox, oldest_pending_s=fleet.outbox_oldest_s
+        )
+        return Overview(waiting, held_elsewhere(settings.data_dir / LOCK_FILE), fleet=fleet)
+
+
+def _read_overview(settings: Settings, outages_shown: int) -> Overview:
     queue = queue_figures(settings)
     running = held_elsewhere(settings.data_dir / LOCK_FILE)
     fleet = read_fleet(settings, running=running)

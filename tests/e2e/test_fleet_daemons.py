@@ -90,6 +90,10 @@ def test_while_the_database_is_away_events_wait_and_the_daemon_too_and_it_all_go
     world.stash.save(scene, title="Harbour at dusk")
     eventually(lambda: read_outbox(world.data_dir / "queue").waiting == 1, "an event that waits")
     daemon.wait_for_log("events wait in the outbox")
+    told = world.scenesync("status", database_url=url)
+    assert told.exit_code == 0
+    assert "nothing is known of it" in told.stdout
+    assert "1 event of this machine wait" in told.stdout
     postgres.start()
     shows(world, scene, "Harbour at dusk")
 

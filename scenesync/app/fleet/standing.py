@@ -21,6 +21,7 @@ class FleetStanding:
     """What keeps the queue, how many workers live, and which node is elected ("" for none, or where there is but one).
 
     ``outbox`` counts this machine's events that are not in the database yet; the oldest has waited ``outbox_oldest_s``.
+    ``trouble`` is why the database could not be looked into; then nothing is known of the rest.
     """
 
     engine: Engine = "embedded"
@@ -28,6 +29,7 @@ class FleetStanding:
     leader: str = ""
     outbox: int = 0
     outbox_oldest_s: float | None = None
+    trouble: str = ""
 
 
 def read_fleet(settings: Settings, *, running: bool) -> FleetStanding:
@@ -45,6 +47,11 @@ def fleet_now(settings: Settings, fleet: Fleet) -> FleetStanding:
     return _shared(settings, fleet.size(), fleet.leader())
 
 
-def _shared(settings: Settings, workers: int, leader: str | None) -> FleetStanding:
+def fleet_unseen(settings: Settings, trouble: str) -> FleetStanding:
+    """Return what is known on this machine while the database cannot be looked into. Raises QueueError."""
+    return _shared(settings, 0, None, trouble)
+
+
+def _shared(settings: Settings, workers: int, leader: str | None, trouble: str = "") -> FleetStanding:
     here = read_outbox(queue_folder(settings.data_dir))
-    return FleetStanding("postgresql", workers, leader or "", here.waiting, here.oldest_s)
+    return FleetStanding("postgresql", workers, leader or "", here.waiting, here.oldest_s, trouble)

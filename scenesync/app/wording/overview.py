@@ -53,8 +53,11 @@ def overview_lines(overview: Overview) -> Iterator[str]:
 def _fleet(fleet: FleetStanding) -> Iterator[str]:
     if fleet.engine == "embedded":
         return
-    led = f"{fleet.leader} is elected" if fleet.leader else "nobody is elected"
-    yield f"fleet         {counted(fleet.workers, 'worker')} on one database, {led}"
+    if fleet.trouble:
+        yield f"fleet         nothing is known of it, nor of the queue: {fleet.trouble}"
+    else:
+        led = f"{fleet.leader} is elected" if fleet.leader else "nobody is elected"
+        yield f"fleet         {counted(fleet.workers, 'worker')} on one database, {led}"
     if fleet.outbox:
         age = f", the oldest for {span(fleet.outbox_oldest_s)}" if fleet.outbox_oldest_s is not None else ""
         yield f"outbox        {counted(fleet.outbox, 'event')} of this machine wait to be sent there{age}"

@@ -81,6 +81,7 @@ class Fleet(Document):
     leader: str
     outbox: int = Field(description="Events of this machine that are not in the database yet.")
     outbox_oldest_s: float | None
+    trouble: str = Field(description="Why the database could not be looked into; empty if it could.")
 
 
 class Status(Document):
