@@ -53,6 +53,9 @@ def open_shared(
     database = Database(engine)
     with closing_on_error(database):
         version = _version(database, known)
+        if version is not None and version < known[-1].version and not read_only:
+            with engine.upgrading():  # perhaps another node is just making it: wait for its end
+                version = _version(database, known)
         if version is not None and version < known[-1].version:
             raise StoreNotReady(
                 f"The state store in the database {engine.name} has schema version {version}, this SceneSync needs "

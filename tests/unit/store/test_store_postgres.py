@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -15,17 +16,16 @@ from store_samples import SERVER, film, path_lookup
 
 from scenesync.postgres.address import AddressUnreadable, connection_text
 from scenesync.store import postgres_engine
+from scenesync.store.database import Database
 from scenesync.store.errors import StoreForeign, StoreNotReady, StoreTooNew, StoreUnavailable
 from scenesync.store.memory import Memory
-from scenesync.store.migrations import MIGRATIONS, Migration
+from scenesync.store.migrations import MIGRATIONS, Migration, migrate
 from scenesync.store.path_index import PathIndexStore
 from scenesync.store.postgres import open_shared, standing_of, upgrade_shared
 from scenesync.store.postgres_engine import PostgresEngine
 
 if TYPE_CHECKING:
     from store_engines import OpenStore
-
-    from scenesync.store.database import Database
 
 LATEST = MIGRATIONS[-1].version
 SECRET = "not-a-real-password"
@@ -52,6 +52,18 @@ def end_all_connections(url: str) -> int:
 
 def add_to(memory: Memory) -> None:
     memory.change("count", lambda value: str(int(value or 0) + 1))
+
+
+def test_who_comes_while_the_tables_are_being_made_waits_for_them(store_url: str, schema: str) -> None:
+    engine = PostgresEngine(store_url, schema)
+    with Database(engine) as database, ThreadPoolExecutor(1) as other:
+        with engine.upgrading():
+            migrate(database, time.time, MIGRATIONS[:2])
+            opened = other.submit(open_shared, store_url, schema=schema)
+            with pytest.raises(TimeoutError):
+                opened.result(timeout=0.3)
+            migrate(database, time.time, MIGRATIONS)
+        opened.result(timeout=10).close()
 
 
 def test_where_nothing_is_the_tables_are_made_and_looking_makes_nothing(store_url: str, schema: str) -> None:
