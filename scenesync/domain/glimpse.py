@@ -24,22 +24,27 @@ _LONG: Final = 48
 """Longer texts are kept as a digest: they only have to be told apart."""
 
 _SURELY_SHOWN: Final = 2
+_END: Final = b"\n"  # JSON writes a line break in a text as two characters
 
 _encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode  # ``dumps`` makes one for each call
 
 
 class Glimpses:
-    """What the listings of a server showed of its items."""
+    """What the listings of a server showed of its items: each a line of one long text.
+
+    As an object each they would leave memory full of holes, which stays with the process when they are gone.
+    """
 
     def __init__(self) -> None:
-        self._packed: dict[str, bytes] = {}
+        self._lines = bytearray()
+        self._places: dict[str, int] = {}
         self._longest: Counter[Field] = Counter()
 
     def __len__(self) -> int:
-        return len(self._packed)
+        return len(self._places)
 
     def __contains__(self, rating_key: str) -> bool:
-        return rating_key in self._packed
+        return rating_key in self._places
 
     def add(self, shown: ShownItem) -> None:
         """Keep what is shown of an item."""
@@ -47,14 +52,16 @@ class Glimpses:
             self._longest[field] = max(self._longest[field], len(names))
         told = {**shown.values, **shown.beginnings}
         values = {field: _shortened(value) for field, value in told.items()}
-        self._packed[shown.listed.rating_key] = _encode([shown.listed.library_key, values]).encode()
+        self._places[shown.listed.rating_key] = len(self._lines)
+        self._lines += _encode([shown.listed.library_key, values]).encode()
+        self._lines += _END
 
     def of(self, rating_key: str) -> Glimpse | None:
         """Return what was shown of an item, None if it was in no listing."""
-        packed = self._packed.get(rating_key)
-        if packed is None:
+        place = self._places.get(rating_key)
+        if place is None:
             return None
-        library_key, values = json.loads(packed)
+        library_key, values = json.loads(self._lines[place : self._lines.index(_END, place)])
         return Glimpse(library_key, values, self._longest)
 
 

@@ -99,3 +99,21 @@ def test_pictures_are_told_apart_by_their_paths() -> None:
     assert same_picture(glimpse.picture(Field.BACKGROUND), path * 5)
     assert not same_picture(glimpse.picture(Field.POSTER), f"{path}1")
     assert found.of("2") is None
+
+
+def test_each_item_is_told_apart_and_the_latest_look_at_it_counts() -> None:
+    found = Glimpses()
+    texts = {"1": "One.\nTwo.", "2": "\n", "3": 'Quoted "\\n" ☀', "4": ""}
+    for round_ in ("earlier ", ""):
+        for key, text in texts.items():
+            found.add(ShownItem(ListedItem(key, f"library {key}", ()), {Field.TITLE: round_ + text}, {}))
+
+    assert len(found) == len(texts)
+    assert "5" not in found
+    assert found.of("5") is None
+    for key, text in texts.items():
+        glimpse = found.of(key)
+        assert glimpse is not None
+        assert glimpse.library_key == f"library {key}"
+        assert set(glimpse.doubts({Field.TITLE: text})) == set()
+        assert set(glimpse.doubts({Field.TITLE: "earlier " + text})) == {Field.TITLE}
