@@ -138,7 +138,10 @@ def joined(moved: QueueContents, here: QueueContents) -> QueueContents:
     known = {_row(letter._replace(id=0)) for letter in moved.letters}
     others = [letter for letter in here.letters if _row(letter._replace(id=0)) not in known]
     letters = [letter._replace(id=behind + place) for place, letter in enumerate(others, start=1)]
-    return replace(moved, jobs=one_per_key([*moved.jobs, *here.jobs]), letters=[*moved.letters, *letters])
+    taken = dict(here.taken or {})
+    for outbox_id, number in (moved.taken or {}).items():
+        taken[outbox_id] = max(number, taken.get(outbox_id, 0))
+    return replace(moved, jobs=one_per_key([*moved.jobs, *here.jobs]), letters=[*moved.letters, *letters], taken=taken)
 
 
 def one_per_key(jobs: Iterable[MovedJob]) -> Sequence[MovedJob]:

@@ -15,6 +15,7 @@ from sqlalchemy import insert
 
 from scenesync.app.cli import run_cli
 from scenesync.app.data_directory import queue_folder, worker_lock
+from scenesync.app.distributed import engines
 from scenesync.app.distributed import moving as app_moving
 from scenesync.app.exit_codes import DONE, FAILED, USAGE
 from scenesync.app.opening import embedded_queue_at, embedded_state, open_queue, open_state
@@ -24,6 +25,7 @@ from scenesync.domain.diff import Baseline
 from scenesync.domain.fields import Field
 from scenesync.domain.job import PRIORITY_BULK, PRIORITY_PERSON, scene_job
 from scenesync.domain.journal import JournalEntry
+from scenesync.postgres.address import SCHEMA
 from scenesync.queue.embedded import EmbeddedQueue
 from scenesync.queue.moving import QueueContents
 from scenesync.store.baselines import BaselineStore
@@ -40,15 +42,25 @@ if TYPE_CHECKING:
 
     from scenesync.queue.port import Queue
 
-Migrate = "Callable[..., tuple[int, Any]]"
+
 WAKES_AT = time.time() + 600
 RETRIED = {"retry_count": 3, "next_retry_at": WAKES_AT, "last_error_type": "PlexNotFound"}
 SCENES = 40
 
 
+@pytest.fixture(scope="module")
+def ready_database(postgres: PrivatePostgres) -> str:
+    """The name of a database in which all tables are made, for others to be copied from."""
+    engines.upgrade(postgres.new_database("ready"), SCHEMA)
+    return "ready"
+
+
 @pytest.fixture
-def url(postgres: PrivatePostgres, request: pytest.FixtureRequest) -> str:
-    return postgres.new_database(request.node.name[:60])
+def url(postgres: PrivatePostgres, ready_database: str, request: pytest.FixtureRequest) -> str:
+    name = request.node.name[:60]
+    with psycopg.connect(postgres.url(), autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE {ready_database}'.encode())
+    return postgres.url(name)
 
 
 @pytest.fixture
@@ -267,4 +279,5 @@ def test_an_address_is_checked_and_may_come_by_another_way(
     monkeypatch.setattr("click.prompt", lambda *_, **__: f" {url}\n")
     assert migrate("--to", "-")[0] == DONE
     with psycopg.connect(url) as connection:
-        assert connection.execute("SELECT to_regnamespace('scenesync') IS NOT NULL").fetchone() == (True,)
+        notes = connection.execute("SELECT count(*) FROM scenesync.fact WHERE name LIKE 'state taken over%'")
+        assert notes.fetchone() == (1,)
