@@ -17,11 +17,10 @@ def side_by_side(tasks: Sequence[Callable[[], Result]]) -> list[Result]:
 
     When all have ended, raises what the first of those that failed raised.
     """
-    mine, others = tasks[:1], [_Other(task) for task in tasks[1:]]
-    for other in others:
-        other.start()
+    others: list[_Other[Result]] = []
     try:
-        results = [task() for task in mine]
+        others.extend(_Other(task) for task in tasks[1:])
+        results = [task() for task in tasks[:1]]
     finally:
         for other in others:
             other.join()
@@ -32,7 +31,6 @@ def side_by_side(tasks: Sequence[Callable[[], Result]]) -> list[Result]:
 def beside(task: Callable[[], object]) -> Iterator[None]:
     """Run ``task`` in a thread of its own while the block runs; at its end wait for it, and raise what it raised."""
     other = _Other(task)
-    other.start()
     try:
         yield
     finally:
@@ -41,15 +39,13 @@ def beside(task: Callable[[], object]) -> Iterator[None]:
 
 
 class _Other(Generic[Result]):
-    """A task in a thread of its own."""
+    """A task in a thread of its own, which begins at once."""
 
     def __init__(self, task: Callable[[], Result]) -> None:
         self._task = task
         self._results: list[Result] = []
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="picture", daemon=True)
-
-    def start(self) -> None:
         self._thread.start()
 
     def join(self) -> None:
