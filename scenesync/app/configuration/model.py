@@ -122,7 +122,7 @@ class Settings(OperationSettings):
         default=4,
         description=(
             "The most scenes that are worked on at once. Plex writes one thing at a time, so fewer are used until more "
-            "prove to be faster."
+            "prove to be faster. Machines that share a database_url share this number for what they write."
         ),
     )
     max_retries: Retries = Field(
