@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from scenesync.simulators.stash.records import Scene
 
 ROUTES: Final = ("living-home", "living-cabin", "attic-cabin")
+STARTS_WITHIN_S: Final = 90.0
+"""Four processes begin at once, each of which imports everything, beside whatever else the machine does."""
 CABIN_TOKEN: Final = "fake-cabin-token-0123456789"
 
 
@@ -81,7 +83,7 @@ class SeveralServers(LiveWorld):
         """Start ``scenesync run`` and return when every route works."""
         daemon = self.daemon(wait=False)
         for route in ROUTES:
-            daemon.wait_for_log(f"[{route}] working data_dir=")
+            daemon.wait_for_log(f"[{route}] working data_dir=", STARTS_WITHIN_S)
         return daemon
 
     def pids(self, daemon: Daemon) -> list[int]:

@@ -47,10 +47,10 @@ def status(app: AppContext, *, as_json: bool) -> int:
     if as_json:
         print_json({**overview.as_document(), **({} if left is None else {"left_to_other_stash": left})})
     else:
+        for line in overview_lines(overview):
+            click.echo(line)
         if left:
             click.echo(
                 f"shared        {counted(left, 'scene')} left to a Stash that stands earlier: it shows their items"
             )
-        for line in overview_lines(overview):
-            click.echo(line)
     return 0
