@@ -22,6 +22,7 @@ from urllib.parse import parse_qsl, unquote
 
 import h11
 
+from scenesync.simulators.steady_loop import SteadyLoop
 from scenesync.simulators.websocket import Abortable, WebSocket, reset
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ _DRIPS_PER_S: Final = 20
 _BODILESS: Final = (204, 304)
 _REASONS: Final = {status.value: status.phrase.encode("ascii") for status in HTTPStatus}
 _BACKLOG: Final = 256
+# What is accepted gets a task, which makes a transport, which tells its protocol: a turn of the loop each.
+_STEPS_OF_AN_ACCEPT: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,17 +116,6 @@ Answer = Response | Reset | Cut | Hang | Trickle | Upgrade
 Application = Callable[[Request], Awaitable[Answer]]
 
 
-class _SteadyLoop(asyncio.SelectorEventLoop):
-    """An event loop whose clock goes on when a test freezes time: answers and delays must still arrive."""
-
-    # Kept in the class: freezegun replaces what modules hold, not what classes hold.
-    _real_clock = staticmethod(time.monotonic)
-
-    def time(self) -> float:
-        """Return the loop's clock, in seconds."""
-        return self._real_clock()
-
-
 class HttpServer:
     """Serves ``application`` on 127.0.0.1 from an event loop in a daemon thread of its own.
 
@@ -177,7 +169,7 @@ class HttpServer:
         if self._thread is not None:
             return
         self._reserve_port()
-        loop = _SteadyLoop()
+        loop = SteadyLoop()
         self._loop = loop
         self._thread = threading.Thread(target=self._run, args=(loop,), name=f"simulator-{self._port}", daemon=True)
         self._thread.start()
@@ -262,21 +254,28 @@ class HttpServer:
         self._reserved = None  # the listener owns it now
 
     async def _refuse(self) -> None:
-        if self._listener is None:
-            return
-        self._close_listener()
-        self._reserve_port()
-        await asyncio.sleep(0)  # transports close their sockets in a callback
-
-    def _close_listener(self) -> None:
         if self._listener is not None:
-            self._listener.close()
-            self._listener = None
+            await self._close(self._listener)
+            self._reserve_port()
+            await asyncio.sleep(0)  # transports close their sockets in a callback
+
+    async def _close(self, listener: asyncio.Server) -> None:
+        """Stop listening and reset all connections; first let those become known that are being accepted.
+
+        Else asyncio would forget them, open (github.com/python/cpython/issues/109564).
+        """
+        for listening in listener.sockets:
+            asyncio.get_running_loop().remove_reader(listening.fileno())
+        for _ in range(_STEPS_OF_AN_ACCEPT):
+            await asyncio.sleep(0)
+        listener.close()
+        self._listener = None
         for connection in tuple(self._connections):
             connection.abort()
 
     async def _shut_down(self) -> None:
-        self._close_listener()
+        if self._listener is not None:
+            await self._close(self._listener)
         if self._reserved is not None:
             self._reserved.close()
             self._reserved = None

@@ -523,8 +523,6 @@ def test_a_digest_has_its_time_of_day_by_the_calendar(monkeypatch: pytest.Monkey
         time.tzset()
 
 
-# A connection that the simulated Plex cut may be collected before its loop has closed it.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_the_daemons_round_tells_of_a_real_outage_and_of_its_end(
     tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:

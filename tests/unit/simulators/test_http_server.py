@@ -6,6 +6,7 @@ import socket
 import ssl
 import threading
 import time
+from contextlib import suppress
 
 import pytest
 import trustme
@@ -177,6 +178,17 @@ def test_refusing_resets_open_connections_and_accepting_brings_the_same_port_bac
         server.accept()
         server.accept()
         assert (get(server)[0], server.port) == (200, port)
+
+
+@pytest.mark.parametrize("ending", ["refuse", "stop"])
+def test_connections_of_the_very_moment_are_ended_too(ending: str) -> None:
+    for _ in range(20):
+        with HttpServer(echo) as server:
+            connections = [socket.create_connection(("127.0.0.1", server.port), timeout=5) for _ in range(5)]
+            getattr(server, ending)()
+            for connection in connections:
+                with connection, suppress(ConnectionResetError):
+                    assert connection.recv(1) == b""
 
 
 def test_a_stopped_server_refuses_and_may_start_again_on_its_port() -> None:
