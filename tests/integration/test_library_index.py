@@ -278,13 +278,15 @@ def test_nobody_waits_while_a_whole_library_is_read(indexed: Indexed, monkeypatc
 
 
 def test_a_node_that_is_not_elected_reads_no_listing_and_finds_what_the_elected_one_read(
-    indexed: Indexed, monkeypatch: pytest.MonkeyPatch
+    indexed: Indexed, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(library_index, "AT_MOST_EVERY_S", 0.0)
+    caplog.set_level("INFO")
     follower = Follower(indexed)
     indexed.world.plex.clear_records()
     follower.index.refresh()
     assert not follower.index.is_there()
+    assert "work waits until the elected node has read library=Scenes" in caplog.text
     assert LIST not in indexed.world.plex.counts()
 
     indexed.index.refresh()

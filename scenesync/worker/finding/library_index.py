@@ -224,6 +224,9 @@ class LibraryIndex:
         refreshes = tuple(self._store.last_refresh_at(library.key) for library in libraries)
         if refreshes != self._last_refreshes:
             self._last_refreshes, self._refreshed_at = refreshes, now
+            unread = [library.title for library, at in zip(libraries, refreshes, strict=True) if at is None]
+            if unread:  # for ever, if that node has other plex_libraries than this one
+                log.info("work waits until the elected node has read library=%s", ", ".join(unread))
         self._is_current = False
 
     def _chosen_libraries(self) -> Sequence[Library]:
