@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING
+import re
+from pathlib import Path
 
 import pytest
 
@@ -16,9 +17,6 @@ from scenesync.app.routes.marks import leave_mark
 from scenesync.app.routes.own_state import require_own_state
 from scenesync.app.settings import LoadedSettings, SettingsError, load_settings, masked
 from scenesync.store.database import open_database
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 LIVING = '[[stash]]\nname = "living"\nurl = "http://living:9999"\n'
 ATTIC = '[[stash]]\nname = "attic"\nurl = "http://attic:9999"\n'
@@ -82,6 +80,16 @@ def test_tables_of_one_kind_go_with_the_single_settings_of_the_other(data_dir: P
     loaded = load(data_dir, 'plex_url = "http://one:32400"', 'plex_token = "fake-token"', LIVING, ATTIC)
     assert names(loaded) == ["living-plex", "attic-plex"]
     assert {route.settings.plex_url for route in loaded.routes} == {"http://one:32400"}
+
+
+def test_the_example_of_the_documents_is_right_and_names_every_key_of_a_server(data_dir: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "SEVERAL_SERVERS.md").read_text(encoding="utf-8")
+    example = page.partition("```toml\n")[2].partition("```")[0]
+    for file in re.findall(r'_file = "(.+?)"', example):
+        (data_dir / file).write_text("fake-secret\n", encoding="utf-8")
+    assert names(load(data_dir, example)) == ["living-home", "living-cabin", "attic-cabin"]
+    keys = {*settings_of(STASH), *settings_of(PLEX), "name", "plex", "outbox"}
+    assert {key for key in keys if f"`{key}`" not in page} == set()
 
 
 def test_without_tables_there_are_no_routes_and_no_place(data_dir: Path) -> None:
