@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 FOLDERS: Final = ("reliability", "e2e", "integration", "unit")
 """Those with the longest tests first, lest one processor has nothing to do while the last of them runs on the other."""
 
+ELSEWHERE: Final = ""
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the folders in order, and trace for coverage only what is worth the time.
@@ -25,7 +27,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     A line that is traced takes nearly twice as long. Whole worlds run the same lines over and over, and by a real
     clock, so those of ``reliability`` and ``e2e`` are left alone; the longest files elsewhere say so themselves.
     """
-    items.sort(key=lambda item: FOLDERS.index(folder_of(item)))
+    items.sort(key=lambda item: [*FOLDERS, ELSEWHERE].index(folder_of(item)))
     for item in items:
         if folder_of(item) in {"reliability", "e2e"}:
             item.add_marker("no_cover")
@@ -41,8 +43,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 def folder_of(item: pytest.Item) -> str:
-    """Return the folder of the test, right below this file's."""
-    return item.path.relative_to(Path(__file__).parent).parts[0]
+    """Return which of the folders beside this file the test is in."""
+    here = Path(__file__).parent
+    return next((name for name in FOLDERS if here / name in item.path.parents), ELSEWHERE)
 
 
 @pytest.fixture(autouse=True)
