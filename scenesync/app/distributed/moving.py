@@ -64,8 +64,8 @@ def into_database(settings: Settings, url: str, shared: Database, *, replace: bo
     ):
         while queue.take_in_spool():
             pass
-        moved_at = time.time()
-        with queue.reading() as file:
+        with queue.writing() as file:  # all of one moment: what a hook puts from now on is another event
+            moved_at = time.time()
             contents, marks = queue_moving.read_file(file)
         with state.reading() as source, _filling(shared) as (target, raw):
             _require_nobody(raw, name)
