@@ -1,9 +1,10 @@
 """A worker of ``test_postgres_fleet``: works until it is killed. ``postgres_worker.py URL WORLD SEED SKEW``.
 
 What a scene is lies in the table ``stash``, what Plex shows in ``plex``, in the database at WORLD, which can always be
-reached; every write to ``plex`` is noted in ``writes``. As the product does, it reads, takes its time, asks whether the
-job is still its own, and writes what differs. Who works on a scene holds a lock of PostgreSQL's that dies with the
-process, so that two at a time are found out. SKEW is by how many seconds the clock of its machine is wrong.
+reached; every write to ``plex`` is noted in ``writes``. As the product does, it reads, asks whether the job is still
+its own, and writes what differs, which takes its time. Who writes holds a lock of PostgreSQL's that dies with the
+process, so that two at a time are found out: one that is cut off may have a scene in hand that is another's by now.
+SKEW is by how many seconds the clock of its machine is wrong.
 """
 
 from __future__ import annotations
@@ -75,10 +76,7 @@ def _work(queue: DistributedQueue, world_url: str, chance: random.Random) -> Non
 def _attempt(queue: DistributedQueue, one: ClaimedJob, world: World, chance: random.Random) -> None:
     if not queue.confirm_owned(one):
         return
-    if world.execute("SELECT pg_try_advisory_lock(77, %s)", (one.scene_id,)).fetchone() != (True,):
-        world.execute("INSERT INTO both_at_once VALUES (%s)", (one.scene_id,))
     _sync(queue, one, world, chance)
-    world.execute("SELECT pg_advisory_unlock(77, %s)", (one.scene_id,))
     luck = chance.random()
     if luck < 0.2:
         state = {"retry_count": 1, "next_retry_at": time.time() + 0.1, "last_error_type": "PlexBusy"}
@@ -92,9 +90,13 @@ def _attempt(queue: DistributedQueue, one: ClaimedJob, world: World, chance: ran
 def _sync(queue: DistributedQueue, one: ClaimedJob, world: World, chance: random.Random) -> None:
     wanted = world.execute(_STASH_SAYS, (one.scene_id,)).fetchone()
     shown = world.execute(_PLEX_SHOWS, (one.scene_id,)).fetchone()
+    if wanted is None or wanted == shown or not queue.confirm_owned(one):
+        return
+    if world.execute("SELECT pg_try_advisory_lock(77, %s)", (one.scene_id,)).fetchone() != (True,):
+        world.execute("INSERT INTO both_at_once VALUES (%s)", (one.scene_id,))
     time.sleep(chance.random() * 0.01)
-    if wanted is not None and wanted != shown and queue.confirm_owned(one):
-        world.execute(_WRITE, (one.scene_id, wanted[0]))
+    world.execute(_WRITE, (one.scene_id, wanted[0]))
+    world.execute("SELECT pg_advisory_unlock(77, %s)", (one.scene_id,))
 
 
 if __name__ == "__main__":
