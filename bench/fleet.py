@@ -207,7 +207,7 @@ def _put_rates(queue: Queue, sizes: Sizes) -> tuple[float, float]:
 
 BENCHMARK: Final = Benchmark(
     "fleet",
-    full=partial(run, Sizes((1, 2, 4), 1.5, (100_000,), block=200, rounds=3, puts=200, bulk=10_000)),
+    full=partial(run, Sizes((1, 2, 4), 1.0, (100_000,), block=120, rounds=3, puts=100, bulk=5_000, product_scenes=100)),
     quick=partial(run, Sizes((1, 4), 1.0, (10_000,), block=60, rounds=1, puts=60, bulk=1_000, product_scenes=40)),
     huge=partial(run, Sizes((1, 2, 4), 8.0, (100_000, 1_000_000), block=400, rounds=5, puts=1_000, bulk=100_000)),
     against_servers=True,
