@@ -31,7 +31,7 @@ demo-cluster: $(READY) ## the same with two workers and a PostgreSQL of its own;
 
 test: $(READY) ## all tests, in parallel, with coverage
 	$(BIN)/python -m compileall -q scenesync worker plex
-	tests/in_memory.sh $(BIN)/python tests/second_chance.py -n $(WORKERS) --maxschedchunk 10 --cov --cov-report=term
+	tests/in_memory.sh $(BIN)/python tests/second_chance.py -n $(WORKERS) --dist worksteal --cov --cov-report=term
 
 reliability: $(READY) ## the long form of every proof in docs/RELIABILITY.md, with its figures
 	tests/in_memory.sh $(BIN)/pytest tests/reliability --long -n $(WORKERS) --timeout 3600

@@ -213,7 +213,9 @@ def test_while_plex_is_down_pages_show_what_is_known(world: WebWorld, browser: B
     world.plex.stop()
     try:
         assert "Written: " in page(browser, f"/scenes/{scene_id}")
-        compared = words_of(page(browser, f"/parts/scenes/{scene_id}/compared"))
+        part = f"/parts/scenes/{scene_id}/compared"
+        eventually(lambda: "as found" in words_of(page(browser, part)))  # noted a moment after it was written
+        compared = words_of(page(browser, part))
         assert "cannot be judged, since Plex cannot be asked" in compared
         assert "What Stash has for Plex Title Down at noon" in compared
         assert "In Plex, as last seen" in compared
