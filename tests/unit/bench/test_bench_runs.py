@@ -137,7 +137,7 @@ def test_a_naive_client_writes_the_same_fields_one_by_one(tmp_path: Path) -> Non
 
 @pytest.mark.integration
 def test_a_recovery_is_measured_and_drawn(tmp_path: Path) -> None:
-    sizes = recovery.Sizes(waiting=100, spare=400, before_s=0.0, outage_s=0.5, after_s=3.0, ramp_s=2.0, latency_s=0.1)
+    sizes = recovery.Sizes(waiting=100, spare=400, before_s=0.0, outage_s=0.5, after_s=6.0, ramp_s=4.0, latency_s=0.04)
 
     measured = recovery.run(sizes, tmp_path)
 
