@@ -74,8 +74,7 @@ class TlsSocket:
         """
         while True:
             arrived, is_over = self._decrypted()
-            if self._outgoing.pending:
-                self._flush()
+            self._send_what_is_left()
             if arrived or is_over:
                 return arrived
             self._take_in()
@@ -89,6 +88,7 @@ class TlsSocket:
                     left = left[self._tls.write(left) :]
                 encrypted = self._outgoing.read()
             self._raw.sendall(encrypted)
+        self._send_what_is_left()
 
     def shutdown(self, how: int) -> None:
         """End one direction or both."""
@@ -139,7 +139,25 @@ class TlsSocket:
     def _flush(self) -> None:
         """Send what TLS itself has to say."""
         with self._sending:
-            with self._lock:
-                encrypted = self._outgoing.read()
-            if encrypted:
-                self._raw.sendall(encrypted)
+            self._drain()
+
+    def _send_what_is_left(self) -> None:
+        """Do so, unless somebody sends already: they look again when they are done, and a reader waits for no writer.
+
+        A writer may wait until the other side reads, and that until we do.
+        """
+        while self._has_something_to_say() and self._sending.acquire(blocking=False):
+            try:
+                self._drain()
+            finally:
+                self._sending.release()
+
+    def _has_something_to_say(self) -> bool:
+        with self._lock:
+            return self._outgoing.pending > 0
+
+    def _drain(self) -> None:
+        with self._lock:
+            encrypted = self._outgoing.read()
+        if encrypted:
+            self._raw.sendall(encrypted)

@@ -120,6 +120,24 @@ def test_nothing_stays_behind_where_waiting_for_the_descriptor_would_not_show_it
     assert received == b"firstsecond"
 
 
+def test_a_read_waits_for_no_writer_who_may_wait_for_it(certified: Certified) -> None:
+    go_on = threading.Event()
+
+    def talk(secure: ssl.SSLSocket) -> None:
+        secure.sendall(b"news")
+        go_on.wait(10)
+
+    received: list[bytes] = []
+    with talking(certified, talk) as connection:
+        with connection._sending:  # as a writer does as long as the other side reads nothing
+            connection._outgoing.write(b"something that TLS has to say")
+            thread = threading.Thread(target=lambda: received.append(connection.recv(65_536)), daemon=True)
+            thread.start()
+            thread.join(5)
+        assert received == [b"news"]
+        go_on.set()
+
+
 def test_closing_ends_a_read_that_waits_in_another_thread(certified: Certified) -> None:
     go_on = threading.Event()
 
