@@ -355,7 +355,7 @@ def _enqueue(path: str, job: str, job_key: str, priority: int) -> bool:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             _LEFT_OPEN.append(connection)
-    except (sqlite.Error, OSError):
+    except (sqlite.Error, OSError, ImportError, SyntaxError):  # the last two: Stash is just replacing the package
         return False
     return _identity(path) == file
 

@@ -1,5 +1,6 @@
 import json
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -47,6 +48,16 @@ def test_event_is_stored_and_answered(queue: EmbeddedQueue, run: Run, capfd: pyt
     [claimed] = queue.claim()
     assert claimed.job["data"] == {"title": "Harbour"}
     assert capfd.readouterr() == ('{"output": "ok"}\n', "")
+
+
+def test_event_is_kept_in_the_spool_while_the_package_is_being_replaced(
+    queue: EmbeddedQueue, queue_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(SAVED)
+    monkeypatch.setitem(sys.modules, "scenesync.queue.inbox_merge", None)  # importing it fails
+    run(SAVED)
+    assert read_snapshot(queue_path).spooled == 1
+    assert queue.take_in_spool() == 1
 
 
 @pytest.mark.parametrize(
