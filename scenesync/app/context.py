@@ -35,12 +35,14 @@ class AppContext:
     """The command line's own settings; they win over all others.
 
     ``loaded`` are the settings of the route for which a command runs, if they were read already. ``route`` is the name
-    of a route that ``load`` is to return, "" for the whole installation.
+    of a route that ``load`` is to return, "" for the whole installation; of that, a route that is alone stands for all
+    of it unless ``is_for_all`` or its state lies elsewhere than in the data directory.
     """
 
     overrides: Mapping[str, object] = field(default_factory=dict)
     loaded: LoadedSettings | None = None
     route: str = ""
+    is_for_all: bool = False
 
     def load(
         self,
@@ -56,7 +58,7 @@ class AppContext:
         if self.loaded is not None:
             return self.loaded
         loaded = load_settings(overrides=self.overrides, plugin_settings=plugin_settings, default_dir=default_dir)
-        if self.route or len(loaded.routes) == 1:
+        if self.route or (loaded.is_one_at_home and not self.is_for_all):
             loaded = loaded.of_route(one_route(loaded.routes, self.route))
         settings = loaded.settings
         everybodys = [settings, *(route.settings for route in loaded.routes)]

@@ -23,7 +23,17 @@ from scenesync.app.configuration.model import (
     Settings,
     default_data_dir,
 )
-from scenesync.app.configuration.routing import Planned, dashboard_of, pairs_of, place, places, schema_of, shadowed
+from scenesync.app.configuration.routing import (
+    Planned,
+    dashboard_of,
+    names_kept,
+    pairs_of,
+    place,
+    places,
+    refused_alone,
+    schema_of,
+    shadowed,
+)
 from scenesync.app.configuration.servers import read_servers
 from scenesync.app.configuration.sources import (
     CONFIG_VARIABLE,
@@ -40,7 +50,7 @@ from scenesync.app.configuration.sources import (
     unknown_variable,
 )
 from scenesync.app.configuration.values import ARROW, Refused, local_path
-from scenesync.app.routes.marks import read_marks
+from scenesync.app.routes.marks import known_stash_url, read_marks
 from scenesync.domain.participation import Participation
 from scenesync.domain.paths import PathRule
 from scenesync.domain.setting_origin import DEFAULT, of_file
@@ -106,6 +116,11 @@ class LoadedSettings:
         """The settings file, even if it is missing."""
         return self.files[0]
 
+    @property
+    def is_one_at_home(self) -> bool:
+        """Whether there is one route, and its state lies in the data directory itself, as where there are no tables."""
+        return len(self.routes) == 1 and self.routes[0].settings.data_dir == self.settings.data_dir
+
     def of_route(self, route: Route) -> LoadedSettings:
         """Return them as they are for one route."""
         return replace(self, settings=route.settings, origins=route.origins)
@@ -157,7 +172,17 @@ def load_settings(
     warnings = (*(unknown_variable(entry) for entry in environment.unknown), *plugin_warnings)
     files = tuple(dict.fromkeys((path, *(file for each in usable for file in each.secret_files))))
     loaded = LoadedSettings(usable[0].settings, usable[0].origins, warnings, files)
-    return _routed(loaded, pairs, usable) if pairs else loaded
+    return _routed(loaded, pairs, usable) if pairs else _alone(loaded)
+
+
+def _alone(loaded: LoadedSettings) -> LoadedSettings:
+    """Return the single settings. Raises SettingsError if what lies in their data directory is another Stash's."""
+    settings = loaded.settings
+    data_dir = settings.data_dir
+    problems = list(refused_alone(read_marks(data_dir), data_dir, known_stash_url(settings), settings.plex_url or ""))
+    if problems:
+        raise SettingsError(problems)
+    return loaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,9 +207,13 @@ def _routed(loaded: LoadedSettings, pairs: Sequence[Pair], checked: Sequence[_Ch
         Planned(pair, each.settings.stash_url, each.settings.plex_url or "")
         for pair, each in zip(pairs, checked, strict=True)
     ]
-    placing = place(planned, read_marks(data_dir), data_dir)
-    if placing.problems:
-        raise SettingsError(placing.problems)
+    marks = read_marks(data_dir)
+    placing = place(planned, marks, data_dir)
+    problems = [*placing.problems]
+    if loaded.settings.database_url is not None:
+        problems += names_kept(planned, marks, placing.folders)
+    if problems:
+        raise SettingsError(problems)
     found = places(planned, placing, data_dir, loaded.settings.database_schema)
     routes = []
     for number, (pair, each) in enumerate(zip(pairs, checked, strict=True)):
@@ -196,7 +225,7 @@ def _routed(loaded: LoadedSettings, pairs: Sequence[Pair], checked: Sequence[_Ch
             **dashboard_of(number, pair.name, each.settings),
         )
         routes.append(Route(pair.name, pair.stash.name, pair.plex.name, settings, each.origins, pair.stash.outbox))
-    return replace(loaded, routes=tuple(routes), left_over=tuple(placing.left_over))
+    return replace(loaded, settings=loaded.settings.of_all(), routes=tuple(routes), left_over=tuple(placing.left_over))
 
 
 def require_plex(settings: Settings) -> PlexConnection:

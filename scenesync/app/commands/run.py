@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import sys
 import threading
 from dataclasses import replace
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from scenesync.app.context import AppContext
     from scenesync.app.settings import LoadedSettings
 
+_STDIN: Final = 0
 FIRST_RUN: Final = "scenesync.app.setup.first_run"
 """Named, not imported: with its framework it takes as long as everything else together, and is needed once."""
 
@@ -59,7 +61,9 @@ def run(app: AppContext, *, from_stash: bool, supervised: bool, route_name: str)
     # Under Stash the plugin's page is where things are set up, and nobody would see ours.
     first_run = None if connection is not None else partial(_serve_until_set_up, app)
     source = SettingsSource(replace(app, route=route_name), connection)
-    routes = Supervisor(partial(SettingsWatch, source), command_for(app.overrides), json.dumps(document), from_stash)
+    source_of_all = SettingsSource(replace(app, is_for_all=True), connection)
+    watch = partial(SettingsWatch, source_of_all)
+    routes = Supervisor(watch, command_for(app.overrides), json.dumps(document), from_stash)
     daemon = Daemon(
         source,
         DashboardWhenWanted(),
@@ -67,13 +71,17 @@ def run(app: AppContext, *, from_stash: bool, supervised: bool, route_name: str)
         first_run=first_run,
         several=routes.run,
         is_asked_to_end=is_over.is_set,
+        is_supervised=supervised,
     )
     return daemon.run()
 
 
 def _wait_for_end_of_stdin(is_over: threading.Event) -> None:
-    """Set ``is_over`` when nobody holds the other end of stdin any more: who began us asks us to end, or is dead."""
-    while sys.stdin.read(1024):
+    """Set ``is_over`` when nobody holds the other end of stdin any more: who began us asks us to end, or is dead.
+
+    Past ``sys.stdin``, whose lock a thread that waits would keep until Python itself ends, which fails for it.
+    """
+    while os.read(_STDIN, 1024):
         pass
     is_over.set()
 

@@ -27,9 +27,12 @@ _WORST_LAST: Final = {
 
 
 def totals(routes: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """Return the figures of all routes together; of states the worst, of ages the greatest."""
+    """Return the figures of all routes together; of states the worst, (if none is known too); of ages the greatest."""
     sums = {key: sum(route[key] for route in routes) for key in _SUMMED}
-    states = {key: max((route[key] for route in routes), key=order.index) for key, order in _WORST_LAST.items()}
+    states = {
+        key: max((route[key] for route in routes), key=order.index, default=order[-1])
+        for key, order in _WORST_LAST.items()
+    }
     oldest = max((route["oldest_pending_s"] for route in routes), default=0)
     return {**sums, **states, "oldest_pending_s": oldest}
 

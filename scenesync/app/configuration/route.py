@@ -39,11 +39,23 @@ class PlacedSettings(BaseSettings):
     """Part of ``Settings``: whose they are."""
 
     _place: RoutePlace | None = PrivateAttr(default=None)
+    _is_of_all: bool = PrivateAttr(default=False)
 
     @property
     def place(self) -> RoutePlace | None:
         """Where the route stands whose settings these are; None where there is one Stash and one Plex."""
         return self._place
+
+    @property
+    def is_of_all(self) -> bool:
+        """Whether they are for what concerns all routes: then they do not say whose state lies in ``data_dir``."""
+        return self._is_of_all
+
+    def of_all(self) -> Self:
+        """Return these settings for what concerns all routes."""
+        shared = self.model_copy()
+        shared._is_of_all = True  # noqa: SLF001 - our own kind
+        return shared
 
     def at(self, place: RoutePlace, **own: object) -> Self:
         """Return these settings for a route, with what it has of its own: where queue and state lie, say."""
@@ -55,3 +67,9 @@ class PlacedSettings(BaseSettings):
 def route_name(stash: str, plex: str) -> str:
     """Return what the route between two servers is called."""
     return f"{stash}-{plex}"
+
+
+def server_in(route: str, kind: str) -> str:
+    """Return the name of the server of a kind, ``stash`` or ``plex``, in that of a route; names have no hyphen."""
+    stash, _, plex = route.partition("-")
+    return stash if kind == "stash" else plex

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from scenesync.app.configuration.route import RoutePlace, Senior, route_name
-from scenesync.app.configuration.servers import ServerTable, settings_of
+from scenesync.app.configuration.route import RoutePlace, Senior, route_name, server_in
+from scenesync.app.configuration.servers import KINDS, PLEX, STASH, ServerTable, settings_of
 from scenesync.domain.setting_origin import is_decided
 
 if TYPE_CHECKING:
@@ -41,13 +41,24 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What the folder of a route says about itself: whose state lies in it."""
+    """What the folder of a route says about itself: whose state lies in it.
+
+    ``route`` is "" where it was last used by the single settings, without tables.
+    """
 
     folder: Path
     route: str
     stash_url: str
     plex_url: str
     server: str = ""
+
+    def url_of(self, kind: str) -> str:
+        """Return the address of its Stash or its Plex."""
+        return self.stash_url if kind == STASH else self.plex_url
+
+    def name_of(self, kind: str) -> str:
+        """Return what its Stash or its Plex was called, "" if nothing."""
+        return server_in(self.route, kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +73,14 @@ class Planned:
     def name(self) -> str:
         """What it is called."""
         return self.pair.name
+
+    def url_of(self, kind: str) -> str:
+        """Return the address of its Stash or its Plex."""
+        return self.stash_url if kind == STASH else self.plex_url
+
+    def name_of(self, kind: str) -> str:
+        """Return what its Stash or its Plex is called."""
+        return server_in(self.name, kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +139,11 @@ def place(routes: Sequence[Planned], marks: Sequence[Mark], data_dir: Path) -> P
     route has another name now, but the same two servers, stays theirs. Folders whose names were exchanged are refused:
     one library's scenes would be taken for the other's.
     """
-    by_name = {mark.route: mark for mark in marks}
-    names = {route.name for route in routes}
-    orphans = {(mark.stash_url, mark.plex_url): mark for mark in marks if mark.route not in names}
-    found = {route.name: by_name.get(route.name) or orphans.get((route.stash_url, route.plex_url)) for route in routes}
+    found = _given_out(routes, marks)
     taken = {mark.folder for mark in marks}
-    first_server = routes[0].pair.stash.name if routes else ""
+    # Whose jobs are plain: those that were so, else those of the Stash that stands first.
+    plain = next((each.pair.stash.name for each in routes if (mark := found[each.name]) and not mark.server), "")
+    plain = plain or (routes[0].pair.stash.name if routes else "")
     folders: dict[str, Path] = {}
     servers: dict[str, str] = {}
     for route in routes:
@@ -133,10 +151,33 @@ def place(routes: Sequence[Planned], marks: Sequence[Mark], data_dir: Path) -> P
         folders[route.name] = mark.folder if mark else _free_folder(route.name, data_dir, taken)
         taken.add(folders[route.name])
         stash = route.pair.stash.name
-        servers[route.name] = mark.server if mark else "" if stash == first_server else stash
+        servers[route.name] = mark.server if mark else "" if stash == plain else stash
     used = {mark.folder for mark in found.values() if mark}
     left_over = [mark for mark in marks if mark.folder not in used]
-    return Placing(folders, servers, left_over, list(_exchanged(routes, found)))
+    problems = [*_exchanged(routes, found, marks), *_unclaimed(routes, found, left_over)]
+    return Placing(folders, servers, left_over, problems)
+
+
+def _given_out(routes: Sequence[Planned], marks: Sequence[Mark]) -> Mapping[str, Mark | None]:
+    """Return the mark of each route, None for a new one; none is given twice."""
+    by_name = {mark.route: mark for mark in marks}
+    found = {route.name: by_name.get(route.name) for route in routes}
+    orphans = [mark for mark in marks if mark.route not in found]
+    for fits in (_has_both_servers, _was_alone_with_the_stash):
+        for route in routes:
+            if found[route.name] is None:
+                found[route.name] = mark = next((each for each in orphans if fits(each, route)), None)
+                orphans = [each for each in orphans if each is not mark]
+    return found
+
+
+def _has_both_servers(mark: Mark, route: Planned) -> bool:
+    return (mark.stash_url, mark.plex_url) == (route.stash_url, route.plex_url)
+
+
+def _was_alone_with_the_stash(mark: Mark, route: Planned) -> bool:
+    """Say whether it was the only Stash before there were tables; what is known of a Plex is kept by its identity."""
+    return not mark.route and mark.stash_url == route.stash_url
 
 
 def _free_folder(name: str, data_dir: Path, taken: set[Path]) -> Path:
@@ -149,18 +190,84 @@ def _free_folder(name: str, data_dir: Path, taken: set[Path]) -> Path:
     return folder
 
 
-def _exchanged(routes: Sequence[Planned], found: Mapping[str, Mark | None]) -> Iterator[str]:
-    names = {route.stash_url: route.pair.stash.name for route in routes}
-    for route in routes:
-        mark, name = found[route.name], route.pair.stash.name
-        if mark is None or mark.stash_url == route.stash_url:
-            continue
-        other = names.get(mark.stash_url, name)
-        if other != name:
+def _exchanged(routes: Sequence[Planned], found: Mapping[str, Mark | None], marks: Sequence[Mark]) -> Iterator[str]:
+    """Yield what would mix two servers: a name that was another's, as far as addresses tell."""
+    for kind in KINDS:
+        names = {route.url_of(kind): route.name_of(kind) for route in routes}
+        for route in routes:
+            mark, name, url = found[route.name], route.name_of(kind), route.url_of(kind)
+            if mark is None or mark.url_of(kind) == url:
+                continue
+            other = names.get(mark.url_of(kind), name)
+            elsewhere = next((each for each in marks if each.url_of(kind) == url and each.name_of(kind) != name), None)
+            was_made_for = f"The state in {mark.folder} was made for the {kind.title()} at {mark.url_of(kind)}"
+            if other != name:
+                yield (
+                    f"{was_made_for}, which is [[{kind}]] {other} now, and would be used for [[{kind}]] {name}. "
+                    "Give the tables their names back: a name belongs to one server for good."
+                )
+            elif elsewhere is not None:
+                yield (
+                    f"{was_made_for}, and would be used for [[{kind}]] {name} at {url}, whose own state lies in "
+                    f"{elsewhere.folder}. Give that table another name, or its old one back: a name belongs to one "
+                    "server for good."
+                )
+
+
+def _unclaimed(routes: Sequence[Planned], found: Mapping[str, Mark | None], left_over: Sequence[Mark]) -> Iterator[str]:
+    """Yield that nobody can tell whose the state is that was used without tables, if a new route may want it."""
+    if all(found[route.name] for route in routes):
+        return
+    for mark in left_over:
+        if not mark.route:
             yield (
-                f"The state in {mark.folder} was made for the Stash at {mark.stash_url}, which is [[stash]] {other} "
-                f"now, and would be used for [[stash]] {name}. Give the tables their names back: a name belongs to one "
-                "server for good."
+                f"The state in {mark.folder} was made for the Stash at {mark.stash_url}, and no [[stash]] has this "
+                "address. Write it in the table of that Stash; it can be changed once SceneSync was started with it. "
+                "If that Stash is gone for good, delete route.json, scenesync.db and queue there."
+            )
+
+
+def refused_alone(marks: Sequence[Mark], data_dir: Path, stash_url: str, plex_url: str) -> Iterator[str]:
+    """Yield why the single settings must not use the state in ``data_dir``: it is, or may be, another Stash's.
+
+    ``stash_url`` is "" where no setting says where Stash is.
+    """
+    if not stash_url:
+        if len({mark.stash_url for mark in marks}) > 1:
+            yield (
+                f"The states of several Stashes lie in {data_dir}, and no setting says which one is meant. Set "
+                "stash_url to the address that it had in its table."
+            )
+        return
+    home = next((mark for mark in marks if mark.folder == data_dir), None)
+    if home is not None and (home.stash_url, home.plex_url, home.server) == (stash_url, plex_url, ""):
+        return
+    is_our_stash = home is not None and home.stash_url == stash_url
+    others = [mark for mark in marks if mark.folder != data_dir and mark.stash_url == stash_url]
+    better = next((mark for mark in others if mark.plex_url == plex_url or not is_our_stash), None)
+    ours = home if is_our_stash and home is not None and home.server else better
+    if ours is not None:
+        yield (
+            f"The state of the Stash at {stash_url} lies in {ours.folder}, where tables alone lead. Keep [[stash]] "
+            f"{ours.name_of(STASH)} and [[plex]] {ours.name_of(PLEX)}: there may be one of each."
+        )
+    elif home is not None and home.route and not is_our_stash:
+        yield (
+            f"The state in {data_dir} was made for the Stash at {home.stash_url} (route {home.route}), and would be "
+            f"used for the one at {stash_url}. If they are one and the same, set stash_url to the old address and "
+            "start SceneSync; then it can be changed. If not, give SceneSync another data directory."
+        )
+
+
+def names_kept(routes: Sequence[Planned], marks: Sequence[Mark], folders: Mapping[str, Path]) -> Iterator[str]:
+    """Yield which routes have new names although a database of several machines knows them by the old ones."""
+    by_folder = {mark.folder: mark.route for mark in marks}
+    for route in routes:
+        before = by_folder.get(folders[route.name])
+        if before and before != route.name:
+            yield (
+                f"With database_url a route keeps its name, by which all machines find its state: {route.name} was "
+                f"{before}. Give the tables their names back."
             )
 
 
@@ -169,7 +276,7 @@ def places(routes: Sequence[Planned], placing: Placing, data_dir: Path, first_sc
     found: dict[str, RoutePlace] = {}
     folders = placing.folders
     for number, route in enumerate(routes):
-        earlier = [other for other in routes[:number] if other.plex_url == route.plex_url]
+        # By whatever address: a senior is asked about the Plex's own identity.
         found[route.name] = RoutePlace(
             route.name,
             route.pair.stash.name,
@@ -182,7 +289,7 @@ def places(routes: Sequence[Planned], placing: Placing, data_dir: Path, first_sc
                     folders[other.name],
                     schema_of(other.name, folders[other.name], data_dir, first_schema),
                 )
-                for other in earlier
+                for other in routes[:number]
                 if other.pair.stash.name != route.pair.stash.name
             ),
             not route.pair.stash.is_short_form,

@@ -45,11 +45,12 @@ def check_shared_items(settings: Settings) -> Iterator[Check]:
 
 
 def _left_over(mark: Mark) -> Check:
+    name = mark.route or "the single settings"
     return Check(
         "route",
         Verdict.WARNING,
-        f"queue and state of {mark.route} ({mark.stash_url} to {mark.plex_url}) are left in {mark.folder}",
-        f"There is no such route any more. Tables with the names or addresses of {mark.route} use them again; if it is "
+        f"queue and state of {name} ({mark.stash_url} to {mark.plex_url}) are left in {mark.folder}",
+        f"There is no such route any more. Tables with the names or addresses of {name} use them again; if it is "
         "gone for good, delete them (where other routes have folders of their own there, only route.json, scenesync.db "
         "and queue).",
     )

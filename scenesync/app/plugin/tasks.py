@@ -95,8 +95,7 @@ def _run(app: AppContext, document: Mapping[str, Any], channel: PluginChannel) -
     loaded = source.load()
     make_data_dir(loaded.settings.data_dir)
     try_to_write_hook_file(loaded.settings)
-    stash = source.stash()
-    assert stash is not None  # noqa: S101 - a task always has Stash's connection
+    stash = source.own_stash()
     plugin_dir = Path(connection.plugin_dir) if connection.plugin_dir else None
     routes = [] if mode in OF_THE_INSTALLATION else routes_at_home(loaded)
     if not routes:

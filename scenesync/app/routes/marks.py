@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 from typing import TYPE_CHECKING, Final
 
 from scenesync.app.configuration.routing import ROUTES_FOLDER, Mark
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from scenesync.app.configuration.model import Settings
+
+log = logging.getLogger(__name__)
 
 FILE: Final = "route.json"
 
@@ -49,13 +52,28 @@ def _read(folder: Path) -> Mark | None:
     return Mark(folder, route, stash_url, plex_url, server)
 
 
+def known_stash_url(settings: Settings) -> str:
+    """Return where the Stash is, "" if nobody said: under Stash's plugin the default would be a guess."""
+    return settings.stash_url if "stash_url" in settings.model_fields_set else ""
+
+
 def leave_mark(settings: Settings) -> None:
-    """Write into the folder of a route whose state lies there, if it does not say so yet. Raises OSError."""
-    place = settings.place
-    if place is None:
-        return
-    folder = settings.data_dir
-    mark = Mark(folder, place.name, settings.stash_url, settings.plex_url or "", place.server)
+    """Write into the data directory whose state lies there, if it does not say so yet. Raises OSError.
+
+    Without tables that is said only for later, so what cannot be written then is no failure.
+    """
+    place, folder = settings.place, settings.data_dir
+    if place is not None:
+        _leave(Mark(folder, place.name, settings.stash_url, settings.plex_url or "", place.server))
+    elif known_stash_url(settings) and not settings.is_of_all:
+        try:
+            _leave(Mark(folder, "", settings.stash_url, settings.plex_url or ""))
+        except OSError as error:
+            log.debug("%s cannot be written now: %s", folder / FILE, error)
+
+
+def _leave(mark: Mark) -> None:
+    folder = mark.folder
     if _read(folder) == mark:
         return
     content = {"route": mark.route, "stash_url": mark.stash_url, "plex_url": mark.plex_url, "server": mark.server}

@@ -52,9 +52,9 @@ def home_outbox(data_dir: Path) -> Path:
 
 
 def routes_at_home(loaded: LoadedSettings) -> Sequence[Route]:
-    """Return the routes of the Stash in whose plugin we live: the first one that names no outbox elsewhere."""
-    homes = {None, _installation_dir(loaded)}
-    stash = next((route.stash for route in loaded.routes if route.outbox in homes), None)
+    """Return the routes of the Stash in whose plugin we live: the one that says so, else the first that says none."""
+    homes = (_installation_dir(loaded), None)
+    stash = next((route.stash for home in homes for route in loaded.routes if route.outbox == home), None)
     return [route for route in loaded.routes if route.stash == stash]
 
 

@@ -21,7 +21,7 @@ from scenesync.app.data_directory import make_data_dir, supervisor_lock, worker_
 from scenesync.app.exit_codes import DONE, FAILED
 from scenesync.app.routes.outboxes import delivering, outboxes_of
 from scenesync.app.running import switch as daemon_switch
-from scenesync.app.running.daemon import LOOK_AT_FILES_EVERY_S, SettingsWatch
+from scenesync.app.running.daemon import LOOK_AT_FILES_EVERY_S, SettingsWatch, try_to_write_hook_file
 from scenesync.app.running.heartbeat import Heartbeat
 from scenesync.app.running.signals import stopping_on_signals
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_S: Final = 0.2
+LOOK_FOR_LOCK_EVERY_S: Final = 1.0
 ENDS_WITHIN_S: Final = 7.5
 """A child is over within nine seconds of being asked, and all of it within ten: its outboxes end in the first two."""
 SETTLED_AFTER_S: Final = 60.0
@@ -76,15 +77,27 @@ class RouteProcess:
         self._process = None
         if status == DONE:
             return False
-        self._deaths = 1 if now - self._begun_at >= SETTLED_AFTER_S else self._deaths + 1
-        pause_s = pause_before(self._deaths)
-        self._again_at = now + pause_s
+        self._deaths = 0 if now - self._begun_at >= SETTLED_AFTER_S else self._deaths
+        pause_s = self._pause(now)
         log.error("the process of route %s ended with status %d; it begins again in %.0f s", self.name, status, pause_s)
         return True
 
+    def _pause(self, now: float) -> float:
+        """Count one more death, and return after how many seconds it begins again."""
+        self._deaths += 1
+        pause_s = pause_before(self._deaths)
+        self._again_at = now + pause_s
+        return pause_s
+
     def _begin(self, now: float) -> None:
         self._begun_at = now
-        self._process = subprocess.Popen(self.command, stdin=subprocess.PIPE, text=True, encoding="utf-8")
+        try:
+            self._process = subprocess.Popen(self.command, stdin=subprocess.PIPE, text=True, encoding="utf-8")
+        except OSError as error:  # no memory, say, or too many processes: the others are not to end for it
+            log.error(  # noqa: TRY400 - the machine's trouble, no traceback
+                "the process of route %s cannot begin, next try in %.0f s: %s", self.name, self._pause(now), error
+            )
+            return
         try:
             assert self._process.stdin is not None  # noqa: S101 - asked for above
             self._process.stdin.write(f"{self.document}\n")
@@ -113,6 +126,39 @@ class RouteProcess:
         self._process = None
 
 
+class Home:
+    """The data directory itself, where hooks and tasks look for who works.
+
+    Where a route lives in it, that is the route's process; else it is this one.
+    """
+
+    def __init__(self, loaded: LoadedSettings) -> None:
+        self._settings = loaded.settings
+        data_dir = self._settings.data_dir
+        is_lived_in = any(route.settings.data_dir == data_dir for route in loaded.routes)
+        self._lock = None if is_lived_in else worker_lock(data_dir)
+        self._heartbeat = Heartbeat(data_dir)
+
+    def take(self) -> bool:
+        """Be who works there, unless a route is; return False if somebody else is. Raises OSError."""
+        if self._lock is None:
+            return True
+        if not self._lock.acquire():
+            return False
+        try_to_write_hook_file(self._settings)
+        return True
+
+    def beat(self) -> None:
+        """Give the sign of life, unless a route does."""
+        if self._lock is not None:
+            self._heartbeat()
+
+    def leave(self) -> None:
+        """Let others be who works there."""
+        if self._lock is not None:
+            self._lock.release()
+
+
 @dataclass(slots=True)
 class Supervisor:
     """Runs all routes. ``command_of`` returns what is started for one, ``document`` what each is told first."""
@@ -128,29 +174,34 @@ class Supervisor:
         data_dir = loaded.settings.data_dir
         make_data_dir(data_dir)
         with stopping_on_signals() as stop, ExitStack() as stack:
-            # Where no route lives in the data directory itself, hooks and tasks still look there for who works.
-            at_home = any(route.settings.data_dir == data_dir for route in loaded.routes)
-            locks = [supervisor_lock(data_dir), *([] if at_home else [worker_lock(data_dir)])]
-            for lock in locks:
-                if not lock.acquire():
-                    if not self.quiet_second:
-                        click.echo(f"scenesync: another SceneSync already works in {data_dir}.", err=True)
-                    return DONE if self.quiet_second else FAILED
-                stack.callback(lock.release)
+            lock, home = supervisor_lock(data_dir), Home(loaded)
+            stack.callback(lock.release)
+            if not lock.acquire() or not home.take():
+                if not self.quiet_second:
+                    click.echo(f"scenesync: another SceneSync already works in {data_dir}.", err=True)
+                return DONE if self.quiet_second else FAILED
             if loaded.settings.http_enabled:
                 api_key(loaded.settings)  # made once: every route's dashboard is opened by the same
             daemon_switch.forget_request(data_dir)
-            self._work(loaded, stop, Heartbeat(data_dir) if not at_home else lambda: None)
+            daemon_switch.allow(data_dir)
+            self._work(loaded, stop, home)
         return DONE
 
-    def _work(self, loaded: LoadedSettings, stop: threading.Event, beat: Callable[[], object]) -> None:
+    def _work(self, loaded: LoadedSettings, stop: threading.Event, home: Home) -> None:
         watch = self.watch_settings(loaded)
         while not stop.is_set():
             log.info("routes: %s", ", ".join(route.name for route in loaded.routes))
-            with self._children(loaded), delivering(outboxes_of(loaded)):
-                self._until_something_changes(loaded, watch, stop, beat)
-                self._ask_all_to_end()  # they do so while the outboxes end
+            try:
+                with self._children(loaded), delivering(outboxes_of(loaded)):
+                    self._until_something_changes(loaded, watch, stop, home.beat)
+                    self._ask_all_to_end()  # they do so while the outboxes end
+            finally:
+                home.leave()
             loaded = watch.latest
+            home = Home(loaded)
+            while not (stop.is_set() or home.take()):  # a command works there for a moment
+                stop.wait(LOOK_FOR_LOCK_EVERY_S)
+        home.leave()
 
     def _until_something_changes(
         self, loaded: LoadedSettings, watch: SettingsWatch, stop: threading.Event, beat: Callable[[], object]

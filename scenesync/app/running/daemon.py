@@ -7,7 +7,7 @@ import logging
 import os
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -89,7 +89,7 @@ class SettingsSource:
         if self._connection is None:
             return self._app.load(handler=self._handler)
         try:
-            self._plugin_settings = self._stash_client().plugin_settings()
+            self._plugin_settings = self.own_stash().plugin_settings()
         except (StashUnavailable, StashRefused) as error:
             log.warning("cannot read the plugin's settings, going on without: %s", error)
         loaded = self._app.load(
@@ -101,18 +101,19 @@ class SettingsSource:
 
     def stash(self) -> StashClient | None:
         """Return the client for the Stash that started the plugin, None if the settings say where Stash is."""
-        return None if self._connection is None or self._names_stash else self._stash_client()
+        return None if self._connection is None or self._names_stash else self.own_stash()
 
     def plugin_settings_changed(self) -> bool:
         """Ask Stash whether somebody changed the plugin's settings."""
         if self._connection is None:
             return False
         try:
-            return self._stash_client().plugin_settings() != self._plugin_settings
+            return self.own_stash().plugin_settings() != self._plugin_settings
         except (StashUnavailable, StashRefused):
             return False
 
-    def _stash_client(self) -> StashClient:
+    def own_stash(self) -> StashClient:
+        """Return the client for the Stash that started the plugin, whatever the settings say."""
         if self._stash is None:
             assert self._connection is not None  # noqa: S101 - asked for by callers
             client = self._connection.client()
@@ -150,8 +151,10 @@ class Daemon:
     first_run: FirstRun | None = None
     """None: end with what is missing."""
     several: Callable[[LoadedSettings], int] | None = None
-    """What is run in its place if there are several routes."""
+    """What is run in its place if there are several routes, or one whose state lies elsewhere."""
     is_asked_to_end: Callable[[], bool] = lambda: False
+    is_supervised: bool = False
+    """Somebody else delivers what hooks leave in the outbox."""
     damaged_at: list[float] = field(default_factory=list)
     trouble: DiskTrouble = field(default_factory=lambda: DiskTrouble("data directory"))
     trouble_of_database: DiskTrouble = field(default_factory=lambda: DiskTrouble("database"))
@@ -159,7 +162,7 @@ class Daemon:
     def run(self) -> int:
         """Work until a signal and return the exit status. Raises SettingsError, QueueError, StoreError, OSError."""
         loaded = self.source.load()
-        if self.several is not None and len(loaded.routes) > 1 and loaded.settings.place is None:
+        if self.several is not None and loaded.routes and loaded.settings.place is None:
             return self.several(loaded)
         data_dir = loaded.settings.data_dir
         end_of_round = threading.Event()
@@ -312,7 +315,7 @@ class Daemon:
                 stack.enter_context(beside("second look", lambda end: make_good(installation, end), end_of_round))
                 duties = partial(duties_of, installation, loop.require_session, activity, routines)
                 stack.enter_context(leading(installation.queue.fleet, duties, end_of_round))
-                stack.enter_context(left_over_events(loaded))
+                stack.enter_context(nullcontext() if self.is_supervised else left_over_events(loaded))
                 stack.enter_context(dashboard.shows(installation, loaded, loop.require_session, routines))
                 try:
                     loop.run(end_of_round)
@@ -357,7 +360,7 @@ class SettingsWatch:
         except SettingsError as error:
             log.error("the changed settings are not used: %s", error)  # noqa: TRY400 - the person's mistake, no traceback
             return False
-        if bool(loaded.routes) is not bool(self.latest.routes):
+        if _form(loaded) != _form(self.latest):
             log.error("one server or several: that takes effect when SceneSync is started again")
             return False
         if loaded.settings.data_dir != self.latest.settings.data_dir:
@@ -368,6 +371,11 @@ class SettingsWatch:
         if changed:
             log.info("settings changed, starting over with the new ones")
         return changed
+
+
+def _form(loaded: LoadedSettings) -> tuple[bool, bool]:
+    """Return what decides who works: for single settings, for a route, or for all routes."""
+    return bool(loaded.routes), loaded.settings.place is None
 
 
 def file_times(files: Sequence[Path]) -> tuple[tuple[int, int] | None, ...]:

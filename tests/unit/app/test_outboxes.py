@@ -6,14 +6,16 @@ import os
 import sys
 import time
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from scenesync.app.data_directory import OUTBOX_FOLDER, make_data_dir, queue_folder, worker_lock
 from scenesync.app.opening import open_queue
-from scenesync.app.routes.outboxes import deliver_once, home_outbox, left_over_events, outboxes_of
-from scenesync.app.routes.supervising import LONGEST_PAUSE_S, RouteProcess, pause_before
+from scenesync.app.routes.outboxes import deliver_once, home_outbox, left_over_events, outboxes_of, routes_at_home
+from scenesync.app.routes.supervising import LONGEST_PAUSE_S, Home, RouteProcess, pause_before
+from scenesync.app.running.switch import is_running
 from scenesync.app.settings import LoadedSettings, load_settings
 from scenesync.queue import inbox
 from scenesync.queue.forwarding.outbox import Outbox
@@ -83,6 +85,15 @@ def test_the_first_stash_without_an_outbox_has_ours_and_another_one_is_only_look
         tmp_path / "outbox": ["living-home", "living-cabin"],
         tmp_path / "attic-plugin" / "data": ["attic-home", "attic-cabin"],
     }
+
+
+def test_a_table_that_names_our_own_folder_is_the_one_in_whose_plugin_we_live(
+    tmp_path: Path, load: Callable[[str], LoadedSettings]
+) -> None:
+    attic_at_home = TABLES.replace("attic-plugin/data", str(tmp_path))
+    assert {route.stash for route in routes_at_home(load(attic_at_home))} == {"attic"}
+    folders = {outbox.folder: {each.stash_url for each in outbox.routes} for outbox in outboxes_of(load(attic_at_home))}
+    assert folders == {tmp_path / "outbox": {"http://attic:9999"}}
 
 
 def test_hook_and_application_mean_the_same_folder() -> None:
@@ -205,6 +216,41 @@ def test_a_process_that_fails_is_wanted_further_and_one_that_ends_well_was_asked
     while process.keep_alive():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def test_a_process_that_cannot_begin_is_tried_again_later_and_ends_no_other(tmp_path: Path) -> None:
+    process = RouteProcess("living-home", [str(tmp_path / "no-such-program")], "null")
+    assert process.keep_alive()
+    assert not process.is_running
+    process.command = [sys.executable, "-c", "import sys; sys.stdin.read()"]
+    assert process.keep_alive()
+    assert not process.is_running, "it is tried after the pause"
+    deadline = time.monotonic() + 20
+    while process.keep_alive() and not process.is_running:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.ask_to_end()
+    process.wait(deadline)
+
+
+def test_who_runs_the_routes_works_in_the_data_directory_as_long_as_no_route_lives_there(
+    tmp_path: Path, load: Callable[[str], LoadedSettings]
+) -> None:
+    loaded = load(TABLES)
+    elsewhere = replace(loaded, routes=loaded.routes[1:])
+    home = Home(elsewhere)
+    assert home.take()
+    home.beat()
+    try:
+        assert is_running(tmp_path)
+        assert (tmp_path / "daemon.beat").exists()
+        assert not Home(elsewhere).take()
+    finally:
+        home.leave()
+    lived_in = Home(loaded)
+    assert lived_in.take()
+    assert not is_running(tmp_path)
+    lived_in.leave()
 
 
 def test_a_process_ends_with_its_stdin_and_one_that_does_not_is_killed() -> None:
