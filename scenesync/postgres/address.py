@@ -24,6 +24,13 @@ _UNLESS_SAID: Final[Mapping[str, str | int]] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 20_000,
 }
+# And by the server: what a machine held that vanished without a word (locks, a transaction) is soon free again.
+_SERVER_UNLESS_SAID: Final[Mapping[str, str | int]] = {
+    "tcp_keepalives_idle": 4,
+    "tcp_keepalives_interval": 2,
+    "tcp_keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
 
 
 class AddressUnreadable(Exception):
@@ -37,10 +44,10 @@ def connection_text(url: str, schema: str, server_settings: Mapping[str, str | i
     """
     given = _parts(url)
     said = {name: value for name, value in _UNLESS_SAID.items() if name not in given}
-    settings = {"search_path": schema, **(server_settings or {})}
-    options = " ".join(f"-c {name}={value}" for name, value in settings.items())
+    ours = {"search_path": schema, **(server_settings or {})}
     # Of two values for one setting the later counts.
-    return conninfo.make_conninfo(url, **said, options=f"{given.get('options', '')} {options}".strip())
+    options = f"{_options(_SERVER_UNLESS_SAID)} {given.get('options', '')} {_options(ours)}"
+    return conninfo.make_conninfo(url, **said, options=options)
 
 
 def shown_name(url: str) -> str:
@@ -50,10 +57,19 @@ def shown_name(url: str) -> str:
     return f"{parts.get('dbname') or parts.get('user') or 'postgres'} on {host}:{port}"
 
 
+def _options(settings: Mapping[str, str | int]) -> str:
+    return " ".join(f"-c {name}={value}" for name, value in settings.items())
+
+
 def _parts(url: str) -> dict[str, str | int | None]:
     try:
-        return dict(conninfo.conninfo_to_dict(url))
+        parts = dict(conninfo.conninfo_to_dict(url))
     except ProgrammingError:  # its text quotes what it could not read, a password perhaps
         raise AddressUnreadable(
             "The address of the database cannot be read. It is of the form postgresql://user@host:5432/name."
         ) from None
+    host = str(parts.get("host") or "")
+    # libpq ends the password at the first one, and the rest of it stands here. (A socket's name may hold one.)
+    if "@" in host[1:] and not host.startswith("/"):
+        raise AddressUnreadable("The address of the database has more than one @: in a password it is written as %40.")
+    return parts

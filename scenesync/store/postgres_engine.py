@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import psycopg
 from psycopg import errors
-from psycopg.types.string import StrDumper
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import QueuePool
 
-from scenesync.domain.storable import storable
 from scenesync.postgres.address import connection_text, shown_name
 from scenesync.postgres.schema import lock_key, make_schema, only_upgrader
+from scenesync.postgres.texts import TypedStorableText
 from scenesync.store.engine import Door, Row
 from scenesync.store.errors import StoreError, StoreNotReady, StoreUnavailable, all_in_use
 
@@ -55,24 +54,21 @@ _BUSY: Final = (
     errors.QueryCanceled,
     errors.IdleInTransactionSessionTimeout,
 )
-_NOT_READY: Final = (errors.UndefinedTable, errors.UndefinedColumn, errors.InvalidSchemaName)
+_NOT_READY: Final = (
+    errors.UndefinedTable,
+    errors.UndefinedColumn,
+    errors.InvalidSchemaName,
+    errors.InsufficientPrivilege,
+)
 # All that the server says of itself (a shutdown, its disk is full) and libpq of the connection is an OperationalError.
 # Where a standby answers, the new primary is soon known.
 _AWAY: Final = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
     errors.ReadOnlySqlTransaction,
-    errors.InsufficientPrivilege,
     errors.DataCorrupted,
     errors.IndexCorrupted,
 )
-
-
-class _Storable(StrDumper):
-    """Texts as PostgreSQL can keep them: without NUL, and without half of a character, as titles and paths may have."""
-
-    def dump(self, obj: str) -> bytes:
-        return storable(obj).encode()
 
 
 class _Discreet(psycopg.Cursor[Row]):
@@ -109,7 +105,7 @@ class PostgresEngine:
     def connect(self) -> psycopg.Connection[Row]:
         """Return a connection outside of the pools, on which each statement is committed by itself."""
         connection = psycopg.connect(self._conninfo, autocommit=True, cursor_factory=_Discreet)
-        connection.adapters.register_dumper(str, _Storable)
+        connection.adapters.register_dumper(str, TypedStorableText)
         return connection
 
     @contextmanager

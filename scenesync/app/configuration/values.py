@@ -355,6 +355,8 @@ def database_address(value: SecretStr | None) -> SecretStr | None:
             "it cannot be read: write the characters / ? # [ ] @ in a password as %2F %3F and so on"
         ) from None
     hosts = parts.netloc.rpartition("@")[2]
+    if parts.netloc.count("@") > 1:  # libpq would take what follows the first one for the host, and show it
+        raise Refused("it has more than one @ before the host: write the character @ in a password as %40")
     if parts.fragment or "@" in parts.path or not all(_has_sound_port(host) for host in hosts.split(",")):
         raise Refused("host or port cannot be read: write the characters / ? # @ in a password as %2F %3F %23 %40")
     if not parts.path.strip("/") and "dbname=" not in parts.query:

@@ -12,10 +12,13 @@ from psycopg.conninfo import make_conninfo
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from scenesync.postgres.address import SCHEMA, AddressUnreadable, connection_text, shown_name
+from scenesync.postgres.texts import StorableText
 from scenesync.queue.errors import QueueContended, QueueError, QueueUnreachable, QueueUnsupported
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
+# What is in the middle of a transaction for longer hangs, or is cut off, and keeps all others waiting for its locks.
+_SERVER_SETTINGS: Final = {"idle_in_transaction_session_timeout": 15_000}
 _LOCK_TIMEOUT: Final = "SET lock_timeout = '10s'"
 # Whatever is asked of the queue is found by an index, in the order of that index. The planner trusts figures that may
 # be from before the last bulk, and then sorts all that waits at each fetch: beside 100,000 jobs 1 s instead of 1 ms.
@@ -41,6 +44,7 @@ _MEANINGS: Final[tuple[tuple[type[Exception], type[QueueError]], ...]] = (
         errors.ReadOnlySqlTransaction,
         QueueUnreachable,
     ),  # a standby answers: where the new primary is, is soon known
+    (errors.IdleInTransactionSessionTimeout, QueueUnreachable),
     (psycopg.OperationalError, QueueUnreachable),
     (psycopg.InterfaceError, QueueUnreachable),
     (PoolTimeout, QueueUnreachable),
@@ -56,7 +60,7 @@ class Server:
 
     def __init__(self, url: str, *, timeout_s: float, schema: str = SCHEMA) -> None:
         try:
-            self._conninfo, self.name = connection_text(url, schema), shown_name(url)
+            self._conninfo, self.name = connection_text(url, schema, _SERVER_SETTINGS), shown_name(url)
         except AddressUnreadable as error:
             raise QueueUnsupported(str(error)) from None
         self.schema = schema
@@ -119,6 +123,7 @@ class Server:
         """
         patience = {} if patience_s is None else {"connect_timeout": patience_s, "tcp_user_timeout": patience_s * 1000}
         connection = psycopg.connect(make_conninfo(self._conninfo, **patience), autocommit=True)
+        connection.adapters.register_dumper(str, StorableText)
         connection.execute(_LOCK_TIMEOUT)
         return connection
 
@@ -153,6 +158,7 @@ def translate(error: Exception, where: str) -> QueueError | None:
 
 def _configure(connection: Connection) -> None:
     connection.autocommit = True  # transactions are begun by name
+    connection.adapters.register_dumper(str, StorableText)
     connection.execute(_LOCK_TIMEOUT)
     connection.execute(_SEEK)
 

@@ -143,6 +143,13 @@ def test_numbers_are_allowed_up_to_their_bounds_and_refused_beyond(
             ),
         ),
         (
+            'database_url = "postgresql://me:hid@den@db/x"',
+            (
+                "database_url (file DIR/scenesync.toml): it has more than one @ before the host: write the character @ "
+                "in a password as %40. It must be an address such as postgresql://user:password@host:5432/name."
+            ),
+        ),
+        (
             'database_url = "mysql://me:hidden@db/x"',
             (
                 "database_url (file DIR/scenesync.toml): it does not begin with postgresql://. "

@@ -262,6 +262,17 @@ def test_an_address_that_cannot_be_read_is_not_repeated() -> None:
     assert caught.value.__cause__ is None
 
 
+def test_a_password_with_an_at_sign_is_not_shown_as_the_host() -> None:
+    with pytest.raises(AddressUnreadable, match="%40") as caught:
+        PostgresEngine(f"postgresql://someone:x@{SECRET}@db.example/films", "scenesync")
+    assert SECRET not in str(caught.value)
+
+
+def test_a_database_that_refuses_us_is_not_waited_for() -> None:
+    refused = psycopg.errors.InsufficientPrivilege("permission denied for table scene")
+    assert isinstance(PostgresEngine("postgresql://db.example/films", "scenesync").meaning(refused), StoreNotReady)
+
+
 def test_what_the_address_says_itself_counts_but_for_the_schema(store_url: str) -> None:
     url = f"{store_url}?connect_timeout=9&options=-c%20search_path%3Dpublic%20-c%20work_mem%3D5MB"
     with closing(psycopg.connect(connection_text(url, "scenesync"))) as connection:
