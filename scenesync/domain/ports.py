@@ -104,8 +104,8 @@ class Fleet(Protocol):
         """Return who is elected, as people know it, None for nobody, or where there is but one."""
         ...
 
-    def stand_for_election(self, end: threading.Event) -> None:
-        """Be elected whenever nobody else is, until ``end``."""
+    def stand_for_election(self, end: threading.Event, fit: Callable[[], bool] = ..., /) -> None:
+        """Be elected whenever nobody else is, until ``end``; who is not ``fit`` lets those go first who are."""
         ...
 
 

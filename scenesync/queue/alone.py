@@ -2,6 +2,7 @@
 
 import threading
 import uuid
+from collections.abc import Callable
 
 
 class Alone:
@@ -26,8 +27,8 @@ class Alone:
     def leader(self) -> None:
         """Return None: nobody need ask."""
 
-    def stand_for_election(self, end: threading.Event) -> None:
-        """Be elected until ``end``."""
+    def stand_for_election(self, end: threading.Event, _fit: Callable[[], bool] = lambda: True, /) -> None:
+        """Be elected until ``end``: nobody could do better."""
         self.is_elected = True
         try:
             end.wait()

@@ -159,6 +159,10 @@ class WorkLoop:
         """Return what belongs to the Plex server that answered last. Raises PlexServerDown if none ever did."""
         return self._gate.require_session()
 
+    def is_accepted(self) -> bool:
+        """Say whether no server refuses us until a person changes something."""
+        return not self._gate.is_refused
+
     # -- feeding ---------------------------------------------------------------------------------------------------
 
     def _feed(self, stop: threading.Event) -> None:

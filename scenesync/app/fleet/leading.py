@@ -24,15 +24,29 @@ LOOK_EVERY_S: Final = 0.1
 
 @contextmanager
 def leading(
-    fleet: Fleet, duties: Callable[[threading.Event], AbstractContextManager[None]], end: threading.Event
+    fleet: Fleet,
+    duties: Callable[[threading.Event], AbstractContextManager[None]],
+    end: threading.Event,
+    *,
+    fit: Callable[[], bool] = lambda: True,
 ) -> Iterator[None]:
     """Stand for election during the block, and have the duties done whenever, and as long as, it is won.
 
-    ``duties`` begin when the context is entered that it returns for an event, which is set when they are to end.
+    ``duties`` begin when the context is entered that it returns for an event, which is set when they are to end. Who is
+    not ``fit`` for them lets somebody else be elected who is.
     """
+    withdrawn = threading.Event()
+
+    def serve(over: threading.Event) -> None:
+        try:
+            serve_terms(fleet, duties, over)
+        finally:
+            if over.is_set():  # no sooner: nobody else is to begin while we are still at it
+                withdrawn.set()
+
     with (
-        beside("election", fleet.stand_for_election, end),
-        beside("duties", lambda over: serve_terms(fleet, duties, over), end),
+        beside("election", lambda over: fleet.stand_for_election(over, fit), withdrawn),
+        beside("duties", serve, end),
     ):
         yield
 

@@ -35,7 +35,7 @@ from scenesync.disk.room import is_no_room
 from scenesync.domain.errors import StashRefused, StashUnavailable
 from scenesync.domain.outcome import Attempt, Outcome
 from scenesync.intake.stash_activity import StashActivity
-from scenesync.queue.errors import QueueDamaged, QueueDiskFull, QueueUnreachable
+from scenesync.queue.errors import QueueContended, QueueDamaged, QueueDiskFull, QueueUnreachable
 from scenesync.stash.client import StashClient
 from scenesync.store.errors import StoreDamaged, StoreDiskFull, StoreUnavailable
 from scenesync.worker.availability.disk_trouble import DiskTrouble
@@ -248,7 +248,7 @@ class Daemon:
                 self._survive_damage(error)
             except (QueueDiskFull, StoreDiskFull, OSError) as error:
                 self._wait_for_room(error, loaded.settings.data_dir, stop)
-            except (QueueUnreachable, StoreUnavailable) as error:
+            except (QueueUnreachable, QueueContended, StoreUnavailable) as error:
                 self._wait_for_database(error, loaded.settings, stop)
                 watch.look()
             loaded = watch.latest
@@ -265,7 +265,7 @@ class Daemon:
         stop.wait(LOOK_FOR_ROOM_EVERY_S)
 
     def _wait_for_database(
-        self, error: QueueUnreachable | StoreUnavailable, settings: Settings, stop: threading.Event
+        self, error: QueueUnreachable | QueueContended | StoreUnavailable, settings: Settings, stop: threading.Event
     ) -> None:
         """Wait a while if the database is another machine's, which comes back by itself; else raise the error."""
         if settings.database_url is None:
@@ -314,7 +314,7 @@ class Daemon:
                 stack.enter_context(beside("scans", scans.run if scans else lambda _end: None, end_of_round))
                 stack.enter_context(beside("second look", lambda end: make_good(installation, end), end_of_round))
                 duties = partial(duties_of, installation, loop.require_session, activity, routines)
-                stack.enter_context(leading(installation.queue.fleet, duties, end_of_round))
+                stack.enter_context(leading(installation.queue.fleet, duties, end_of_round, fit=loop.is_accepted))
                 stack.enter_context(nullcontext() if self.is_supervised else left_over_events(loaded))
                 stack.enter_context(dashboard.shows(installation, loaded, loop.require_session, routines))
                 try:

@@ -41,7 +41,8 @@ LASTED_S: Final = 30.0
 class StashListener:
     """Hears Stash's news for as long as it is asked to, over one connection after the other.
 
-    ``over`` is called when a task of Stash has ended. ``jitter_seed`` makes the pauses repeatable.
+    ``over`` is called when a task of Stash has ended. At its end it leaves word that nobody listens, unless somebody
+    else does by then (``is_succeeded``). ``jitter_seed`` makes the pauses repeatable.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class StashListener:
         memory: Memory,
         over: Callable[[], None],
         *,
+        is_succeeded: Callable[[], bool] = lambda: False,
         keep_alive: KeepAlive | None = None,
         jitter_seed: int | None = None,
     ) -> None:
@@ -58,6 +60,7 @@ class StashListener:
         self._activity = activity
         self._memory = memory
         self._over = over
+        self._is_succeeded = is_succeeded
         self._keep_alive = keep_alive
         self._random = random.Random(jitter_seed)  # noqa: S311 - pauses, no secrets
         self._failures = 0
@@ -73,7 +76,8 @@ class StashListener:
                     self._failures = 0
                 self._note(Listening(is_up=False, since=time.time(), reason=str(error)))
                 end.wait(self._pause_s())
-        self._note(Listening(is_up=False, since=time.time(), reason="SceneSync does not run."))
+        if not self._is_succeeded():
+            self._note(Listening(is_up=False, since=time.time(), reason="SceneSync does not run."))
 
     def _listen(self, end: threading.Event) -> None:
         with open_news(self._stash.door(), self._stash.schema, self._keep_alive) as stream:
@@ -116,6 +120,12 @@ def hearing_stash(
     if not installation.settings.poll_interval:
         yield
         return
-    listener = StashListener(installation.stash, activity, Memory(installation.database), over)
+    listener = StashListener(
+        installation.stash,
+        activity,
+        Memory(installation.database),
+        over,
+        is_succeeded=installation.queue.fleet.somebody_else_leads,
+    )
     with beside("news", listener.run, end):
         yield

@@ -5,6 +5,7 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Callable
 from typing import Final
 
 from scenesync.queue.distributed.connections import Server
@@ -78,6 +79,6 @@ class DistributedFleet:
             _log.debug("cannot tell who is elected: %s", error)
             return None
 
-    def stand_for_election(self, end: threading.Event) -> None:
-        """Be elected whenever nobody else is, until ``end``."""
-        self._election.stand(end)
+    def stand_for_election(self, end: threading.Event, fit: Callable[[], bool] = lambda: True) -> None:
+        """Be elected whenever nobody else is, until ``end``; who is not ``fit`` lets those go first who are."""
+        self._election.stand(end, fit)

@@ -82,6 +82,11 @@ class Gate:
         """Return the session of the server that answered last, whatever may flow now. Raises PlexServerDown."""
         return self._connection.require_session()
 
+    @property
+    def is_refused(self) -> bool:
+        """Whether a server refuses what only a person can change."""
+        return self._standing_refusal() is not None
+
     def pause_s(self) -> float:
         """Return how long to sleep before asking again."""
         if self._standing_refusal() is not None:

@@ -19,8 +19,13 @@ PATIENCE_S: Final = 10.0
 class Contested(Alone):
     """A fleet in which somebody decides who is elected."""
 
-    def stand_for_election(self, end: threading.Event) -> None:
+    def __init__(self) -> None:
+        super().__init__()
+        self.has_withdrawn = False
+
+    def stand_for_election(self, end: threading.Event, _fit: Callable[[], bool] = lambda: True, /) -> None:
         end.wait()
+        self.has_withdrawn = True
 
 
 class Duties:
@@ -61,6 +66,26 @@ def test_duties_begin_with_each_election_and_end_with_its_loss() -> None:
 
     assert duties.terms[1].is_set()
     assert end.is_set()
+
+
+def test_nobody_else_can_be_elected_before_the_duties_ended() -> None:
+    fleet, end = Contested(), threading.Event()
+    is_first: list[bool] = []
+    fleet.is_elected = True
+
+    @contextmanager
+    def slow(over: threading.Event) -> Iterator[None]:
+        yield
+        over.wait(PATIENCE_S)
+        time.sleep(0.3)
+        is_first.append(not fleet.has_withdrawn)
+
+    with leading(fleet, slow, end):
+        time.sleep(0.2)
+        end.set()
+        wait_for(lambda: fleet.has_withdrawn)
+
+    assert is_first == [True]
 
 
 def test_who_works_alone_begins_at_once() -> None:

@@ -28,10 +28,12 @@ _CUT: Final = """
 class Candidate:
     """A node that stands for election."""
 
-    def __init__(self, queue: Queue) -> None:
+    def __init__(self, queue: Queue, *, is_fit: bool = True) -> None:
         self.fleet = queue.fleet
         self.end = threading.Event()
-        self._thread = threading.Thread(target=self.fleet.stand_for_election, args=(self.end,), daemon=True)
+        self.is_fit = is_fit
+        args = (self.end, lambda: self.is_fit)
+        self._thread = threading.Thread(target=self.fleet.stand_for_election, args=args, daemon=True)
         self._thread.start()
 
     def withdraw(self) -> None:
@@ -100,6 +102,29 @@ def test_who_loses_its_connection_knows_at_its_next_look_and_only_one_is_elected
     wait_for(lambda: first.fleet.is_elected or second.fleet.is_elected)
     time.sleep(1.2 * election.LOOK_EVERY_S)
     assert first.fleet.is_elected != second.fleet.is_elected
+
+
+@on_postgres
+def test_who_is_no_longer_fit_lets_one_lead_who_is(candidate: Callable[[], Candidate]) -> None:
+    first = candidate()
+    wait_for(lambda: first.fleet.is_elected)
+    second = candidate()
+
+    first.is_fit = False
+
+    wait_for(lambda: second.fleet.is_elected, within_s=10.0)
+    assert not first.fleet.is_elected
+
+
+@on_postgres
+def test_where_nobody_is_fit_one_leads_all_the_same(open_queue: Callable[..., Queue]) -> None:
+    one = Candidate(open_queue(), is_fit=False)
+    try:
+        wait_for(lambda: one.fleet.is_elected)
+        time.sleep(1.5 * election.LOOK_EVERY_S)
+        assert one.fleet.is_elected
+    finally:
+        one.withdraw()
 
 
 @on_postgres
