@@ -1,10 +1,13 @@
 """The queue file of a machine whose jobs are worked off elsewhere: what hooks put there leaves, in order, once."""
 
+import hashlib
 import os
+import socket
 import sqlite3
 import threading
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from scenesync.queue import history
@@ -14,12 +17,13 @@ from scenesync.queue.open_file import OpenFile
 from scenesync.queue.read_only import QueueReader, read_queue
 from scenesync.queue.records import OutboxEvent
 from scenesync.queue.salvage import DamageReport
-from scenesync.queue.schema import Journal
+from scenesync.queue.schema import FILE_NAME, Journal
 from scenesync.queue.signals import ChangeSignal
 from scenesync.queue.spool_intake import SpoolIntake
 
 _MAINTENANCE_EVERY: Final = 2000  # events that left: some MB of log
 _CHECKPOINT_AFTER_S: Final = 60.0
+_MARK_LENGTH: Final = 12
 
 
 class Outbox:
@@ -44,11 +48,11 @@ class Outbox:
         self._maintained_at = time.monotonic()
         with self._file.writing() as connection:
             rows.give_back_claimed(connection)
-        self._known_id = self._read_id()
+        self._known_id = self._own_id()
 
     @property
     def id(self) -> str:
-        """The name by which other places know this file: made with it, at random."""
+        """The name by which other places know this file: made at random, and anew where a copy of it is opened."""
         return self._known_id
 
     @property
@@ -64,7 +68,7 @@ class Outbox:
     def renew_id(self) -> None:
         """Take another name: somebody else goes by this one."""
         with self._file.writing() as connection:
-            rows.renew(connection)
+            rows.renew(connection, _mark_of(self.folder))
         self._known_id = self._read_id()
 
     def batch(self, after: int) -> list[OutboxEvent]:
@@ -117,7 +121,7 @@ class Outbox:
         """Replace a file that turned out damaged while open; what can be read of it is in the new one."""
         with self._file.lock:
             self._file.recover("found while in use")
-            self._known_id = self._read_id()
+            self._known_id = self._own_id()
             return self._file.damage
 
     def close(self) -> None:
@@ -139,6 +143,12 @@ class Outbox:
         with self._file.lock, translated(self.folder):
             self._spool.take_in(self._file.puts, self._file.look)
 
+    def _own_id(self) -> str:
+        """Return the name, a new one if this is a copy of the file that has it: both would number events alike."""
+        if not self._read_id().endswith(_mark_of(self.folder)):
+            self.renew_id()
+        return self._read_id()
+
     def _read_id(self) -> str:
         with self._file.reading as connection:
             return rows.identity(connection)
@@ -146,6 +156,13 @@ class Outbox:
     def _data_version(self) -> int:
         with self._file.reading as connection:
             return int(connection.execute("PRAGMA data_version").fetchone()[0])
+
+
+def _mark_of(folder: str) -> str:
+    """Return what no copy of the queue file in ``folder`` has, on this machine or another: where it lies."""
+    status = Path(folder, FILE_NAME).stat()
+    place = f"{socket.gethostname()} {status.st_dev} {status.st_ino}"
+    return hashlib.sha256(place.encode()).hexdigest()[:_MARK_LENGTH]
 
 
 @dataclass(frozen=True, slots=True)

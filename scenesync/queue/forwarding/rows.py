@@ -15,7 +15,7 @@ from scenesync.queue.records import BulkResult, OutboxEvent
 
 BATCH_ROWS: Final = 500
 BATCH_BYTES: Final = 1_000_000
-_NEW_ID: Final = "UPDATE outbox SET id = lower(hex(randomblob(16)))"
+_NEW_ID: Final = "UPDATE outbox SET id = lower(hex(randomblob(10))) || ?"
 _LAST_NUMBER: Final = "SELECT COALESCE(MAX(seq), 0) FROM sqlite_sequence WHERE name = 'outbox_events'"
 _BEHIND: Final = """
     SELECT number, data, lane, event_at FROM outbox_events WHERE number > ? ORDER BY number LIMIT ?"""
@@ -43,13 +43,16 @@ _NOTHING: Final = 9e99
 
 
 def identity(connection: sqlite3.Connection) -> str:
-    """Return the name of this file as an outbox: made with the file, at random."""
+    """Return the name of this file as an outbox, made at random."""
     return str(_value(connection, "SELECT id FROM outbox"))
 
 
-def renew(connection: sqlite3.Connection) -> None:
-    """Give the file another name: somebody else goes by this one (a copy of the file), or did (an older state)."""
-    connection.execute(_NEW_ID)
+def renew(connection: sqlite3.Connection, mark: str) -> None:
+    """Give the file another name: somebody else goes by this one (a copy of the file), or did (an older state).
+
+    The name ends with ``mark``, which tells this file from its copies.
+    """
+    connection.execute(_NEW_ID, (mark,))
 
 
 def last_number(connection: sqlite3.Connection) -> int:

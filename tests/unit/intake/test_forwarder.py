@@ -14,6 +14,7 @@ from scenesync.domain.job import scene_job
 from scenesync.intake.forwarder import Forwarder, Route
 from scenesync.queue.embedded import EmbeddedQueue
 from scenesync.queue.errors import QueueUnreachable
+from scenesync.queue.forwarding import outbox as outbox_module
 from scenesync.queue.forwarding.outbox import Outbox
 from scenesync.queue.records import PRIORITY_PERSON
 
@@ -177,6 +178,13 @@ def test_jobs_can_be_addressed_otherwise_or_kept_back_for_each_queue(world: Worl
     assert world.outbox.waiting() == 0
 
 
+@pytest.fixture
+def unmarked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing tells a copy of an outbox: as where a file is put back in its place, or a whole machine is cloned."""
+    monkeypatch.setattr(outbox_module, "_mark_of", lambda _folder: "")
+
+
+@pytest.mark.usefixtures("unmarked")
 def test_an_outbox_put_back_to_an_older_state_loses_no_later_event(world: World, tmp_path: Path) -> None:
     queue = world.queue("near")
     route = Route("near", queue)
@@ -197,6 +205,7 @@ def test_an_outbox_put_back_to_an_older_state_loses_no_later_event(world: World,
     assert scenes(queue) == [1, 2, 3, 4, 5]
 
 
+@pytest.mark.usefixtures("unmarked")
 def test_two_copies_of_one_outbox_lose_nothing(world: World, tmp_path: Path) -> None:
     queue = world.queue("near")
     route = Route("near", queue)
@@ -218,6 +227,23 @@ def test_two_copies_of_one_outbox_lose_nothing(world: World, tmp_path: Path) -> 
             world.stop.set()
             for thread in threads:
                 thread.join()
+
+
+def test_a_copy_whose_event_did_not_arrive_does_not_take_the_others_for_it(world: World, tmp_path: Path) -> None:
+    queue = world.queue("near")
+    world.outbox.maintain()
+    copy = tmp_path / "copy"
+    shutil.copytree(tmp_path / "outbox", copy)
+    with contextlib.closing(Outbox(copy)) as twin, contextlib.closing(EmbeddedQueue(copy, auto_resume=False)) as hooks:
+        first, second = (Forwarder(each, [Route("near", queue)]) for each in (world.outbox, twin))
+        hooks.put_job(scene_job(101, time.time()))
+        twin.batch(0)  # it has its number; then the queue is away
+        world.event(1)
+        first.send_all(first.routes[0], world.stop)
+
+        second.send_all(second.routes[0], world.stop)
+
+    assert scenes(queue) == [1, 101]
 
 
 def test_a_wait_for_a_queue_that_is_away_ends_with_the_stop(world: World) -> None:

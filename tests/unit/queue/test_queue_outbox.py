@@ -1,6 +1,7 @@
 """A queue file whose events leave for other queues: numbered once, kept until they are elsewhere, lost nowhere."""
 
 import contextlib
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -199,6 +200,18 @@ def test_a_new_file_has_a_new_name(tmp_path: Path) -> None:
 
     assert names[0] != names[1]
     assert min(map(len, names)) == 32
+
+
+def test_a_copy_of_a_file_has_a_name_of_its_own_and_the_file_keeps_its_name(tmp_path: Path) -> None:
+    with contextlib.closing(Outbox(tmp_path / "one")) as outbox:
+        name = outbox.id
+    shutil.copytree(tmp_path / "one", tmp_path / "copy")
+
+    with (
+        contextlib.closing(Outbox(tmp_path / "copy")) as copy,
+        contextlib.closing(Outbox(tmp_path / "one")) as outbox,
+    ):
+        assert (copy.id != name, outbox.id == name) == (True, True)
 
 
 def test_events_left_beside_the_file_leave_with_the_others(queue_path: Path, outbox: Outbox, make_job: MakeJob) -> None:
