@@ -11,7 +11,6 @@ from scenesync.queue.distributed.connections import Connection
 from scenesync.queue.records import BulkResult, OutboxEvent
 from scenesync.queue.transitions import Event
 
-_TAKEN_FROM: Final = "SELECT taken_up_to FROM scenesync_outboxes WHERE outbox_id = %(outbox)s"
 # Locks the row, also one that is new: two who send from one outbox come one after the other.
 _HOLD: Final = """
     INSERT INTO scenesync_outboxes (outbox_id, taken_up_to) VALUES (%(outbox)s, 0)
@@ -20,15 +19,17 @@ _NOTE: Final = "UPDATE scenesync_outboxes SET taken_up_to = %(up_to)s WHERE outb
 
 
 def taken_from(connection: Connection, outbox_id: str) -> int:
-    """Return up to which number the events of an outbox were taken in, 0 for none."""
-    row = connection.execute(_TAKEN_FROM, {"outbox": outbox_id}).fetchone()
-    return 0 if row is None else int(row[0])
+    """Return up to which number the events of an outbox were taken in, 0 for none.
+
+    Waits for a transaction that takes some in at this moment: its answer may have been lost, and its sender asks here.
+    """
+    row = connection.execute(_HOLD, {"outbox": outbox_id}).fetchone()
+    return int(row[0]) if row else 0
 
 
 def take_in(connection: Connection, outbox_id: str, events: Sequence[OutboxEvent], now: float) -> BulkResult:
     """Add those of the events that were not taken in before, and note that they were."""
-    row = connection.execute(_HOLD, {"outbox": outbox_id}).fetchone()
-    known = int(row[0]) if row else 0
+    known = taken_from(connection, outbox_id)
     new = [each for each in events if each.number > known]
     if not new:
         return BulkResult()

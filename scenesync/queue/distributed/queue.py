@@ -49,9 +49,12 @@ _TIDY_ALONE: Final = f"SELECT pg_try_advisory_xact_lock({lock_key('tidying')})"
 _PRUNE: Final = """
     WITH old AS (
         SELECT job_id, ended FROM scenesync_jobs WHERE ended IS NOT NULL
-        ORDER BY job_id DESC OFFSET %(keep)s LIMIT 1000),
+        ORDER BY job_id DESC OFFSET %(keep)s LIMIT %(limit)s),
     gone AS (DELETE FROM procrastinate_jobs USING old WHERE id = old.job_id RETURNING old.ended)
-    UPDATE scenesync_counters SET value = value + (SELECT count(*) FROM gone WHERE ended = name)"""
+    UPDATE scenesync_counters SET value = value + (SELECT count(*) FROM gone WHERE ended = name)
+    RETURNING (SELECT count(*) FROM gone)"""
+_PRUNED_AT_ONCE: Final = 1000
+_PRUNED_AT_MOST: Final = 50  # times as many in one round: what ends in between is fewer on any fleet
 _DROP: Final = """
     DELETE FROM procrastinate_jobs WHERE id IN (
         SELECT jobs.id FROM procrastinate_jobs AS jobs JOIN scenesync_jobs AS ours ON ours.job_id = jobs.id
@@ -177,15 +180,17 @@ class DistributedQueue(Ours):
 
     def complete(self, claimed: ClaimedJob) -> None:
         """End a job that is done. Raises LeaseLost."""
+        claim = self._claim_of(claimed)
         with self._server.pipelined() as connection:
-            steps.finish(connection, self._claim_of(claimed), steps.SUCCEEDED)
+            steps.finish(connection, claim, steps.SUCCEEDED)
         self._let_go(claimed)
 
     def complete_all(self, claims: Sequence[ClaimedJob]) -> Sequence[ClaimedJob]:
         """End jobs that are done, in one step; return those that are not held any more, which stay as they are."""
         ours = [each for each in claims if self._is_ours(each)]
+        worker = self._life.worker() if ours else None
         with self._server.pipelined() as connection:
-            ended = steps.finish_all(connection, ours, self._life.worker(), steps.SUCCEEDED) if ours else set()
+            ended = steps.finish_all(connection, ours, worker, steps.SUCCEEDED) if ours else set()
         lost = [each for each in claims if each.row_id not in ended or not self._is_ours(each)]
         for each in ours:
             if each.row_id in ended:
@@ -197,20 +202,23 @@ class DistributedQueue(Ours):
 
         A newer event that waits under the same key takes its place, unchanged and due at once.
         """
+        claim = self._claim_of(claimed)
         with self._server.pipelined() as connection:
-            steps.give_back(connection, self._claim_of(claimed), now=time.time(), job=job)
+            steps.give_back(connection, claim, now=time.time(), job=job)
         self._let_go(claimed)
 
     def release(self, claimed: ClaimedJob) -> None:
         """Give the job back as it was: the attempt did not count (outage, shutdown). Raises LeaseLost."""
+        claim = self._claim_of(claimed)
         with self._server.pipelined() as connection:
-            steps.give_back(connection, self._claim_of(claimed), now=time.time())
+            steps.give_back(connection, claim, now=time.time())
         self._let_go(claimed)
 
     def bury(self, claimed: ClaimedJob, letter: DeadLetter) -> int:
         """End the job and keep ``letter``, in one step; return the letter's id. Raises LeaseLost."""
+        claim = self._claim_of(claimed)
         with self._server.pipelined() as connection:
-            steps.finish(connection, self._claim_of(claimed), steps.FAILED)
+            steps.finish(connection, claim, steps.FAILED)
             letter_id = letters.insert(connection, letter, claimed.row_id)
         self._let_go(claimed)
         return letter_id
@@ -225,8 +233,9 @@ class DistributedQueue(Ours):
         """Return whether the job is still ours: to be asked right before a write to Plex, which knows no fences."""
         if not self._is_ours(claimed):
             return False
+        worker = self._life.worker()
         with self._server.pipelined() as connection:
-            return claimed.row_id in steps.held(connection, [claimed], self._life.worker())
+            return claimed.row_id in steps.held(connection, [claimed], worker)
 
     def take_over_dead_owners(self) -> int:
         """Let the jobs of workers that died wait again; return how many.
@@ -327,10 +336,9 @@ class DistributedQueue(Ours):
 
     def maintain(self) -> None:
         """Prune finished rows; whoever comes while another one does leaves it to that one."""
-        with self._server.transaction() as connection:
-            row = connection.execute(_TIDY_ALONE).fetchone()
-            if row is not None and row[0]:
-                connection.execute(_PRUNE, {"keep": self._keep_finished})
+        for _ in range(_PRUNED_AT_MOST):
+            if self._prune() < _PRUNED_AT_ONCE:
+                return
 
     def recover(self) -> None:
         """Do nothing: whoever keeps the database keeps it whole."""
@@ -342,6 +350,15 @@ class DistributedQueue(Ours):
         self._server.close()
 
     # -- parts
+
+    def _prune(self) -> int:
+        with self._server.transaction() as connection:
+            row = connection.execute(_TIDY_ALONE).fetchone()
+            if row is None or not row[0]:
+                return 0
+            values = {"keep": self._keep_finished, "limit": _PRUNED_AT_ONCE}
+            row = connection.execute(_PRUNE, values).fetchone()
+            return int(row[0]) if row else 0
 
     def _claim(self, queues: Collection[str], limit: int) -> list[ClaimedJob]:
         with self._claiming:

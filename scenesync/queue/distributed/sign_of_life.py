@@ -17,12 +17,14 @@ from psycopg import sql
 
 from scenesync.queue.distributed import steps
 from scenesync.queue.distributed.connections import Connection, Server
+from scenesync.queue.errors import QueueUnreachable
 
 _log = logging.getLogger(__name__)
 
 HEARTBEAT_S: Final = 10.0
 STALL_S: Final = 30.0
 _WATCHED_PER_STALL: Final = 3
+_PATIENCE_S: Final = 8
 _CONNECT_AGAIN_S: Final = 1.0
 _ASK_EVERY_S: Final = 0.5  # so long a wait for news goes on before it is asked whether it is the end
 _GOODBYE_S: Final = 2.0
@@ -64,6 +66,7 @@ class SignOfLife:
         self._heartbeat_s = heartbeat_s
         self._begin = threading.Lock()
         self._ended = threading.Event()
+        self._is_over = False
         self._thread: threading.Thread | None = None
         self._worker = 0
 
@@ -77,10 +80,11 @@ class SignOfLife:
         with self._begin:
             if self._thread is not None:
                 return
+            if self._is_over:  # a thread that was left behind at the end must not begin a new life
+                raise QueueUnreachable(self._server.name, "it was closed")
             with self._server.translated():
                 connection = self._connect()
                 self._register(connection)
-            self._ended.clear()
             self._thread = threading.Thread(target=self._run, args=(connection,), name="queue-life", daemon=True)
             self._thread.start()
 
@@ -93,6 +97,7 @@ class SignOfLife:
     def end(self) -> None:
         """Stop being alive: whatever is still claimed can be taken over at once, if the database can be told."""
         with self._begin:
+            self._is_over = True
             thread, self._thread = self._thread, None
         if thread is not None:
             self._ended.set()
@@ -125,10 +130,13 @@ class SignOfLife:
                 self._on_change()
 
     def _beat(self, connection: Connection) -> None:
-        connection.execute(_BEAT, (self._worker,))
-        if connection.execute(_IS_KNOWN, (self._worker,)).fetchone() is None and not self._ended.is_set():
-            _log.warning("this worker was taken for dead by another one, and goes on as a new one")
-            self._register(connection)
+        worker = self._worker
+        connection.execute(_BEAT, (worker,))
+        if connection.execute(_IS_KNOWN, (worker,)).fetchone() is None:
+            with self._begin:  # a claim may have found out too
+                if self._worker == worker and not self._ended.is_set():
+                    _log.warning("this worker was taken for dead by another one, and goes on as a new one")
+                    self._register(connection)
         self.living = living(connection, self._stall_s)
 
     def _register(self, connection: Connection) -> None:
@@ -137,7 +145,7 @@ class SignOfLife:
         self._worker = int(row[0])
 
     def _connect(self) -> Connection:
-        connection = self._server.connect()
+        connection = self._server.connect(_PATIENCE_S)
         for channel in _CHANNELS:
             connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
         return connection

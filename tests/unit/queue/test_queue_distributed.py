@@ -14,12 +14,14 @@ from private_postgres import PrivatePostgres
 from procrastinate.schema import SchemaManager
 from queue_engines import on_postgres
 
+from scenesync.domain.paths import name_key
 from scenesync.queue.dead_letters import DeadLetter
-from scenesync.queue.distributed import looking, schema, steps
+from scenesync.queue.distributed import looking, outboxes, schema, steps
+from scenesync.queue.distributed import queue as distributed
 from scenesync.queue.distributed.connections import Server, translate
 from scenesync.queue.distributed.queue import DistributedQueue
 from scenesync.queue.errors import LeaseLost, QueueError, QueueLocked, QueueUnreachable, QueueUnsupported
-from scenesync.queue.records import PRIORITY_BULK, ClaimedJob
+from scenesync.queue.records import PRIORITY_BULK, ClaimedJob, OutboxEvent
 
 MakeJob = Callable[..., dict[str, object]]
 OpenQueue = Callable[..., DistributedQueue]
@@ -468,13 +470,15 @@ def test_a_database_that_another_program_uses_with_procrastinate_is_left_alone(
 
 
 @on_postgres
-def test_finished_jobs_are_pruned_and_stay_counted(open_queue: OpenQueue, make_job: MakeJob) -> None:
+def test_finished_jobs_are_pruned_however_many_and_stay_counted(
+    open_queue: OpenQueue, make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
     queue = open_queue(keep_finished=3)
     queue.put_many(make_job(number) for number in range(1, 11))
     failed, *done = queue.claim(10)
     queue.bury(failed, DeadLetter(failed.job, "Bug", "x"))
     queue.complete_all(done)
-    queue.maintain()
+    monkeypatch.setattr(distributed, "_PRUNED_AT_ONCE", 3)
     queue.maintain()
     assert queue.totals() == (9, 1)
     with queue._server.transaction() as connection:
@@ -491,6 +495,59 @@ def test_texts_that_postgresql_cannot_hold_cost_no_letter_and_no_job(queue: Dist
     assert letter is not None
     assert (letter.message, letter.details) == ("a\ufffdb ?", {"x": "\0"})
     assert letter.job["data"] == {"title": "a\0b \ud800"}
+
+
+@on_postgres
+def test_a_file_name_that_postgresql_cannot_hold_is_waited_for_like_any_other(
+    queue: DistributedQueue, make_job: MakeJob
+) -> None:
+    path = "/films/a\0b\ud800.mp4"
+    queue.put_job(make_job(1, data={"path": path}))
+    [claimed] = queue.claim()
+    queue.requeue(claimed, {**retry_of(claimed), "last_error_type": "PlexNotFound"})
+    assert queue.wake_for_files([name_key(path)]) == 1
+    assert [one.scene_id for one in queue.claim()] == [1]
+
+
+@on_postgres
+def test_who_asks_how_far_an_outbox_has_come_waits_for_what_is_being_taken_in(
+    queue: DistributedQueue, make_job: MakeJob
+) -> None:
+    """Its sender lost the answer: by what is said before the server is done it would send the events again."""
+    answers: list[int] = []
+    asking = threading.Thread(target=lambda: answers.append(queue.taken_from("outbox of one")))
+    with queue._server.transaction() as connection:
+        outboxes.take_in(connection, "outbox of one", [OutboxEvent(4, make_job(1), PRIORITY_BULK, 0.0)], time.time())
+        asking.start()
+        time.sleep(0.3)
+        assert answers == []
+    asking.join(10)
+    assert answers == [4]
+
+
+@on_postgres
+def test_the_server_gives_up_soon_who_vanished_in_the_middle_of_something(queue: DistributedQueue) -> None:
+    with queue._server.transaction() as connection:
+        limits = {
+            name: connection.execute(f"SHOW {name}".encode()).fetchone()
+            for name in ("tcp_keepalives_idle", "tcp_user_timeout", "idle_in_transaction_session_timeout")
+        }
+    assert limits == {
+        "tcp_keepalives_idle": ("4",),
+        "tcp_user_timeout": ("10000",),
+        "idle_in_transaction_session_timeout": ("15s",),
+    }
+    given_up = psycopg.errors.IdleInTransactionSessionTimeout("terminating connection")
+    assert isinstance(translate(given_up, "films on db:5432"), QueueUnreachable)
+
+
+@on_postgres
+def test_a_queue_that_was_closed_begins_no_new_life(open_queue: OpenQueue) -> None:
+    queue = open_queue()
+    assert queue.fleet.me != "0"
+    queue.close()
+    with pytest.raises(QueueUnreachable, match="closed"):
+        queue.claim()
 
 
 class Fleet:
