@@ -20,13 +20,14 @@ def require_own_state(database: Database, settings: Settings) -> None:
     place = settings.place
     if place is None:
         return
-    memory = Memory(database)
+    memory, route = Memory(database), place.name
     known = memory.recall(_ROUTE)
     if not known:
-        memory.note(_ROUTE, place.name)
-    elif known != place.name:
+        memory.change(_ROUTE, lambda found: found or route)  # another machine may be first
+        known = memory.recall(_ROUTE) or ""
+    if known != route:
         database.close()
-        raise SettingsError([_taken(settings.database_schema, known, place.name)])
+        raise SettingsError([_taken(settings.database_schema, known, route)])
 
 
 def _taken(schema: str, known: str, route: str) -> str:
