@@ -441,6 +441,7 @@ class TestGate:
         world = PlexWorld()
         gate = Gate(world.connection, world.breaker)
         assert gate.session() is not None
+        assert not gate.is_refused
         threads = [
             threading.Thread(target=gate.note, args=(PlexUnauthorized(f"GET /x/{number}: 401"),)) for number in range(8)
         ]
@@ -450,6 +451,7 @@ class TestGate:
             thread.join()
         assert caplog.text.count("paused until the settings change") == 1
         assert gate.session() is None
+        assert gate.is_refused
         assert (world.breaker.state, world.breaker.failure_count) == (CLOSED, 0)
 
     def test_a_refusal_is_tried_again_in_time_and_a_new_one_after_success_is_told_again(
