@@ -107,7 +107,11 @@ class Server:
     @contextlib.contextmanager
     def _borrowed(self) -> Iterator[Connection]:
         with self.translated(), self._pool.connection() as connection:
-            yield connection
+            try:
+                yield connection
+            except psycopg.OperationalError:
+                self._used_at.clear()  # what became of one connection became of the others, perhaps
+                raise
             self._used_at[connection] = time.monotonic()
 
     def _look_after(self, connection: Connection) -> None:
