@@ -1,8 +1,9 @@
 """Move an installation from its data directory into a database server, or back: state and queue, verified.
 
 What is written is read again in the same transaction and compared with the source, table by table; only then is it
-kept. What a target was filled with is noted in it, so that a second move finds that there is nothing to do. Whoever
-works on either side would change it meanwhile, so nobody may.
+kept. There is nothing to do where both sides hold the same, state and queue, or where the database was filled from
+what the data directory still holds and went on since: that is noted in it. Whoever works on either side would change
+it meanwhile, so nobody may.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import logging
 import tempfile
 import time
+import uuid
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -67,18 +69,17 @@ def into_database(settings: Settings, url: str, shared: Database, *, replace: bo
         with queue.writing() as file:  # all of one moment: what a hook puts from now on is another event
             moved_at = time.time()
             contents, marks = queue_moving.read_file(file)
+        filling = _filling_of(state)
         with state.reading() as source, _filling(shared) as (target, raw):
             _require_nobody(raw, name)
-            note = _note_in(shared)
-            changed = note is None or note["state"] != _as_note(_sums_of_state(source))
-            if note is None or changed:
-                if not replace and not _is_empty(target, raw):
-                    raise MoveRefused(_NOT_EMPTY.format(name))
-                tables = [*_refill(target, source), *_refill_queue(raw, contents)]
-                note = _note(tables, marks, moved_at)
+            tables = _sums(source, contents)
+            note, changed = _note_in(shared), False
+            if note is None or note["state"] != _as_note(tables) or note.get("of") != filling:
+                changed = tables != _sums(target, shared_queue.read(raw))
+                if changed:
+                    _refill_database(target, raw, source, contents, replace=replace, name=name)
+                note = _note(tables, marks, moved_at, filling)
                 Memory(shared).note(moving.TAKEN_OVER, json.dumps(note))
-                moving.analyse(target)
-                shared_queue.analyse(raw)
         # Killed before this last step, a first move may have left what it moved.
         with queue.writing() as file:
             queue_moving.forget_moved(file, queue_moving.Marks(*note["rows"]), note["at"])
@@ -99,10 +100,10 @@ def into_directory(settings: Settings, url: str, shared: Database) -> Moved:
         raw = _driver(source)
         _require_nobody(raw, name)
         contents = shared_queue.read(raw)
-        tables = [*_sums_of_state(source), *_sums_of_queue(contents)]
-        note = {"state": _as_note(tables)}
-        if _was_filled_with(settings, note):
+        tables = _sums(source, contents)
+        if _holds(settings, tables):
             return Moved(str(settings.data_dir), tables, changed=False, seconds=time.monotonic() - began)
+        note = {"state": _as_note(tables), "id": uuid.uuid4().hex}
         with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=settings.data_dir) as scratch:
             staged = Path(scratch) / DATABASE_FILE
             with open_database(staged, journal=journal_of(settings), repair=False) as state:
@@ -151,21 +152,33 @@ def _is_empty(target: Connection, raw: Any) -> bool:  # noqa: ANN401 - the drive
     return moving.is_empty(target) and shared_queue.read(raw).is_empty
 
 
-def _refill(target: Connection, source: Connection) -> Sequence[MovedTable]:
+def _refill_database(
+    target: Connection,
+    raw: Any,  # noqa: ANN401 - the driver's connection
+    source: Connection,
+    contents: QueueContents,
+    *,
+    replace: bool,
+    name: str,
+) -> None:
+    """Let the database hold this and nothing else. Raises MoveRefused if something else is there, unless ``replace``."""
+    if not replace and not _is_empty(target, raw):
+        raise MoveRefused(_NOT_EMPTY.format(name))
+    _refill(target, source)
+    shared_queue.clear(raw)
+    shared_queue.write(raw, contents, time.time())
+    _verify_queue(contents, shared_queue.read(raw))
+    moving.analyse(target)
+    shared_queue.analyse(raw)
+
+
+def _refill(target: Connection, source: Connection) -> None:
     """Copy every table of the state, and read it again. Raises MoveRefused if it is not the same."""
     moving.empty(target)
-    found = []
     for table in moving.moved_tables():
         there = moving.Sum()
         moving.fill(target, table, there.passing(moving.rows_of(source, table)))
-        found.append(_verified(table.name, there, moving.sum_of(target, table)))
-    return found
-
-
-def _refill_queue(raw: Any, contents: QueueContents) -> Sequence[MovedTable]:  # noqa: ANN401 - the driver's connection
-    shared_queue.clear(raw)
-    shared_queue.write(raw, contents, time.time())
-    return _verified_queue(contents, shared_queue.read(raw))
+        _verify(table.name, there, moving.sum_of(target, table))
 
 
 def _fill_file(queue: EmbeddedQueue, contents: QueueContents) -> None:
@@ -176,23 +189,24 @@ def _fill_file(queue: EmbeddedQueue, contents: QueueContents) -> None:
         here, _ = queue_moving.read_file(file)
         wanted = queue_moving.joined(contents, here)
         queue_moving.write_file(file, wanted)
-        _verified_queue(wanted, queue_moving.read_file(file)[0])
+        _verify_queue(wanted, queue_moving.read_file(file)[0])
 
 
-def _verified_queue(wanted: QueueContents, written: QueueContents) -> Sequence[MovedTable]:
-    return [
-        _verified(before.name, before, after)
-        for before, after in zip(_sums_of_queue(wanted), _sums_of_queue(written), strict=True)
-    ]
+def _verify_queue(wanted: QueueContents, written: QueueContents) -> None:
+    for before, after in zip(_sums_of_queue(wanted), _sums_of_queue(written), strict=True):
+        _verify(before.name, before, after)
 
 
-def _verified(name: str, there: moving.Sum | MovedTable, here: moving.Sum | MovedTable) -> MovedTable:
+def _verify(name: str, there: moving.Sum | MovedTable, here: moving.Sum | MovedTable) -> None:
     if (there.rows, there.checksum) != (here.rows, here.checksum):
         raise MoveRefused(
             f"What was written of {name} is not what was read ({there.rows} rows {there.checksum}, then {here.rows} "
             f"rows {here.checksum}); all of it was taken back."
         )
-    return MovedTable(name, here.rows, here.checksum)
+
+
+def _sums(state: Connection, queue: QueueContents) -> list[MovedTable]:
+    return [*_sums_of_state(state), *_sums_of_queue(queue)]
 
 
 def _sums_of_state(connection: Connection) -> list[MovedTable]:
@@ -210,22 +224,36 @@ def _sums_of_queue(contents: QueueContents) -> list[MovedTable]:
     return found
 
 
-def _note(tables: Sequence[MovedTable], marks: Marks, at: float) -> dict[str, Any]:
+def _note(tables: Sequence[MovedTable], marks: Marks, at: float, filling: str | None) -> dict[str, Any]:
     return {
         "state": _as_note(tables),
         "tables": [[each.name, each.rows, each.checksum] for each in tables],
         "rows": list(marks),
         "at": at,
+        "of": filling,
     }
 
 
-def _was_filled_with(settings: Settings, note: dict[str, Any]) -> bool:
-    """Say whether the data directory was made from a database as it is now."""
+def _filling_of(state: Database) -> str | None:
+    """Return which move made this state store, None if none did: what was noted before of its queue tells nothing."""
+    filling: str | None = (_note_in(state) or {}).get("id")
+    return filling
+
+
+def _holds(settings: Settings, tables: Sequence[MovedTable]) -> bool:
+    """Say whether the data directory holds this and nothing else, state and queue, as both are now."""
     database = open_database(database_file(settings.data_dir), read_only=True)
     if database is None:
         return False
-    with database:
-        return _note_in(database) == note
+    with (
+        closing(embedded_queue_at(settings, auto_resume=True, repairs=True)) as queue,
+        database,
+        database.reading() as state,
+    ):
+        while queue.take_in_spool():
+            pass
+        with queue.writing() as file:
+            return _sums(state, queue_moving.read_file(file)[0]) == tables
 
 
 def _as_note(tables: Sequence[MovedTable]) -> dict[str, list[Any]]:
