@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from scenesync.app.context import AppContext
+from scenesync.app.context import AppContext, await_json, print_failure
 from scenesync.app.exit_codes import FAILED
 from scenesync.app.failures import FAILURES, say, told
 from scenesync.app.lazy_group import LazyGroup
@@ -89,13 +89,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run_cli(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
+    await_json(wanted="--json" in (sys.argv[1:] if arguments is None else arguments))
     try:
         result = cli.main(args=arguments, prog_name="scenesync", standalone_mode=False)
     except click.ClickException as error:
         error.show()
+        print_failure(error.format_message())
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         say("Interrupted.")
+        print_failure("Interrupted.")
         return FAILED
     except FAILURES as error:
         return told(error)

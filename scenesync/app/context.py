@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _documents: ContextVar[list[Any] | None] = ContextVar("documents", default=None)
 """Where documents for ``--json`` go while a command runs once for each of several routes."""
+_awaited: ContextVar[bool] = ContextVar("awaited", default=False)
+"""Whether ``--json`` was given and no document was printed yet."""
 SHORTEST_ALONE: Final = 4
 """A shorter part of a secret would be cut out of innocent words."""
 
@@ -100,5 +102,17 @@ def print_json(document: Any) -> None:  # noqa: ANN401 - JSON
     if documents is not None:
         documents.append(document)
         return
+    _awaited.set(False)
     sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
     sys.stdout.flush()
+
+
+def await_json(*, wanted: bool) -> None:
+    """Note at the beginning of a command whether ``--json`` was given."""
+    _awaited.set(wanted)
+
+
+def print_failure(message: str) -> None:
+    """Print why there is no document, as one, if ``--json`` was given and there is none yet."""
+    if _awaited.get() and not _documents.get():
+        print_json({"error": message})

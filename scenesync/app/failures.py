@@ -6,6 +6,7 @@ from typing import Final
 
 from rich.console import Console
 
+from scenesync.app.context import print_failure
 from scenesync.app.exit_codes import FAILED, USAGE
 from scenesync.app.settings import SettingsError
 from scenesync.disk.room import explained
@@ -18,16 +19,16 @@ FAILURES: Final = (SettingsError, QueueError, StoreError, TransientError, Perman
 
 
 def told(error: Exception) -> int:
-    """Say on stderr what stopped a command, one of FAILURES, and return the exit status."""
+    """Say what stopped a command, one of FAILURES, on stderr and for ``--json``; return the exit status."""
+    message = str(error) if isinstance(error, SettingsError | NeedsPerson) else explained(error)
+    say(message)
+    print_failure(message)
     match error:
         case SettingsError():
-            say(str(error))
             return USAGE
         case NeedsPerson():
-            say(str(error))
             return USAGE if isinstance(error.cause, LibraryNotFound) else FAILED
         case _:
-            say(explained(error))
             return FAILED
 
 

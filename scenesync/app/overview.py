@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Final
 
 from scenesync.app.data_directory import LOCK_FILE
 from scenesync.app.fleet.standing import FleetStanding, fleet_unseen, read_fleet
@@ -38,6 +38,10 @@ if TYPE_CHECKING:
 
 RATES_OVER_S = 3600.0
 OUTAGES_SHOWN = 5
+NO_TABLES: Final = (
+    "the database has no tables of SceneSync yet. `scenesync db upgrade` makes them, and so does the first "
+    "`scenesync run`; `scenesync migrate` moves there what is in the data directory."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +120,8 @@ def _read_overview(settings: Settings, outages_shown: int) -> Overview:
     fleet = read_fleet(settings, running=running)
     database = read_state(settings)
     if database is None:
-        return Overview(queue, running, fleet=fleet)
+        no_tables = settings.database_url is not None
+        return Overview(queue, running, fleet=replace(fleet, trouble=NO_TABLES) if no_tables else fleet)
     with database:
         return overview_of(database, queue, fleet, running=running, outages_shown=outages_shown)
 

@@ -19,6 +19,7 @@ class QueueError(Exception):
     ├── QueueDamaged      the file is not a (whole) database
     │   └── QueueReplaced the path leads to another file, or to none, while this process has the file open
     ├── QueueUnreachable  the database server does not answer, or refuses
+    │   └── QueueRefused  it answers, and does not know the user, the password or the database
     ├── QueueUnsupported  this SQLite, this disk or this version of SceneSync cannot use the file
     └── LeaseLost         the job was no longer held by whoever wanted to finish it
     """
@@ -103,6 +104,13 @@ class QueueUnreachable(QueueError):
             f"The database {where} that keeps the queue cannot be used now ({reason}). What it acknowledged is "
             "safe; work goes on when it answers again."
         )
+
+
+class QueueRefused(QueueUnreachable):
+    """The database server answers, and does not know the user, the password or the database: a person has to look."""
+
+    def __init__(self, message: str) -> None:
+        QueueError.__init__(self, message)
 
 
 class QueueUnsupported(QueueError):

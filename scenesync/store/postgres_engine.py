@@ -16,6 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import QueuePool
 
 from scenesync.postgres.address import connection_text, shown_name
+from scenesync.postgres.refusal import refusal
 from scenesync.postgres.schema import lock_key, make_schema, only_upgrader
 from scenesync.postgres.texts import TypedStorableText
 from scenesync.store.engine import Door, Row
@@ -156,6 +157,9 @@ class PostgresEngine:
         if isinstance(error, PoolTimeoutError):
             return all_in_use()
         cause = error.orig if isinstance(error, DBAPIError) else error
+        refused = None if cause is None else refusal(cause, self.name)
+        if refused is not None:
+            return StoreUnavailable(refused)
         if isinstance(cause, _NOT_READY):
             return StoreNotReady(f"The database {self.name} lacks what this SceneSync needs ({_reason(cause)}).")
         if isinstance(cause, _BUSY):

@@ -47,7 +47,8 @@ def command(
 
     def run(*arguments: str) -> tuple[int, Any]:
         ran = run_command(capsys, *arguments, "--json")
-        return ran.exit_code, json.loads(ran.stdout) if ran.stdout else ran.stderr
+        document = json.loads(ran.stdout)
+        return ran.exit_code, document["error"] if isinstance(document, dict) and "error" in document else document
 
     return run
 

@@ -156,6 +156,37 @@ def test_what_stops_one_route_keeps_no_other_from_its_turn(household: Household)
     assert ran.stdout.count("== ") == 3
     assert ran.stderr.count("scenesync: ") >= 2
     assert household.document("status")["pending"] == 2
+    stopped = {route["route"] for route in household.document("drain", "--wait", "0")["routes"] if "error" in route}
+    assert stopped >= {"living-home", "attic-cabin"}
+
+
+def test_one_route_that_cannot_be_looked_at_has_its_reason_in_the_place_of_its_figures(household: Household) -> None:
+    household.enqueue("living-home", 5)
+    household.enqueue("attic-cabin", 5)
+    (household.data_dir / "routes" / "attic-cabin" / "queue" / "data.db").write_bytes(b"no database at all" * 400)
+    document = household.document("status")
+    assert document["pending"] == 1
+    assert [(route["route"], "error" in route) for route in document["routes"]] == [
+        ("living-home", False),
+        ("living-cabin", False),
+        ("attic-cabin", True),
+    ]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("explain", "5"), ("restore", "scenesync.toml", "--yes"), ("setup", "--yes"), ("queue", "list", "--route", "x"), ("pin",)],
+)
+def test_a_command_that_fails_still_prints_one_document(
+    household: Household, arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(household.data_dir)
+    ran = household.run(*arguments, "--json")
+    assert ran.exit_code == USAGE
+    document = json.loads(ran.stdout)
+    assert list(document) == ["error"]
+    assert document["error"].splitlines()[0] in ran.stderr
+    assert household.run(*arguments).stdout == ""
 
 
 def test_doctor_says_where_each_state_lies_and_what_is_left_of_earlier_routes(household: Household) -> None:

@@ -14,6 +14,8 @@ from scenesync.app.settings import SettingsError
 from scenesync.app.wording.counting import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from scenesync.app.context import AppContext
     from scenesync.app.distributed.standing import DatabaseStanding
     from scenesync.app.settings import Settings
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 NO_DATABASE = (
     "database_url is not set: this installation keeps its state in the data directory, and upgrades it by itself."
 )
+
+PROCRASTINATES = "procrastinate "
+"""How the names of its steps begin."""
 
 
 @click.group()
@@ -55,7 +60,7 @@ def upgrade(app: AppContext, *, is_check: bool, as_json: bool) -> int:
     if as_json:
         print_json({**engines().standing(url, schema).as_document(), "ran": list(ran)})
         return DONE
-    for step in ran:
+    for step in _worded(ran):
         click.echo(f"done: {step}")
     click.echo(f"{counted(len(ran), 'step')} run; {_line(engines().standing(url, schema))}")
     return DONE
@@ -67,9 +72,19 @@ def _show(settings: Settings, *, as_json: bool) -> int:
         print_json(found.as_document())
     else:
         click.echo(_line(found))
-        for step in (*found.missing_state, *found.missing_queue):
+        for step in _worded([*found.missing_state, *found.missing_queue]):
             click.echo(f"would run: {step}")
     return DONE if found.is_current else LEFTOVERS
+
+
+def _worded(steps: Sequence[str]) -> Iterator[str]:
+    """Yield the steps of ours by name, and how many are Procrastinate's, of which a new database has dozens."""
+    theirs = [step for step in steps if step.startswith(PROCRASTINATES)]
+    for step in steps:
+        if step not in theirs:
+            yield step
+        elif step == theirs[0]:
+            yield f"{counted(len(theirs), 'step')} of Procrastinate's own tables"
 
 
 def _address(settings: Settings) -> tuple[str, str]:

@@ -115,7 +115,8 @@ def _run(
         for document in documents:
             print_json(document)
     elif as_json:
-        print_json({**overall(documents), "routes": documents})
+        whole = [document for document in documents if "error" not in document]
+        print_json({**(overall(whole) if whole else {}), "routes": documents})
     return min(statuses, key=_WORST_FIRST.index)
 
 

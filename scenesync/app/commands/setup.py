@@ -11,7 +11,7 @@ import click
 from scenesync.app.commands import options
 from scenesync.app.configuration.editing import SettingsFileRefused
 from scenesync.app.configuration.values import LogLevel
-from scenesync.app.context import AppContext, print_json, secrets_of
+from scenesync.app.context import AppContext, print_failure, print_json, secrets_of
 from scenesync.app.exit_codes import DONE, FAILED, LEFTOVERS
 from scenesync.app.logs import set_up_logging
 from scenesync.app.running.daemon import Daemon, SettingsSource
@@ -110,6 +110,7 @@ def setup(
         file = process.write() if talk.agrees() else None
     except SettingsFileRefused as error:
         click.echo(f"scenesync: not written: {error}", err=True)
+        print_failure(f"not written: {error}")
         return FAILED
     runs = is_running(loaded.settings.data_dir)
     if as_json:

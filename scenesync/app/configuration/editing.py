@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
+from scenesync.app.configuration.errors import SERVER_TABLES
 from scenesync.app.configuration.model import SECRET_KEYS
-from scenesync.app.configuration.sources import SERVER_TABLES
 from scenesync.disk.drafts import drafted
 from scenesync.disk.durability import sync_file, sync_folder
 from scenesync.disk.ownership import hand_over

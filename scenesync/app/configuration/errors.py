@@ -10,8 +10,9 @@ from scenesync.app.configuration.model import KEYS, SECRET_FILE_KEYS, SECRET_KEY
 from scenesync.app.configuration.values import allowed_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
+SERVER_TABLES: Final = ("stash", "plex")
 _LONGEST_SHOWN: Final = 100
 _LONGEST_PATH: Final = 400
 """Text may be the path of a file that cannot be found, of which every letter counts."""
@@ -39,13 +40,28 @@ def wrong_value(key: str, value: object, origin: str, reason: str = "") -> str:
 def unknown_key(key: str, value: object, origin: str) -> str:
     """Return the sentence for a key that does not exist. Its value is not repeated: it may be a misnamed secret."""
     if isinstance(value, dict):
-        inner = next((f"{key}_{name}" for name in value if f"{key}_{name}".lower() in _KNOWN), None)
-        example = f", for example {inner.lower()} = ..." if inner else ""
-        several = f" Several servers begin with [[{key}]] each." if inner else ""
-        return f"[{key}] ({origin}): there are no sections, write every key at the top level{example}.{several}"
+        return f"[{key}] ({origin}): {_about_section(key, value)}"
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return f"[[{key}]] ({origin}): {_about_table(key)}"
     hint = closest(key, _KNOWN)
     advice = f"Did you mean {hint}?" if hint else "docs/SETTINGS.md lists all settings."
     return f"{key} ({origin}): there is no such setting. {advice}"
+
+
+def _about_section(key: str, value: Mapping[str, object]) -> str:
+    if key not in SERVER_TABLES and closest(key, SERVER_TABLES):
+        return _about_table(key)
+    inner = next((f"{key}_{name}" for name in value if f"{key}_{name}".lower() in _KNOWN), None)
+    example = f", for example {inner.lower()} = ..." if inner else ""
+    several = f" Several servers begin with [[{key}]] each." if inner else ""
+    return f"there are no sections but [[stash]] and [[plex]], write every key at the top level{example}.{several}"
+
+
+def _about_table(key: str) -> str:
+    meant = closest(key, SERVER_TABLES)
+    if meant:
+        return f"there is no such table. Did you mean [[{meant}]]?"
+    return "there is no such table. There are [[stash]] and [[plex]], see docs/SEVERAL_SERVERS.md."
 
 
 def closest(name: str, known: Iterable[str]) -> str | None:

@@ -113,8 +113,9 @@ def _table(
     name = table.get("name")
     which = f"[[{kind}]] {name if isinstance(name, str) else f'number {number}'}"
     if not isinstance(name, str) or not _NAME.match(name):
-        allowed = "a lower-case letter and then letters and digits, at most 20 together"
-        problems.append(f"name in {which} ({origin}): every table needs one, made of {allowed}.")
+        missing = "every table needs one" if name is None else "it cannot be used"
+        allowed = "a letter from a to z and then such letters and digits, at most 20 together"
+        problems.append(f"name in {which} ({origin}): {missing}. It must be made of {allowed}.")
         name = f"{kind}{number}"
     given = _given(kind, which, table, file, origin, problems)
     problems += [

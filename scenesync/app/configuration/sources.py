@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import SecretStr
 
-from scenesync.app.configuration.errors import closest, unknown_key
+from scenesync.app.configuration.errors import SERVER_TABLES, closest, unknown_key
 from scenesync.app.configuration.model import (
     ENV_PREFIX,
     KEYS,
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CONFIG_VARIABLE: Final = f"{ENV_PREFIX}CONFIG"
-SERVER_TABLES: Final = ("stash", "plex")
 PLUGIN: Final = "Stash plugin settings"
 COMMAND_LINE: Final = "command line"
 NOT_TEXT: Final = object()

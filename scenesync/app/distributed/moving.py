@@ -246,9 +246,9 @@ def _holds(settings: Settings, tables: Sequence[MovedTable]) -> bool:
     if database is None:
         return False
     with (
-        closing(embedded_queue_at(settings, auto_resume=True, repairs=True)) as queue,
         database,
         database.reading() as state,
+        closing(embedded_queue_at(settings, auto_resume=True, repairs=True)) as queue,
     ):
         while queue.take_in_spool():
             pass

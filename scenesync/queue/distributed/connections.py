@@ -12,8 +12,9 @@ from psycopg.conninfo import make_conninfo
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from scenesync.postgres.address import SCHEMA, AddressUnreadable, connection_text, shown_name
+from scenesync.postgres.refusal import refusal
 from scenesync.postgres.texts import StorableText
-from scenesync.queue.errors import QueueContended, QueueError, QueueUnreachable, QueueUnsupported
+from scenesync.queue.errors import QueueContended, QueueError, QueueRefused, QueueUnreachable, QueueUnsupported
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -149,6 +150,9 @@ class Server:
 
 def translate(error: Exception, where: str) -> QueueError | None:
     """Return the error of ours that ``error`` means, None if it is a bug and should be seen as it is."""
+    refused = refusal(error, where)
+    if refused is not None:
+        return QueueRefused(refused)
     for theirs, ours in _MEANINGS:
         if isinstance(error, theirs):
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -42,6 +42,13 @@ if TYPE_CHECKING:
 
 SECRET = "not-a-real-password"
 LATEST = MIGRATIONS[-1].version
+EVERYWHERE = {
+    ("status",): DONE,  # which tells what is known on this machine
+    ("queue", "list"): FAILED,
+    ("dlq", "replay", "--all"): FAILED,
+    ("db", "status"): FAILED,
+    ("doctor",): FAILED,
+}
 
 
 @pytest.fixture
@@ -63,7 +70,8 @@ def command(
         status = run_cli([*arguments, "--json"])
         out = capsys.readouterr()
         assert (password_in(url) or "none at all") not in out.out + out.err
-        return status, json.loads(out.out) if out.out else out.err
+        document = json.loads(out.out)
+        return status, document["error"] if isinstance(document, dict) and "error" in document else document
 
     return run
 
@@ -71,6 +79,7 @@ def command(
 def test_what_is_not_there_yet_is_told_and_not_made(url: str, command: Callable[..., tuple[int, Any]]) -> None:
     status, overview = command("status")
     assert (status, overview["pending"], overview["plex"]) == (DONE, 0, "unknown")
+    assert "scenesync db upgrade" in overview["fleet"]["trouble"]
     for arguments in (("queue", "list"), ("dlq", "list"), ("holds", "list"), ("journal",), ("stopped", "list")):
         assert command(*arguments) == (DONE, [])
     status, found = command("db", "status")
@@ -170,11 +179,45 @@ def test_a_server_that_is_away_is_told_without_the_password(
     command: Callable[..., tuple[int, Any]], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("SCENESYNC_DATABASE_URL", f"postgresql://someone:{SECRET}@127.0.0.1:1/films")
-    for arguments in (("status",), ("queue", "list"), ("dlq", "replay", "--all"), ("db", "status"), ("doctor",)):
+    for arguments, expected in EVERYWHERE.items():
         status, said = command(*arguments)
-        assert status == FAILED
+        assert (arguments, status) == (arguments, expected)
         assert "films on 127.0.0.1:1" in str(said)
         assert SECRET not in str(said) + caplog.text
+
+
+@pytest.mark.parametrize("wrong", ["password", "database"])
+def test_a_refusal_is_not_told_as_an_outage(
+    postgres: PrivatePostgres,
+    command: Callable[..., tuple[int, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    wrong: str,
+) -> None:
+    right, password = postgres.url("nobody_made_this"), password_in(postgres.url()) or ""
+    address = right if wrong == "database" else right.replace(password, SECRET)
+    monkeypatch.setenv("SCENESYNC_DATABASE_URL", address)
+    asked = {**EVERYWHERE, ("migrate", "--to", address, "--yes"): FAILED, ("migrate", "--to", "embedded", "--yes"): FAILED}
+    for arguments, expected in asked.items():
+        status, said = command(*arguments)
+        assert (arguments[:2], status) == (arguments[:2], expected)
+        assert "does not let SceneSync in" in str(said)
+        assert "Check its address (database_url)" in str(said)
+        assert "answers again" not in str(said)
+        assert [secret for secret in (SECRET, password) if secret in str(said) + caplog.text] == []
+
+
+def test_what_is_procrastinates_own_is_counted_and_not_listed(
+    command: Callable[..., tuple[int, Any]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    missing = command("db", "status")[1]["missing_queue"]
+    theirs = [step for step in missing if step.startswith("procrastinate ")]
+    for arguments, verb in ((("db", "status"), "would run"), (("db", "upgrade"), "done")):
+        run_cli(arguments)
+        lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith(verb)]
+        assert f"{verb}: {len(theirs)} steps of Procrastinate's own tables" in lines
+        assert f"{verb}: scenesync 1" in lines
+        assert len(lines) == len(MIGRATIONS) + len(missing) - len(theirs) + 1
 
 
 def test_without_a_database_the_command_says_so(

@@ -79,7 +79,8 @@ def migrate(
         capsys.readouterr()
         status = run_cli(["migrate", *arguments, "--yes", "--json"])
         out = capsys.readouterr()
-        return status, json.loads(out.out) if out.out else out.err
+        document = json.loads(out.out)
+        return status, document.get("error", document)
 
     return run
 
@@ -255,6 +256,53 @@ def test_there_and_back_again_is_the_same(
     with embedded_state(embedded) as state:
         assert Memory(state).recall("of the former") is None
     assert migrate("--to", "embedded")[1]["changed"] is False
+
+
+def test_moved_to_and_fro_no_job_and_no_dead_letter_is_left_on_the_other_side(
+    embedded: Settings, url: str, migrate: Callable[..., tuple[int, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(embedded_queue_at(embedded, auto_resume=False, repairs=False)) as queue:
+        before = contents_of(queue)
+    migrate("--to", url)
+    monkeypatch.setenv("SCENESYNC_DATABASE_URL", url)
+    for back_again in (("--to", url), ("--to", url, "--replace")):
+        assert migrate("--to", "embedded")[1]["changed"] is True, "the state alone was there before"
+        assert held_by(embedded) == (before, [2])
+        assert migrate(*back_again)[1]["changed"] is False, "the database has all of it"
+        assert held_by(embedded) == ([], []), "a job is never in two queues"
+    assert migrate("--to", "embedded")[1]["changed"] is True
+    assert held_by(embedded) == (before, [2])
+    assert migrate("--to", "embedded")[1]["changed"] is False
+    assert held_by(embedded) == (before, [2])
+
+
+def test_the_way_back_is_open_while_both_sides_are_the_same_whoever_worked_there_before(
+    embedded: Settings, url: str, migrate: Callable[..., tuple[int, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    migrate("--to", url)
+    monkeypatch.setenv("SCENESYNC_DATABASE_URL", url)
+    with open_queue(shared(embedded, url)) as queue, open_state(shared(embedded, url)) as state:
+        queue.complete(queue.claim()[0])
+        queue.dead_letters.add(letter(504))
+        BaselineStore(state, "server").write("7", 7, {Field.TITLE: Baseline("written meanwhile")})
+    assert migrate("--to", "embedded")[1]["changed"] is True
+    for _ in range(2):
+        status, again = migrate("--to", url)
+        assert (status, again["changed"], again["tables"]["queue: dead letters"]["rows"]) == (DONE, False, 2)
+    assert held_by(embedded) == ([], [])
+
+    assert migrate("--to", "embedded")[1]["changed"] is True
+    with embedded_state(embedded) as state:
+        BaselineStore(state, "server").write("7", 7, {Field.TITLE: Baseline("written here")})
+    status, said = migrate("--to", url)
+    assert (status, "--replace" in said) == (FAILED, True), "of two that went on, nobody but a person can choose"
+    assert len(held_by(embedded)[0]) == SCENES - 1
+
+
+def held_by(settings: Settings) -> tuple[list[tuple[Any, ...]], list[int]]:
+    """Return what the data directory's own queue holds: jobs, and the numbers of dead letters."""
+    with closing(embedded_queue_at(settings, auto_resume=False, repairs=False)) as queue:
+        return contents_of(queue), [each.id for each in queue.dead_letters.list()]
 
 
 def test_what_waits_on_this_machine_is_kept_when_the_rest_comes_back(

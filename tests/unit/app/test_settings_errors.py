@@ -274,13 +274,31 @@ def test_a_file_that_cannot_even_be_looked_at_is_refused() -> None:
         (
             "[plex]\ntoken = 'hidden'",
             (
-                "[plex] (file DIR/scenesync.toml): there are no sections, write every key at the top level, "
-                "for example plex_token = .... Several servers begin with [[plex]] each."
+                "[plex] (file DIR/scenesync.toml): there are no sections but [[stash]] and [[plex]], write every key at "
+                "the top level, for example plex_token = .... Several servers begin with [[plex]] each."
             ),
         ),
         (
             "[extras]\nx = 1",
-            "[extras] (file DIR/scenesync.toml): there are no sections, write every key at the top level.",
+            (
+                "[extras] (file DIR/scenesync.toml): there are no sections but [[stash]] and [[plex]], write every key "
+                "at the top level."
+            ),
+        ),
+        (
+            "[[plexx]]\ntoken = 'hidden'",
+            "[[plexx]] (file DIR/scenesync.toml): there is no such table. Did you mean [[plex]]?",
+        ),
+        (
+            "[plexx]\ntoken = 'hidden'",
+            "[plexx] (file DIR/scenesync.toml): there is no such table. Did you mean [[plex]]?",
+        ),
+        (
+            "[[extras]]\nx = 1",
+            (
+                "[[extras]] (file DIR/scenesync.toml): there is no such table. There are [[stash]] and [[plex]], see "
+                "docs/SEVERAL_SERVERS.md."
+            ),
         ),
     ],
 )

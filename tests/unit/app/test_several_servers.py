@@ -150,8 +150,8 @@ def test_everything_wrong_is_said_at_once_with_table_and_key(data_dir: Path) -> 
         f"http_port in [[stash]] living {origin}: is one for all servers. Write it at the top level, above the tables.",
         f"stash_api_key in [[stash]] living {origin}: is written api_key here.",
         (
-            f"name in [[stash]] Living room {origin}: every table needs one, made of a lower-case letter and then "
-            "letters and digits, at most 20 together."
+            f"name in [[stash]] Living room {origin}: it cannot be used. It must be made of a letter from a to z and "
+            "then such letters and digits, at most 20 together."
         ),
         f"token_file and its other form are both given in [[plex]] home {origin}. Keep one of them.",
         f'name in [[plex]] {origin}: 2 tables have the name "home".',
@@ -188,6 +188,20 @@ def test_everything_wrong_is_said_at_once_with_table_and_key(data_dir: Path) -> 
             (
                 'plex in [[stash]] living (file DIR/scenesync.toml): it is not a list, such as ["one", "two"]. It '
                 "must be a list of names of [[plex]]."
+            ),
+        ),
+        (
+            ('[[stash]]\nname = "küche"\nurl = "http://kueche:9999"', HOME),
+            (
+                "name in [[stash]] küche (file DIR/scenesync.toml): it cannot be used. It must be made of a letter "
+                "from a to z and then such letters and digits, at most 20 together."
+            ),
+        ),
+        (
+            ('[[stash]]\nurl = "http://nameless:9999"', HOME),
+            (
+                "name in [[stash]] number 1 (file DIR/scenesync.toml): every table needs one. It must be made of a "
+                "letter from a to z and then such letters and digits, at most 20 together."
             ),
         ),
         (

@@ -1,0 +1,39 @@
+"""A server that answers and does not let us in: its address has to be put right, waiting mends nothing."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import psycopg
+
+_REFUSED: Final = "28"
+"""SQLSTATE's class *invalid authorization specification*."""
+_NO_SUCH_DATABASE: Final = "3D000"
+# libpq keeps for itself with which SQLSTATE a connection was refused; what is left are the server's words. Of one that
+# speaks another language than English it is said, as of any outage, that the database cannot be used now, and why.
+_WORDS: Final = re.compile(
+    r"authentication failed for user|no password supplied|no pg_hba\.conf entry for|permission denied for database"
+    r'|(role|database) ".*" does not exist|role ".*" is not permitted to log in'
+)
+_SEVERITY: Final = re.compile(r".*\b(?:FATAL|ERROR): +")
+
+
+def refusal(error: BaseException, where: str) -> str | None:
+    """Return what to tell a person if ``error`` means that user, password or database are wrong, else None.
+
+    ``where`` is the database as it may be shown. The password is in no word of it.
+    """
+    if not isinstance(error, psycopg.OperationalError):
+        return None
+    if error.sqlstate is None:
+        said = next((line for line in str(error).splitlines() if _WORDS.search(line)), None)
+    else:
+        is_meant = error.sqlstate.startswith(_REFUSED) or error.sqlstate == _NO_SUCH_DATABASE
+        said = (error.diag.message_primary or type(error).__name__) if is_meant else None
+    if said is None:
+        return None
+    return (
+        f"The database {where} does not let SceneSync in ({_SEVERITY.sub('', said).strip()}). Check its address "
+        "(database_url): user, password, and the name of the database."
+    )
