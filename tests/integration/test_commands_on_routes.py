@@ -175,7 +175,13 @@ def test_one_route_that_cannot_be_looked_at_has_its_reason_in_the_place_of_its_f
 
 @pytest.mark.parametrize(
     "arguments",
-    [("explain", "5"), ("restore", "scenesync.toml", "--yes"), ("setup", "--yes"), ("queue", "list", "--route", "x"), ("pin",)],
+    [
+        ("explain", "5"),
+        ("restore", "scenesync.toml", "--yes"),
+        ("setup", "--yes"),
+        ("queue", "list", "--route", "x"),
+        ("pin",),
+    ],
 )
 def test_a_command_that_fails_still_prints_one_document(
     household: Household, arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch

@@ -161,7 +161,7 @@ def _refill_database(
     replace: bool,
     name: str,
 ) -> None:
-    """Let the database hold this and nothing else. Raises MoveRefused if something else is there, unless ``replace``."""
+    """Let the database hold this alone. Raises MoveRefused if something else is there, unless ``replace``."""
     if not replace and not _is_empty(target, raw):
         raise MoveRefused(_NOT_EMPTY.format(name))
     _refill(target, source)

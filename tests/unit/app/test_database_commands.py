@@ -197,7 +197,11 @@ def test_a_refusal_is_not_told_as_an_outage(
     right, password = postgres.url("nobody_made_this"), password_in(postgres.url()) or ""
     address = right if wrong == "database" else right.replace(password, SECRET)
     monkeypatch.setenv("SCENESYNC_DATABASE_URL", address)
-    asked = {**EVERYWHERE, ("migrate", "--to", address, "--yes"): FAILED, ("migrate", "--to", "embedded", "--yes"): FAILED}
+    asked = {
+        **EVERYWHERE,
+        ("migrate", "--to", address, "--yes"): FAILED,
+        ("migrate", "--to", "embedded", "--yes"): FAILED,
+    }
     for arguments, expected in asked.items():
         status, said = command(*arguments)
         assert (arguments[:2], status) == (arguments[:2], expected)

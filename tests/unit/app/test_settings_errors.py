@@ -274,8 +274,8 @@ def test_a_file_that_cannot_even_be_looked_at_is_refused() -> None:
         (
             "[plex]\ntoken = 'hidden'",
             (
-                "[plex] (file DIR/scenesync.toml): there are no sections but [[stash]] and [[plex]], write every key at "
-                "the top level, for example plex_token = .... Several servers begin with [[plex]] each."
+                "[plex] (file DIR/scenesync.toml): there are no sections but [[stash]] and [[plex]], write every key "
+                "at the top level, for example plex_token = .... Several servers begin with [[plex]] each."
             ),
         ),
         (
