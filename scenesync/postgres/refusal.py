@@ -24,16 +24,20 @@ def refusal(error: BaseException, where: str) -> str | None:
 
     ``where`` is the database as it may be shown. The password is in no word of it.
     """
-    if not isinstance(error, psycopg.OperationalError):
-        return None
-    if error.sqlstate is None:
-        said = next((line for line in str(error).splitlines() if _WORDS.search(line)), None)
-    else:
-        is_meant = error.sqlstate.startswith(_REFUSED) or error.sqlstate == _NO_SUCH_DATABASE
-        said = (error.diag.message_primary or type(error).__name__) if is_meant else None
+    said = _said(error) if isinstance(error, psycopg.Error) else None
     if said is None:
         return None
     return (
         f"The database {where} does not let SceneSync in ({_SEVERITY.sub('', said).strip()}). Check its address "
         "(database_url): user, password, and the name of the database."
     )
+
+
+def _said(error: psycopg.Error) -> str | None:
+    """Return what the server said when it refused the connection, None if it did not."""
+    if error.sqlstate is None:
+        is_of_connection = isinstance(error, psycopg.OperationalError)
+        return next((line for line in str(error).splitlines() if is_of_connection and _WORDS.search(line)), None)
+    if error.sqlstate.startswith(_REFUSED) or error.sqlstate == _NO_SUCH_DATABASE:
+        return error.diag.message_primary or type(error).__name__
+    return None

@@ -27,6 +27,7 @@ MakeJob = Callable[..., dict[str, object]]
 OpenQueue = Callable[..., DistributedQueue]
 
 SECRET = "not-a-real-password"
+TRIED = 'connection failed: connection to server at "192.0.2.9", port 5432 failed: FATAL: '
 NO_SIGN = {"heartbeat_s": 3600.0}
 
 _SLEEPERS = """
@@ -370,6 +371,30 @@ def test_a_server_that_is_not_there_is_said_to_be_without_its_password() -> None
         DistributedQueue(f"postgresql://someone:{SECRET}@127.0.0.1:1/films")
     assert "films on 127.0.0.1:1" in str(caught.value)
     assert SECRET not in repr(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("error", "is_refused"),
+    [
+        (psycopg.OperationalError(f'{TRIED} password authentication failed for user "someone"'), True),
+        (psycopg.OperationalError(f'{TRIED} role "someone" is not permitted to log in'), True),
+        (psycopg.OperationalError(f'{TRIED} no pg_hba.conf entry for host "192.0.2.7", user "someone"'), True),
+        (psycopg.OperationalError(f'{TRIED} database "films" does not exist\nMultiple attempts failed.'), True),
+        (psycopg.errors.InvalidPassword("x"), True),
+        (psycopg.errors.InvalidCatalogName("x"), True),
+        (psycopg.OperationalError(f"{TRIED} sorry, too many clients already"), False),
+        (psycopg.OperationalError(f"{TRIED} the database system is starting up"), False),
+        (psycopg.errors.TooManyConnections("x"), False),
+        (psycopg.OperationalError("connection failed: Connection refused"), False),
+    ],
+)
+def test_a_server_that_does_not_let_in_is_told_from_one_that_is_away(error: psycopg.Error, *, is_refused: bool) -> None:
+    ours = translate(error, "films on db:5432")
+
+    assert isinstance(ours, QueueUnreachable), "who works waits for a person as for the server"
+    assert ("database_url" in str(ours), "answers again" in str(ours)) == (is_refused, not is_refused)
+    assert "films on db:5432" in str(ours)
+    assert TRIED not in str(ours) or not is_refused
 
 
 def test_an_address_that_cannot_be_read_is_not_repeated() -> None:
