@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from scenesync.app.api_key import api_key
 from scenesync.app.clients import RequestListeners
 from scenesync.app.context import secrets_of
-from scenesync.app.dashboard.api_key import api_key
 from scenesync.app.dashboard.asked_work import AskedWork, CoverageKept
 from scenesync.app.dashboard.dead_letters import GivenUp
 from scenesync.app.dashboard.desk import Desk, Round

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from scenesync.app.dashboard.api_key import api_key
+from scenesync.app.api_key import api_key
 from scenesync.app.data_directory import make_data_dir, supervisor_lock, worker_lock
 from scenesync.app.exit_codes import DONE, FAILED
 from scenesync.app.routes.outboxes import delivering, outboxes_of

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import SecretStr
 
+from scenesync.app.api_key import key_file
 from scenesync.app.configuration.model import Settings
 from scenesync.app.context import secrets_of
-from scenesync.app.dashboard.api_key import key_file
 from scenesync.app.settings import masked
 from scenesync.app.support.contents import gather
 from scenesync.app.support.known_names import known_names
