@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from typing import TYPE_CHECKING
 
@@ -55,5 +56,5 @@ def test_doctor_writes_the_map_that_coverage_then_shows_to_be_right(world: LiveW
 
 def test_coverage_takes_one_form_at_a_time(world: LiveWorld) -> None:
     ran = world.scenesync("coverage", "--json", "--csv")
-    assert (ran.exit_code, ran.stdout) == (2, "")
+    assert (ran.exit_code, json.loads(ran.stdout)) == (2, {"error": "--json and --csv exclude each other."})
     assert "--json and --csv exclude each other" in ran.stderr

@@ -214,7 +214,8 @@ def test_while_plex_is_down_pages_show_what_is_known(world: WebWorld, browser: B
     try:
         assert "Written: " in page(browser, f"/scenes/{scene_id}")
         part = f"/parts/scenes/{scene_id}/compared"
-        eventually(lambda: "as found" in words_of(page(browser, part)))  # noted a moment after it was written
+        # Noted a moment after the item was written.
+        eventually(lambda: "Rule by the file's path, as found" in words_of(page(browser, part)))
         compared = words_of(page(browser, part))
         assert "cannot be judged, since Plex cannot be asked" in compared
         assert "What Stash has for Plex Title Down at noon" in compared
