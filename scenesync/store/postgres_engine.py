@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import psycopg
 from psycopg import errors
-from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.pool import QueuePool
 
 from scenesync.postgres.address import connection_text, shown_name
 from scenesync.postgres.refusal import refusal
@@ -21,15 +19,12 @@ from scenesync.postgres.schema import lock_key, make_schema, only_upgrader
 from scenesync.postgres.texts import TypedStorableText
 from scenesync.store.engine import Door, Row
 from scenesync.store.errors import StoreError, StoreNotReady, StoreUnavailable, all_in_use
+from scenesync.store.pools import BEGIN, Pools, pool_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from contextlib import AbstractContextManager
 
-    from sqlalchemy import Dialect, PoolProxiedConnection
-
-_BEGIN: Final = "scenesync_begin"
-"""The execution option that holds the statements with which a transaction begins."""
+    from sqlalchemy import Connection, Engine, PoolProxiedConnection
 
 # Who waits for its turn sees what the one before has written: each statement has a view of its own.
 _MY_TURN: Final = f"SELECT pg_advisory_xact_lock({lock_key('state')})"
@@ -84,7 +79,7 @@ class _Discreet(psycopg.Cursor[Row]):
             super().executemany(*args, **options)
 
 
-class PostgresEngine:
+class PostgresEngine(Pools):
     """One schema of a database; see ``StoreEngine``. Raises AddressUnreadable; connects when it is first asked."""
 
     errors: tuple[type[Exception], ...] = (DBAPIError, PoolTimeoutError, psycopg.Error)
@@ -95,13 +90,12 @@ class PostgresEngine:
         self.name = shown_name(url)
         self.schema = schema
         self._conninfo = connection_text(url, schema, _LOOKING_ONLY if read_only else _SERVER_SETTINGS)
-        self._door = Door()
-        connect = self._door.through(self.connect)
-        self._readers = _engine(connect, size=_READERS_KEPT, overflow=_READERS_MOST - _READERS_KEPT)
+        door = Door()
+        connect = door.through(self.connect)
+        readers = _engine(connect, size=_READERS_KEPT, overflow=_READERS_MOST - _READERS_KEPT)
         # There is one writer at a time in the whole fleet; here is where this process's threads wait for each other.
-        self._writer = _engine(connect, size=1, overflow=0)
-        self._durable = self._writer.execution_options(**{_BEGIN: _BEGIN_DURABLE})
-        self._relaxed = self._writer.execution_options(**{_BEGIN: _BEGIN_RELAXED})
+        writer = _engine(connect, size=1, overflow=0)
+        super().__init__(door, readers, writer, durable=_BEGIN_DURABLE, relaxed=_BEGIN_RELAXED)
 
     def connect(self) -> psycopg.Connection[Row]:
         """Return a connection outside of the pools, on which each statement is committed by itself."""
@@ -120,23 +114,6 @@ class PostgresEngine:
             except psycopg.Error as error:
                 raise self.meaning(error) or error from error
             yield
-
-    @property
-    def dialect(self) -> Dialect:
-        """In which words it is asked."""
-        return self._readers.dialect
-
-    def writing(self, *, durable: bool) -> AbstractContextManager[Connection]:
-        """Run the block as the only writer to this schema, on whatever machine, in one transaction."""
-        return (self._durable if durable else self._relaxed).begin()
-
-    def reading(self) -> AbstractContextManager[Connection]:
-        """Run the block on one consistent view."""
-        return self._readers.connect()
-
-    def lend(self) -> PoolProxiedConnection:
-        """Return a driver's connection for looking up."""
-        return self._readers.raw_connection()
 
     def look_up_each(self, raw: PoolProxiedConnection, sql: str, each: Sequence[Row]) -> list[list[Row]]:
         """Return the rows for each set of parameters: all are sent before the first answer is waited for."""
@@ -168,12 +145,6 @@ class PostgresEngine:
             return StoreUnavailable(f"The database {self.name} cannot be used at the moment ({_reason(cause)}).")
         return None
 
-    def close(self) -> None:
-        """Close all connections for good."""
-        self._door.shut()
-        self._readers.dispose()
-        self._writer.dispose()
-
 
 @contextmanager
 def _without_details() -> Iterator[None]:
@@ -191,24 +162,20 @@ def _reason(error: BaseException) -> str:
 
 
 def _engine(connect: Callable[[], psycopg.Connection[Row]], *, size: int, overflow: int) -> Engine:
-    engine = create_engine(
+    return pool_of(
         "postgresql+psycopg://",
-        creator=connect,
+        connect,
+        _begin,
+        size=size,
+        overflow=overflow,
+        timeout_s=_POOL_TIMEOUT_S,
         paramstyle="format",  # by position, as on SQLite
         use_native_hstore=False,
-        poolclass=QueuePool,
-        pool_size=size,
-        max_overflow=overflow,
-        pool_timeout=_POOL_TIMEOUT_S,
-        pool_use_lifo=True,
         pool_pre_ping=True,  # a restart of the server is nobody's error but of who was in the middle of something
-        hide_parameters=True,  # an error's text must not show titles and paths
     )
-    event.listen(engine, "begin", _begin)
-    return engine
 
 
 def _begin(connection: Connection) -> None:
     raw: Any = connection.connection.driver_connection
-    statements = connection.get_execution_options().get(_BEGIN, _BEGIN_READING)
+    statements = connection.get_execution_options().get(BEGIN, _BEGIN_READING)
     raw.execute(statements, prepare=False)  # several statements in one cannot be prepared

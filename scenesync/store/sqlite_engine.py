@@ -6,10 +6,8 @@ import sqlite3
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.pool import QueuePool
 
 from scenesync.disk import reading
 from scenesync.domain.batches import batched
@@ -17,17 +15,15 @@ from scenesync.store import sqlite_file
 from scenesync.store.compiled import for_each
 from scenesync.store.engine import Door, Row
 from scenesync.store.errors import StoreError, translated
+from scenesync.store.pools import BEGIN, Pools, pool_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from sqlalchemy import Dialect, PoolProxiedConnection
+    from sqlalchemy import Connection, Engine, PoolProxiedConnection
 
-_BEGIN: Final = "scenesync_begin"
-"""The execution option that holds the statements with which a transaction begins."""
-
+_URL: Final = "sqlite://"
 # BEGIN IMMEDIATE waits its turn; a transaction that turns from reading to writing would fail instead.
 _BEGIN_READING: Final = ("BEGIN",)
 _BEGIN_DURABLE: Final = ("PRAGMA synchronous=FULL", "BEGIN IMMEDIATE")
@@ -39,7 +35,7 @@ _READERS_MOST: Final = 32
 _READER_TIMEOUT_S: Final = 30.0
 
 
-class SqliteEngine:
+class SqliteEngine(Pools):
     """A file; see ``StoreEngine``. ``use_file`` opens it for everything, ``look_into_file`` changes nothing."""
 
     # A bare sqlite3.Error comes from BEGIN, which SQLAlchemy did not send itself.
@@ -55,31 +51,11 @@ class SqliteEngine:
         journal: sqlite_file.Journal = "wal",
         looks_in_transactions: bool = False,
     ) -> None:
+        # Without a write-ahead log a relaxed commit could damage the file, not only be undone.
+        relaxed = _BEGIN_RELAXED if journal == "wal" else _BEGIN_DURABLE
+        super().__init__(door, readers, writer, durable=_BEGIN_DURABLE, relaxed=relaxed)
         self.path = path
         self.looks_in_transactions = looks_in_transactions
-        self._door = door
-        self._readers = readers
-        self._writer = writer
-        self._durable = writer.execution_options(**{_BEGIN: _BEGIN_DURABLE})
-        # Without a write-ahead log a relaxed commit could damage the file, not only be undone.
-        self._relaxed = writer.execution_options(**{_BEGIN: _BEGIN_RELAXED if journal == "wal" else _BEGIN_DURABLE})
-
-    @property
-    def dialect(self) -> Dialect:
-        """In which words it is asked."""
-        return self._readers.dialect
-
-    def writing(self, *, durable: bool) -> AbstractContextManager[Connection]:
-        """Run the block as the only writer, in one transaction."""
-        return (self._durable if durable else self._relaxed).begin()
-
-    def reading(self) -> AbstractContextManager[Connection]:
-        """Run the block on one consistent view."""
-        return self._readers.connect()
-
-    def lend(self) -> PoolProxiedConnection:
-        """Return a driver's connection for looking up."""
-        return self._readers.raw_connection()
 
     def look_up_each(self, raw: PoolProxiedConnection, sql: str, each: Sequence[Row]) -> list[list[Row]]:
         """Return the rows for each set of parameters: a statement for many, since each lets go of the interpreter."""
@@ -104,13 +80,6 @@ class SqliteEngine:
         """Return what an error means, None if it means a bug of ours."""
         return translated(error, self.path)
 
-    def close(self) -> None:
-        """Close all connections for good; the last one to leave the file folds its log into it."""
-        self._door.shut()  # a pool that was disposed of begins anew by itself
-        self._readers.dispose()
-        self._writer.dispose()
-        self._door.leave()
-
 
 def use_file(path: Path, journal: sqlite_file.Journal) -> SqliteEngine:
     """Open a file that is ready (``sqlite_file.make_ready``)."""
@@ -128,8 +97,13 @@ def look_into_file(path: Path) -> SqliteEngine:
 
 
 def _readers(connect: Callable[[], sqlite3.Connection], begin: Callable[[Connection], None]) -> Engine:
-    return _engine(
-        connect, begin, size=_READERS_KEPT, overflow=_READERS_MOST - _READERS_KEPT, timeout_s=_READER_TIMEOUT_S
+    return pool_of(
+        _URL,
+        connect,
+        begin,
+        size=_READERS_KEPT,
+        overflow=_READERS_MOST - _READERS_KEPT,
+        timeout_s=_READER_TIMEOUT_S,
     )
 
 
@@ -137,41 +111,13 @@ def _writer(connect: Callable[[], sqlite3.Connection]) -> Engine:
     # SQLite has one writer at a time, so one connection is enough, and its pool is the place to wait: it wakes the next
     # thread at once, where SQLite's own waiting polls. It also keeps this process from writing and checkpointing on two
     # connections at once, which before SQLite 3.51.3 may damage the file (facts/queue.md 2, rule 16).
-    return _engine(
-        connect,
-        _begin,
-        size=1,
-        overflow=0,
-        timeout_s=sqlite_file.BUSY_TIMEOUT_S,
-    )
-
-
-def _engine(
-    connect: Callable[[], sqlite3.Connection],
-    begin: Callable[[Connection], None],
-    *,
-    size: int,
-    overflow: int,
-    timeout_s: float,
-) -> Engine:
-    engine = create_engine(
-        "sqlite://",
-        creator=connect,
-        poolclass=QueuePool,
-        pool_size=size,
-        max_overflow=overflow,
-        pool_timeout=timeout_s,
-        pool_use_lifo=True,  # a few busy connections with warm caches
-        hide_parameters=True,  # an error's text must not show titles and paths
-    )
-    event.listen(engine, "begin", begin)
-    return engine
+    return pool_of(_URL, connect, _begin, size=1, overflow=0, timeout_s=sqlite_file.BUSY_TIMEOUT_S)
 
 
 def _begin(connection: Connection) -> None:
     # The driver's own transactions leave SELECT and DDL out, so it is told to begin none (isolation_level=None).
     raw: Any = connection.connection.driver_connection
-    for statement in connection.get_execution_options().get(_BEGIN, _BEGIN_READING):
+    for statement in connection.get_execution_options().get(BEGIN, _BEGIN_READING):
         raw.execute(statement)
 
 
