@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 from scenesync.queue import awaited_files, dead_letters, history, listing, merging, owner_lock, salvage, transitions
 from scenesync.queue.batch_size import BatchSize
-from scenesync.queue.errors import LeaseLost, QueueError, QueueUnwritable, primary_code, translated
+from scenesync.queue.errors import LeaseLost, QueueError, QueueUnwritable, translated
 from scenesync.queue.lease import LEASE_S, LeaseOwner
 from scenesync.queue.open_file import OpenFile, Reading
 from scenesync.queue.port import Ours
@@ -89,7 +89,7 @@ class QueueCore(Ours):
         self._spool = SpoolIntake(folder)
         self._spool_seen_at = float("-inf")
         self._took_over_at = time.monotonic()
-        self._signal = ChangeSignal(self._data_version, self._spool.has_arrivals)
+        self._signal = ChangeSignal(self._file.data_version, self._spool.has_arrivals)
         self._is_open = True
 
     # -- in
@@ -305,17 +305,9 @@ class QueueCore(Ours):
         with self._file.reading as connection:
             with transaction(connection):
                 pruned = history.prune(connection, self._keep_finished)
-            self._checkpoint()
+            self._log_pages = history.checkpoint(self._claims, self._log_pages)
         if pruned == history.PASS_ROWS:  # there is more, for the next moment in which nothing else is to do
             self._finished_since_maintenance = 1
-
-    def _checkpoint(self) -> None:
-        try:
-            self._log_pages = history.checkpoint(self._claims, self._log_pages)
-        except sqlite3.OperationalError as error:
-            # A reader is in the middle of something: the log waits for the next time.
-            if primary_code(error) not in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
-                raise
 
     def recover(self) -> salvage.DamageReport | None:
         """Replace a file that turned out damaged while open; what can be read is saved. Jobs in hand are lost to us.
@@ -441,7 +433,3 @@ class QueueCore(Ours):
         except OSError as error:
             _log.warning("cannot tell whether a worker lives, its jobs stay: owner=%s reason=%s", owner, error)
             return True
-
-    def _data_version(self) -> int:
-        with self.reading() as connection:
-            return int(connection.execute("PRAGMA data_version").fetchone()[0])

@@ -6,6 +6,7 @@ import sqlite3
 from collections import Counter
 from typing import Final
 
+from scenesync.queue.errors import primary_code
 from scenesync.queue.schema import COMPLETED, FAILED, TAKEN
 
 KEEP_FINISHED: Final = 1000
@@ -60,8 +61,17 @@ def checkpoint(connection: sqlite3.Connection, before: int = 0) -> int:
     Returns how many pages are in the log; ``before`` is what the last time returned. A log that a bulk made long is cut
     off, and so is one with as many pages as before, in which nearly always nobody wrote since: it would be written over
     from its beginning, by hooks, who have to read from the disk by then what they write over a part of, while the
-    others wait for the lock.
+    others wait for the lock. While a reader is in the middle of something, it is left for the next time.
     """
+    try:
+        return _checkpointed(connection, before)
+    except sqlite3.OperationalError as error:
+        if primary_code(error) not in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+            raise
+        return before
+
+
+def _checkpointed(connection: sqlite3.Connection, before: int) -> int:
     _, frames, copied = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
     if frames == copied and (frames > LONGEST_LOG_PAGES or 0 < frames == before):
         frames = _emptied(connection)

@@ -106,6 +106,11 @@ class OpenFile:
         with self.reading as connection, transaction(connection):
             yield connection
 
+    def data_version(self) -> int:
+        """Return a number that is another one whenever somebody else changed the file."""
+        with self.reading as connection:
+            return int(connection.execute("PRAGMA data_version").fetchone()[0])
+
     @property
     def looking(self) -> Reading:
         """Give a connection to read from that waits for no claim or completion of this process."""

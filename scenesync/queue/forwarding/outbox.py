@@ -3,7 +3,6 @@
 import hashlib
 import os
 import socket
-import sqlite3
 import threading
 import time
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from scenesync.queue import history
-from scenesync.queue.errors import primary_code, translated
+from scenesync.queue.errors import translated
 from scenesync.queue.forwarding import rows
 from scenesync.queue.open_file import OpenFile
 from scenesync.queue.read_only import QueueReader, read_queue
@@ -43,7 +42,7 @@ class Outbox:
         self.folder = os.fspath(folder)
         self._file = OpenFile(self.folder, journal, timeout_s, repairs=repairs)
         self._spool = SpoolIntake(self.folder)
-        self._signal = ChangeSignal(self._data_version, self._spool.has_arrivals)
+        self._signal = ChangeSignal(self._file.data_version, self._spool.has_arrivals)
         self._left_since_maintenance = 0
         self._maintained_at = time.monotonic()
         with self._file.writing() as connection:
@@ -110,12 +109,7 @@ class Outbox:
         """Keep the file and its log small. Only we do: hooks never tidy."""
         self._left_since_maintenance, self._maintained_at = 0, time.monotonic()
         with self._file.reading as connection:
-            try:
-                history.checkpoint(connection)
-            except sqlite3.OperationalError as error:
-                # Somebody is in the middle of reading: the log waits for the next time.
-                if primary_code(error) not in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
-                    raise
+            history.checkpoint(connection)
 
     def recover(self) -> DamageReport | None:
         """Replace a file that turned out damaged while open; what can be read of it is in the new one."""
@@ -152,10 +146,6 @@ class Outbox:
     def _read_id(self) -> str:
         with self._file.reading as connection:
             return rows.identity(connection)
-
-    def _data_version(self) -> int:
-        with self._file.reading as connection:
-            return int(connection.execute("PRAGMA data_version").fetchone()[0])
 
 
 def _mark_of(folder: str) -> str:
