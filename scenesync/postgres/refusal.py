@@ -1,4 +1,7 @@
-"""A server that answers and does not let us in: its address has to be put right, waiting mends nothing."""
+"""What errors of PostgreSQL tell a person.
+
+A server that answers and does not let us in is told apart: its address has to be put right, waiting mends nothing.
+"""
 
 from __future__ import annotations
 
@@ -31,6 +34,12 @@ def refusal(error: BaseException, where: str) -> str | None:
         f"The database {where} does not let SceneSync in ({_SEVERITY.sub('', said).strip()}). Check its address "
         "(database_url): user, password, and the name of the database."
     )
+
+
+def in_short(error: BaseException) -> str:
+    """Return the first line of what an error says, its class if it says nothing."""
+    said = str(error).strip()
+    return said.splitlines()[0] if said else type(error).__name__
 
 
 def _said(error: psycopg.Error) -> str | None:

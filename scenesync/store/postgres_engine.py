@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from scenesync.postgres.address import connection_text, shown_name
-from scenesync.postgres.refusal import refusal
+from scenesync.postgres.refusal import in_short, refusal
 from scenesync.postgres.schema import lock_key, make_schema, only_upgrader
 from scenesync.postgres.texts import TypedStorableText
 from scenesync.store.engine import Door, Row
@@ -138,11 +138,11 @@ class PostgresEngine(Pools):
         if refused is not None:
             return StoreUnavailable(refused)
         if isinstance(cause, _NOT_READY):
-            return StoreNotReady(f"The database {self.name} lacks what this SceneSync needs ({_reason(cause)}).")
+            return StoreNotReady(f"The database {self.name} lacks what this SceneSync needs ({in_short(cause)}).")
         if isinstance(cause, _BUSY):
             return StoreUnavailable(f"The database {self.name} is too busy with others ({type(cause).__name__}).")
         if isinstance(cause, _AWAY):
-            return StoreUnavailable(f"The database {self.name} cannot be used at the moment ({_reason(cause)}).")
+            return StoreUnavailable(f"The database {self.name} cannot be used at the moment ({in_short(cause)}).")
         return None
 
 
@@ -154,11 +154,6 @@ def _without_details() -> Iterator[None]:
         if error.diag.message_detail is not None:
             error.args = (error.diag.message_primary,)
         raise
-
-
-def _reason(error: BaseException) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0] if text else type(error).__name__
 
 
 def _engine(connect: Callable[[], psycopg.Connection[Row]], *, size: int, overflow: int) -> Engine:

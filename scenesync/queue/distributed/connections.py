@@ -12,7 +12,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from scenesync.postgres.address import SCHEMA, AddressUnreadable, connection_text, shown_name
-from scenesync.postgres.refusal import refusal
+from scenesync.postgres.refusal import in_short, refusal
 from scenesync.postgres.texts import StorableText
 from scenesync.queue.errors import QueueContended, QueueError, QueueRefused, QueueUnreachable, QueueUnsupported
 
@@ -41,10 +41,8 @@ _MEANINGS: Final[tuple[tuple[type[Exception], type[QueueError]], ...]] = (
     (errors.UndefinedColumn, QueueUnsupported),
     (errors.UndefinedFunction, QueueUnsupported),
     (errors.InsufficientPrivilege, QueueUnsupported),
-    (
-        errors.ReadOnlySqlTransaction,
-        QueueUnreachable,
-    ),  # a standby answers: where the new primary is, is soon known
+    # A standby answers: where the new primary is, is soon known.
+    (errors.ReadOnlySqlTransaction, QueueUnreachable),
     (errors.IdleInTransactionSessionTimeout, QueueUnreachable),
     (psycopg.OperationalError, QueueUnreachable),
     (psycopg.InterfaceError, QueueUnreachable),
@@ -155,11 +153,10 @@ def translate(error: Exception, where: str) -> QueueError | None:
         return QueueRefused(refused)
     for theirs, ours in _MEANINGS:
         if isinstance(error, theirs):
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             if ours is QueueUnreachable:
-                return QueueUnreachable(where, reason)
+                return QueueUnreachable(where, in_short(error))
             if ours is QueueUnsupported:
-                return QueueUnsupported(f"The database {where} cannot be used as a queue ({reason}).")
+                return QueueUnsupported(f"The database {where} cannot be used as a queue ({in_short(error)}).")
             return ours(where)
     return None
 
