@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -58,10 +58,7 @@ class Server:
     """
 
     def __init__(self, url: str, *, timeout_s: float, schema: str = SCHEMA) -> None:
-        try:
-            self._conninfo, self.name = connection_text(url, schema, _SERVER_SETTINGS), shown_name(url)
-        except AddressUnreadable as error:
-            raise QueueUnsupported(str(error)) from None
+        self._conninfo, self.name = address_of(url, schema, _SERVER_SETTINGS)
         self.schema = schema
         self._used_at: WeakKeyDictionary[Connection, float] = WeakKeyDictionary()
         with self.translated():
@@ -130,20 +127,36 @@ class Server:
         connection.execute(_LOCK_TIMEOUT)
         return connection
 
-    @contextlib.contextmanager
-    def translated(self) -> Iterator[None]:
-        """Raise PostgreSQL's errors as ours; what is left is a bug and passes unchanged."""
-        try:
-            yield
-        except (psycopg.Error, PoolTimeout, PoolClosed) as error:
-            ours = translate(error, self.name)
-            if ours is None:
-                raise
-            raise ours from error
+    def translated(self) -> contextlib.AbstractContextManager[None]:
+        """Raise PostgreSQL's errors as ours; see ``translated``."""
+        return translated(self.name)
 
     def close(self) -> None:
         """Close all connections of the pool."""
         self._pool.close(timeout=_GOODBYE_S)
+
+
+def address_of(url: str, schema: str, server_settings: Mapping[str, str | int]) -> tuple[str, str]:
+    """Return what psycopg connects to, on which these settings hold, and as what it may be shown.
+
+    Raises QueueUnsupported.
+    """
+    try:
+        return connection_text(url, schema, server_settings), shown_name(url)
+    except AddressUnreadable as error:
+        raise QueueUnsupported(str(error)) from None
+
+
+@contextlib.contextmanager
+def translated(where: str) -> Iterator[None]:
+    """Raise PostgreSQL's errors as ours; what is left is a bug and passes unchanged."""
+    try:
+        yield
+    except (psycopg.Error, PoolTimeout, PoolClosed) as error:
+        ours = translate(error, where)
+        if ours is None:
+            raise
+        raise ours from error
 
 
 def translate(error: Exception, where: str) -> QueueError | None:

@@ -11,13 +11,11 @@ from typing import Final, TypeVar
 
 import psycopg
 
-from scenesync.postgres.address import AddressUnreadable, connection_text, shown_name
 from scenesync.queue.distributed import looking
-from scenesync.queue.distributed.connections import Connection, translate
+from scenesync.queue.distributed.connections import Connection, address_of, translated
 from scenesync.queue.distributed.election import leader_of
 from scenesync.queue.distributed.letters import DistributedLetters
 from scenesync.queue.distributed.sign_of_life import living
-from scenesync.queue.errors import QueueUnsupported
 from scenesync.queue.forwarding.outbox import read_outbox
 from scenesync.queue.port import QueueView
 from scenesync.queue.read_only import read_queue
@@ -106,17 +104,8 @@ def read_fleet(url: str, schema_name: str) -> tuple[int, str | None]:
 @contextlib.contextmanager
 def _looking(url: str, schema_name: str) -> Iterator[Connection | None]:
     """Give a connection that sees one moment, None where there is no queue."""
-    try:
-        text, name = connection_text(url, schema_name, _SETTINGS), shown_name(url)
-    except AddressUnreadable as error:
-        raise QueueUnsupported(str(error)) from None
-    try:
-        with psycopg.connect(text) as connection:
-            connection.isolation_level = _MOMENT
-            row = connection.execute(_IS_THERE).fetchone()
-            yield connection if row is not None and row[0] else None
-    except psycopg.Error as error:
-        ours = translate(error, name)
-        if ours is None:
-            raise
-        raise ours from error
+    text, name = address_of(url, schema_name, _SETTINGS)
+    with translated(name), psycopg.connect(text) as connection:
+        connection.isolation_level = _MOMENT
+        row = connection.execute(_IS_THERE).fetchone()
+        yield connection if row is not None and row[0] else None
