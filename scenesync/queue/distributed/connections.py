@@ -19,8 +19,7 @@ from scenesync.queue.errors import QueueContended, QueueError, QueueRefused, Que
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 # What is in the middle of a transaction for longer hangs, or is cut off, and keeps all others waiting for its locks.
-_SERVER_SETTINGS: Final = {"idle_in_transaction_session_timeout": 15_000}
-_LOCK_TIMEOUT: Final = "SET lock_timeout = '10s'"
+_SERVER_SETTINGS: Final = {"idle_in_transaction_session_timeout": 15_000, "lock_timeout": 10_000}
 # Whatever is asked of the queue is found by an index, in the order of that index. The planner trusts figures that may
 # be from before the last bulk, and then sorts all that waits at each fetch: beside 100,000 jobs 1 s instead of 1 ms.
 # (Without JIT: what cannot do without a sort is now thought to be dear enough to be compiled, for half a second.)
@@ -124,7 +123,6 @@ class Server:
         patience = {} if patience_s is None else {"connect_timeout": patience_s, "tcp_user_timeout": patience_s * 1000}
         connection = psycopg.connect(make_conninfo(self._conninfo, **patience), autocommit=True)
         connection.adapters.register_dumper(str, StorableText)
-        connection.execute(_LOCK_TIMEOUT)
         return connection
 
     def translated(self) -> contextlib.AbstractContextManager[None]:
@@ -177,7 +175,6 @@ def translate(error: Exception, where: str) -> QueueError | None:
 def _configure(connection: Connection) -> None:
     connection.autocommit = True  # transactions are begun by name
     connection.adapters.register_dumper(str, StorableText)
-    connection.execute(_LOCK_TIMEOUT)
     connection.execute(_SEEK)
 
 
