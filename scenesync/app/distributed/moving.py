@@ -24,7 +24,7 @@ from scenesync.disk.ownership import hand_over_all
 from scenesync.postgres.address import shown_name
 from scenesync.queue import moving as queue_moving
 from scenesync.queue.distributed import moving as shared_queue
-from scenesync.queue.distributed.sign_of_life import STALL_S
+from scenesync.queue.distributed.sign_of_life import living
 from scenesync.store import moving
 from scenesync.store.database import Database, open_database
 from scenesync.store.dialect import take_your_time
@@ -131,7 +131,7 @@ def _nobody_works(settings: Settings) -> Iterator[None]:
 
 
 def _require_nobody(raw: Any, name: str) -> None:  # noqa: ANN401 - the driver's connection
-    alive = shared_queue.alive_workers(raw, STALL_S)
+    alive = living(raw)
     if alive:
         raise MoveRefused(_WORKS_THERE.format(alive, name))
 

@@ -10,13 +10,12 @@ from typing import Final
 
 from scenesync.queue.distributed.connections import Server
 from scenesync.queue.distributed.election import Election, leader_of
-from scenesync.queue.distributed.sign_of_life import SignOfLife
+from scenesync.queue.distributed.sign_of_life import SignOfLife, is_listed
 from scenesync.queue.errors import QueueError
 
 _log = logging.getLogger(__name__)
 
 _KNOWN_FOR_S: Final = 2.0
-_IS_LISTED: Final = "SELECT 1 FROM procrastinate_workers WHERE id = %s"
 _LONGEST_NAME: Final = 63  # PostgreSQL cuts application names there
 
 
@@ -50,7 +49,7 @@ class DistributedFleet:
             return False
         try:
             with self._server.transaction() as connection:
-                return connection.execute(_IS_LISTED, (int(name),)).fetchone() is not None
+                return is_listed(connection, int(name))
         except QueueError as error:
             _log.debug("cannot tell whether a worker lives: %s", error)
             return True

@@ -20,8 +20,6 @@ _LETTERS: Final = """
     SELECT id, job, error_type, message, traceback, advice, attempts, details, failed_at, event_at
     FROM scenesync_dead_letters ORDER BY id"""
 _TAKEN: Final = "SELECT outbox_id, taken_up_to FROM scenesync_outboxes"
-_ALIVE: Final = """
-    SELECT count(*) FROM procrastinate_workers WHERE last_heartbeat > now() - make_interval(secs => %(stall_s)s)"""
 _BESIDE: Final = """
     UPDATE scenesync_jobs SET stored_at = moved.stored_at, deliveries = moved.deliveries
     FROM unnest(%(ids)s::bigint[], %(stored_at)s::float8[], %(deliveries)s::int[]) AS moved (id, stored_at, deliveries)
@@ -38,12 +36,6 @@ _PUT_TAKEN: Final = "INSERT INTO scenesync_outboxes (outbox_id, taken_up_to) VAL
 _CLEAR: Final = """
     DELETE FROM procrastinate_jobs; DELETE FROM scenesync_dead_letters; DELETE FROM scenesync_outboxes;
     UPDATE scenesync_counters SET value = 0"""
-
-
-def alive_workers(connection: Connection, stall_s: float) -> int:
-    """Return how many workers gave a sign of life within the last ``stall_s``, on whatever machine."""
-    row = connection.execute(_ALIVE, {"stall_s": stall_s}).fetchone()
-    return int(row[0]) if row else 0
 
 
 def read(connection: Connection) -> QueueContents:

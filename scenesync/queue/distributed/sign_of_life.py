@@ -32,7 +32,7 @@ _GOODBYE_S: Final = 2.0
 _CHANNELS: Final = (steps.CHANNEL, "procrastinate_any_queue_v1")
 _REGISTER: Final = "SELECT worker_id FROM procrastinate_register_worker_v1()"
 _BEAT: Final = "SELECT procrastinate_update_heartbeat_v1(%s)"
-_IS_KNOWN: Final = "SELECT 1 FROM procrastinate_workers WHERE id = %s"
+_IS_LISTED: Final = "SELECT 1 FROM procrastinate_workers WHERE id = %s"
 _LIVING: Final = "SELECT count(*) FROM procrastinate_workers WHERE last_heartbeat >= now() - make_interval(secs => %s)"
 _UNREGISTER: Final = "SELECT procrastinate_unregister_worker_v1(%s)"
 _WORKERS: Final = (
@@ -46,6 +46,11 @@ def living(connection: Connection, stall_s: float = STALL_S) -> int:
     """Return how many workers gave a sign within ``stall_s``."""
     row = connection.execute(_LIVING, (stall_s,)).fetchone()
     return int(row[0]) if row else 0
+
+
+def is_listed(connection: Connection, worker: int) -> bool:
+    """Say whether a worker is on the list, from which the dead are taken."""
+    return connection.execute(_IS_LISTED, (worker,)).fetchone() is not None
 
 
 class SignOfLife:
@@ -120,7 +125,7 @@ class SignOfLife:
         if connection is not None:
             with contextlib.suppress(psycopg.Error), connection:
                 connection.execute(_UNREGISTER, (self._worker,))
-                connection.execute("SELECT pg_notify(%s, '')", (steps.CHANNEL,))
+                steps.say(connection)
 
     def _hear(self, connection: Connection) -> None:
         """Pass on what happens until the next sign is due."""
@@ -132,7 +137,7 @@ class SignOfLife:
     def _beat(self, connection: Connection) -> None:
         worker = self._worker
         connection.execute(_BEAT, (worker,))
-        if connection.execute(_IS_KNOWN, (worker,)).fetchone() is None:
+        if not is_listed(connection, worker):
             with self._begin:  # a claim may have found out too
                 if self._worker == worker and not self._ended.is_set():
                     _log.warning("this worker was taken for dead by another one, and goes on as a new one")
