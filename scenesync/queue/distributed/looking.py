@@ -27,7 +27,6 @@ _UNDER_LOCKS: Final = f"""
         UNION ALL
         ({_ROWS} WHERE jobs.lock BETWEEN wanted.lock AND wanted.lock AND jobs.status = 'doing'
         ORDER BY jobs.lock LIMIT 1)) AS found"""
-_TOTAL: Final = "SELECT count(*) FROM procrastinate_jobs WHERE status = 'todo'"
 # What was pruned plus what is still there.
 _TOTALS: Final = """
     SELECT name, value + (SELECT count(*) FROM scenesync_jobs WHERE ended = name) FROM scenesync_counters"""
@@ -99,11 +98,6 @@ def scenes_with_jobs(connection: Connection, scene_ids: Iterable[int]) -> set[in
         by_key = {scene_key(scene_id): scene_id for scene_id in batch}
         found.update(by_key[_job(row).job["job_key"]] for row in _under_keys(connection, by_key))
     return found
-
-
-def total(connection: Connection) -> int:
-    """Return how many jobs wait, due or not."""
-    return int(_row(connection, _TOTAL)[0])
 
 
 def totals(connection: Connection) -> tuple[int, int]:

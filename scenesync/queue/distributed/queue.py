@@ -44,7 +44,7 @@ _ATTEMPTS: Final = 3
 _MANY: Final = 50_000
 _COUNTED_STANDS: Final = 20  # times as long as the counting took: a twentieth of the time at most goes into it
 _ANALYSE_FROM: Final = 5000  # rows of one bulk after which the planner's figures are all wrong
-_ANALYSE: Final = ("ANALYZE procrastinate_jobs", "ANALYZE scenesync_jobs")
+_ANALYSE: Final = "ANALYZE procrastinate_jobs, scenesync_jobs"
 _TIDY_ALONE: Final = f"SELECT pg_try_advisory_xact_lock({lock_key('tidying')})"
 _PRUNE: Final = """
     WITH old AS (
@@ -140,8 +140,7 @@ class DistributedQueue(Ours):
             self._signal.notify()
         if total.created >= _ANALYSE_FROM:
             with self._server.transaction() as connection:
-                for statement in _ANALYSE:
-                    connection.execute(statement)
+                connection.execute(_ANALYSE)
         return total
 
     def taken_from(self, outbox_id: str) -> int:
