@@ -78,9 +78,8 @@ class Fleet(Protocol):
     None of these raises: what cannot be found out is answered so that it does no harm.
     """
 
-    @property
     def me(self) -> str:
-        """The name of this process among them."""
+        """Return the name of this process among them."""
         ...
 
     def size(self) -> int:

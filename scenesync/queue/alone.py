@@ -9,8 +9,12 @@ class Alone:
     """Implements ``domain.ports.Fleet``. Everybody else is gone."""
 
     def __init__(self) -> None:
-        self.me = uuid.uuid4().hex
+        self._name = uuid.uuid4().hex
         self.is_elected = False
+
+    def me(self) -> str:
+        """Return a name made at random."""
+        return self._name
 
     def size(self) -> int:
         """Return one."""
@@ -18,7 +22,7 @@ class Alone:
 
     def lives(self, name: str) -> bool:
         """Say whether that is this process."""
-        return name == self.me
+        return name == self._name
 
     def somebody_else_leads(self) -> bool:
         """Return False: there is nobody."""

@@ -25,7 +25,7 @@ def shared_breaker(database: Database, fleet: Fleet, service: str, *, failure_th
         failure_threshold,
         LIMITS_WHILE_PROBED.recovery_timeout_s,
         keeper=SharedCircuit(CircuitStore(database, service)),
-        me=lambda: fleet.me,
+        me=fleet.me,
         lives=fleet.lives,
         on_change=partial(log_circuit_change, service),
     )

@@ -30,9 +30,8 @@ class DistributedFleet:
         self._led = False
         self._asked_at: float | None = None
 
-    @property
     def me(self) -> str:
-        """The number of this worker; one that is nobody's while it cannot be had."""
+        """Return the number of this worker, which it may have to ask for; one that is nobody's if it gets none."""
         try:
             return str(self._life.worker())
         except QueueError as error:

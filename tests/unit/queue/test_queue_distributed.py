@@ -569,7 +569,7 @@ def test_the_server_gives_up_soon_who_vanished_in_the_middle_of_something(queue:
 @on_postgres
 def test_a_queue_that_was_closed_begins_no_new_life(open_queue: OpenQueue) -> None:
     queue = open_queue()
-    assert queue.fleet.me != "0"
+    assert queue.fleet.me() != "0"
     queue.close()
     with pytest.raises(QueueUnreachable, match="closed"):
         queue.claim()

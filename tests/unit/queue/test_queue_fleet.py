@@ -150,12 +150,12 @@ def test_who_works_without_standing_for_election_sees_whether_anybody_leads(
 @on_postgres
 def test_all_see_how_many_live_and_who_does_not(open_queue: Callable[..., Queue]) -> None:
     first, second = (open_queue(heartbeat_s=0.1, stall_s=2.0) for _ in range(2))
-    names = {first.fleet.me, second.fleet.me}
+    names = {first.fleet.me(), second.fleet.me()}
     assert len(names) == 2
     wait_for(lambda: first.fleet.size() == second.fleet.size() == 2)
     assert all(first.fleet.lives(name) for name in names)
 
-    gone = second.fleet.me
+    gone = second.fleet.me()
     second.close()
 
     wait_for(lambda: first.fleet.size() == 1)
@@ -167,7 +167,7 @@ def test_all_see_how_many_live_and_who_does_not(open_queue: Callable[..., Queue]
 def test_while_the_database_is_away_nobody_is_said_to_be_dead(open_queue: Callable[..., Queue]) -> None:
     queue = open_queue()
     assert isinstance(queue, DistributedQueue)
-    me = queue.fleet.me
+    me = queue.fleet.me()
     queue.close()
 
     assert queue.fleet.lives(me)
@@ -177,6 +177,6 @@ def test_while_the_database_is_away_nobody_is_said_to_be_dead(open_queue: Callab
 def test_alone_everybody_else_is_gone() -> None:
     one, other = Alone(), Alone()
 
-    assert one.lives(one.me)
-    assert not one.lives(other.me)
+    assert one.lives(one.me())
+    assert not one.lives(other.me())
     assert not one.lives("")
