@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -60,6 +61,10 @@ DECIDED: Final = "decided"
 
 SERVER: Final = "server"
 """The field of a job that says of which Stash it is, if that is not the first one."""
+
+
+KeyOf = Callable[[int], str]
+"""Which ``job_key`` the events of a scene have: ``scene_key``, or that of a further Stash's scene."""
 
 
 def scene_key(scene_id: int) -> str:

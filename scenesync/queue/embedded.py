@@ -9,6 +9,7 @@ from persistqueue.exceptions import Empty
 from persistqueue.serializers import json as json_serializer
 from persistqueue.sqlackqueue import SQLiteAckQueue
 
+from scenesync.domain.job import KeyOf, scene_key
 from scenesync.queue import history, listing, merging, transitions
 from scenesync.queue.alone import Alone
 from scenesync.queue.core import Liveness, QueueCore
@@ -117,13 +118,13 @@ class EmbeddedQueue(QueueCore, SQLiteAckQueue):
         """The jobs that were given up, in the same file."""
         return DeadLetterStore(self)
 
-    def waiting_scenes(self, scene_ids: Iterable[int]) -> set[int]:
+    def waiting_scenes(self, scene_ids: Iterable[int], key_of: KeyOf = scene_key) -> set[int]:
         """Return those of the scenes for which a job waits, due or not."""
-        return listing.waiting_scenes(self.reading, scene_ids)
+        return listing.waiting_scenes(self.reading, scene_ids, key_of)
 
-    def departing_scenes(self, scene_ids: Iterable[int]) -> set[int]:
+    def departing_scenes(self, scene_ids: Iterable[int], key_of: KeyOf = scene_key) -> set[int]:
         """Return those of the scenes of whose deletion a job tells that waits or is in hand."""
-        return listing.departing_scenes(self.reading, scene_ids)
+        return listing.departing_scenes(self.reading, scene_ids, key_of)
 
     def snapshot(self, now: float | None = None) -> QueueSnapshot:
         """Return the queue in figures at ``now`` (epoch seconds), events beside it included."""

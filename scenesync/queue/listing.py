@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from typing import Final
 
 from scenesync.domain.batches import batched
-from scenesync.domain.job import DESTROY, scene_key
+from scenesync.domain.job import DESTROY, KeyOf, scene_key
 from scenesync.queue import merging
 from scenesync.queue.records import FoundJobs, PendingJob
 
@@ -42,9 +42,9 @@ def find(connection: sqlite3.Connection, job_key: str) -> FoundJobs:
     )
 
 
-def waiting_scenes(reading: Access, scene_ids: Iterable[int]) -> set[int]:
+def waiting_scenes(reading: Access, scene_ids: Iterable[int], key_of: KeyOf = scene_key) -> set[int]:
     """Return those of the scenes for which a job waits, due or not."""
-    by_key = {scene_key(scene_id): scene_id for scene_id in scene_ids}
+    by_key = {key_of(scene_id): scene_id for scene_id in scene_ids}
     found: set[int] = set()
     for keys in batched(by_key, _KEYS_AT_ONCE):
         statement = WAITING_UNDER.format(keys=", ".join("?" * len(keys)))
@@ -53,9 +53,9 @@ def waiting_scenes(reading: Access, scene_ids: Iterable[int]) -> set[int]:
     return found
 
 
-def departing_scenes(reading: Access, scene_ids: Iterable[int]) -> set[int]:
+def departing_scenes(reading: Access, scene_ids: Iterable[int], key_of: KeyOf = scene_key) -> set[int]:
     """Return those of the scenes of whose deletion a job tells that waits or is in hand."""
-    by_key = {scene_key(scene_id): scene_id for scene_id in scene_ids}
+    by_key = {key_of(scene_id): scene_id for scene_id in scene_ids}
     word = merging.encode(DESTROY)  # few rows are decoded: those that hold it at all
     found: set[int] = set()
     for keys in batched(by_key, _KEYS_AT_ONCE):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
-from scenesync.domain.job import DESTROY, key_of_server, of_server, scene_key
+from scenesync.domain.job import key_of_server, of_server, scene_key
 from scenesync.queue.port import Ours
 
 if TYPE_CHECKING:
@@ -46,8 +46,11 @@ class _ServersView:
 
     def scenes_waiting(self, scene_ids: Iterable[int]) -> frozenset[int]:
         """Return those of the scenes for which a job waits or is in hand."""
-        by_scene = {scene_id: self.find(scene_key(scene_id)) for scene_id in scene_ids}
-        return frozenset(scene_id for scene_id, found in by_scene.items() if found.waiting or found.running)
+        found: frozenset[int] = self._inner.scenes_waiting(scene_ids, self._key_of)
+        return found
+
+    def _key_of(self, scene_id: int) -> str:
+        return key_of_server(self._server, scene_key(scene_id))
 
 
 class _ServersQueue(_ServersView, Ours):
@@ -71,18 +74,16 @@ class _ServersQueue(_ServersView, Ours):
 
     def waiting_scenes(self, scene_ids: Iterable[int]) -> set[int]:
         """Return those of the scenes for which a job waits, due or not."""
-        return {scene_id for scene_id in scene_ids if self.find(scene_key(scene_id)).waiting}
+        found: set[int] = self._inner.waiting_scenes(scene_ids, self._key_of)
+        return found
 
     def departing_scenes(self, scene_ids: Iterable[int]) -> set[int]:
         """Return those of the scenes of whose deletion a job tells that waits or is in hand."""
-        return {scene_id for scene_id in scene_ids if self._is_departing(scene_id)}
+        found: set[int] = self._inner.departing_scenes(scene_ids, self._key_of)
+        return found
 
     def drop_pending(self, *, job_key: str | None = None, older_than: float | None = None) -> int:
         """Delete waiting jobs, all or those that match; return how many."""
         key = None if job_key is None else key_of_server(self._server, job_key)
         dropped: int = self._inner.drop_pending(job_key=key, older_than=older_than)
         return dropped
-
-    def _is_departing(self, scene_id: int) -> bool:
-        found = self.find(scene_key(scene_id))
-        return any(each.job.get("update_type") == DESTROY for each in (*found.waiting, *found.running))

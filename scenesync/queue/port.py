@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeGuard
 
 from scenesync.domain.dead_letter import DeadLetter
+from scenesync.domain.job import KeyOf
 from scenesync.domain.ports import Fleet, JobQueue
 from scenesync.queue.records import (
     PRIORITY_BULK,
@@ -140,11 +141,11 @@ class Queue(JobQueue, Protocol):
         """Return waiting jobs in the order of their rows, those after row ``after``."""
         ...
 
-    def waiting_scenes(self, scene_ids: Iterable[int]) -> set[int]:
+    def waiting_scenes(self, scene_ids: Iterable[int], key_of: KeyOf = ...) -> set[int]:
         """Return those of the scenes for which a job waits, due or not."""
         ...
 
-    def departing_scenes(self, scene_ids: Iterable[int]) -> set[int]:
+    def departing_scenes(self, scene_ids: Iterable[int], key_of: KeyOf = ...) -> set[int]:
         """Return those of the scenes of whose deletion a job tells that waits or is in hand."""
         ...
 
@@ -190,7 +191,7 @@ class QueueView(Protocol):
         """Return what waits and what is in hand under ``job_key``."""
         ...
 
-    def scenes_waiting(self, scene_ids: Iterable[int]) -> frozenset[int]:
+    def scenes_waiting(self, scene_ids: Iterable[int], key_of: KeyOf = ...) -> frozenset[int]:
         """Return those of the scenes for which a job waits or is in hand."""
         ...
 

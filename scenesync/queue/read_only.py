@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from scenesync.disk import reading
-from scenesync.domain.job import lane_of_event, scene_key
+from scenesync.domain.job import KeyOf, lane_of_event, scene_key
 from scenesync.queue import listing, merging, salvage
 from scenesync.queue.dead_letters import DeadLetterReader
 from scenesync.queue.errors import QueueDamaged, QueueUnwritable, translated
@@ -54,10 +54,10 @@ class QueueReader:
         with self.reading() as connection:
             return listing.find(connection, job_key)
 
-    def scenes_waiting(self, scene_ids: Iterable[int]) -> frozenset[int]:
+    def scenes_waiting(self, scene_ids: Iterable[int], key_of: KeyOf = scene_key) -> frozenset[int]:
         """Return those of the scenes for which a job waits or is in hand."""
         with self.reading() as connection:
-            return frozenset(each for each in scene_ids if listing.is_waiting(connection, scene_key(each)))
+            return frozenset(each for each in scene_ids if listing.is_waiting(connection, key_of(each)))
 
     def spooled(self) -> tuple[PendingJob, ...]:
         """Return the events that wait beside the queue, as the jobs they will be; they have no row yet."""

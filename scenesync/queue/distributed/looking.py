@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from scenesync.domain.batches import batched
-from scenesync.domain.job import DESTROY, scene_key
+from scenesync.domain.job import DESTROY, KeyOf, scene_key
 from scenesync.queue import merging
 from scenesync.queue.distributed.connections import Connection
 from scenesync.queue.distributed.steps import ASLEEP, WAITING_KEYS, WAITS, lock_of
@@ -71,31 +71,31 @@ def find(connection: Connection, job_key: str) -> FoundJobs:
     )
 
 
-def waiting_scenes(connection: Connection, scene_ids: Iterable[int]) -> set[int]:
+def waiting_scenes(connection: Connection, scene_ids: Iterable[int], key_of: KeyOf = scene_key) -> set[int]:
     """Return those of the scenes for which a job waits, due or not."""
     found: set[int] = set()
     for batch in batched(scene_ids, _KEYS_AT_ONCE):
-        by_lock = {lock_of({"job_key": scene_key(scene_id)}): scene_id for scene_id in batch}
+        by_lock = {lock_of({"job_key": key_of(scene_id)}): scene_id for scene_id in batch}
         rows = connection.execute(WAITING_KEYS, {"locks": list(by_lock)}).fetchall()
         found.update(by_lock[lock] for (lock,) in rows)
     return found
 
 
-def departing_scenes(connection: Connection, scene_ids: Iterable[int]) -> set[int]:
+def departing_scenes(connection: Connection, scene_ids: Iterable[int], key_of: KeyOf = scene_key) -> set[int]:
     """Return those of the scenes of whose deletion a job tells that waits or is in hand."""
     found: set[int] = set()
     for batch in batched(scene_ids, _KEYS_AT_ONCE):
-        by_key = {scene_key(scene_id): scene_id for scene_id in batch}
+        by_key = {key_of(scene_id): scene_id for scene_id in batch}
         jobs = [_job(row).job for row in _under_keys(connection, by_key)]
         found.update(by_key[job["job_key"]] for job in jobs if job.get("update_type") == DESTROY)
     return found
 
 
-def scenes_with_jobs(connection: Connection, scene_ids: Iterable[int]) -> set[int]:
+def scenes_with_jobs(connection: Connection, scene_ids: Iterable[int], key_of: KeyOf = scene_key) -> set[int]:
     """Return those of the scenes for which a job waits or is in hand."""
     found: set[int] = set()
     for batch in batched(scene_ids, _KEYS_AT_ONCE):
-        by_key = {scene_key(scene_id): scene_id for scene_id in batch}
+        by_key = {key_of(scene_id): scene_id for scene_id in batch}
         found.update(by_key[_job(row).job["job_key"]] for row in _under_keys(connection, by_key))
     return found
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 from psycopg import errors
 
 from scenesync.domain.batches import batched
+from scenesync.domain.job import KeyOf, scene_key
 from scenesync.postgres.address import SCHEMA
 from scenesync.postgres.schema import lock_key
 from scenesync.queue import dead_letters
@@ -285,15 +286,15 @@ class DistributedQueue(Ours):
         with self._server.transaction() as connection:
             return looking.pending(connection, limit, after)
 
-    def waiting_scenes(self, scene_ids: Iterable[int]) -> set[int]:
+    def waiting_scenes(self, scene_ids: Iterable[int], key_of: KeyOf = scene_key) -> set[int]:
         """Return those of the scenes for which a job waits, due or not."""
         with self._server.transaction() as connection:
-            return looking.waiting_scenes(connection, scene_ids)
+            return looking.waiting_scenes(connection, scene_ids, key_of)
 
-    def departing_scenes(self, scene_ids: Iterable[int]) -> set[int]:
+    def departing_scenes(self, scene_ids: Iterable[int], key_of: KeyOf = scene_key) -> set[int]:
         """Return those of the scenes of whose deletion a job tells that waits or is in hand."""
         with self._server.transaction() as connection:
-            return looking.departing_scenes(connection, scene_ids)
+            return looking.departing_scenes(connection, scene_ids, key_of)
 
     def drop_pending(self, *, job_key: str | None = None, older_than: float | None = None) -> int:
         """Delete waiting jobs, all or those that match; return how many. Jobs in hand go on."""

@@ -11,6 +11,7 @@ from typing import Final, TypeVar
 
 import psycopg
 
+from scenesync.domain.job import KeyOf, scene_key
 from scenesync.queue.distributed import looking
 from scenesync.queue.distributed.connections import Connection, address_of, translated
 from scenesync.queue.distributed.election import leader_of
@@ -56,9 +57,9 @@ class DistributedView:
         """Return what waits and what is in hand under ``job_key``."""
         return looking.find(self._connection, job_key)
 
-    def scenes_waiting(self, scene_ids: Iterable[int]) -> frozenset[int]:
+    def scenes_waiting(self, scene_ids: Iterable[int], key_of: KeyOf = scene_key) -> frozenset[int]:
         """Return those of the scenes for which a job waits or is in hand."""
-        return frozenset(looking.scenes_with_jobs(self._connection, scene_ids))
+        return frozenset(looking.scenes_with_jobs(self._connection, scene_ids, key_of))
 
     def spooled(self) -> tuple[PendingJob, ...]:
         """Return the events in this machine's outbox, as the jobs they will be; they have no row yet."""

@@ -7,6 +7,7 @@ from test_queue_plans import vm_steps
 from scenesync.domain.job import DESTROY
 from scenesync.domain.paths import name_key
 from scenesync.queue.embedded import EmbeddedQueue
+from scenesync.queue.of_server import queue_of
 from scenesync.queue.port import Queue
 from scenesync.queue.records import PRIORITY_BULK, FoundJobs
 
@@ -48,6 +49,15 @@ def test_of_the_jobs_that_wait_or_are_in_hand_those_are_known_that_tell_of_a_del
     assert queue.departing_scenes(scenes) == {1, 2}
     assert queue.waiting_scenes(scenes) == {2, 3, 4}
     assert queue.departing_scenes([]) == set()
+
+
+@both_engines
+def test_scenes_of_a_further_stash_are_found_under_its_keys_alone(queue: Queue, make_job: MakeJob) -> None:
+    attic = queue_of("attic", queue)
+    attic.put_job(make_job(1, update_type=DESTROY))
+    queue.put_job(make_job(2, update_type=DESTROY))
+    assert attic.waiting_scenes([1, 2]) == attic.departing_scenes([1, 2]) == {1}
+    assert queue.waiting_scenes([1, 2]) == queue.departing_scenes([1, 2]) == {2}
 
 
 @both_engines
