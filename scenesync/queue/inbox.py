@@ -13,19 +13,15 @@ else:
     import posix as system  # what `os` is made of: `os` itself costs a fifth of the start of an empty Python
 
 _CALCULATOR: "list[sqlite.Connection]" = []  # a connection without a file, for `_compute`
+_LEFT_OPEN: "list[object]" = []  # connections to the queue: closing the last one would checkpoint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # `typing` itself costs more than it says
     import sqlite3 as sqlite
-    from collections.abc import Mapping
-    from typing import Any, Protocol
+    from collections.abc import Callable, Mapping
+    from typing import Any
 
-    class PluginStart(Protocol):
-        """See ``run``."""
-
-        def __call__(self, action: str, data_dir: str, text: str) -> "str | None":
-            """Do ``action`` with the document ``text``; return what went wrong."""
-
+    PluginStart = Callable[[str, str, str], "str | None"]  # see `run`
 else:
 
     def _import_sqlite() -> object:
@@ -107,9 +103,6 @@ _FIND = "SELECT _id FROM ack_queue_default WHERE job_key = ?1 AND status < 2 ORD
 _INSERT = """
     INSERT INTO ack_queue_default (data, timestamp, status, priority, event_at, job_key, due_at)
     VALUES (CAST(?1 AS BLOB), ?2, 0, ?3, ?2, ?4, 0)"""
-
-
-_LEFT_OPEN: "list[object]" = []  # connections to the queue: closing the last one would checkpoint
 
 
 class Document:
@@ -238,11 +231,7 @@ def store(document: Document, data_dir: str) -> "str | None":
 def _outbox_or(data_dir: str) -> str:
     """Return the outbox in ``data_dir``, which is laid out like it, if there is one; else ``data_dir``."""
     outbox = f"{data_dir}/{OUTBOX_FOLDER}"
-    try:
-        system.stat(outbox)
-    except OSError:
-        return data_dir
-    return outbox
+    return data_dir if _identity(outbox) is None else outbox
 
 
 def _compute(statement: str, values: "tuple[object, ...]") -> "tuple[Any, ...]":
@@ -443,13 +432,11 @@ def _sound(text: object) -> "str | None":
 def _read_slowly(text: str) -> Document:
     from scenesync.queue import inbox_json  # noqa: PLC0415 (as above)
 
-    event = inbox_json.read_event(text)
+    event = inbox_json.read_event(text, merged=_MERGED)
     if event is None:
         return Document(is_hook=False)
-    if event["trigger"] != _MERGED:
-        event["sources"] = None
-    event["by_task"] = _is_by_task(event["trigger"], *event.pop("touched"))
-    return _checked(Document(is_hook=True, **event))
+    by_task = _is_by_task(event["trigger"], *event.pop("touched"))
+    return _checked(Document(is_hook=True, by_task=by_task, **event))
 
 
 def _checked(document: Document) -> Document:

@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 LONGEST_TITLE = 500
 
 
-def read_event(text: str) -> dict[str, Any] | None:
+def read_event(text: str, merged: str) -> dict[str, Any] | None:
     """Return what a hook's document says, by the names of ``inbox.Document``; None if it is no hook's.
 
-    ``touched`` is what ``inbox`` decides by who did it.
+    ``touched`` is what ``inbox`` decides by who did it; only a trigger ``merged`` has ``sources``.
     Raises ValueError if it is not what Stash writes.
     """
     try:
@@ -35,7 +35,7 @@ def read_event(text: str) -> dict[str, Any] | None:
         "object_id": object_id if isinstance(object_id, int) else None,
         "title": title if isinstance(title, str) and fields.get("ids") is None else None,
         "path": path if isinstance(path, str) else None,
-        "sources": _listed(fields.get("source")),
+        "sources": _listed(fields.get("source")) if context.get("type") == merged else None,
         "touched": (json.dumps(context["inputFields"]) if "inputFields" in context else None, fields.get("id")),
     }
 
