@@ -9,9 +9,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from scenesync.app.backup.making import back_up_before_migration
+from scenesync.app.configuration.marks import leave_mark
 from scenesync.app.data_directory import database_file, make_data_dir, queue_folder
 from scenesync.app.distributed.loading import engines
-from scenesync.app.routes.marks import leave_mark
 from scenesync.app.routes.own_state import require_own_state
 from scenesync.disk.ownership import hand_over_all
 from scenesync.queue.embedded import EmbeddedQueue

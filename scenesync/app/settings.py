@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import SecretStr, ValidationError
 
 from scenesync.app.configuration.errors import SettingsError, closest, wrong_value
+from scenesync.app.configuration.marks import known_stash_url, read_marks
 from scenesync.app.configuration.model import (
     ENV_PREFIX,
     KEYS,
@@ -50,7 +51,6 @@ from scenesync.app.configuration.sources import (
     unknown_variable,
 )
 from scenesync.app.configuration.values import ARROW, Refused, local_path
-from scenesync.app.routes.marks import known_stash_url, read_marks
 from scenesync.domain.participation import Participation
 from scenesync.domain.paths import PathRule
 from scenesync.domain.setting_origin import DEFAULT, of_file

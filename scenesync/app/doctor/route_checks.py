@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from scenesync.app.configuration.marks import read_marks
 from scenesync.app.doctor.finding import Check, Verdict
 from scenesync.app.routes.elders import left_to_elders
-from scenesync.app.routes.marks import read_marks
 from scenesync.app.wording.counting import counted
 from scenesync.domain.participation import GOES_FIRST
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from scenesync.app.configuration.marks import leave_mark
 from scenesync.app.configuration.model import KEYS
 from scenesync.app.configuration.operation import OperationSettings
 from scenesync.app.configuration.servers import PLEX, STASH, common_settings, settings_of
 from scenesync.app.context import secrets_of
-from scenesync.app.routes.marks import leave_mark
 from scenesync.app.routes.own_state import require_own_state
 from scenesync.app.settings import LoadedSettings, SettingsError, load_settings, masked
 from scenesync.store.database import open_database

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from scenesync.app.commands.status import totals
+from scenesync.app.configuration.marks import leave_mark
 from scenesync.app.context import AppContext
 from scenesync.app.exit_codes import DONE
 from scenesync.app.plugin.tasks import run_task
-from scenesync.app.routes.marks import leave_mark
 from scenesync.app.running.daemon import SettingsSource, SettingsWatch
 from scenesync.app.settings import LoadedSettings, SettingsError, load_settings
 from scenesync.simulators.stash.server import StashSimulator
