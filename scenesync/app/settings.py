@@ -19,7 +19,6 @@ from scenesync.app.configuration.marks import known_stash_url, read_marks
 from scenesync.app.configuration.model import (
     ENV_PREFIX,
     KEYS,
-    LATER_KEYS,
     SECRET_KEYS,
     Settings,
     default_data_dir,
@@ -68,7 +67,6 @@ __all__ = [
     "SettingsError",
     "load_settings",
     "masked",
-    "not_yet_effective",
     "participation",
     "require_plex",
 ]
@@ -247,12 +245,6 @@ def participation(settings: Settings) -> Participation:
         only_paths=settings.only_paths,
         skip_paths=settings.skip_paths,
     )
-
-
-def not_yet_effective(settings: Settings) -> tuple[str, ...]:
-    """Return the keys that were changed from their default although nothing heeds them yet."""
-    fields = Settings.model_fields
-    return tuple(key for key in LATER_KEYS if getattr(settings, key) != fields[key].default)
 
 
 def masked(settings: Settings) -> dict[str, object]:

@@ -453,6 +453,3 @@ LIST_SEPARATORS: Final = {
     ),
 }
 """What separates the members of a list where it has to be written as one text."""
-
-LATER_KEYS: Final[tuple[str, ...]] = ()
-"""Keys that are known and checked, but have no effect yet."""

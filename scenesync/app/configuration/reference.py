@@ -6,7 +6,7 @@ import sys
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from scenesync.app.configuration.model import ENV_PREFIX, KEYS, LATER_KEYS, LIST_SEPARATORS, SECRET_KEYS, Settings
+from scenesync.app.configuration.model import ENV_PREFIX, KEYS, LIST_SEPARATORS, SECRET_KEYS, Settings
 from scenesync.app.configuration.sources import CONFIG_VARIABLE
 from scenesync.app.configuration.values import allowed_text
 
@@ -89,7 +89,6 @@ What to know about them:
   `{CONFIG_VARIABLE}` can set it.
 - A pattern for names is the whole name, whatever its capitals, with `*` and `?` as wildcards; or, between slashes, a
   regular expression that fits a part of it: `/^(draft|test)/`. One with a comma can stand in `scenesync.toml` only.
-- Keys marked with * are known and checked, but have no effect yet; `scenesync doctor` names those that you changed.
 """
 
 
@@ -114,10 +113,9 @@ def sections() -> Mapping[str, Sequence[str]]:
 
 
 def _row(key: str, field: FieldInfo) -> str:
-    later = " *" if key in LATER_KEYS else ""
     separated = f", separated by `{LIST_SEPARATORS[key]}`" if key in LIST_SEPARATORS else ""
     cells = (
-        f"`{key}`{later}",
+        f"`{key}`",
         f"`{ENV_PREFIX}{key.upper()}`",
         _DEFAULTS.get(key) or _default(field.default),
         f"{allowed_text(field)}{separated}",

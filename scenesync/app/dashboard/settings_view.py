@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from scenesync.app.configuration.model import ENV_PREFIX, LATER_KEYS, SECRET_KEYS, Settings
+from scenesync.app.configuration.model import ENV_PREFIX, SECRET_KEYS, Settings
 from scenesync.app.configuration.reference import sections
 from scenesync.app.configuration.values import allowed_text
 from scenesync.app.settings import masked
@@ -40,7 +40,7 @@ class EffectiveSettings:
                 allowed=allowed_text(Settings.model_fields[key]),
                 meaning=Settings.model_fields[key].description or "",
                 is_secret=key in SECRET_KEYS,
-                is_effective=key not in LATER_KEYS,
+                is_effective=True,  # the API has this field, and every setting has an effect
             )
             for section, keys in sections().items()
             for key in keys

@@ -22,7 +22,7 @@ from scenesync.app.doctor.stash_checks import check_stash_looks
 from scenesync.app.installation import Installation, open_installation
 from scenesync.app.opening import embedded_queue_at
 from scenesync.app.running.switch import is_running
-from scenesync.app.settings import SettingsError, not_yet_effective
+from scenesync.app.settings import SettingsError
 from scenesync.domain.errors import PermanentError, TransientError
 from scenesync.domain.setting_origin import is_decided
 from scenesync.notify.apprise_way import MISSING, is_installed
@@ -81,8 +81,6 @@ def _check_settings(loaded: LoadedSettings) -> Iterator[Check]:
         yield Check("settings", Verdict.WARNING, warning)
     if loaded.settings.notify_urls is not None and not is_installed():
         yield Check("notifications", Verdict.FAILED, "the package apprise is not installed", MISSING)
-    for key in not_yet_effective(loaded.settings):
-        yield Check("settings", Verdict.WARNING, f"{key} has no effect in this version yet", "Leave it at its default.")
 
 
 def _check_sqlite() -> Check:

@@ -28,7 +28,7 @@ from scenesync.app.running.heartbeat import Heartbeat
 from scenesync.app.running.plex_side import scan_requests
 from scenesync.app.running.second_look import make_good
 from scenesync.app.running.signals import stopping_on_signals
-from scenesync.app.settings import SettingsError, not_yet_effective
+from scenesync.app.settings import SettingsError
 from scenesync.disk.drafts import drafted
 from scenesync.disk.ownership import hand_over
 from scenesync.disk.room import is_no_room
@@ -286,8 +286,6 @@ class Daemon:
     def _round(self, loaded: LoadedSettings, end_of_round: threading.Event, watch: SettingsWatch) -> None:
         settings, dashboard = loaded.settings, self.dashboard
         write_hook_file(settings)
-        for key in not_yet_effective(settings):
-            log.warning("the setting %s has no effect in this version yet", key)
         with open_installation(
             settings, stash=self.source.stash(), repairs=True, listeners=dashboard.listeners
         ) as installation:

@@ -8,7 +8,7 @@ from platformdirs import user_data_path
 from pydantic import SecretStr, ValidationError
 
 from scenesync.app.configuration.fields import enabled_fields
-from scenesync.app.configuration.model import KEYS, LATER_KEYS, SECRET_KEYS
+from scenesync.app.configuration.model import KEYS, SECRET_KEYS
 from scenesync.app.settings import (
     LoadedSettings,
     PlexConnection,
@@ -16,7 +16,6 @@ from scenesync.app.settings import (
     SettingsError,
     load_settings,
     masked,
-    not_yet_effective,
     require_plex,
 )
 from scenesync.domain.desired import DEFAULT_FIELDS
@@ -513,11 +512,6 @@ def test_fields_follow_their_switches() -> None:
 def test_every_field_can_be_switched_off() -> None:
     off = Settings.model_validate({key: False for key in KEYS if key.startswith("sync_")})
     assert enabled_fields(off) == frozenset()
-
-
-def test_every_key_has_an_effect() -> None:
-    assert LATER_KEYS == ()
-    assert not_yet_effective(Settings(sync_performer_photos=True, workers=9)) == ()
 
 
 def test_masked_settings_show_everything_but_secrets(data_dir: Path) -> None:
