@@ -202,7 +202,7 @@ def _routed(loaded: LoadedSettings, pairs: Sequence[Pair], checked: Sequence[_Ch
     """Give each pair the folder in which its state lies. Raises SettingsError if two of them were exchanged."""
     data_dir = loaded.settings.data_dir
     planned = [
-        Planned(pair, each.settings.stash_url, each.settings.plex_url or "")
+        Planned(name=pair.name, stash_url=each.settings.stash_url, plex_url=each.settings.plex_url or "", pair=pair)
         for pair, each in zip(pairs, checked, strict=True)
     ]
     marks = read_marks(data_dir)

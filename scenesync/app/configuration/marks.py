@@ -48,8 +48,8 @@ def _read(folder: Path) -> Mark | None:
         return None
     if not all(isinstance(text, str) for text in texts):
         return None
-    route, stash_url, plex_url, server = texts
-    return Mark(folder, route, stash_url, plex_url, server)
+    name, stash_url, plex_url, server = texts
+    return Mark(folder=folder, name=name, stash_url=stash_url, plex_url=plex_url, server=server)
 
 
 def known_stash_url(settings: Settings) -> str:
@@ -63,11 +63,18 @@ def leave_mark(settings: Settings) -> None:
     Without tables that is said only for later, so what cannot be written then is no failure.
     """
     place, folder = settings.place, settings.data_dir
+    mark = Mark(
+        folder=folder,
+        name="" if place is None else place.name,
+        stash_url=settings.stash_url,
+        plex_url=settings.plex_url or "",
+        server="" if place is None else place.server,
+    )
     if place is not None:
-        _leave(Mark(folder, place.name, settings.stash_url, settings.plex_url or "", place.server))
+        _leave(mark)
     elif known_stash_url(settings) and not settings.is_of_all:
         try:
-            _leave(Mark(folder, "", settings.stash_url, settings.plex_url or ""))
+            _leave(mark)
         except OSError as error:
             log.debug("%s cannot be written now: %s", folder / FILE, error)
 
@@ -76,7 +83,7 @@ def _leave(mark: Mark) -> None:
     folder = mark.folder
     if _read(folder) == mark:
         return
-    content = {"route": mark.route, "stash_url": mark.stash_url, "plex_url": mark.plex_url, "server": mark.server}
+    content = {"route": mark.name, "stash_url": mark.stash_url, "plex_url": mark.plex_url, "server": mark.server}
     with drafted(folder / FILE) as draft:
         draft.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
         sync_file(draft)

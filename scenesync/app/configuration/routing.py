@@ -39,48 +39,39 @@ class Pair:
         return {**self.stash.given, **self.plex.given}
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ends:
+    """What a route is called, and where the two servers are between which it leads."""
+
+    name: str
+    stash_url: str
+    plex_url: str
+
+    def url_of(self, kind: str) -> str:
+        """Return the address of its Stash or its Plex."""
+        return self.stash_url if kind == STASH else self.plex_url
+
+    def name_of(self, kind: str) -> str:
+        """Return what its Stash or its Plex is called, "" if nothing."""
+        return server_in(self.name, kind)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark(Ends):
     """What the folder of a route says about itself: whose state lies in it.
 
-    ``route`` is "" where it was last used by the single settings, without tables.
+    ``name`` is "" where it was last used by the single settings, without tables.
     """
 
     folder: Path
-    route: str
-    stash_url: str
-    plex_url: str
     server: str = ""
 
-    def url_of(self, kind: str) -> str:
-        """Return the address of its Stash or its Plex."""
-        return self.stash_url if kind == STASH else self.plex_url
 
-    def name_of(self, kind: str) -> str:
-        """Return what its Stash or its Plex was called, "" if nothing."""
-        return server_in(self.route, kind)
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned(Ends):
     """A route that is to have a folder."""
 
     pair: Pair
-    stash_url: str
-    plex_url: str
-
-    @property
-    def name(self) -> str:
-        """What it is called."""
-        return self.pair.name
-
-    def url_of(self, kind: str) -> str:
-        """Return the address of its Stash or its Plex."""
-        return self.stash_url if kind == STASH else self.plex_url
-
-    def name_of(self, kind: str) -> str:
-        """Return what its Stash or its Plex is called."""
-        return server_in(self.name, kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,9 +151,9 @@ def place(routes: Sequence[Planned], marks: Sequence[Mark], data_dir: Path) -> P
 
 def _given_out(routes: Sequence[Planned], marks: Sequence[Mark]) -> Mapping[str, Mark | None]:
     """Return the mark of each route, None for a new one; none is given twice."""
-    by_name = {mark.route: mark for mark in marks}
+    by_name = {mark.name: mark for mark in marks}
     found = {route.name: by_name.get(route.name) for route in routes}
-    orphans = [mark for mark in marks if mark.route not in found]
+    orphans = [mark for mark in marks if mark.name not in found]
     for fits in (_has_both_servers, _was_alone_with_the_stash):
         for route in routes:
             if found[route.name] is None:
@@ -177,7 +168,7 @@ def _has_both_servers(mark: Mark, route: Planned) -> bool:
 
 def _was_alone_with_the_stash(mark: Mark, route: Planned) -> bool:
     """Say whether it was the only Stash before there were tables; what is known of a Plex is kept by its identity."""
-    return not mark.route and mark.stash_url == route.stash_url
+    return not mark.name and mark.stash_url == route.stash_url
 
 
 def _free_folder(name: str, data_dir: Path, taken: set[Path]) -> Path:
@@ -219,7 +210,7 @@ def _unclaimed(routes: Sequence[Planned], found: Mapping[str, Mark | None], left
     if all(found[route.name] for route in routes):
         return
     for mark in left_over:
-        if not mark.route:
+        if not mark.name:
             yield (
                 f"The state in {mark.folder} was made for the Stash at {mark.stash_url}, and no [[stash]] has this "
                 "address. Write it in the table of that Stash; it can be changed once SceneSync was started with it. "
@@ -251,9 +242,9 @@ def refused_alone(marks: Sequence[Mark], data_dir: Path, stash_url: str, plex_ur
             f"The state of the Stash at {stash_url} lies in {ours.folder}, where tables alone lead. Keep [[stash]] "
             f"{ours.name_of(STASH)} and [[plex]] {ours.name_of(PLEX)}: there may be one of each."
         )
-    elif home is not None and home.route and not is_our_stash:
+    elif home is not None and home.name and not is_our_stash:
         yield (
-            f"The state in {data_dir} was made for the Stash at {home.stash_url} (route {home.route}), and would be "
+            f"The state in {data_dir} was made for the Stash at {home.stash_url} (route {home.name}), and would be "
             f"used for the one at {stash_url}. If they are one and the same, set stash_url to the old address and "
             "start SceneSync; then it can be changed. If not, give SceneSync another data directory."
         )
@@ -261,7 +252,7 @@ def refused_alone(marks: Sequence[Mark], data_dir: Path, stash_url: str, plex_ur
 
 def names_kept(routes: Sequence[Planned], marks: Sequence[Mark], folders: Mapping[str, Path]) -> Iterator[str]:
     """Yield which routes have new names although a database of several machines knows them by the old ones."""
-    by_folder = {mark.folder: mark.route for mark in marks}
+    by_folder = {mark.folder: mark.name for mark in marks}
     for route in routes:
         before = by_folder.get(folders[route.name])
         if before and before != route.name:

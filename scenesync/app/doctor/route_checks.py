@@ -45,7 +45,7 @@ def check_shared_items(settings: Settings) -> Iterator[Check]:
 
 
 def _left_over(mark: Mark) -> Check:
-    name = mark.route or "the single settings"
+    name = mark.name or "the single settings"
     return Check(
         "route",
         Verdict.WARNING,

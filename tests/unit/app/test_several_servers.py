@@ -258,7 +258,7 @@ def test_what_a_removed_route_left_is_neither_used_nor_lost(data_dir: Path) -> N
     settle(load(data_dir, LIVING, ATTIC, HOME))
     alone = load(data_dir, ATTIC, HOME)
     assert folders(alone, data_dir) == {"attic-home": "routes/attic-home"}
-    assert [(mark.route, mark.folder) for mark in alone.left_over] == [("living-home", data_dir)]
+    assert [(mark.name, mark.folder) for mark in alone.left_over] == [("living-home", data_dir)]
     other = load(data_dir, ATTIC, '[[stash]]\nname = "garden"\nurl = "http://garden:9999"', HOME)
     assert folders(other, data_dir) == {"attic-home": "routes/attic-home", "garden-home": "routes/garden-home"}
     assert folders(load(data_dir, LIVING, ATTIC, HOME), data_dir)["living-home"] == "."
