@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
-from scenesync.app.configuration.errors import SERVER_TABLES
 from scenesync.app.configuration.model import SECRET_KEYS
+from scenesync.app.configuration.route import SERVER_KINDS
 from scenesync.disk.drafts import drafted
 from scenesync.disk.durability import sync_file, sync_folder
 from scenesync.disk.ownership import hand_over
@@ -121,7 +121,7 @@ def _read(path: Path, before: bytes) -> tuple[str, dict[str, Any]]:
 def _with_values(path: Path, before: bytes, values: Mapping[str, str | Sequence[str]]) -> bytes:
     mark = _MARK if before.startswith(_MARK) else b""
     text, settings = _read(path, before)
-    if any(isinstance(settings.get(kind), list) for kind in SERVER_TABLES):
+    if any(isinstance(settings.get(kind), list) for kind in SERVER_KINDS):
         raise SettingsFileRefused(
             f"{path} has tables of several servers, and only you know which of them this is for. "
             f"Set {_listed(values)} by hand."

@@ -7,12 +7,12 @@ import json
 from typing import TYPE_CHECKING, Final
 
 from scenesync.app.configuration.model import KEYS, SECRET_FILE_KEYS, SECRET_KEYS, URL_KEYS, Settings
+from scenesync.app.configuration.route import SERVER_KINDS
 from scenesync.app.configuration.values import allowed_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-SERVER_TABLES: Final = ("stash", "plex")
 _LONGEST_SHOWN: Final = 100
 _LONGEST_PATH: Final = 400
 """Text may be the path of a file that cannot be found, of which every letter counts."""
@@ -49,7 +49,7 @@ def unknown_key(key: str, value: object, origin: str) -> str:
 
 
 def _about_section(key: str, value: Mapping[str, object]) -> str:
-    if key not in SERVER_TABLES and closest(key, SERVER_TABLES):
+    if key not in SERVER_KINDS and closest(key, SERVER_KINDS):
         return _about_table(key)
     inner = next((f"{key}_{name}" for name in value if f"{key}_{name}".lower() in _KNOWN), None)
     example = f", for example {inner.lower()} = ..." if inner else ""
@@ -58,7 +58,7 @@ def _about_section(key: str, value: Mapping[str, object]) -> str:
 
 
 def _about_table(key: str) -> str:
-    meant = closest(key, SERVER_TABLES)
+    meant = closest(key, SERVER_KINDS)
     if meant:
         return f"there is no such table. Did you mean [[{meant}]]?"
     return "there is no such table. There are [[stash]] and [[plex]], see docs/SEVERAL_SERVERS.md."

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path  # noqa: TC003 - pydantic reads it at run time
-from typing import Self
+from typing import Final, Self
 
 from pydantic import PrivateAttr
 from pydantic_settings import BaseSettings
+
+STASH: Final = "stash"
+PLEX: Final = "plex"
+SERVER_KINDS: Final = (STASH, PLEX)
+"""What there are tables of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +75,6 @@ def route_name(stash: str, plex: str) -> str:
 
 
 def server_in(route: str, kind: str) -> str:
-    """Return the name of the server of a kind, ``stash`` or ``plex``, in that of a route; names have no hyphen."""
+    """Return the name of the server of a kind in that of a route; names have no hyphen."""
     stash, _, plex = route.partition("-")
-    return stash if kind == "stash" else plex
+    return stash if kind == STASH else plex

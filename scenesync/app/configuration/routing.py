@@ -5,8 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from scenesync.app.configuration.route import RoutePlace, Senior, route_name, server_in
-from scenesync.app.configuration.servers import KINDS, PLEX, STASH, ServerTable, settings_of
+from scenesync.app.configuration.route import (
+    PLEX,
+    SERVER_KINDS,
+    STASH,
+    RoutePlace,
+    Senior,
+    route_name,
+    server_in,
+)
+from scenesync.app.configuration.servers import ServerTable, settings_of
 from scenesync.domain.setting_origin import is_decided
 
 if TYPE_CHECKING:
@@ -183,7 +191,7 @@ def _free_folder(name: str, data_dir: Path, taken: set[Path]) -> Path:
 
 def _exchanged(routes: Sequence[Planned], found: Mapping[str, Mark | None], marks: Sequence[Mark]) -> Iterator[str]:
     """Yield what would mix two servers: a name that was another's, as far as addresses tell."""
-    for kind in KINDS:
+    for kind in SERVER_KINDS:
         names = {route.url_of(kind): route.name_of(kind) for route in routes}
         for route in routes:
             mark, name, url = found[route.name], route.name_of(kind), route.url_of(kind)

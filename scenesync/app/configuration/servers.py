@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from scenesync.app.configuration.errors import closest
 from scenesync.app.configuration.model import KEYS, PATH_KEYS, SECRET_KEYS
 from scenesync.app.configuration.operation import OperationSettings
+from scenesync.app.configuration.route import PLEX, SERVER_KINDS, STASH
 from scenesync.app.configuration.sources import Given, beside, hidden
 from scenesync.app.configuration.values import Refused, local_path, names
 
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-STASH: Final = "stash"
-PLEX: Final = "plex"
-KINDS: Final = (STASH, PLEX)
 _NAME: Final = re.compile(r"[a-z][a-z0-9]{0,19}\Z")
 """No hyphen, which joins two names to that of a route; short, since databases limit the names of their parts."""
 _OF_THE_INSTALLATION: Final = frozenset(
@@ -44,7 +42,7 @@ def settings_of(kind: str) -> dict[str, str]:
 
 def common_settings() -> tuple[str, ...]:
     """Return the settings that may stand at the top level, for all servers, and in any table, for one."""
-    of_servers = {key for kind in KINDS for key in settings_of(kind).values()}
+    of_servers = {key for kind in SERVER_KINDS for key in settings_of(kind).values()}
     return tuple(key for key in KEYS if key not in of_servers and key not in _OF_THE_INSTALLATION)
 
 
@@ -82,7 +80,7 @@ def read_servers(tables: Mapping[str, object], file: Path, origin: str, problems
     """Return the servers that the file's tables name, None if it has none; what is wrong is added to ``problems``."""
     if not tables:
         return None
-    found = {kind: _tables(kind, tables.get(kind), file, origin, problems) for kind in KINDS}
+    found = {kind: _tables(kind, tables.get(kind), file, origin, problems) for kind in SERVER_KINDS}
     known = [table.name for table in found[PLEX]]
     for stash in found[STASH]:
         problems += [

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import SecretStr
 
-from scenesync.app.configuration.errors import SERVER_TABLES, closest, unknown_key
+from scenesync.app.configuration.errors import closest, unknown_key
 from scenesync.app.configuration.model import (
     ENV_PREFIX,
     KEYS,
@@ -20,6 +20,7 @@ from scenesync.app.configuration.model import (
     SECRET_FILE_KEYS,
     SECRET_KEYS,
 )
+from scenesync.app.configuration.route import SERVER_KINDS
 from scenesync.app.configuration.values import Refused, local_path
 from scenesync.domain.setting_origin import of_file
 
@@ -114,7 +115,7 @@ def from_file(path: Path, *, required: bool) -> Layer:
     except tomllib.TOMLDecodeError as error:
         hint = " In TOML, put Windows paths in single quotes: 'C:\\Films'." if "\\" in text else ""
         return Layer({}, problems=(f"{path}: is not valid TOML: {error}.{hint}",))
-    tables = {kind: values.pop(kind) for kind in SERVER_TABLES if isinstance(values.get(kind), list)}
+    tables = {kind: values.pop(kind) for kind in SERVER_KINDS if isinstance(values.get(kind), list)}
     layer = _layer((key, beside(path, key, value), origin) for key, value in values.items())
     return replace(layer, tables=tables)
 

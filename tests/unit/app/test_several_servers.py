@@ -12,7 +12,8 @@ import pytest
 from scenesync.app.configuration.marks import leave_mark
 from scenesync.app.configuration.model import KEYS
 from scenesync.app.configuration.operation import OperationSettings
-from scenesync.app.configuration.servers import PLEX, STASH, common_settings, settings_of
+from scenesync.app.configuration.route import PLEX, STASH
+from scenesync.app.configuration.servers import common_settings, settings_of
 from scenesync.app.context import secrets_of
 from scenesync.app.routes.own_state import require_own_state
 from scenesync.app.settings import LoadedSettings, SettingsError, load_settings, masked
