@@ -15,7 +15,7 @@ from scenesync.app.configuration.errors import closest
 from scenesync.app.configuration.model import KEYS, PATH_KEYS, SECRET_KEYS
 from scenesync.app.configuration.operation import OperationSettings
 from scenesync.app.configuration.route import PLEX, SERVER_KINDS, STASH
-from scenesync.app.configuration.sources import Given, beside, hidden
+from scenesync.app.configuration.sources import Given, hidden, seen_from
 from scenesync.app.configuration.values import Refused, local_path, names
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def _own_values(
         problems.append(f"plex in {which} ({origin}): {error}. It must be a list of names of [[plex]].")
     try:
         if "outbox" in table:
-            outbox = local_path(beside(file, "outbox", table["outbox"], {"outbox"}))
+            outbox = local_path(seen_from(file, table["outbox"]))
     except Refused as error:
         problems.append(f"outbox in {which} ({origin}): {error}. It must be the path of a folder.")
     return plexes, outbox
@@ -155,10 +155,9 @@ def _given(
         elif key in given:
             problems.append(f"{written} and its other form are both given in {which} ({origin}). Keep one of them.")
         else:
-            lies_beside = PATH_KEYS | {f"{key}_file"}
-            path_key = f"{key}_file" if in_file else key
-            hidden_value = hidden(path_key, beside(file, path_key, value, lies_beside if in_file else PATH_KEYS))
-            given[key] = Given(hidden_value, f"{origin}, {written} in {which}", in_file=in_file)
+            full = f"{key}_file" if in_file else key
+            seen = seen_from(file, value) if full in PATH_KEYS else value
+            given[key] = Given(hidden(full, seen), f"{origin}, {written} in {which}", in_file=in_file)
     return given
 
 

@@ -25,7 +25,7 @@ from scenesync.app.configuration.values import Refused, local_path
 from scenesync.domain.setting_origin import of_file
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 CONFIG_VARIABLE: Final = f"{ENV_PREFIX}CONFIG"
@@ -116,7 +116,9 @@ def from_file(path: Path, *, required: bool) -> Layer:
         hint = " In TOML, put Windows paths in single quotes: 'C:\\Films'." if "\\" in text else ""
         return Layer({}, problems=(f"{path}: is not valid TOML: {error}.{hint}",))
     tables = {kind: values.pop(kind) for kind in SERVER_KINDS if isinstance(values.get(kind), list)}
-    layer = _layer((key, beside(path, key, value), origin) for key, value in values.items())
+    layer = _layer(
+        (key, seen_from(path, value) if key in PATH_KEYS else value, origin) for key, value in values.items()
+    )
     return replace(layer, tables=tables)
 
 
@@ -192,8 +194,8 @@ def _unset(value: object) -> bool:
     return value is None or value == () or (isinstance(value, str) and not value.strip())
 
 
-def beside(file: Path, key: str, value: object, path_keys: Collection[str] = PATH_KEYS) -> object:
-    """Return the value of a key that is a path as it is seen from the folder of the file that names it."""
-    if key not in path_keys or not isinstance(value, str) or not value.strip() or value.startswith("~"):
+def seen_from(file: Path, value: object) -> object:
+    """Return a path as it is seen from the folder of the file that names it; what is none is left for its type."""
+    if not isinstance(value, str) or not value.strip() or value.startswith("~"):
         return value
     return str(file.parent / value.strip())
