@@ -6,7 +6,7 @@ import logging
 import time
 from typing import TYPE_CHECKING, Final
 
-from scenesync.app.running.spare_memory import give_back
+from scenesync.app.running.spare_memory import give_memory_back
 from scenesync.store.journal import forget_edits
 
 if TYPE_CHECKING:
@@ -31,4 +31,4 @@ def tidy(installation: Installation) -> None:
     )
     if letters or edits:
         log.info("tidied dead_letters=%d journal_entries=%d", letters, edits)
-    give_back(installation.database)
+    give_memory_back(installation.database)

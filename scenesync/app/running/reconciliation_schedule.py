@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from scenesync.app.configuration.values import ReconcileInterval
 from scenesync.app.reconciling import AT_THE_START, BY_SCHEDULE, Demand, reconcile
-from scenesync.app.running.spare_memory import give_back
+from scenesync.app.running.spare_memory import give_memory_back
 from scenesync.domain.errors import PermanentError, TransientError
 from scenesync.intake.polling import FACT as POLL_CURSOR
 from scenesync.queue.errors import QueueError
@@ -53,7 +53,7 @@ class Schedule:
                 demand = self.due()
                 if demand is not None:
                     reconcile(self._installation, self._session(), demand, end)
-                    give_back(self._installation.database)
+                    give_memory_back(self._installation.database)
             except Interrupted:
                 return
             except (TransientError, PermanentError) as error:

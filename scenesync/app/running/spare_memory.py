@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _KEEP_NOTHING: Final = 0
 
 
-def give_back(database: Database) -> None:
+def give_memory_back(database: Database) -> None:
     """Give the system what nobody uses any more: the pages that SQLite keeps, garbage, and what was freed.
 
     It takes some milliseconds and, as a write does, waits for its turn. Raises StoreError.

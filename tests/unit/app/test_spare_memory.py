@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scenesync.app.running.spare_memory import give_back
+from scenesync.app.running.spare_memory import give_memory_back
 from scenesync.domain.item import ListedItem, MediaPart
 from scenesync.store.database import Database, open_database
 from scenesync.store.path_index import PathIndexStore
@@ -53,13 +53,13 @@ def test_pages_that_a_large_pass_left_behind_are_given_back(database: Database) 
     index_of(database).replace_library("1", items(), started_at=1.0)
     before = resident_mib()
 
-    give_back(database)
+    give_memory_back(database)
 
     assert before - resident_mib() > 6  # of 16 MiB that the connection which writes may keep
 
 
 def test_it_waits_for_who_writes_and_takes_nothing_from_them(database: Database) -> None:
-    giving = threading.Thread(target=give_back, args=(database,))
+    giving = threading.Thread(target=give_memory_back, args=(database,))
     with database.transaction():
         giving.start()
         index_of(database).upsert_items(item for item in items() if int(item.rating_key) < 10)
