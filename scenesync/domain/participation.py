@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from scenesync.domain.scene import Scene, Studio
 
 
-GOES_FIRST: Final = "a Stash that stands earlier in scenesync.toml"
+ELDER_STASH: Final = "a Stash that stands earlier in scenesync.toml"
 """In the sentence that says why a scene is left to another Stash; by that such scenes are counted, too."""
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scenesync.app.configuration.route import RoutePlace, Senior
+from scenesync.app.configuration.route import ElderPlace, RoutePlace
 from scenesync.app.explanation import explain_scene
 from scenesync.app.installation import open_installation
 from scenesync.app.routes.elders import left_to_elders
@@ -47,7 +47,7 @@ class TwoStashes:
         homes = {"living": data_dir, "attic": data_dir / "routes" / "attic-home"}
         first = RoutePlace("living-home", "living", "home", data_dir)
         second = RoutePlace(
-            "attic-home", "attic", "home", data_dir, "attic", (Senior("living", homes["living"], "scenesync"),)
+            "attic-home", "attic", "home", data_dir, "attic", (ElderPlace("living", homes["living"], "scenesync"),)
         )
         self._settings = {
             "living": world.settings().at(first, data_dir=homes["living"]),

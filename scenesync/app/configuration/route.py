@@ -16,7 +16,7 @@ SERVER_KINDS: Final = (STASH, PLEX)
 
 
 @dataclass(frozen=True, slots=True)
-class Senior:
+class ElderPlace:
     """A route of a Stash that stands earlier in the file and leads to the same Plex: an item that it shows is its."""
 
     stash: str
@@ -35,7 +35,7 @@ class RoutePlace:
     """The data directory as the settings name it, whichever route keeps its own state there."""
     server: str = ""
     """What jobs are marked with: the name of their Stash, "" for the first one's."""
-    seniors: tuple[Senior, ...] = ()
+    elders: tuple[ElderPlace, ...] = ()
     has_stash_table: bool = False
     """The file says where the Stash is, whichever Stash started us."""
 

@@ -9,8 +9,8 @@ from scenesync.app.configuration.route import (
     PLEX,
     SERVER_KINDS,
     STASH,
+    ElderPlace,
     RoutePlace,
-    Senior,
     route_name,
     server_in,
 )
@@ -275,7 +275,7 @@ def places(routes: Sequence[Planned], placing: Placing, data_dir: Path, first_sc
     found: dict[str, RoutePlace] = {}
     folders = placing.folders
     for number, route in enumerate(routes):
-        # By whatever address: a senior is asked about the Plex's own identity.
+        # By whatever address: an elder is asked about the Plex's own identity.
         found[route.name] = RoutePlace(
             route.name,
             route.pair.stash.name,
@@ -283,7 +283,7 @@ def places(routes: Sequence[Planned], placing: Placing, data_dir: Path, first_sc
             data_dir,
             placing.servers[route.name],
             tuple(
-                Senior(
+                ElderPlace(
                     other.pair.stash.name,
                     folders[other.name],
                     schema_of(other.name, folders[other.name], data_dir, first_schema),

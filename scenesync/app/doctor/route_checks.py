@@ -8,7 +8,7 @@ from scenesync.app.configuration.marks import read_marks
 from scenesync.app.doctor.finding import Check, Verdict
 from scenesync.app.routes.elders import left_to_elders
 from scenesync.app.wording.counting import counted
-from scenesync.domain.participation import GOES_FIRST
+from scenesync.domain.participation import ELDER_STASH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +38,7 @@ def check_shared_items(settings: Settings) -> Iterator[Check]:
         yield Check(
             "shared items",
             Verdict.WARNING,
-            f"{counted(left, 'scene')} left to {GOES_FIRST}, since their items show scenes of that",
+            f"{counted(left, 'scene')} left to {ELDER_STASH}, since their items show scenes of that",
             "Plex can show only one of them. Leave such scenes out in one of the two (only_paths, skip_tags, ...), or "
             "let the tables change places.",
         )

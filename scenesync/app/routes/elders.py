@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final, Self
 
 from scenesync.app.opening import read_state
-from scenesync.domain.participation import GOES_FIRST
+from scenesync.domain.participation import ELDER_STASH
 from scenesync.store.baselines import BaselineStore
 from scenesync.store.errors import StoreError
 from scenesync.store.scene_states import SceneStateStore
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from scenesync.app.configuration.model import Settings
+    from scenesync.app.configuration.route import ElderPlace
     from scenesync.store.database import Database
 
 log = logging.getLogger(__name__)
@@ -28,22 +29,24 @@ LOOK_AGAIN_AFTER_S: Final = 30.0
 
 def left_to_elders(settings: Settings) -> int | None:
     """Return how many scenes of a route are left to Stashes that go first, None if none does. Raises StoreError."""
-    if settings.place is None or not settings.place.seniors:
+    if settings.place is None or not settings.place.elders:
         return None
     database = read_state(settings)
     if database is None:
         return 0
     with database:
-        return SceneStateStore(database).left_out_for(GOES_FIRST)
+        return SceneStateStore(database).left_out_for(ELDER_STASH)
 
 
 def elders_of(settings: Settings) -> Elders:
     """Return the routes that go before the one whose settings these are, to be left when they are not needed."""
-    seniors = () if settings.place is None else settings.place.seniors
-    homes = ({"data_dir": each.data_dir, "database_schema": each.database_schema} for each in seniors)
-    return Elders(
-        [Elder(each.stash, settings.model_copy(update=home)) for each, home in zip(seniors, homes, strict=True)]
-    )
+    elders = () if settings.place is None else settings.place.elders
+    return Elders([_elder(each, settings) for each in elders])
+
+
+def _elder(place: ElderPlace, settings: Settings) -> Elder:
+    home = {"data_dir": place.data_dir, "database_schema": place.database_schema}
+    return Elder(place.stash, settings.model_copy(update=home))
 
 
 class Elder:

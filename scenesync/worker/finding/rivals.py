@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from scenesync.domain.errors import AmbiguousMatch, SceneSkipped
 from scenesync.domain.matching import Match, MatchResult, Rule, grade
-from scenesync.domain.participation import GOES_FIRST, Participation, Reason
+from scenesync.domain.participation import ELDER_STASH, Participation, Reason
 from scenesync.domain.paths import file_name, path_key
 from scenesync.plex.exceptions import PlexNotFound
 
@@ -106,7 +106,7 @@ class Rivals:
         if items and not left:
             key = items[0].rating_key
             raise SceneSkipped(
-                f"The Plex item {key} shows a scene of {stashes[key]}, {GOES_FIRST}, and not scene {scene.id}.",
+                f"The Plex item {key} shows a scene of {stashes[key]}, {ELDER_STASH}, and not scene {scene.id}.",
                 reason=Reason.OTHER_STASH,
             )
         return left

@@ -278,7 +278,7 @@ def test_on_postgresql_each_route_has_a_schema_of_its_own_and_the_first_keeps_th
     assert [route.settings.database_schema for route in loaded.routes] == ["scenesync", "scenesync_attic_home"]
     place = loaded.routes[1].settings.place
     assert place is not None
-    assert [senior.database_schema for senior in place.seniors] == ["scenesync"]
+    assert [elder.database_schema for elder in place.elders] == ["scenesync"]
 
 
 def test_a_database_of_several_machines_is_refused_to_another_route_than_the_one_that_it_holds(data_dir: Path) -> None:
@@ -318,12 +318,12 @@ def test_names_that_were_exchanged_would_mix_two_libraries_and_are_refused(data_
 
 def test_the_stash_that_stands_first_has_its_way_with_a_plex_whatever_the_addresses(data_dir: Path) -> None:
     loaded = load(data_dir, LIVING, ATTIC, HOME, CABIN)
-    seniors = {
-        route.name: [(senior.stash, senior.data_dir) for senior in route.settings.place.seniors]
+    elders = {
+        route.name: [(elder.stash, elder.data_dir) for elder in route.settings.place.elders]
         for route in loaded.routes
         if route.settings.place
     }
-    assert seniors == {
+    assert elders == {
         "living-home": [],
         "living-cabin": [],
         "attic-home": [("living", data_dir), ("living", data_dir / "routes" / "living-cabin")],
