@@ -21,7 +21,6 @@ from scenesync.app.configuration.model import (
     KEYS,
     SECRET_KEYS,
     Settings,
-    default_data_dir,
 )
 from scenesync.app.configuration.routing import (
     Planned,
@@ -50,6 +49,7 @@ from scenesync.app.configuration.sources import (
     unknown_variable,
 )
 from scenesync.app.configuration.values import ARROW, Refused, local_path
+from scenesync.app.configuration.work import default_data_dir
 from scenesync.domain.participation import Participation
 from scenesync.domain.paths import PathRule
 from scenesync.domain.setting_origin import DEFAULT, of_file

@@ -7,7 +7,7 @@ from pathlib import Path  # noqa: TC003 - pydantic reads it at run time
 from typing import Final, Self
 
 from pydantic import PrivateAttr
-from pydantic_settings import BaseSettings
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 STASH: Final = "stash"
 PLEX: Final = "plex"
@@ -42,6 +42,9 @@ class RoutePlace:
 
 class PlacedSettings(BaseSettings):
     """Part of ``Settings``: whose they are."""
+
+    # Only the whole is ever made: building validators for each part too would be felt at the start of every command.
+    model_config = SettingsConfigDict(defer_build=True)
 
     _place: RoutePlace | None = PrivateAttr(default=None)
     _is_of_all: bool = PrivateAttr(default=False)
