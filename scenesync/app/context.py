@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import SecretStr
 
-from scenesync.app.configuration.values import password_in
+from scenesync.app.configuration.addresses import password_in
 from scenesync.app.logs import set_up_logging
 from scenesync.app.routes.selection import one_route
 from scenesync.app.settings import LoadedSettings, load_settings

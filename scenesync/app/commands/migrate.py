@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from scenesync.app.commands import on_routes, options
-from scenesync.app.configuration.values import Refused, database_address
+from scenesync.app.configuration.addresses import database_address
+from scenesync.app.configuration.values import Refused
 from scenesync.app.context import print_json
 from scenesync.app.distributed.loading import engines
 from scenesync.app.exit_codes import DONE

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Final
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from scenesync.app.configuration.addresses import DatabaseUrl, OptionalStashUrl, Secret
 from scenesync.app.configuration.operation import CHOICE, SECRET_ADDRESSES, OperationSettings
 from scenesync.app.configuration.values import (
     BasePath,
     CollectionSources,
     ContentRatings,
-    DatabaseUrl,
     Genders,
     HostName,
     LogFormat,
@@ -20,11 +20,9 @@ from scenesync.app.configuration.values import (
     Maximum,
     Names,
     OptionalFile,
-    OptionalStashUrl,
     Patterns,
     Port,
     RenameRules,
-    Secret,
     ShortText,
     Template,
     TimeoutS,

@@ -6,6 +6,7 @@ from typing import Annotated, Final
 
 from pydantic import BeforeValidator, Field
 
+from scenesync.app.configuration.addresses import SecretAddresses, SecretUrl
 from scenesync.app.configuration.route import PlacedSettings
 from scenesync.app.configuration.values import (
     BackupInterval,
@@ -16,8 +17,6 @@ from scenesync.app.configuration.values import (
     NewsKinds,
     OptionalFolder,
     PulseS,
-    SecretAddresses,
-    SecretUrl,
     lower_case,
 )
 from scenesync.domain.news import CHOSEN_BY_SETTINGS

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from platformdirs import user_data_path
 from pydantic import Field
 
+from scenesync.app.configuration.addresses import PlexTvUrl, PlexUrl, Secret, StashUrl
 from scenesync.app.configuration.operation import CHOICE, OperationSettings
 from scenesync.app.configuration.values import (
     Amount,
@@ -20,14 +21,10 @@ from scenesync.app.configuration.values import (
     Names,
     PathMap,
     Percent,
-    PlexTvUrl,
-    PlexUrl,
     RampS,
     ReconcileInterval,
     ReconcileScope,
     Retries,
-    Secret,
-    StashUrl,
     Workers,
 )
 from scenesync.domain.departure import OnDestroy

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from scenesync.app.cli import run_cli
-from scenesync.app.configuration.values import password_in
+from scenesync.app.configuration.addresses import password_in
 from scenesync.app.distributed import loading
 from scenesync.app.doctor.checks import run_checks
 from scenesync.app.exit_codes import DONE, FAILED, LEFTOVERS, USAGE
