@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from scenesync.app.data_directory import database_file
-from scenesync.app.opening import open_state, read_state
+from scenesync.app.opening import look_into_state, open_state
 from scenesync.store.holds import list_held, release_held
 
 if TYPE_CHECKING:
@@ -28,8 +28,4 @@ def release_holds(settings: Settings, scene_ids: Sequence[int] | None, *, repair
 
 def held_scenes(settings: Settings) -> Sequence[Hold]:
     """Return the holds, in the order of the scenes' ids; none without a database of this version."""
-    database = read_state(settings)
-    if database is None:
-        return ()
-    with database:
-        return list_held(database)
+    return look_into_state(settings, list_held, otherwise=())

@@ -15,7 +15,7 @@ from scenesync.app.data_directory import make_data_dir, worker_lock
 from scenesync.app.exit_codes import DONE, LEFTOVERS
 from scenesync.app.fleet.forwarding import forwarding
 from scenesync.app.installation import open_installation
-from scenesync.app.opening import queue_figures, read_state
+from scenesync.app.opening import look_into_state, queue_figures
 from scenesync.app.patience import UNREACHABLE_FOR_S
 from scenesync.app.running.second_look import make_good
 from scenesync.app.running.signals import stopping_on_signals
@@ -171,26 +171,21 @@ def _watch_daemon(
 
 
 def _raise_if_it_waits_for_a_person(settings: Settings) -> None:
-    database = read_state(settings)
-    if database is None:
-        return
-    with database:
-        pauses = PauseStore(database).read()
-    for pause in pauses:
+    for pause in look_into_state(settings, lambda database: PauseStore(database).read(), otherwise=()):
         raise NeedsPerson(PermanentError(f"The daemon waits for you; all jobs are kept. {pause.message}"))
 
 
 def _raise_if_unreachable(settings: Settings, unreachable_for_s: float) -> None:
     """Raise the reason if the daemon has been waiting for a server for so long that a person should be told."""
-    database = read_state(settings)
-    if database is None:
-        return
-    with database:
-        states = {service: ServiceStateStore(database).read(service) for service in (PLEX, STASH)}
-    for service, error in ((PLEX, PlexServerDown), (STASH, StashUnavailable)):
-        state = states[service]
+    errors = {PLEX: PlexServerDown, STASH: StashUnavailable}
+    states = look_into_state(
+        settings,
+        lambda database: {service: ServiceStateStore(database).read(service) for service in errors},
+        otherwise={},
+    )
+    for service, state in states.items():
         if state.reachability == "down" and time.time() - (state.since or 0.0) >= unreachable_for_s:
-            raise error(f"The daemon cannot reach {service}; all jobs are kept. {state.message}")
+            raise errors[service](f"The daemon cannot reach {service}; all jobs are kept. {state.message}")
 
 
 def _left(snapshot: QueueSnapshot) -> int:

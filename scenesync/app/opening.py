@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
+Otherwise = TypeVar("Otherwise")
 
 
 def _note_lost_queue(data_dir: Path) -> None:
@@ -153,3 +154,17 @@ def read_state(settings: Settings) -> Database | None:
     if settings.database_url is not None:
         return engines().open_state(settings.database_url.get_secret_value(), settings.database_schema, read_only=True)
     return open_database(database_file(settings.data_dir), read_only=True)
+
+
+def look_into_state(
+    settings: Settings, question: Callable[[Database], Answer], *, otherwise: Otherwise
+) -> Answer | Otherwise:
+    """Return the answer to ``question`` about everything but the queue, ``otherwise`` if there is nothing to be seen.
+
+    Nothing is made or changed. Raises StoreError, SettingsError.
+    """
+    database = read_state(settings)
+    if database is None:
+        return otherwise
+    with database:
+        return question(database)

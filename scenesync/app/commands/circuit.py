@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, TypeVar
 
 import click
@@ -12,7 +11,7 @@ from scenesync.app.commands import on_routes, options
 from scenesync.app.context import AppContext, print_json
 from scenesync.app.data_directory import database_file
 from scenesync.app.exit_codes import DONE
-from scenesync.app.opening import open_state, read_state
+from scenesync.app.opening import look_into_state, open_state
 from scenesync.app.wording.times import moment
 from scenesync.domain.circuit import Circuit, CircuitState
 from scenesync.worker.availability.health import SERVICES
@@ -81,8 +80,11 @@ def reset(app: AppContext, *, services: Sequence[str], as_json: bool) -> int:
 
 def _read(settings: Settings, services: Sequence[str]) -> Mapping[str, Circuit]:
     """Return the circuits as they are now; closed where nothing was noted yet."""
-    with read_state(settings) or nullcontext() as database:
-        return {service: Circuit() if database is None else circuit_now(database, service) for service in services}
+    return look_into_state(
+        settings,
+        lambda database: {service: circuit_now(database, service) for service in services},
+        otherwise=dict.fromkeys(services, Circuit()),
+    )
 
 
 def _line(kept: Circuit) -> str:

@@ -13,7 +13,7 @@ from scenesync.app.clients import stash_client
 from scenesync.app.commands import on_routes, options
 from scenesync.app.context import AppContext, print_json
 from scenesync.app.exit_codes import DONE, FAILED, LEFTOVERS
-from scenesync.app.opening import open_queue, open_state, read_state
+from scenesync.app.opening import look_into_state, open_queue, open_state
 from scenesync.app.wording.counting import counted
 from scenesync.intake.foreign_links import Cleaned, remove_links, scenes_with_links
 from scenesync.intake.stash2plex import FolderUnusable, OtherTool, read_folder
@@ -78,19 +78,21 @@ def stash2plex(app: AppContext, *, folder: Path, dry_run: bool, clean_urls: bool
 
 
 def _planned(settings: Settings, found: OtherTool) -> News:
-    database = read_state(settings)
-    if database is None:
-        return news(found, Marks())
-    with database:
-        return news(found, Marks.from_text(Memory(database).recall(fact_of(found))))
+    before = look_into_state(settings, lambda database: _marks(Memory(database), found), otherwise=Marks())
+    return news(found, before)
 
 
 def _taken_over(settings: Settings, found: OtherTool) -> News:
     with open_queue(settings) as queue, open_state(settings) as database:
         facts = Memory(database)
-        new = news(found, Marks.from_text(facts.recall(fact_of(found))))
+        new = news(found, _marks(facts, found))
         take_over(found, new, queue, queue.dead_letters, AttemptStore(database), facts)
     return new
+
+
+def _marks(facts: Memory, found: OtherTool) -> Marks:
+    """Return what was taken over before."""
+    return Marks.from_text(facts.recall(fact_of(found)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from scenesync.app.choosing import SCENE_ID
 from scenesync.app.commands import on_routes, options
 from scenesync.app.context import AppContext, print_json
 from scenesync.app.exit_codes import DONE
-from scenesync.app.opening import read_state
+from scenesync.app.opening import look_into_state
 from scenesync.app.wording.journal import edit_document, run_document
 from scenesync.app.wording.times import moment, parse_since
 from scenesync.app.wording.undo import value_change
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from scenesync.app.settings import Settings
 
 MOST_SHOWN = 50
 
@@ -61,24 +60,10 @@ def journal(
     chosen = JournalFilter(tuple(scene_ids), since.timestamp() if since else None, run_id)
     settings = app.load().settings
     if runs:
-        return _show_runs(_runs(settings, chosen, limit), as_json=as_json)
-    return _show_edits(_edits(settings, chosen, limit), as_json=as_json)
-
-
-def _edits(settings: Settings, chosen: JournalFilter, limit: int) -> Sequence[JournalEntry]:
-    database = read_state(settings)
-    if database is None:
-        return ()
-    with database:
-        return search_edits(database, chosen, limit=limit)
-
-
-def _runs(settings: Settings, chosen: JournalFilter, limit: int) -> Sequence[Run]:
-    database = read_state(settings)
-    if database is None:
-        return ()
-    with database:
-        return search_runs(database, chosen, limit=limit)
+        found = look_into_state(settings, lambda database: search_runs(database, chosen, limit=limit), otherwise=())
+        return _show_runs(found, as_json=as_json)
+    edits = look_into_state(settings, lambda database: search_edits(database, chosen, limit=limit), otherwise=())
+    return _show_edits(edits, as_json=as_json)
 
 
 def _show_edits(entries: Sequence[JournalEntry], *, as_json: bool) -> int:

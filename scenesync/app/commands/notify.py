@@ -9,7 +9,7 @@ import click
 from scenesync.app.commands import on_routes, options
 from scenesync.app.context import print_json
 from scenesync.app.exit_codes import DONE, FAILED
-from scenesync.app.opening import read_state
+from scenesync.app.opening import look_into_state
 from scenesync.app.settings import SettingsError
 from scenesync.app.telling.memo import FACT, Memo
 from scenesync.app.telling.ways import try_ways, wanted_of, ways_of
@@ -50,11 +50,7 @@ def notify(app: AppContext, *, is_test: bool, as_json: bool) -> int:
 
 
 def _memo(settings: Settings) -> Memo:
-    database = read_state(settings)
-    if database is None:
-        return Memo()
-    with database:
-        return Memo.from_text(Memory(database).recall(FACT))
+    return look_into_state(settings, lambda database: Memo.from_text(Memory(database).recall(FACT)), otherwise=Memo())
 
 
 def _show_tried(tried: Sequence[Tried], *, as_json: bool) -> int:

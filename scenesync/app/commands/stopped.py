@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -13,7 +13,7 @@ from scenesync.app.commands import on_routes, options
 from scenesync.app.context import AppContext, print_json
 from scenesync.app.data_directory import PLANS_FOLDER
 from scenesync.app.exit_codes import DONE, LEFTOVERS
-from scenesync.app.opening import open_queue, open_state, read_state
+from scenesync.app.opening import look_into_state, open_queue, open_state
 from scenesync.app.wording.plan import scene_lines
 from scenesync.app.wording.times import moment
 from scenesync.reconciliation import plan_file
@@ -116,8 +116,7 @@ def drop(app: AppContext, *, run_id: int, yes: bool, as_json: bool) -> int:
 
 
 def _stopped(settings: Settings) -> tuple[StoppedRun, ...]:
-    with read_state(settings) or nullcontext() as database:
-        return AutomaticRunStore(database).stopped() if database else ()
+    return look_into_state(settings, lambda database: AutomaticRunStore(database).stopped(), otherwise=())
 
 
 def _one(settings: Settings, run_id: int) -> StoppedRun:

@@ -7,7 +7,7 @@ import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final, Self
 
-from scenesync.app.opening import read_state
+from scenesync.app.opening import look_into_state, read_state
 from scenesync.domain.participation import ELDER_STASH
 from scenesync.store.baselines import BaselineStore
 from scenesync.store.errors import StoreError
@@ -31,11 +31,7 @@ def left_to_elders(settings: Settings) -> int | None:
     """Return how many scenes of a route are left to Stashes that go first, None if none does. Raises StoreError."""
     if settings.place is None or not settings.place.elders:
         return None
-    database = read_state(settings)
-    if database is None:
-        return 0
-    with database:
-        return SceneStateStore(database).left_out_for(ELDER_STASH)
+    return look_into_state(settings, lambda database: SceneStateStore(database).left_out_for(ELDER_STASH), otherwise=0)
 
 
 def elders_of(settings: Settings) -> Elders:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
 
-from scenesync.app.opening import queue_figures, read_state
+from scenesync.app.opening import look_into_state, queue_figures
 from scenesync.app.running import switch as daemon_switch
 from scenesync.app.running.heartbeat import silence_s
 from scenesync.app.wording.times import span
@@ -66,7 +66,4 @@ def judge(*, running: bool, silence_s: float | None, where: str) -> Health:
 def _ask_stores(settings: Settings) -> None:
     """Ask both stores for a little. Raises QueueError, StoreError, OSError."""
     queue_figures(settings)
-    database = read_state(settings)
-    if database is not None:
-        with database:
-            count_held(database)
+    look_into_state(settings, count_held, otherwise=0)

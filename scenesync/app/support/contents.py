@@ -21,7 +21,7 @@ from sqlalchemy import func, select
 from scenesync.app.backup.keeping import backup_folder, kept_in
 from scenesync.app.data_directory import database_file, queue_folder
 from scenesync.app.distributed.loading import engines
-from scenesync.app.opening import look_into_queue, read_state
+from scenesync.app.opening import look_into_queue, look_into_state
 from scenesync.app.overview import read_overview
 from scenesync.app.running.health_check import look
 from scenesync.app.version import VERSION
@@ -80,10 +80,10 @@ def gather(
         ],
         "waiting_jobs": lambda: look_into_queue(settings, _waiting),
         "dead_letters": lambda: look_into_queue(settings, _letters),
-        "attempts": lambda: _from_state(settings, _attempts),
-        "edits": lambda: _from_state(settings, _edits),
-        "runs": lambda: _from_state(settings, _runs),
-        "outages": lambda: _from_state(settings, _outages),
+        "attempts": lambda: look_into_state(settings, _attempts, otherwise=[]),
+        "edits": lambda: look_into_state(settings, _edits, otherwise=[]),
+        "runs": lambda: look_into_state(settings, _runs, otherwise=[]),
+        "outages": lambda: look_into_state(settings, _outages, otherwise=[]),
         "log": lambda: list(lines) if lines is not None else log_tail(data_dir / DAEMON_LOG),
     }
     return {name: _or_error(part) for name, part in parts.items()}
@@ -172,15 +172,17 @@ def _state_facts(settings: Settings) -> Documents:
     if settings.database_url is None:
         return database_facts(database_file(settings.data_dir))
     found = engines().standing(settings.database_url.get_secret_value(), settings.database_schema)
-    database = read_state(settings)
-    if database is None:
-        return found.as_document()
-    with database, database.reading() as connection:
-        counts = {
-            name: connection.execute(select(func.count()).select_from(table)).scalar_one()
-            for name, table in metadata.tables.items()
+    return {**found.as_document(), **look_into_state(settings, _row_counts, otherwise={})}
+
+
+def _row_counts(database: Database) -> Documents:
+    with database.reading() as connection:
+        return {
+            "rows": {
+                name: connection.execute(select(func.count()).select_from(table)).scalar_one()
+                for name, table in metadata.tables.items()
+            }
         }
-    return {**found.as_document(), "rows": counts}
 
 
 def _one(connection: sqlite3.Connection, question: str) -> object:
@@ -194,14 +196,6 @@ def _waiting(reader: QueueView) -> Sequence[Documents]:
 
 def _letters(reader: QueueView) -> Sequence[Documents]:
     return [asdict(letter) for letter in reader.dead_letters.list(limit=LETTERS)]
-
-
-def _from_state(settings: Settings, question: Callable[[Database], Sequence[Documents]]) -> Sequence[Documents]:
-    database = read_state(settings)
-    if database is None:
-        return []
-    with database:
-        return question(database)
 
 
 def _attempts(database: Database) -> Sequence[Documents]:
