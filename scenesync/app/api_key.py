@@ -33,8 +33,7 @@ def api_key(settings: Settings) -> str:
 
 def key_file(settings: Settings) -> Path:
     """Return where the key is kept that was made: one for all routes."""
-    data_dir = settings.data_dir if settings.place is None else settings.place.installation_dir
-    return data_dir / API_KEY_FILE
+    return settings.installation_dir / API_KEY_FILE
 
 
 def _make(path: Path) -> str:

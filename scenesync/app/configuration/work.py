@@ -189,3 +189,8 @@ class WorkSettings(OperationSettings):
     )
     only_paths: Folders = Field(default=(), description="Only scenes with a file in one of these folders take part.")
     skip_paths: Folders = Field(default=(), description="Scenes whose files are all in these folders do not take part.")
+
+    @property
+    def installation_dir(self) -> Path:
+        """The data directory as a person named it, whichever route has these settings."""
+        return self.data_dir if self.place is None else self.place.installation_dir

@@ -53,14 +53,14 @@ def home_outbox(data_dir: Path) -> Path:
 
 def routes_at_home(loaded: LoadedSettings) -> Sequence[Route]:
     """Return the routes of the Stash in whose plugin we live: the one that says so, else the first that says none."""
-    homes = (_installation_dir(loaded), None)
+    homes = (loaded.settings.installation_dir, None)
     stash = next((route.stash for home in homes for route in loaded.routes if route.outbox == home), None)
     return [route for route in loaded.routes if route.stash == stash]
 
 
 def outboxes_of(loaded: LoadedSettings) -> Sequence[ServedOutbox]:
     """Return the outboxes: our own for the first Stash that names none, and those that the file names."""
-    data_dir = _installation_dir(loaded)
+    data_dir = loaded.settings.installation_dir
     if not loaded.routes:
         return [ServedOutbox(home_outbox(data_dir), (loaded.settings,))]
     at_home = routes_at_home(loaded)
@@ -70,11 +70,6 @@ def outboxes_of(loaded: LoadedSettings) -> Sequence[ServedOutbox]:
         if folder is not None:
             found.setdefault(folder, []).append(route.settings)
     return [ServedOutbox(folder, tuple(routes)) for folder, routes in found.items()]
-
-
-def _installation_dir(loaded: LoadedSettings) -> Path:
-    settings = loaded.settings
-    return settings.data_dir if settings.place is None else settings.place.installation_dir
 
 
 class QueueOfRoute:
