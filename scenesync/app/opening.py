@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 from scenesync.app.backup.making import back_up_before_migration
 from scenesync.app.configuration.marks import leave_mark
 from scenesync.app.data_directory import database_file, make_data_dir, queue_folder
-from scenesync.app.distributed.loading import engines
+from scenesync.app.distributed.loading import engines, shared_address
 from scenesync.app.routes.own_state import require_own_state
 from scenesync.disk.ownership import hand_over_all
 from scenesync.queue.embedded import EmbeddedQueue
@@ -50,10 +50,8 @@ def queue_at(settings: Settings, *, auto_resume: bool, repairs: bool) -> Queue:
 
     Raises QueueError, SettingsError, OSError.
     """
-    if settings.database_url is not None:
-        url = settings.database_url.get_secret_value()
-        shared = engines().open_queue(url, settings.database_schema, takes_over=auto_resume)
-        return queue_of(_server(settings), shared)
+    if (address := shared_address(settings)) is not None:
+        return queue_of(_server(settings), engines().open_queue(*address, takes_over=auto_resume))
     return queue_of(_server(settings), embedded_queue_at(settings, auto_resume=auto_resume, repairs=repairs))
 
 
@@ -100,9 +98,8 @@ def open_state(settings: Settings, *, repairs: bool = False) -> Database:
     """
     make_data_dir(settings.data_dir)
     leave_mark(settings)
-    if settings.database_url is not None:
-        url = settings.database_url.get_secret_value()
-        shared = engines().open_state(url, settings.database_schema, read_only=False)
+    if (address := shared_address(settings)) is not None:
+        shared = engines().open_state(*address, read_only=False)
         assert shared is not None  # noqa: S101 - only a look may find nothing
         require_own_state(shared, settings)
         return shared
@@ -131,18 +128,16 @@ def look_into_queue(settings: Settings, question: Callable[[QueueView], Answer],
     def answer(view: QueueView) -> Answer:
         return question(view_of(_server(settings), view))
 
-    if settings.database_url is not None:
-        url = settings.database_url.get_secret_value()
-        return engines().look_into_queue(url, settings.database_schema, str(folder), answer)
+    if (address := shared_address(settings)) is not None:
+        return engines().look_into_queue(*address, str(folder), answer)
     return read_queue(folder, answer, checked=checked)
 
 
 def queue_figures(settings: Settings) -> QueueSnapshot:
     """Return the queue in figures, zeros where there is none; nothing is changed. Raises QueueError, SettingsError."""
     folder = queue_folder(settings.data_dir)
-    if settings.database_url is not None:
-        url = settings.database_url.get_secret_value()
-        return engines().read_figures(url, settings.database_schema, str(folder))
+    if (address := shared_address(settings)) is not None:
+        return engines().read_figures(*address, str(folder))
     return read_snapshot(folder)
 
 
@@ -151,8 +146,8 @@ def read_state(settings: Settings) -> Database | None:
 
     Nothing is made or changed. Raises StoreError, SettingsError.
     """
-    if settings.database_url is not None:
-        return engines().open_state(settings.database_url.get_secret_value(), settings.database_schema, read_only=True)
+    if (address := shared_address(settings)) is not None:
+        return engines().open_state(*address, read_only=True)
     return open_database(database_file(settings.data_dir), read_only=True)
 
 

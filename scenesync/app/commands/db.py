@@ -8,7 +8,7 @@ import click
 
 from scenesync.app.commands import on_routes, options
 from scenesync.app.context import print_json
-from scenesync.app.distributed.loading import engines
+from scenesync.app.distributed.loading import engines, shared_address
 from scenesync.app.exit_codes import DONE, LEFTOVERS
 from scenesync.app.settings import SettingsError
 from scenesync.app.wording.counting import counted
@@ -88,9 +88,9 @@ def _worded(steps: Sequence[str]) -> Iterator[str]:
 
 
 def _address(settings: Settings) -> tuple[str, str]:
-    if settings.database_url is None:
+    if (address := shared_address(settings)) is None:
         raise SettingsError([NO_DATABASE])
-    return settings.database_url.get_secret_value(), settings.database_schema
+    return address
 
 
 def _line(found: DatabaseStanding) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from scenesync.app.distributed.loading import engines
+from scenesync.app.distributed.loading import engines, shared_address
 from scenesync.app.doctor.finding import Check, Verdict
 from scenesync.app.settings import SettingsError
 from scenesync.queue.errors import QueueError
@@ -23,10 +23,10 @@ CLOCKS_APART_S: Final = 5.0
 
 def check_database(settings: Settings) -> Iterator[Check]:
     """Yield whether the database can be reached, is new enough, has the tables of this version, and keeps time."""
-    if settings.database_url is None:
+    if (address := shared_address(settings)) is None:
         return
     try:
-        found = engines().standing(settings.database_url.get_secret_value(), settings.database_schema)
+        found = engines().standing(*address)
     except SettingsError as error:
         yield Check("database", Verdict.FAILED, str(error), "Install the extra, or unset database_url.")
         return

@@ -68,6 +68,12 @@ class Engines(Protocol):
         ...
 
 
+def shared_address(settings: Settings) -> tuple[str, str] | None:
+    """Return address and schema of the database that keeps queue and state, None where the data directory does."""
+    url = settings.database_url
+    return None if url is None else (url.get_secret_value(), settings.database_schema)
+
+
 def engines() -> Engines:
     """Return what opens queue and state there; raises SettingsError that says how to install it."""
     try:

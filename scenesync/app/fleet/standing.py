@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from scenesync.app.data_directory import queue_folder
-from scenesync.app.distributed.loading import engines
+from scenesync.app.distributed.loading import engines, shared_address
 from scenesync.queue.forwarding.outbox import read_outbox
 
 if TYPE_CHECKING:
@@ -34,9 +34,9 @@ class FleetStanding:
 
 def read_fleet(settings: Settings, *, running: bool) -> FleetStanding:
     """Look, and change nothing; ``running`` says whether a daemon works on this machine. Raises QueueError."""
-    if settings.database_url is None:
+    if (address := shared_address(settings)) is None:
         return FleetStanding(workers=int(running))
-    workers, leader = engines().read_fleet(settings.database_url.get_secret_value(), settings.database_schema)
+    workers, leader = engines().read_fleet(*address)
     return _shared(settings, workers, leader)
 
 

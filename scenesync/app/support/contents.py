@@ -20,7 +20,7 @@ from sqlalchemy import func, select
 
 from scenesync.app.backup.keeping import backup_folder, kept_in
 from scenesync.app.data_directory import database_file, queue_folder
-from scenesync.app.distributed.loading import engines
+from scenesync.app.distributed.loading import engines, shared_address
 from scenesync.app.opening import look_into_queue, look_into_state
 from scenesync.app.overview import read_overview
 from scenesync.app.running.health_check import look
@@ -169,9 +169,9 @@ def database_facts(path: Path) -> Documents:
 
 
 def _state_facts(settings: Settings) -> Documents:
-    if settings.database_url is None:
+    if (address := shared_address(settings)) is None:
         return database_facts(database_file(settings.data_dir))
-    found = engines().standing(settings.database_url.get_secret_value(), settings.database_schema)
+    found = engines().standing(*address)
     return {**found.as_document(), **look_into_state(settings, _row_counts, otherwise={})}
 
 
