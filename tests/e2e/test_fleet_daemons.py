@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from typing import TYPE_CHECKING, Final
 
 import pytest
 from live_world import eventually
-from private_postgres import NoPostgresHere, PrivatePostgres, private_postgres
+from private_postgres import PrivatePostgres, postgres_or_skip
 
 from scenesync.queue.forwarding.outbox import read_outbox
 
@@ -26,11 +25,7 @@ pytestmark = pytest.mark.e2e
 
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[PrivatePostgres]:
-    with contextlib.ExitStack() as stack:
-        try:
-            server = stack.enter_context(private_postgres())
-        except NoPostgresHere as why:
-            pytest.skip(str(why))
+    with postgres_or_skip() as server:
         yield server
 
 

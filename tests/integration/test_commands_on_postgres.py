@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from command_line import run_command
-from private_postgres import NoPostgresHere, private_postgres
+from private_postgres import postgres_or_skip
 from sync_world import TOKEN, SyncWorld
 
 from scenesync.app.exit_codes import DONE, FAILED, LEFTOVERS
@@ -22,11 +21,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.no_cover]
 
 @pytest.fixture
 def url() -> Iterator[str]:
-    with contextlib.ExitStack() as stack:
-        try:
-            server = stack.enter_context(private_postgres())
-        except NoPostgresHere as why:
-            pytest.skip(str(why))
+    with postgres_or_skip() as server:
         yield server.new_database("films")
 
 

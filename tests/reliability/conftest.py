@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
+from private_postgres import PrivatePostgres, postgres_or_skip
 from proofs import Bounds
 from sim_process import simulated_installation
 from sim_threading import kernel, simulated_modules
@@ -53,6 +54,13 @@ def figures(record_property: Callable[[str, object], None]) -> Figures:
         record_property(PROPERTY, [proof, tried, f"{jobs:,}", str(lost), str(doubled), remarks])
 
     return note
+
+
+@pytest.fixture
+def postgres() -> Iterator[PrivatePostgres]:
+    """A PostgreSQL for one test, which may let it crash."""
+    with postgres_or_skip() as server:
+        yield server
 
 
 # -- for the simulation (``sim_*``)

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from cutting_proxy import CuttingProxy
 from fleet_node import STALL_S
-from private_postgres import NoPostgresHere, PrivatePostgres, private_postgres
 from pydantic import SecretStr
 
 from scenesync.app.opening import queue_figures
@@ -29,8 +28,7 @@ from tests.e2e.live_world import LiveWorld, eventually
 from tests.e2e.shown_fields import all_differences, needless_writes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from private_postgres import PrivatePostgres
     from proofs import Bounds, Figures
 
     from scenesync.queue.records import QueueSnapshot
@@ -119,16 +117,6 @@ class Fleet:
 def _is_elected(node: Daemon) -> bool:
     log = node.log
     return log.rfind(ELECTED) > log.rfind(NO_LONGER)
-
-
-@pytest.fixture
-def postgres() -> Iterator[PrivatePostgres]:
-    with contextlib.ExitStack() as stack:
-        try:
-            server = stack.enter_context(private_postgres())
-        except NoPostgresHere as why:
-            pytest.skip(str(why))
-        yield server
 
 
 def settle(fleet: Fleet, patience_s: float) -> QueueSnapshot:

@@ -11,11 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from private_postgres import NoPostgresHere, PrivatePostgres, private_postgres
+from private_postgres import database_for_queue
 
 from scenesync.queue import inbox
-from scenesync.queue.distributed import schema
-from scenesync.queue.distributed.connections import Server
 from scenesync.queue.distributed.queue import DistributedQueue
 from scenesync.queue.errors import QueueUnreachable
 from scenesync.queue.forwarding.outbox import Outbox, read_outbox
@@ -24,6 +22,7 @@ from scenesync.queue.inbox import Document
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from private_postgres import PrivatePostgres
     from proofs import Bounds, Figures
 
 SENDER: Final = Path(__file__).with_name("outbox_sender.py")
@@ -34,22 +33,8 @@ pytestmark = [pytest.mark.reliability, pytest.mark.integration]
 
 
 @pytest.fixture
-def postgres() -> Iterator[PrivatePostgres]:
-    with contextlib.ExitStack() as stack:
-        try:
-            server = stack.enter_context(private_postgres())
-        except NoPostgresHere as why:
-            pytest.skip(str(why))
-        yield server
-
-
-@pytest.fixture
 def url(postgres: PrivatePostgres) -> str:
-    url = postgres.new_database("outbox")
-    server = Server(url, timeout_s=10)
-    schema.prepare(server)
-    server.close()
-    return url
+    return database_for_queue(postgres, "outbox")
 
 
 def save(data_dir: Path, scene_id: int) -> None:

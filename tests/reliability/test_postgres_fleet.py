@@ -18,18 +18,17 @@ import psycopg
 import pytest
 from cutting_proxy import CuttingProxy
 from postgres_worker import STALL_S
-from private_postgres import NoPostgresHere, PrivatePostgres, private_postgres
+from private_postgres import database_for_queue
 
 from scenesync.queue import inbox
-from scenesync.queue.distributed import schema
-from scenesync.queue.distributed.connections import Server
 from scenesync.queue.distributed.queue import DistributedQueue
 from scenesync.queue.forwarding.outbox import Outbox, read_outbox
 from scenesync.queue.inbox import Document
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
+    from private_postgres import PrivatePostgres
     from proofs import Bounds, Figures
 
     from scenesync.queue.records import QueueSnapshot
@@ -109,19 +108,12 @@ HAPPENINGS: Final = ("the database crashes", "nobody reaches the database", "one
 
 
 @pytest.fixture
-def postgres() -> Iterator[PrivatePostgres]:
-    with contextlib.ExitStack() as stack:
-        try:
-            server = stack.enter_context(private_postgres())
-        except NoPostgresHere as why:
-            pytest.skip(str(why))
-        url = server.new_database("fleet")
-        opened = Server(url, timeout_s=10)
-        schema.prepare(opened)
-        opened.close()
-        with psycopg.connect(url) as world:
-            world.execute(_WORLD)
-        yield server
+def direct(postgres: PrivatePostgres) -> str:
+    """The way to the database that is always open."""
+    url = database_for_queue(postgres, "fleet")
+    with psycopg.connect(url) as world:
+        world.execute(_WORLD)
+    return url
 
 
 class Stash:
@@ -164,14 +156,13 @@ def moments(events: int, count: int) -> list[int]:
 
 
 def test_whatever_dies_or_is_cut_off_no_scene_is_stale_none_is_stuck_and_nothing_is_written_twice(
-    postgres: PrivatePostgres, tmp_path: Path, bounds: Bounds, figures: Figures
+    postgres: PrivatePostgres, direct: str, tmp_path: Path, bounds: Bounds, figures: Figures
 ) -> None:
     chance = random.Random(bounds.first_seed)  # noqa: S311 (the same choices each time)
     scenes, events, size = bounds.pick(60, 3000), bounds.pick(240, 20_000), bounds.pick(3, 4)
     deaths = moments(events, bounds.pick(4, 60))
     sender_deaths = moments(events, bounds.pick(2, 20))
     troubles = dict(zip(moments(events, bounds.pick(3, 15)), HAPPENINGS * events, strict=False))
-    direct = postgres.url("fleet")
     machines = [tmp_path / "first", tmp_path / "second"]
     outboxes = [machine / "queue" for machine in machines]
     for outbox in outboxes:

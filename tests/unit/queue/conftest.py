@@ -8,11 +8,9 @@ from typing import Any
 
 import psycopg
 import pytest
-from private_postgres import PrivatePostgres
+from private_postgres import PrivatePostgres, database_for_queue
 from queue_engines import DISTRIBUTED, EMBEDDED
 
-from scenesync.queue.distributed import schema
-from scenesync.queue.distributed.connections import Server
 from scenesync.queue.distributed.queue import DistributedQueue
 from scenesync.queue.embedded import EmbeddedQueue
 from scenesync.queue.port import Letters, Queue
@@ -32,12 +30,10 @@ def queue_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(scope="session")
 def database_url(postgres: PrivatePostgres) -> str:
     """A database that is ready to be a queue, one for all tests of this process."""
-    server = Server(postgres.new_database("queue"), timeout_s=10)
-    schema.prepare(server)
-    server.close()
+    url = database_for_queue(postgres, "queue")
     with psycopg.connect(postgres.url()) as connection:  # what tests look into is where the queue lies
         connection.execute("ALTER DATABASE queue SET search_path = scenesync")
-    return postgres.url("queue")
+    return url
 
 
 @pytest.fixture
