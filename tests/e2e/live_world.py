@@ -56,6 +56,15 @@ def eventually(
         every_s = max(every_s, min(1.2 * every_s, SELDOM_S))
 
 
+def is_alive(pid: int) -> bool:
+    """Say whether a process lives."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Login:
     """What Stash asks for; nothing if it is all empty."""

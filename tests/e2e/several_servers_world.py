@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from typing import TYPE_CHECKING, Any, Final
 
-from live_world import NOT_SET_UP, PLEX_ROOT, PLEX_TOKEN, STASH_PYTHON, STASH_ROOT, LiveWorld, eventually
+from live_world import NOT_SET_UP, PLEX_ROOT, PLEX_TOKEN, STASH_PYTHON, STASH_ROOT, LiveWorld
 
 from scenesync.simulators.plex.server import PlexSimulator
 from scenesync.simulators.stash.server import StashSimulator
@@ -96,20 +94,3 @@ class SeveralServers(LiveWorld):
         chosen = ["--route", route] if route else []
         ran: Ran = self.scenesync("status", "--json", *chosen)
         return ran.document()
-
-
-def is_alive(pid: int) -> bool:
-    """Say whether a process lives."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-def kill(pid: int) -> None:
-    """Kill a process as a power cut would."""
-    os.kill(pid, signal.SIGKILL)
-
-
-__all__ = ["ROUTES", "SeveralServers", "eventually", "is_alive", "kill"]

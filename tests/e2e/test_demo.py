@@ -8,8 +8,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+from live_world import is_alive
 
 from scenesync.queue.forwarding.outbox import read_outbox
 from scenesync.queue.snapshot import read_snapshot
@@ -25,29 +27,27 @@ def environment(temporary: Path, **variables: str) -> dict[str, str]:
     return {**os.environ, "TMPDIR": str(temporary), **variables}  # noqa: TID251 - for a child
 
 
-def is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
+def run_demo(temporary: Path, *options: str, timeout_s: float, **variables: str) -> tuple[int, Any]:
+    """Run a demo with a temporary folder of its own; return its exit status and its document."""
+    temporary.mkdir()
+    done = subprocess.run(
+        [*DEMO, *options, "--json"],
+        env=environment(temporary, **variables),
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+    )
+    return done.returncode, json.loads(done.stdout)
 
 
 def test_the_demo_tells_its_story_and_finds_every_claim_true(tmp_path: Path) -> None:
     temporary, keep = tmp_path / "tmp", tmp_path / "kept"
-    temporary.mkdir()
-    done = subprocess.run(
-        [*DEMO, "--scenes", "40", "--json", "--keep", str(keep)],
-        # The person's own settings: unusable ones, so that using them would show.
-        env=environment(temporary, SCENESYNC_PLEX_URL="nonsense", SCENESYNC_PLEX_TOKEN=TOKEN_OF_THE_PERSON),
-        capture_output=True,
-        text=True,
-        timeout=110,
-        check=False,
-    )
-    document = json.loads(done.stdout)
+    # The person's own settings: unusable ones, so that using them would show.
+    persons = {"SCENESYNC_PLEX_URL": "nonsense", "SCENESYNC_PLEX_TOKEN": TOKEN_OF_THE_PERSON}
+    status, document = run_demo(temporary, "--scenes", "40", "--keep", str(keep), timeout_s=110, **persons)
     assert [check for check in document["checks"] if not check["holds"]] == []
-    assert (done.returncode, document["succeeded"], document["broken"]) == (0, True, "")
+    assert (status, document["succeeded"], document["broken"]) == (0, True, "")
     assert len(document["checks"]) >= 9
     assert document["saves"] == 40 + 8
     assert document["in_hand_when_killed"] > 0
@@ -70,18 +70,9 @@ def test_two_workers_on_postgresql_tell_it_too_and_the_death_of_one_costs_nothin
     if not POSTGRES:
         pytest.skip("no PostgreSQL is installed")
     temporary, keep = tmp_path / "tmp", tmp_path / "kept"
-    temporary.mkdir()
-    done = subprocess.run(
-        [*DEMO, "--cluster", "--scenes", "20", "--json", "--keep", str(keep)],
-        env=environment(temporary),
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    document = json.loads(done.stdout)
+    status, document = run_demo(temporary, "--cluster", "--scenes", "20", "--keep", str(keep), timeout_s=240)
     assert [check for check in document["checks"] if not check["holds"]] == []
-    assert (done.returncode, document["succeeded"], document["broken"]) == (0, True, "")
+    assert (status, document["succeeded"], document["broken"]) == (0, True, "")
     assert (document["workers"], document["saves"]) == (2, 20 + 7)
     assert (document["status"]["dead_letters"], document["status"]["pending"]) == (1, 0)
     outbox = read_outbox(keep / "data" / "queue")

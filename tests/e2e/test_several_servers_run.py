@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import time
 from typing import TYPE_CHECKING
 
 import pytest
-from several_servers_world import ROUTES, SeveralServers, eventually, is_alive, kill
+from live_world import eventually, is_alive
+from several_servers_world import ROUTES, SeveralServers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +51,7 @@ def test_each_change_reaches_exactly_the_plexes_of_its_stash_whatever_dies_or_is
     # A route's process that dies begins again, and the others go on.
     before = servers.pids(daemon)
     assert len(before) == len(ROUTES)
-    kill(before[1])
+    os.kill(before[1], signal.SIGKILL)
     living.save(harbour, title="Harbour at dusk")
     eventually(lambda: servers.shown(cabin, harbour) == "Harbour at dusk", "the route whose process died")
     assert len(set(before) & set(servers.pids(daemon))) == len(ROUTES) - 1
