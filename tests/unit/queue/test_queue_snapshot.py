@@ -104,7 +104,8 @@ def test_reading_leaves_no_trace_whether_the_queue_is_open_or_not(
 def test_log_left_by_a_crash_is_read(queue_path: Path, make_job: MakeJob) -> None:
     pid = os.fork()
     if pid == 0:  # dies with its change in the log only
-        EmbeddedQueue(queue_path).put_job(make_job(1))
+        queue = EmbeddedQueue(queue_path)  # named, or it would be closed, which folds the log into the file
+        queue.put_job(make_job(1))
         os._exit(0)
     assert os.waitpid(pid, 0)[1] == 0
     assert (queue_path / "data.db-wal").stat().st_size > 0
