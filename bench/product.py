@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from bench.child import peak_mib
 from scenesync.app.installation import Installation, open_installation
+from scenesync.app.running.spare_memory import share_heaps
 from scenesync.app.settings import Settings
 from scenesync.domain.job import scene_job
 from scenesync.domain.outcome import Attempt, Outcome
@@ -111,6 +112,7 @@ def open_product(
         sync_poster=with_pictures,
         sync_background=with_pictures,
     )
+    share_heaps()
     with open_installation(settings) as installation:
         yield Product(installation)
 

@@ -19,6 +19,7 @@ from scenesync.app.opening import look_into_state, queue_figures
 from scenesync.app.patience import UNREACHABLE_FOR_S
 from scenesync.app.running.second_look import make_good
 from scenesync.app.running.signals import stopping_on_signals
+from scenesync.app.running.spare_memory import share_heaps
 from scenesync.app.wording.counting import counted
 from scenesync.app.wording.progress import ProgressWatch
 from scenesync.domain.errors import NeedsPerson, PermanentError, StashUnavailable
@@ -129,6 +130,7 @@ def work_off(
             return watched
         if not lock.acquire():  # the daemon ended, and another one came at once
             return Report(Counter(), queue_figures(settings), worked_by_daemon=True)
+    share_heaps()
     limits = LoopLimits(workers=settings.workers, until_idle=True, deadline_s=timeout_s)
     tally = Tally()
     try:

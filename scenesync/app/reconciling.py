@@ -15,6 +15,7 @@ from scenesync.app.installation import open_installation
 from scenesync.app.one_shot import work_off
 from scenesync.app.patience import UNREACHABLE_FOR_S
 from scenesync.app.running.signals import stopping_on_signals
+from scenesync.app.running.spare_memory import share_heaps
 from scenesync.app.scene_standings import of_looked
 from scenesync.domain.departure import OnDestroy
 from scenesync.domain.diff import ConflictPolicy
@@ -147,6 +148,7 @@ def reconcile_at_once(
     ``view`` makes what shows the progress of each part, by its name. Raises Interrupted at a signal, what stood in the
     way for ``unreachable_for_s`` seconds, and what ``work_off`` raises.
     """
+    share_heaps()
     with (
         open_installation(settings, stash=stash, repairs=not demand.dry_run) as installation,
         stopping_on_signals() as stop,

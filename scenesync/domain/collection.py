@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from scenesync.domain.fields import Field
 from scenesync.domain.name_rules import any_fits
-from scenesync.domain.text import NAME_LIMIT, SUMMARY_LIMIT, clean_line, clean_paragraphs
+from scenesync.domain.text import SUMMARY_LIMIT, clean_name, clean_paragraphs
 
 if TYPE_CHECKING:
     from collections.abc import Collection as Container
@@ -160,13 +160,13 @@ def _origins(scene: Scene, rules: CollectionRules) -> Iterator[tuple[Origin, str
         for group in scene.groups:
             yield Origin(OriginKind.GROUP, group.id), group.name, group.about
     for tag in scene.tags:
-        if any_fits(rules.tags, clean_line(tag.name, NAME_LIMIT)):
+        if any_fits(rules.tags, clean_name(tag.name)):
             yield Origin(OriginKind.TAG, tag.id), tag.name, tag.about
 
 
 def _wanted(origin: Origin, name: str, about: About, places: Mapping[int, int | None]) -> WantedCollection:
     return WantedCollection(
-        title=clean_line(name, NAME_LIMIT),
+        title=clean_name(name),
         origin=origin,
         summary=clean_paragraphs(about.description, SUMMARY_LIMIT),
         image_url=about.image_url,

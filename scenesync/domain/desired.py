@@ -23,7 +23,7 @@ from scenesync.domain.fields import Field, FieldValue, rating_text
 from scenesync.domain.name_rules import any_fits
 from scenesync.domain.paths import file_name
 from scenesync.domain.photos import Photo, version_of
-from scenesync.domain.text import NAME_LIMIT, SUMMARY_LIMIT, TITLE_LIMIT, clean_line, clean_paragraphs
+from scenesync.domain.text import NAME_LIMIT, SUMMARY_LIMIT, TITLE_LIMIT, clean_line, clean_name, clean_paragraphs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -138,7 +138,7 @@ def studio_line(studio: Studio | None) -> tuple[str, ...]:
     """Return the names from the studio itself up to the last one that it belongs to; blank ones are left out."""
     names: list[str] = []
     while studio is not None:
-        names.append(clean_line(studio.name, NAME_LIMIT))
+        names.append(clean_name(studio.name))
         studio = studio.parent
     return tuple(name for name in names if name)
 
@@ -163,7 +163,7 @@ def distinct_names(raw: Iterable[str]) -> tuple[str, ...]:
     """Return the cleaned, non-empty names in order, each once (Plex tags are one per name, whatever their case)."""
     seen: dict[str, str] = {}
     for name in raw:
-        cleaned = clean_line(name, NAME_LIMIT)
+        cleaned = clean_name(name)
         if cleaned:
             seen.setdefault(cleaned.casefold(), cleaned)
     return tuple(seen.values())
@@ -208,7 +208,7 @@ def _title(scene: Scene, rules: FieldRules, studio: str, actors: Sequence[str], 
         "date": scene.date.strip() if day else "",  # as partial as Stash has it: nobody wants an invented day to read
         "year": day[:4],
         "performers": _listed(actors),
-        "director": clean_line(scene.director, NAME_LIMIT),
+        "director": clean_name(scene.director),
         "code": clean_line(scene.code, NAME_LIMIT),
         "group": _listed(distinct_names(group.name for group in scene.groups)),
     }
@@ -234,19 +234,19 @@ def _cast(performers: Sequence[Performer], rules: PerformerRules) -> Mapping[str
     shown = [
         performer
         for performer in performers
-        if performer.gender not in rules.skip_genders and rules.names.shows(clean_line(performer.name, NAME_LIMIT))
+        if performer.gender not in rules.skip_genders and rules.names.shows(clean_name(performer.name))
     ]
     if rules.order is PerformerOrder.FAVORITES:
         shown.sort(key=lambda performer: not performer.favorite)
     elif rules.order is PerformerOrder.NAME:
         shown.sort(key=lambda performer: performer.name.casefold())
-    names = [rules.names.renamed(clean_line(performer.name, NAME_LIMIT)) for performer in shown]
+    names = [rules.names.renamed(clean_name(performer.name)) for performer in shown]
     needs_count = any(performer.disambiguation for performer in shown)  # else nobody asks how many share a name
     bearers = Counter(name.casefold() for name in names) if needs_count else Counter[str]()
     cast: dict[str, tuple[str, Performer]] = {}
     for performer, name in zip(shown, names, strict=True):
         told_apart = performer.disambiguation and _is_told_apart(rules.disambiguation, bearers[name.casefold()])
-        full = clean_line(f"{name} ({performer.disambiguation})" if told_apart else name, NAME_LIMIT)
+        full = clean_name(f"{name} ({performer.disambiguation})" if told_apart else name)
         if full:
             cast.setdefault(full.casefold(), (full, performer))
     return dict(cast.values())
@@ -273,7 +273,7 @@ def _with_parents(tags: Sequence[Tag]) -> list[Tag]:
 
 
 def _tag_names(tags: Iterable[Tag]) -> list[str]:
-    return [clean_line(tag.name, NAME_LIMIT) for tag in tags]
+    return [clean_name(tag.name) for tag in tags]
 
 
 def _content_rating(scene: Scene, rules: ContentRatingRules) -> str:

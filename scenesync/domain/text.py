@@ -19,10 +19,15 @@ _FIRST_FLAG_LETTER, _LAST_FLAG_LETTER = "\U0001f1e6", "\U0001f1ff"
 _FIRST_TAG, _LAST_TAG = "\U000e0020", "\U000e007f"
 
 
-@lru_cache(maxsize=4096)  # the names of tags, performers and studios come again and again
 def clean_line(text: str, limit: int) -> str:
     """Return ``text`` as one line of at most ``limit`` characters."""
     return _cut(" ".join(_printable(text).split()), limit)
+
+
+@lru_cache(maxsize=4096)  # the same ones come again and again
+def clean_name(name: str) -> str:
+    """Return the name of a tag, performer or studio as one line of at most NAME_LIMIT characters."""
+    return clean_line(name, NAME_LIMIT)
 
 
 def clean_paragraphs(text: str, limit: int) -> str:

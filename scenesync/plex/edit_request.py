@@ -16,7 +16,7 @@ from urllib.parse import quote
 from scenesync.domain.fields import IMAGE_FIELDS, LIST_FIELDS, Field
 from scenesync.domain.text import clean_paragraphs
 from scenesync.plex.exceptions import PlexPermanentError
-from scenesync.plex.request import Request, checked_key, parameter
+from scenesync.plex.request import Request, checked_key, parameter, tag_parameter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -232,7 +232,7 @@ def _has_all_of(request: Request, field: Field, names: tuple[str, ...]) -> bool:
 
 
 def _indexed(field: Field, place: int, name: str) -> str:
-    return parameter(_place_in_list(field, place), name)
+    return tag_parameter(_place_in_list(field, place), name)
 
 
 @lru_cache(maxsize=1024)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from scenesync.domain.fields import Field
 from scenesync.plex.edit_request import metadata_put
-from scenesync.plex.request import parameter
+from scenesync.plex.request import parameter, tag_parameter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ def photo_requests(
     Each has the whole cast, since a server may take the list for the new one; so there are as many requests as it needs
     to fit the addresses beside it. Where not even one fits, there is none for that photo.
     """
-    names = [parameter(f"{Field.ACTORS.value}[{place}].tag.tag", name) for place, name in enumerate(cast)]
+    names = [tag_parameter(f"{Field.ACTORS.value}[{place}].tag.tag", name) for place, name in enumerate(cast)]
     bare = [*names, parameter(f"{Field.ACTORS.value}.locked", "1" if lock else "0")]
     room = line_bytes - metadata_put(library_key, (rating_key,), bare).line_bytes
     batch: list[str] = []

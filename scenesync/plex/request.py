@@ -71,7 +71,12 @@ class Send(Protocol):
 
 def parameter(name: str, value: str) -> str:
     """Return one encoded query parameter; only letters, digits and ``_.-~`` stand for themselves."""
-    quoted = _quoted_name(value) if len(value) <= _LONGEST_NAME else quote(value, safe="")
+    return f"{_quoted_stem(name)}={quote(value, safe='')}"
+
+
+def tag_parameter(name: str, tag: str) -> str:
+    """Return the same for the name of a person, tag or studio, of which there are only so many."""
+    quoted = _quoted_name(tag) if len(tag) <= _LONGEST_NAME else quote(tag, safe="")
     return f"{_quoted_stem(name)}={quoted}"
 
 

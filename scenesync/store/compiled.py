@@ -11,15 +11,17 @@ from functools import lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
-from scenesync.domain.batches import batched
-
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sqlalchemy import ClauseElement, Connection, Dialect
 
 
-_ROWS_AT_ONCE: Final = 64
+_ROWS_AT_ONCE: Final = (64, 32, 16, 8, 4, 2, 1)
+"""How many rows one INSERT has. A driver keeps the statements that it prepared, and one for many rows takes 100 KiB."""
+_TIMES: Final = (1, 5, 25)
+"""How many times one statement makes a SELECT, likewise: each connection that reads keeps its own."""
+LOOKED_UP_AT_ONCE: Final = _TIMES[-1]
 _VALUES: Final = re.compile(r" VALUES (\([?, ]+\))")
 
 
@@ -45,12 +47,20 @@ def compiled(statement: ClauseElement, dialect: Dialect) -> Compiled:
     return Compiled(str(ready), tuple(ready.positiontup or ()))  # type: ignore[attr-defined]
 
 
-@lru_cache(maxsize=4 * _ROWS_AT_ONCE)
-def for_each(sql: str, times: int) -> str:
-    """Return a SELECT as one that makes it so many times, each with parameters of its own; rows begin with its place.
+def for_each(sql: str, sets: Sequence[tuple[Any, ...]]) -> tuple[str, tuple[Any, ...]]:
+    """Return a SELECT as one that makes it for each set of parameters, with all that it takes.
 
-    For a database in this process, where each statement lets go of the interpreter and has to wait for it again.
+    Its rows begin with the place of their set. For a database in this process, where each statement lets go of the
+    interpreter and has to wait for it again; LOOKED_UP_AT_ONCE sets at most. Sets of NULL fill it up, so that there are
+    but a few different statements, whatever is looked up: rows for places beyond the last set are to be passed over.
     """
+    times = next(times for times in _TIMES if times >= len(sets))
+    filling = (None,) * ((times - len(sets)) * len(sets[0]))
+    return _so_many_times(sql, times), (*chain.from_iterable(sets), *filling)
+
+
+@lru_cache(maxsize=64)
+def _so_many_times(sql: str, times: int) -> str:
     return " UNION ALL ".join(f"SELECT {place}, * FROM ({sql})" for place in range(times))  # noqa: S608 - our own texts
 
 
@@ -71,12 +81,16 @@ def insert_many(connection: Connection, statement: ClauseElement, rows: Sequence
     if connection.dialect.name != "sqlite":
         execute_many(connection, statement, rows)
         return
-    for batch in batched(rows, _ROWS_AT_ONCE):
-        values = tuple(chain.from_iterable(ready.bound(row) for row in batch))
-        connection.exec_driver_sql(_for_rows(ready.sql, len(batch)), values)
+    bound = [ready.bound(row) for row in rows]
+    first = 0
+    while first < len(bound):
+        size = next(size for size in _ROWS_AT_ONCE if size <= len(bound) - first)
+        values = tuple(chain.from_iterable(bound[first : first + size]))
+        connection.exec_driver_sql(_for_rows(ready.sql, size), values)
+        first += size
 
 
-@lru_cache(maxsize=4 * _ROWS_AT_ONCE)
+@lru_cache(maxsize=128)
 def _for_rows(sql: str, rows: int) -> str:
     """Return an INSERT of one row as one of several: the places for its values, so many times."""
     found = _VALUES.search(sql)

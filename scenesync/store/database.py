@@ -142,6 +142,15 @@ class Database:
                 raise
         foreseen.update(zip([(ready.sql, bound) for bound in wanted], found, strict=True))
 
+    @contextmanager
+    def writing_much(self) -> Iterator[None]:
+        """Let transactions of the block, which write all over the file, have more memory.
+
+        Whoever writes meanwhile has it too. Raises StoreUnavailable or StoreDamaged.
+        """
+        with self._translating(), self._engine.writing_much():
+            yield
+
     def forget_pages(self) -> None:
         """Let the connection that writes forget what it read and wrote: megabytes, after many rows.
 

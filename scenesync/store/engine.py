@@ -104,6 +104,10 @@ class StoreEngine(Protocol):
         """Return the rows of one statement for each of many sets of parameters, in one go."""
         ...
 
+    def writing_much(self) -> AbstractContextManager[None]:
+        """Spend memory of this process on writing during the block."""
+        ...
+
     def forget_pages(self) -> None:
         """Give back the memory that much writing took in this process."""
         ...

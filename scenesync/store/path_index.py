@@ -269,11 +269,12 @@ class PathIndexStore:
         told the name keys of new and moved files, a batch at a time, so that memory does not grow with the library.
         """
         generation = self._begin_pass(library_key)
-        for batch in batched(items, BATCH_SIZE):
-            with self._database.transaction(durable=False) as connection:
-                appeared = self._put(connection, batch, {library_key: generation})
-            if appeared:
-                on_appeared(frozenset(appeared))
+        with self._database.writing_much():
+            for batch in batched(items, BATCH_SIZE):
+                with self._database.transaction(durable=False) as connection:
+                    appeared = self._put(connection, batch, {library_key: generation})
+                if appeared:
+                    on_appeared(frozenset(appeared))
         removed = self._end_pass(library_key, generation, started_at)
         return FullPass(self.library_state(library_key).item_count, removed)
 

@@ -5,7 +5,7 @@ Transactions are begun by hand, as on SQLite, so that a begin is one way there a
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import psycopg
@@ -23,6 +23,7 @@ from scenesync.store.pools import BEGIN, Pools, pool_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from sqlalchemy import Connection, Engine, PoolProxiedConnection
 
@@ -125,6 +126,10 @@ class PostgresEngine(Pools):
         while cursor.nextset():
             found.append(cursor.fetchall())
         return found
+
+    def writing_much(self) -> AbstractContextManager[None]:
+        """Do nothing: pages are the server's."""
+        return nullcontext()
 
     def forget_pages(self) -> None:
         """Do nothing: pages are the server's."""

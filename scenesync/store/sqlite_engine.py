@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from itertools import chain
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy.exc import DBAPIError
@@ -12,13 +12,13 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from scenesync.disk import reading
 from scenesync.domain.batches import batched
 from scenesync.store import sqlite_file
-from scenesync.store.compiled import for_each
+from scenesync.store.compiled import LOOKED_UP_AT_ONCE, for_each
 from scenesync.store.engine import Door, Row
 from scenesync.store.errors import StoreError, translated
 from scenesync.store.pools import BEGIN, Pools, pool_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from sqlalchemy import Connection, Engine, PoolProxiedConnection
@@ -29,7 +29,6 @@ _BEGIN_READING: Final = ("BEGIN",)
 _BEGIN_DURABLE: Final = ("PRAGMA synchronous=FULL", "BEGIN IMMEDIATE")
 _BEGIN_RELAXED: Final = ("PRAGMA synchronous=NORMAL", "BEGIN IMMEDIATE")
 
-_LOOKED_UP_AT_ONCE: Final = 100
 _READERS_KEPT: Final = 4
 _READERS_MOST: Final = 32
 _READER_TIMEOUT_S: Final = 30.0
@@ -60,19 +59,32 @@ class SqliteEngine(Pools):
     def look_up_each(self, raw: PoolProxiedConnection, sql: str, each: Sequence[Row]) -> list[list[Row]]:
         """Return the rows for each set of parameters: a statement for many, since each lets go of the interpreter."""
         found: list[list[Row]] = []
-        for batch in batched(each, _LOOKED_UP_AT_ONCE):
+        for batch in batched(each, LOOKED_UP_AT_ONCE):
             of_batch: list[list[Row]] = [[] for _ in batch]
             cursor: Any = raw.cursor()
-            for place, *row in cursor.execute(for_each(sql, len(batch)), tuple(chain.from_iterable(batch))):
-                of_batch[place].append(tuple(row))
+            for place, *row in cursor.execute(*for_each(sql, batch)):
+                if place < len(batch):
+                    of_batch[place].append(tuple(row))
             found += of_batch
         return found
 
+    @contextmanager
+    def writing_much(self) -> Iterator[None]:
+        """Let the connection that writes keep more pages during the block; what is too much then is let go of."""
+        self._tell_writer(f"cache_size=-{sqlite_file.CACHE_FOR_MUCH_KIB}")
+        try:
+            yield
+        finally:
+            self._tell_writer(f"cache_size=-{sqlite_file.WRITER_CACHE_KIB}")
+
     def forget_pages(self) -> None:
         """Let the connection that writes forget what it read and wrote: megabytes, after many rows."""
+        self._tell_writer("shrink_memory")
+
+    def _tell_writer(self, pragma: str) -> None:
         raw = self._writer.raw_connection()
         try:
-            raw.cursor().execute("PRAGMA shrink_memory")
+            raw.cursor().execute(f"PRAGMA {pragma}")
         finally:
             raw.close()
 

@@ -37,8 +37,10 @@ _WAL_LIMIT_BYTES: Final = 32 * 1024 * 1024
 
 # With these two, 100,000 items are taken over in 60 % of the time: their keys come in no order, so each batch touches
 # pages all over the file, which should be neither read again nor checkpointed for every batch.
-_WRITER_CACHE_KIB: Final = 16 * 1024
+CACHE_FOR_MUCH_KIB: Final = 16 * 1024
 _CHECKPOINT_PAGES: Final = 8_000
+WRITER_CACHE_KIB: Final = 2_000
+"""At all other times: what jobs write is mostly appended, and a cache fills up with that, however large it is."""
 
 _READ: Final = "SELECT COUNT(*) FROM sqlite_master"
 _PRIVATE_FILE: Final = 0o600
@@ -145,7 +147,7 @@ def connect_writer(path: Path, journal: Journal) -> sqlite3.Connection:
     if journal != "wal":  # WAL is a property of the file, the others of a connection
         connection.execute(f"PRAGMA journal_mode={journal}")
     connection.execute("PRAGMA foreign_keys=ON")
-    connection.execute(f"PRAGMA cache_size=-{_WRITER_CACHE_KIB}")
+    connection.execute(f"PRAGMA cache_size=-{WRITER_CACHE_KIB}")
     connection.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
     connection.execute(f"PRAGMA journal_size_limit={_WAL_LIMIT_BYTES}")
     return connection

@@ -28,6 +28,7 @@ from scenesync.app.running.heartbeat import Heartbeat
 from scenesync.app.running.plex_side import scan_requests
 from scenesync.app.running.second_look import make_good
 from scenesync.app.running.signals import stopping_on_signals
+from scenesync.app.running.spare_memory import share_heaps
 from scenesync.app.settings import SettingsError
 from scenesync.disk.drafts import drafted
 from scenesync.disk.ownership import hand_over
@@ -161,6 +162,7 @@ class Daemon:
 
     def run(self) -> int:
         """Work until a signal and return the exit status. Raises SettingsError, QueueError, StoreError, OSError."""
+        share_heaps()
         loaded = self.source.load()
         if self.several is not None and loaded.routes and loaded.settings.place is None:
             return self.several(loaded)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -47,6 +48,31 @@ def items() -> Iterator[ListedItem]:
         yield ListedItem(str(number), "1", (MediaPart(path, 1_000_000 + number, 60_000),))
 
 
+EIGHT_THREADS_TAKE_MEMORY = """
+import ctypes, threading
+from scenesync.app.running.spare_memory import share_heaps
+
+share_heaps()
+all_there = threading.Barrier(8)
+threads = [threading.Thread(target=lambda: (bytearray(9_000), all_there.wait())) for _ in range(8)]
+[each.start() for each in threads]
+[each.join() for each in threads]
+libc = ctypes.CDLL(None)
+stdout = ctypes.c_void_p.in_dll(libc, "stdout")
+libc.malloc_info(0, stdout)
+libc.fflush(stdout)
+"""
+
+
+@with_glibc
+def test_threads_share_two_heaps() -> None:
+    program = [sys.executable, "-c", EIGHT_THREADS_TAKE_MEMORY]
+
+    told = subprocess.run(program, capture_output=True, text=True, check=True, timeout=60).stdout
+
+    assert 1 <= told.count("<heap nr=") <= 2
+
+
 @on_linux
 @with_glibc
 def test_pages_that_a_large_pass_left_behind_are_given_back(database: Database) -> None:
@@ -55,7 +81,7 @@ def test_pages_that_a_large_pass_left_behind_are_given_back(database: Database) 
 
     give_memory_back(database)
 
-    assert before - resident_mib() > 6  # of 16 MiB that the connection which writes may keep
+    assert before - resident_mib() > 6  # of 16 MiB that the connection which writes may have during the pass
 
 
 def test_it_waits_for_who_writes_and_takes_nothing_from_them(database: Database) -> None:
