@@ -134,6 +134,6 @@ def _request(method: str, target: str, server: Address, body: bytes = b"") -> by
 
 BENCHMARK: Final = Benchmark(
     "simulators",
-    full=partial(run, Sizes(seconds=1.5)),
-    quick=partial(run, Sizes(seconds=0.3, scenes=200)),
+    full=partial(run, Sizes(seconds=1.0)),
+    quick=partial(run, Sizes(seconds=0.25, scenes=200)),
 )

@@ -7,11 +7,13 @@ import multiprocessing
 import os
 import resource
 import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from multiprocessing.context import ForkServerContext, SpawnContext
 
 SPAWN: Final = multiprocessing.get_context("spawn")
@@ -25,6 +27,7 @@ LOADED.set_forkserver_preload(["bench.command_line"])
 STATUS: Final = Path("/proc/self/status")
 _MEBIBYTE: Final = 1024 * 1024
 _RSS_UNIT_BYTES: Final = 1 if sys.platform == "darwin" else 1024
+_spent_side_by_side_s: Final[list[float]] = []
 
 
 @contextlib.contextmanager
@@ -41,6 +44,26 @@ def answers(work: Callable[..., None], *arguments: object) -> Iterator[Any]:
         yield ours
     finally:
         process.join()
+
+
+def side_by_side(work: Sequence[Callable[[], object]]) -> None:
+    """Do all of ``work``, each in another process, as many at a time as there are processors.
+
+    It is for what is made beforehand: nothing is measured meanwhile.
+    """
+    with ProcessPoolExecutor(min(len(work), os.cpu_count() or 1), mp_context=LOADED) as pool:
+        _spent_side_by_side_s.extend(pool.map(_processor_s_of, work))
+
+
+def processor_s_side_by_side() -> float:
+    """Return the processor time of all ``side_by_side`` so far: those processes are no children of this one."""
+    return sum(_spent_side_by_side_s)
+
+
+def _processor_s_of(work: Callable[[], object]) -> float:
+    before = time.process_time()
+    work()
+    return time.process_time() - before
 
 
 def peak_of_mib(pid: int) -> float:

@@ -22,7 +22,7 @@ from scenesync.queue.embedded import EmbeddedQueue
 from scenesync.simulators.postgres import USER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from multiprocessing.connection import Connection
 
     from bench.address import Address
@@ -53,11 +53,16 @@ _SPENT: Final = slice(11, 13)
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Work on the queue at ``where`` for ``seconds``, claiming ``at_once`` jobs; with ``plex`` an edit for each."""
+    """Work on the queue at ``where``, claiming ``at_once`` jobs; with ``plex`` an edit for each.
+
+    That ends with ``jobs`` of them, or, if there are none, with ``seconds``. Without ``where`` there is no queue, and
+    the edits alone are sent.
+    """
 
     where: str
-    seconds: float
     at_once: int
+    jobs: int = 0
+    seconds: float = 0.0
     plex: Address | None = None
 
 
@@ -85,7 +90,10 @@ class Workers:
             process.join()
 
     def rate(self, task: Task, count: int) -> float:
-        """Let ``count`` of them do ``task`` at the same time; return how many jobs that is in a second."""
+        """Let ``count`` of them do ``task`` at the same time; return how many jobs that is in a second.
+
+        Each counts from the common beginning to the end of its own last job, so that none is counted in part.
+        """
         pipes = self._pipes[:count]
         for pipe in pipes:
             pipe.send(task)
@@ -94,7 +102,7 @@ class Workers:
         begin = time.monotonic() + _UNDER_WAY_S
         for pipe in pipes:
             pipe.send(begin)
-        return sum(_answer(pipe) for pipe in pipes) / task.seconds
+        return sum(map(_answer, pipes))
 
 
 def open_queue(where: str) -> Queue:
@@ -151,36 +159,56 @@ def work(queue: Queue, at_once: int, goes_on: Callable[[int], bool], each: Calla
     return done
 
 
-def _answer(pipe: Connection) -> int:
-    done, error = pipe.recv()
+def _answer(pipe: Connection) -> float:
+    rate, error = pipe.recv()
     if error:
         raise RuntimeError(f"A worker could not work: {error}")
-    return int(done)
+    return float(rate)
 
 
 def _serve(pipe: Connection) -> None:
     with pipe, contextlib.suppress(EOFError):
         while True:
             task: Task = pipe.recv()
-            with contextlib.closing(open_queue(task.where)) as queue:
-                queue.wait_for_change(0, threading.Event())  # known as a worker from now on
+            with contextlib.ExitStack() as stack:
+                queue = stack.enter_context(contextlib.closing(open_queue(task.where))) if task.where else None
+                if queue is not None:
+                    queue.wait_for_change(0, threading.Event())  # known as a worker from now on
+                each = stack.enter_context(_editing(task.plex)) if task.plex else None
                 pipe.send("ready")
                 begin: float = pipe.recv()
                 time.sleep(max(0.0, begin - time.monotonic()))
-                pipe.send(_do(task, queue, begin + task.seconds))
+                pipe.send(_do(task, queue, each, begin))
 
 
-def _do(task: Task, queue: Queue, end: float) -> tuple[int, str]:
-    def goes_on(_done: int) -> bool:
-        return time.monotonic() < end
+def _do(task: Task, queue: Queue | None, each: Callable[[int], None] | None, begin: float) -> tuple[float, str]:
+    """Return how many jobs were done in a second, or why they could not be."""
+
+    def goes_on(done: int) -> bool:
+        return done < task.jobs if task.jobs else time.monotonic() < begin + task.seconds
 
     try:
-        if task.plex is None:
-            return work(queue, task.at_once, goes_on), ""
-        with urllib3.connection_from_url(task.plex.url, maxsize=1) as pool:
-            return work(queue, task.at_once, goes_on, _Editor(task.plex, pool)), ""
+        done = _send(goes_on, each) if queue is None else work(queue, task.at_once, goes_on, each)
     except Exception as error:  # noqa: BLE001 - raised again by who asked
         return 0, f"{type(error).__name__}: {error}"
+    if done < task.jobs:
+        return 0, f"Of {task.jobs} jobs {done} were found."
+    return done / (time.monotonic() - begin), ""
+
+
+def _send(goes_on: Callable[[int], bool], each: Callable[[int], None] | None) -> int:
+    """Do ``each`` as if there were jobs without end."""
+    done = 0
+    while each is not None and goes_on(done):
+        each(done)
+        done += 1
+    return done
+
+
+@contextlib.contextmanager
+def _editing(plex: Address) -> Iterator[_Editor]:
+    with urllib3.connection_from_url(plex.url, maxsize=1) as pool:
+        yield _Editor(plex, pool)
 
 
 class _Editor:

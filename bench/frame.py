@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from bench import served_libraries
-from bench.child import LOADED, SPAWN
+from bench.child import LOADED, SPAWN, processor_s_side_by_side
 from bench.figures import Curve, Figure
 
 if TYPE_CHECKING:
@@ -167,7 +167,8 @@ def _measure(benchmark: Benchmark, *, quick: bool) -> _Answer:
 def _processor_s() -> float:
     """Return what this process has taken so far, with its children that ended and its servers."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(each.ru_utime + each.ru_stime for each in used) + served_libraries.processor_s()
+    own_s = sum(each.ru_utime + each.ru_stime for each in used)
+    return own_s + served_libraries.processor_s() + processor_s_side_by_side()
 
 
 def _load() -> float:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from bench.child import answers
-from bench.figures import LIBRARIES, Benchmark, Beside, Curve, Figure, at_most
+from bench.figures import LIBRARIES, Benchmark, Beside, Curve, Figure, at_most, interleaved, paired_ratio
 from bench.product import sync_some
 from bench.served_libraries import library
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from bench.served_libraries import Library
 
 _FLAT: Final = at_most(1.5)
 _MEMORY_MIB: Final = at_most(150)
@@ -23,10 +25,11 @@ COLD, WARM, BATCH = "from nothing to the first scene", "the next start", "change
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """``libraries`` are numbers of scenes, each with its item; ``batch`` scenes are synced in each."""
+    """``libraries`` are numbers of scenes, each with its item; ``batch`` are synced in each, ``rounds`` times."""
 
     libraries: tuple[int, ...]
     batch: int
+    rounds: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +45,39 @@ class Task:
 
 def run(sizes: Sizes, folder: Path) -> list[Figure | Curve]:
     """Return seconds, requests to Plex and peak memory of each task in each library."""
-    tasks: list[Task] = []
-    for scenes in sizes.libraries:
-        with library(scenes) as served:
-            for name, first, count in ((COLD, 0, 1), (WARM, 1, 1), (BATCH, 2, sizes.batch)):
-                served.plex.take_records()
-                with answers(sync_some, str(folder / str(scenes)), served.here, served.there, first, count) as answer:
-                    seconds, peak = answer.recv()
-                tasks.append(Task(name, scenes, seconds, len(served.plex.take_records()), peak))
-    return [*_figures(tasks, sizes.batch), *_curves(tasks)]
+    with contextlib.ExitStack() as stack:
+        places = {
+            scenes: _Place(stack.enter_context(library(scenes)), folder / str(scenes)) for scenes in sizes.libraries
+        }
+        once = [place.task(name, 1) for place in places.values() for name in (COLD, WARM)]
+        rounds = interleaved(
+            sizes.rounds, {scenes: partial(place.task, BATCH, sizes.batch) for scenes, place in places.items()}
+        )
+    # A round lasts a second, in which whatever else the machine does shows: the round in the middle is drawn.
+    tasks = [*once, *(sorted(mine, key=lambda task: task.seconds)[len(mine) // 2] for mine in rounds.values())]
+    growth = paired_ratio(*([task.seconds for task in rounds[scenes]] for scenes in (max(rounds), min(rounds))))
+    return [*_figures(tasks, sizes.batch, growth), *_curves(tasks)]
 
 
-def _figures(tasks: Sequence[Task], batch: int) -> list[Figure]:
+class _Place:
+    """Where tasks are done one after the other, each with the next scenes of the library."""
+
+    def __init__(self, served: Library, data_dir: Path) -> None:
+        self._served = served
+        self._data_dir = data_dir
+        self._next = 0
+
+    def task(self, name: str, count: int) -> Task:
+        """Sync the next ``count`` scenes in a process of its own."""
+        served, first = self._served, self._next
+        self._next += count
+        served.plex.take_records()
+        with answers(sync_some, str(self._data_dir), served.here, served.there, first, count) as answer:
+            seconds, peak_mib = answer.recv()
+        return Task(name, len(served.here.scene_ids), seconds, len(served.plex.take_records()), peak_mib)
+
+
+def _figures(tasks: Sequence[Task], batch: int, growth: float) -> list[Figure]:
     figures = []
     for name in (COLD, WARM, BATCH):
         mine = [task for task in tasks if task.name == name]
@@ -66,7 +90,8 @@ def _figures(tasks: Sequence[Task], batch: int) -> list[Figure]:
                 Figure(f"{case}, time", task.seconds, "s"),
             ]
         small, large = mine[0], mine[-1]
-        times = Beside(f"s: among {small.scenes:,}", small.seconds, large.seconds / small.seconds)
+        ratio = growth if name == BATCH else large.seconds / small.seconds
+        times = Beside(f"s: among {small.scenes:,}", small.seconds, ratio)
         figures.append(
             Figure(
                 f"{label}: time among {large.scenes:,}",
@@ -96,7 +121,7 @@ def _curves(tasks: Sequence[Task]) -> list[Curve]:
 
 BENCHMARK: Final = Benchmark(
     "growth",
-    full=partial(run, Sizes(libraries=(1_000, 10_000, 100_000), batch=300)),
+    full=partial(run, Sizes(libraries=(1_000, 10_000, 100_000), batch=300, rounds=3)),
     quick=partial(run, Sizes(libraries=(200, 1_000), batch=50)),
     against_servers=True,
     group=LIBRARIES,

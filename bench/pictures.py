@@ -9,7 +9,10 @@ import statistics
 import time
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
+
+import urllib3
 
 from bench.figures import Benchmark, Beside, Figure, at_most
 from bench.product import open_product
@@ -19,10 +22,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from bench.address import Address
     from bench.product import Product
     from scenesync.simulators.plex.records import RequestRecord
 
 _METADATA: Final = "/library/metadata/"
+_OK: Final = 200
 _WRITES: Final = frozenset({"edit", "image", "select"})
 NEW, KNOWN = "a new scene with two pictures", "a known scene, new text and new cover"
 _TARGETS: Final = {NEW: 0.9, KNOWN: 0.7}
@@ -31,10 +36,14 @@ _TARGETS: Final = {NEW: 0.9, KNOWN: 0.7}
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """``warm`` scenes at once, then ``single`` ones, a save every ``save_every_s``, at ``latency_s`` per request."""
+    """``warm`` scenes at once, then ``single`` ones, a save every ``save_every_s``, at ``latency_s`` per request.
+
+    How long a request takes is found out by ``bare`` ones.
+    """
 
     warm: int
     single: int
+    bare: int = 12
     latency_s: float = 0.05
     save_every_s: float = 0.5
 
@@ -59,6 +68,9 @@ def run(sizes: Sizes, folder: Path) -> list[Figure]:
             product.enqueue(here.scene_ids[: sizes.warm])
             product.wait_until_done(sizes.warm)
             done = sizes.warm
+            plex.take_records()
+            read_one_by_one(there, there.rating_keys[: sizes.bare])
+            request_s = between_arrivals_s(plex.take_records())
             figures: list[Figure] = []
             for case in (NEW, KNOWN):
                 if case == KNOWN:
@@ -70,7 +82,7 @@ def run(sizes: Sizes, folder: Path) -> list[Figure]:
                 product.wait_until_done(done)
                 records = plex.take_records()
                 saved = [what_it_took(records, item_of[each], sizes.latency_s) for each in scenes]
-                figures.append(_figure(case, saved, sizes.latency_s))
+                figures.append(_figure(case, saved, sizes.latency_s, request_s))
     return figures
 
 
@@ -100,10 +112,26 @@ def is_about(record: RequestRecord, rating_key: str) -> bool:
     return ("id", rating_key) in record.query
 
 
-def _figure(case: str, saved: Sequence[Saved], latency_s: float) -> Figure:
+def read_one_by_one(plex: Address, rating_keys: Sequence[str]) -> None:
+    """Read items one after the other, as a client that does nothing else. Raises RuntimeError if Plex refuses one."""
+    headers = {"Accept": "application/json", "X-Plex-Token": plex.token}
+    with urllib3.connection_from_url(plex.url) as pool:
+        for key in rating_keys:
+            answer = pool.urlopen("GET", f"{_METADATA}{key}", headers=headers, retries=False)
+            if answer.status != _OK:
+                raise RuntimeError(f"Plex answered {answer.status} to the read of an item.")
+
+
+def between_arrivals_s(records: Sequence[RequestRecord]) -> float:
+    """Return how long after the one before it a request arrives, as the median of all."""
+    arrivals = [record.at_monotonic for record in records]
+    return statistics.median(after - before for before, after in pairwise(arrivals))
+
+
+def _figure(case: str, saved: Sequence[Saved], latency_s: float, request_s: float) -> Figure:
     seconds = statistics.median(each.seconds for each in saved)
     requests = statistics.median(each.requests for each in saved)
-    in_turn = requests * latency_s
+    in_turn = requests * request_s
     return Figure(
         f"{case}, {latency_s * 1000:g} ms: until Plex has all of it",
         seconds * 1000,
@@ -116,7 +144,7 @@ def _figure(case: str, saved: Sequence[Saved], latency_s: float) -> Figure:
 
 BENCHMARK: Final = Benchmark(
     "pictures",
-    full=partial(run, Sizes(warm=24, single=9)),
-    quick=partial(run, Sizes(warm=9, single=2)),
+    full=partial(run, Sizes(warm=24, single=9, save_every_s=0.4)),
+    quick=partial(run, Sizes(warm=9, single=2, bare=5)),
     against_servers=True,
 )

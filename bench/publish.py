@@ -10,7 +10,7 @@ import re
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from bench import report
 
@@ -72,7 +72,17 @@ def _surroundings(measured: report.Report) -> str:
     return (
         f"Measured with Python {where['python']}, SQLite {where['sqlite']}, {where['system']}, {where['processors']} "
         f"processors, niceness {where['niceness']}; the machine's load was {min(loads):g} to {max(loads):g}. "
-        f"{measured.summary()}."
+        f"{_speed(where)}{measured.summary()}."
+    )
+
+
+def _speed(where: Mapping[str, Any]) -> str:
+    """Return how fast the machine was, "" for results of before that was measured."""
+    if "loop_ms" not in where:
+        return ""
+    return (
+        f"It starts an empty Python in {where['empty_python_ms']} ms and takes {where['loop_ms']} ms for a million "
+        "turns of a loop that computes. "
     )
 
 

@@ -10,7 +10,7 @@ import contextlib
 import sqlite3
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
 from persistqueue.exceptions import Empty
 from persistqueue.serializers import json as json_serializer
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _FILL: Final = "INSERT INTO ack_queue_default (data, timestamp, status) VALUES (?, ?, ?)"
 _FAR_S: Final = 600.0
+_NUMBER: Final = 987_654_321_987
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,14 @@ class Content:
 
 
 class Rival(Protocol):
-    """A queue under measurement."""
+    """A queue under measurement, opened in a folder where its file was made."""
+
+    def __init__(self, folder: Path) -> None: ...
+
+    @classmethod
+    def make(cls, folder: Path, content: Content) -> None:
+        """Make its file in a folder; afterwards it can be opened there."""
+        ...
 
     def work(self, count: int, give_up_at: float) -> int:
         """Claim and complete ``count`` due jobs one by one, until ``give_up_at`` (monotonic); return how many."""
@@ -52,17 +60,23 @@ class Rival(Protocol):
 class Ours:
     """The product's queue through the calls that the worker makes, ``at_once`` jobs per claim; each ends by itself."""
 
-    def __init__(self, folder: Path, content: Content, at_once: int = 1) -> None:
-        self._at_once = at_once
+    at_once: ClassVar = 1
+
+    def __init__(self, folder: Path) -> None:
         self._queue = EmbeddedQueue(folder)
-        _fill(folder, content)
-        self._queue.maintain()
+
+    @classmethod
+    def make(cls, folder: Path, content: Content) -> None:
+        """See ``Rival``."""
+        with contextlib.closing(EmbeddedQueue(folder)) as queue:
+            _fill(folder, content)
+            queue.maintain()
 
     def work(self, count: int, give_up_at: float) -> int:
         """See ``Rival``."""
         done = 0
         while done < count and time.monotonic() < give_up_at:
-            claims = self._queue.claim(self._at_once)
+            claims = self._queue.claim(self.at_once)
             if not claims:
                 break
             for claim in claims:
@@ -75,14 +89,24 @@ class Ours:
         self._queue.close()
 
 
+class OursInBatches(Ours):
+    """As many jobs per claim as the worker's loop claims by default."""
+
+    at_once: ClassVar = 16
+
+
 class Stock:
     """persist-queue as it comes. It knows no due times: what is not due is passed over by asking for the next row."""
 
-    def __init__(self, folder: Path, content: Content) -> None:
-        with contextlib.closing(self._open(folder)):
+    def __init__(self, folder: Path) -> None:
+        self._queue = self._open(folder)
+
+    @classmethod
+    def make(cls, folder: Path, content: Content) -> None:
+        """See ``Rival``."""
+        with contextlib.closing(cls._open(folder)):
             pass
         _fill(folder, content)
-        self._queue = self._open(folder)
 
     def work(self, count: int, give_up_at: float) -> int:
         """See ``Rival``."""
@@ -118,17 +142,21 @@ class Stock:
 class HandWritten:
     """Real columns, one index, statements without a question asked: no merging, owners, fences or damage control."""
 
-    def __init__(self, folder: Path, content: Content) -> None:
-        folder.mkdir(parents=True)
+    def __init__(self, folder: Path) -> None:
         self._file = sqlite3.connect(folder / FILE_NAME, isolation_level=None)
-        self._file.execute("PRAGMA journal_mode = WAL")
         self._file.execute("PRAGMA synchronous = NORMAL")
-        self._file.execute("CREATE TABLE jobs (id INTEGER PRIMARY KEY, data BLOB, status INTEGER, due_at REAL)")
-        self._file.execute("CREATE INDEX due ON jobs (due_at, id) WHERE status = 1")
-        rows = ((data, status, due_at) for data, status, due_at in _rows(content))
-        self._file.execute("BEGIN")
-        self._file.executemany("INSERT INTO jobs (data, status, due_at) VALUES (?, ?, ?)", rows)
-        self._file.execute("COMMIT")
+
+    @classmethod
+    def make(cls, folder: Path, content: Content) -> None:
+        """See ``Rival``."""
+        folder.mkdir(parents=True)
+        with contextlib.closing(sqlite3.connect(folder / FILE_NAME, isolation_level=None)) as file:
+            file.execute("PRAGMA journal_mode = WAL")
+            file.execute("CREATE TABLE jobs (id INTEGER PRIMARY KEY, data BLOB, status INTEGER, due_at REAL)")
+            file.execute("CREATE INDEX due ON jobs (due_at, id) WHERE status = 1")
+            file.execute("BEGIN")
+            file.executemany("INSERT INTO jobs (data, status, due_at) VALUES (?, ?, ?)", _rows(content))
+            file.execute("COMMIT")
 
     def work(self, count: int, give_up_at: float) -> int:
         """See ``Rival``."""
@@ -164,9 +192,11 @@ def _rows(content: Content) -> Iterator[tuple[bytes, int, float]]:
     scene_id = 0
     kinds = ((content.completed, COMPLETED, 0.0), (content.in_backoff, READY, now + _FAR_S), (content.due, READY, 0.0))
     for count, status, due_at in kinds:
+        # One job is written as JSON; the others differ by their numbers.
+        job = dict(scene_job(_NUMBER, now, data={"title": f"Harbour concert {_NUMBER}"}))
+        if due_at:
+            job |= {"retry_count": 1, "next_retry_at": due_at, "last_error_type": "PlexNotFound"}
+        form = json_serializer.dumps(job)
         for _ in range(count):
             scene_id += 1
-            job = dict(scene_job(scene_id, now, data={"title": f"Harbour concert {scene_id}"}))
-            if due_at:
-                job |= {"retry_count": 1, "next_retry_at": due_at, "last_error_type": "PlexNotFound"}
-            yield json_serializer.dumps(job), status, due_at
+            yield form.replace(b"%d" % _NUMBER, b"%d" % scene_id), status, due_at

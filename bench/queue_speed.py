@@ -10,26 +10,26 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from bench import queue_bulk
+from bench.child import side_by_side
 from bench.figures import Benchmark, Beside, Figure, at_least, at_most, interleaved, paired_ratio
-from bench.queue_rivals import Content, HandWritten, Ours, Rival, Stock
+from bench.queue_rivals import Content, HandWritten, Ours, OursInBatches, Rival, Stock
 from scenesync.domain.paths import name_key
 from scenesync.queue.embedded import EmbeddedQueue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 _ALONE: Final = "an empty queue"
-_LOOP: Final = 16
-"""Jobs that the worker's loop claims at once, by default."""
+_STOCK: Final = "stock"
 _IN_BATCHES: Final = "in batches"
 """How the loop claims: shown beside an empty queue alone."""
-_WALKS: Final = 3
-RIVALS: Final[Mapping[str, Callable[[Path, Content], Rival]]] = {
+_WALKS: Final = 2
+RIVALS: Final[Mapping[str, type[Rival]]] = {
     "ours": Ours,
-    "stock": Stock,
+    _STOCK: Stock,
     "hand-written": HandWritten,
-    _IN_BATCHES: partial(Ours, at_once=_LOOP),
+    _IN_BATCHES: OursInBatches,
 }
 
 
@@ -48,24 +48,44 @@ class Sizes:
     crowds: Mapping[str, Content]
     asleep: int
     wakings: int
-    block_limit_s: float = 2.5
+    block_limit_s: float = 1.5
+
+    @property
+    def stock_block(self) -> int:
+        """A tenth, for the stock queue."""
+        return self.block // 10
 
 
 def run(sizes: Sizes, folder: Path) -> list[Figure]:
     """Return the figures of bulk, hooks beside it, claims and waking."""
-    return [
-        *queue_bulk.run(sizes.bulk, folder / "bulk"),
-        *_claims(sizes, folder / "claims"),
-        *_waking(sizes, folder / "waking"),
-    ]
+    bulk = queue_bulk.run(sizes.bulk, folder / "bulk")
+    contents, asleep = _contents(sizes), {"few": sizes.asleep // 100, "many": sizes.asleep}
+    side_by_side(
+        [
+            *(partial(_make_asleep, folder / name, count) for name, count in asleep.items()),
+            *(partial(RIVALS[rival].make, folder / rival / crowd, content) for (rival, crowd), content in contents),
+        ]
+    )
+    return [*bulk, *_claims(sizes, folder, [key for key, _ in contents]), *_waking(sizes, folder, asleep)]
+
+
+def _contents(sizes: Sizes) -> list[tuple[tuple[str, str], Content]]:
+    """Return what is to lie in the queue of each rival beside each crowd: that, and what is to be claimed."""
+    crowds = {_ALONE: Content(), **sizes.crowds}
+    found = []
+    for rival in RIVALS:
+        due = sizes.stock_rounds * sizes.stock_block if rival == _STOCK else sizes.rounds * sizes.block
+        beside = crowds if rival != _IN_BATCHES else {_ALONE: crowds[_ALONE]}
+        found += [((rival, crowd), replace(content, due=content.due + due)) for crowd, content in beside.items()]
+    return found
 
 
 # -- out
 
 
-def _claims(sizes: Sizes, folder: Path) -> list[Figure]:
+def _claims(sizes: Sizes, folder: Path, kinds: Sequence[tuple[str, str]]) -> list[Figure]:
     spent = _Spent()
-    rates = _rates(sizes, folder, spent)
+    rates = _rates(sizes, folder, kinds, spent)
     alone = rates["ours", _ALONE]
     rate = statistics.median(alone)
 
@@ -88,7 +108,7 @@ def _claims(sizes: Sizes, folder: Path) -> list[Figure]:
         Figure("claim + complete", rate, "jobs/s", beside=beside("stock", "stock persist-queue")),
         spent.figure("claim + complete: processor time", "ours", "hand-written"),
         Figure(
-            f"claim {_LOOP} at once as the loop does, complete each",
+            f"claim {OursInBatches.at_once} at once as the loop does, complete each",
             statistics.median(rates[_IN_BATCHES, _ALONE]),
             "jobs/s",
             beside=Beside(
@@ -97,7 +117,9 @@ def _claims(sizes: Sizes, folder: Path) -> list[Figure]:
                 paired_ratio(rates[_IN_BATCHES, _ALONE], rates["hand-written", _ALONE]),
             ),
         ),
-        spent.figure(f"claim {_LOOP} at once, complete each: processor time", _IN_BATCHES, "hand-written"),
+        spent.figure(
+            f"claim {OursInBatches.at_once} at once, complete each: processor time", _IN_BATCHES, "hand-written"
+        ),
         *(
             Figure(
                 f"claim + complete beside {crowd}",
@@ -137,37 +159,27 @@ class _Spent:
         return Figure(name, statistics.median(us), "µs/job", beside=beside)
 
 
-def _rates(sizes: Sizes, folder: Path, spent: _Spent) -> dict[tuple[str, str], list[float]]:
-    crowds = {_ALONE: Content(), **sizes.crowds}
+def _rates(
+    sizes: Sizes, folder: Path, kinds: Sequence[tuple[str, str]], spent: _Spent
+) -> dict[tuple[str, str], list[float]]:
     with contextlib.ExitStack() as stack:
-
-        def measures(rival: str, rounds: int, block: int) -> dict[tuple[str, str], Callable[[], float]]:
-            taken: dict[tuple[str, str], Callable[[], float]] = {}
-            beside = crowds if rival != _IN_BATCHES else {_ALONE: crowds[_ALONE]}
-            for crowd, content in beside.items():
-                whole = replace(content, due=content.due + block * rounds)
-                queue = stack.enter_context(contextlib.closing(RIVALS[rival](folder / rival / crowd, whole)))
-                taken[rival, crowd] = partial(spent.rate, (rival, crowd), queue, block, sizes.block_limit_s)
-            return taken
-
-        taking_turns = [measures(rival, sizes.rounds, sizes.block) for rival in RIVALS if rival != "stock"]
-        rates = interleaved(sizes.rounds, {key: measure for one in taking_turns for key, measure in one.items()})
-        # By itself: it fills its time to the limit, so that the rounds of the others would lie far apart.
-        rates |= interleaved(sizes.stock_rounds, measures("stock", sizes.stock_rounds, sizes.block // 10))
-    return rates
+        measures: dict[tuple[str, str], Callable[[], float]] = {}
+        for rival, crowd in kinds:
+            queue = stack.enter_context(contextlib.closing(RIVALS[rival](folder / rival / crowd)))
+            block = sizes.stock_block if rival == _STOCK else sizes.block
+            measures[rival, crowd] = partial(spent.rate, (rival, crowd), queue, block, sizes.block_limit_s)
+        # The stock queue by itself: it works to its limit, so that the rounds of the others would lie far apart.
+        by_itself = {key: measures.pop(key) for key in kinds if key[0] == _STOCK}
+        return interleaved(sizes.rounds, measures) | interleaved(sizes.stock_rounds, by_itself)
 
 
 # -- woken
 
 
-def _waking(sizes: Sizes, folder: Path) -> list[Figure]:
+def _waking(sizes: Sizes, folder: Path, crowds: Mapping[str, int]) -> list[Figure]:
     """Let a file appear that one job waits for, among few others and among many."""
-    crowds = {"few": sizes.asleep // 100, "many": sizes.asleep}
     with contextlib.ExitStack() as stack:
-        queues = {
-            name: stack.enter_context(contextlib.closing(_asleep(folder / name, count)))
-            for name, count in crowds.items()
-        }
+        queues = {name: stack.enter_context(contextlib.closing(EmbeddedQueue(folder / name))) for name in crowds}
         appeared = {name: iter(range(1, count + 1)) for name, count in crowds.items()}
         measures = {name: partial(_wake, queue, appeared[name]) for name, queue in queues.items()}
         taken_ms = interleaved(sizes.wakings, measures)
@@ -187,13 +199,12 @@ def _waking(sizes: Sizes, folder: Path) -> list[Figure]:
     ]
 
 
-def _asleep(folder: Path, count: int) -> EmbeddedQueue:
-    queue = EmbeddedQueue(folder)
+def _make_asleep(folder: Path, count: int) -> None:
     later = {"retry_count": 1, "next_retry_at": time.time() + 600, "last_error_type": "PlexNotFound"}
-    queue.put_many(job | later for job in queue_bulk.jobs(count))
-    queue.wake_for_files([])  # once, what jobs wait for is read from them
-    queue.maintain()
-    return queue
+    with contextlib.closing(EmbeddedQueue(folder)) as queue:
+        queue.put_many(job | later for job in queue_bulk.jobs(count))
+        queue.wake_for_files([])  # once, what jobs wait for is read from them
+        queue.maintain()
 
 
 def _wake(queue: EmbeddedQueue, numbers: Iterator[int]) -> float:
@@ -232,8 +243,8 @@ BENCHMARK: Final = Benchmark(
             bulk=queue_bulk.Sizes(rows=100_000, rounds=2, beside_rounds=2),
             # Two rounds of upkeep (pruning, checkpoint) fall into each block.
             block=1024,
-            rounds=7,
-            stock_rounds=2,
+            rounds=5,
+            stock_rounds=1,
             crowds=_crowds(100_000),
             asleep=100_000,
             wakings=25,

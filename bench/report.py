@@ -9,6 +9,7 @@ import sqlite3
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from bench import machine
 from bench.frame import Result
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def _json(value: object) -> str:
 
 
 def surroundings(*, quick: bool) -> dict[str, object]:
-    """Return what figures depend on: the machine and its programs."""
+    """Return what figures depend on: the machine, how fast it is, and its programs."""
     return {
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,
@@ -81,6 +82,7 @@ def surroundings(*, quick: bool) -> dict[str, object]:
         "processors": os.cpu_count(),
         "niceness": os.nice(0) if hasattr(os, "nice") else 0,
         "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else -1.0,
+        **machine.speed(),
         "quick": quick,
     }
 

@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any, Final
 import urllib3
 from pydantic import SecretStr
 
-from bench.child import answers, peak_mib
+from bench.child import answers, peak_mib, side_by_side
 from bench.figures import Benchmark, Figure, at_most
 from scenesync.app.configuration.model import KEYS
 from scenesync.app.dashboard.serving import Dashboard
-from scenesync.app.data_directory import PLANS_FOLDER
-from scenesync.app.installation import Installation, open_installation
+from scenesync.app.data_directory import PLANS_FOLDER, database_file
+from scenesync.app.installation import open_installation
 from scenesync.app.opening import embedded_queue_at
 from scenesync.app.settings import CONFIG_FILE_NAME, LoadedSettings, Settings
 from scenesync.domain.diff import FieldChange
@@ -39,6 +39,8 @@ from scenesync.queue.dead_letters import DeadLetter
 from scenesync.reconciliation import plan_file
 from scenesync.reconciliation.planning import ItemChanges, PlannedScene, Totals, Verdict
 from scenesync.simulators import sample_words as words
+from scenesync.store.attempts import AttemptStore
+from scenesync.store.database import open_database
 from scenesync.store.journal import JournalStore
 from scenesync.store.outages import OutageStore
 from scenesync.store.path_index import PathIndexStore
@@ -48,6 +50,7 @@ from scenesync.web.models import work
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from scenesync.store.database import Database
     from scenesync.worker.availability.plex_connection import PlexSession
 
 KEY: Final = "fake-benchmark-key-0123456789"
@@ -56,7 +59,7 @@ SERVER: Final = "benchmark-server"
 PLAN: Final = "benchmark-plan"
 PAGE_MS: Final = 200
 GROWTH_MIB: Final = 20
-ROUNDS: Final = 9
+ROUNDS: Final = 5
 AT_ONCE: Final = 5_000
 OUTAGES: Final = 200
 RUNS: Final = 200
@@ -80,9 +83,7 @@ class Measured:
 
 def run(library: int, folder: Path, rounds: int = ROUNDS) -> list[Figure]:
     """Return the time of each page, and what all of them added to the memory of the process that served them."""
-    # Apart, since filling takes memory too.
-    with answers(_fill, str(folder), library) as answer:
-        answer.recv()
+    _fill(folder, library)
     with answers(_measure, str(folder), library, rounds) as answer:
         measured = answer.recv()
     slowest = max(measured.pages_ms, key=lambda name: measured.pages_ms[name])
@@ -193,11 +194,18 @@ def _loaded(folder: str) -> LoadedSettings:
     return LoadedSettings(settings, dict.fromkeys(KEYS, "default"), (), (settings.data_dir / CONFIG_FILE_NAME,))
 
 
-def _fill(answer: Any, folder: str, library: int) -> None:  # noqa: ANN401
-    settings = _loaded(folder).settings
+def _fill(folder: Path, library: int) -> None:
+    """Make all that the pages show. Both files are there before they are filled at the same time."""
+    settings = _loaded(str(folder)).settings
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with open_installation(settings, repairs=True) as installation:
-        _fill_stores(installation, library)
+    with open_installation(settings, repairs=True):
+        pass
+    plans = settings.data_dir / PLANS_FOLDER / "asked"
+    fillings = [partial(fill, settings, library) for fill in (_fill_stores, _fill_queue)]
+    side_by_side([*fillings, partial(_write_plan, plans, library)])
+
+
+def _fill_queue(settings: Settings, library: int) -> None:
     with closing(embedded_queue_at(settings, auto_resume=False, repairs=False)) as queue:
         now = time.time()
         queue.put_many(scene_job(number, now) for number in range(1, library + 1))
@@ -205,24 +213,27 @@ def _fill(answer: Any, folder: str, library: int) -> None:  # noqa: ANN401
             with queue.writing() as connection:
                 for number in numbers:
                     dead_letters.insert(connection, _letter(number, now - library + number))
-    _write_plan(settings.data_dir / PLANS_FOLDER / "asked", library)
-    answer.send(None)
 
 
-def _fill_stores(installation: Installation, library: int) -> None:
-    states = SceneStateStore(installation.database)
-    outages = OutageStore(installation.database)
+def _fill_stores(settings: Settings, library: int) -> None:
+    with open_database(database_file(settings.data_dir)) as database:
+        _fill_state(database, library)
+
+
+def _fill_state(database: Database, library: int) -> None:
+    states = SceneStateStore(database)
+    outages, attempts = OutageStore(database), AttemptStore(database)
     items = (
         ListedItem(str(number), "1", (MediaPart(_path(number), 1_000_000 + number, 60_000),), updated_at=number)
         for number in range(1, library + 1)
     )
-    PathIndexStore(installation.database, SERVER).replace_library("1", items, started_at=time.time())
+    PathIndexStore(database, SERVER).replace_library("1", items, started_at=time.time())
     for numbers in _batches(library):
         states.keep(SERVER, map(_standing, numbers))
-        installation.attempts.add_all([_attempt(number, library) for number in numbers])
+        attempts.add_all([_attempt(number, library) for number in numbers])
     for run in range(RUNS):  # the last is a daemon that has run for long, and wrote half of all
         written = range(run * library // RUNS // 2 + 1, (run + 1) * library // RUNS // 2 + 1)
-        journal = JournalStore(installation.database, SERVER, run_id=_run_id(run))
+        journal = JournalStore(database, SERVER, run_id=_run_id(run))
         journal.append([_edit(number) for number in written])
     for numbers in _batches(library // 2):
         journal.append([_edit(number + library // 2) for number in numbers])

@@ -55,6 +55,8 @@ def test_a_benchmark_that_breaks_is_shown_as_failed_and_the_others_go_on(
     document = results_in(tmp_path)
     assert document["quick"] is True
     assert document["load"] >= 0
+    assert 0.1 < document["empty_python_ms"] < 10_000
+    assert 0.1 < document["loop_ms"] < 10_000
     assert document["seconds"] > 0
     assert all({"seconds", "processor_s"} <= one.keys() for one in document["benchmarks"])
     assert [one["name"] for one in document["benchmarks"]] == ["broken", "dead", "sound"]
@@ -166,6 +168,18 @@ def test_tables_in_a_document_are_made_of_the_results() -> None:
     assert "stale" not in filled
     assert filled.endswith("<!-- end -->\nkept\n")
     assert publish.with_figures(filled, measured) == filled
+
+
+def test_a_document_says_how_fast_the_machine_was_if_that_was_measured() -> None:
+    where = {"python": "3.11", "sqlite": "3.40", "system": "Linux", "processors": 2, "niceness": 0}
+    text = "<!-- bench: surroundings -->\n<!-- end -->\n"
+    results = (frame.Result("hook", 1.0, 0.8, (0.5, 0.6)),)
+
+    before = publish.with_figures(text, report.Report(where, results))
+    after = publish.with_figures(text, report.Report({**where, "empty_python_ms": 8.9, "loop_ms": 70.2}, results))
+
+    assert "empty Python" not in before
+    assert "It starts an empty Python in 8.9 ms and takes 70.2 ms for a million turns" in after
 
 
 def test_costs_by_size_are_made_of_the_curves() -> None:

@@ -55,7 +55,7 @@ def test_the_hook_is_measured_at_each_depth(tmp_path: Path) -> None:
 
 
 def test_hooks_are_measured_cold_at_once_and_in_a_row(tmp_path: Path) -> None:
-    sizes = hook.Sizes(runs=1, depths=(3,), cold_runs=1, volleys=1, saves=4)
+    sizes = hook.Sizes(runs=1, depths=(3,), cold_runs=1, volleys=1, saves=(4,))
 
     figures = {figure.name: figure for figure in hook.run(sizes, tmp_path)}
 
@@ -105,7 +105,7 @@ def test_the_product_and_the_bare_loop_are_measured_against_the_same_servers(tmp
 @pytest.mark.integration
 def test_a_fleet_on_postgresql_is_measured_beside_the_embedded_queue(tmp_path: Path) -> None:
     sizes = fleet.Sizes(
-        (2,), 0.3, (500,), block=10, rounds=1, puts=5, bulk=50, latency_s=0.002, scenes=10, product_scenes=6
+        (2,), 16, 0.3, (500,), block=10, rounds=1, puts=5, bulk=50, latency_s=0.002, scenes=10, product_scenes=6
     )
     try:
         figures = by_name(fleet.run(sizes, tmp_path))
@@ -115,7 +115,7 @@ def test_a_fleet_on_postgresql_is_measured_beside_the_embedded_queue(tmp_path: P
     assert all(figure.value > 0 for name, figure in figures.items() if "processor time" not in name)
     two = figures["PostgreSQL: 2 workers at 2 ms per request"]
     assert two.beside is not None
-    assert two.beside.value == pytest.approx(2 / 0.002)
+    assert 0 < two.beside.value < 2 / 0.002
     assert two.beside.ratio == pytest.approx(two.value / two.beside.value)
     assert {name.rpartition(" beside ")[2].split(":")[0] for name in figures if " beside " in name} == {
         "500 waiting",
@@ -125,7 +125,7 @@ def test_a_fleet_on_postgresql_is_measured_beside_the_embedded_queue(tmp_path: P
 
 @pytest.mark.integration
 def test_a_naive_client_writes_the_same_fields_one_by_one(tmp_path: Path) -> None:
-    sizes = naive_client.Sizes(latencies_s=(0.0,), scenes=6, naive_scenes=6, rounds=1, workers=2)
+    sizes = naive_client.Sizes(latencies_s=(0.0,), scenes=6, naive_s=0.1, rounds=1, workers=2)
 
     figures = by_name(naive_client.run(sizes, tmp_path))
 
