@@ -43,12 +43,10 @@ class Task:
     peak_mib: float
 
 
-def run(sizes: Sizes, folder: Path) -> list[Figure | Curve]:
+def run(sizes: Sizes, _folder: Path) -> list[Figure | Curve]:
     """Return seconds, requests to Plex and peak memory of each task in each library."""
     with contextlib.ExitStack() as stack:
-        places = {
-            scenes: _Place(stack.enter_context(library(scenes)), folder / str(scenes)) for scenes in sizes.libraries
-        }
+        places = {scenes: _Place(stack.enter_context(library(scenes))) for scenes in sizes.libraries}
         once = [place.task(name, 1) for place in places.values() for name in (COLD, WARM)]
         rounds = interleaved(
             sizes.rounds, {scenes: partial(place.task, BATCH, sizes.batch) for scenes, place in places.items()}
@@ -62,9 +60,8 @@ def run(sizes: Sizes, folder: Path) -> list[Figure | Curve]:
 class _Place:
     """Where tasks are done one after the other, each with the next scenes of the library."""
 
-    def __init__(self, served: Library, data_dir: Path) -> None:
+    def __init__(self, served: Library) -> None:
         self._served = served
-        self._data_dir = data_dir
         self._next = 0
 
     def task(self, name: str, count: int) -> Task:
@@ -72,7 +69,7 @@ class _Place:
         served, first = self._served, self._next
         self._next += count
         served.plex.take_records()
-        with answers(sync_some, str(self._data_dir), served.here, served.there, first, count) as answer:
+        with answers(sync_some, str(served.data_dir), served.here, served.there, first, count) as answer:
             seconds, peak_mib = answer.recv()
         return Task(name, len(served.here.scene_ids), seconds, len(served.plex.take_records()), peak_mib)
 

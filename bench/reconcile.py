@@ -15,11 +15,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from bench.bare_pages import answers_to, item_target, page_targets
+from bench.bare_pages import answers_to, answers_to_bodies, item_target, page_targets, scene_bodies, targets_of
 from bench.child import peak_of_mib
-from bench.figures import LIBRARIES, Benchmark, Curve, Figure, at_most
+from bench.figures import LIBRARIES, Benchmark, Beside, Curve, Figure, at_most
 from bench.product import open_product
 from bench.served_libraries import library
 from scenesync.app.installation import showing_of
@@ -36,10 +37,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bench.address import Address
+    from bench.served_libraries import Library
     from bench.simulated_servers import ServerProcess
     from scenesync.app.installation import Installation
     from scenesync.domain.fields import FieldValue
     from scenesync.domain.scene import Scene
+    from scenesync.simulators.plex.records import RequestRecord
 
 PAGE: Final = 1000
 EDITED_EVERY: Final = 200
@@ -59,6 +62,17 @@ _BY_HAND: Final = {
 
 
 @dataclass(frozen=True, slots=True)
+class BareRead:
+    """What it takes to read and parse the very same answers one after the other: what the machine makes of any client.
+
+    ``servers_cpu_seconds`` is the part of the simulated servers.
+    """
+
+    seconds: float
+    servers_cpu_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Reconciled:
     """What one comparison cost, and what it found. Time and memory (MiB) are those of its whole process."""
 
@@ -70,6 +84,7 @@ class Reconciled:
     peak_memory_mb: float
     gaps: int
     items_read_in_full: int
+    bare: BareRead
 
     @property
     def requests(self) -> int:
@@ -81,24 +96,28 @@ def measure(scenes: int, folder: Path) -> Reconciled:
     """Compare so many scenes with as many items. Raises RuntimeError if it did not find the gaps."""
     with library(scenes) as served:
         plex, stash, there, here = served.plex, served.stash, served.there, served.here
-        with open_product(folder / "data", here, there) as product:
+        with open_product(served.data_dir, here, there) as product:
             _bring_in_line(product.installation, plex, there, dict(zip(here.scene_ids, there.rating_keys, strict=True)))
+            asked = scene_bodies(product.installation.stash, here.scene_ids)
         edited = here.scene_ids[::EDITED_EVERY]
         stash.edit(edited, 1)
         drifted = here.scene_ids[1::EDITED_EVERY]
         plex.edit_in_plex(drifted)
         plex.take_records()
         before = stash.count_requests()
-        found, seconds, cpu_seconds, peak_mb = _reconcile(folder, here, there)
+        found, seconds, cpu_seconds, peak_mb = _reconcile(folder, served.data_dir, here, there)
+        records, stash_requests = plex.take_records(), stash.count_requests() - before
+        bare = _read_alike(served, records, asked)
         done = Reconciled(
             scenes,
             seconds,
             cpu_seconds,
-            len(plex.take_records()),
-            stash.count_requests() - before,
+            len(records),
+            stash_requests,
             peak_mb,
             sum(kind["count"] for kind in found["gaps"].values()),
             found["items_read_in_full"],
+            bare,
         )
     if done.gaps != len(edited) + len(drifted):
         raise RuntimeError(f"{done.gaps} gaps were found of {len(edited) + len(drifted)}.")
@@ -111,7 +130,7 @@ def _bring_in_line(installation: Installation, plex: ServerProcess, there: Addre
     session.index.refresh()
     baselines = BaselineStore(installation.database, session.identity.machine_identifier)
     traces, showing = TraceStore(installation.database), showing_of(installation.settings)
-    with _Rendering(there) as rendering:
+    with _Rendering(plex, there) as rendering:
         for page in batched(_scenes(installation), PAGE):
             edits: list[tuple[str, Mapping[str, FieldValue]]] = []
             written: list[ItemBaselines] = []
@@ -121,40 +140,57 @@ def _bring_in_line(installation: Installation, plex: ServerProcess, there: Addre
                 edits.append((key, {_BY_HAND[field]: value for field, value in values.items() if value}))
                 entries = {field: Baseline(value, shown=value) for field, value in values.items()}
                 written.append(ItemBaselines(key, scene.id, entries))
-            plex.show(edits)
-            rendering.ask_for([item_target([key for key, _ in edits])])
+            rendering.show(edits)
             baselines.write_all(written)
             traces.keep([showing.trace(scene, read_at=time.time()) for scene in page])
         (shown_in,) = installation.plex.libraries()
-        pages = page_targets(
-            plex, lambda: installation.plex.list_shown_items(shown_in.key, start=0, size=PAGE), len(item_of)
-        )
-        rendering.ask_for(pages)
+        rendering.list_all(lambda: installation.plex.list_shown_items(shown_in.key, start=0, size=PAGE), len(item_of))
 
 
 class _Rendering:
-    """Lets the simulated Plex render what it is asked for, beside whatever else is got ready."""
+    """Lets the simulated Plex show and render what it is told to, beside whatever else is got ready.
 
-    def __init__(self, plex: Address) -> None:
+    Whatever goes wrong is raised at the end of the block, in which nobody else tells that Plex anything.
+    """
+
+    def __init__(self, server: ServerProcess, plex: Address) -> None:
+        self._server = server
         self._plex = plex
         self._pool = ThreadPoolExecutor(1)
-        self._asked: list[Future[None]] = []
+        self._begun: list[Future[None]] = []
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_exc: object) -> None:
         with self._pool:
-            for each in self._asked:
+            for each in self._begun:
                 each.result()
 
-    def ask_for(self, targets: Sequence[str]) -> None:
-        """Have these targets asked for; what goes wrong is raised at the end of the block."""
-        self._asked.append(self._pool.submit(self._ask, targets))
+    def show(self, edits: Sequence[tuple[str, Mapping[str, FieldValue]]]) -> None:
+        """Have these items show these fields, and rendered in full."""
+        self._begun.append(self._pool.submit(self._server.show, edits))
+        self._begun.append(self._pool.submit(self._ask, [item_target([key for key, _ in edits])]))
+
+    def list_all(self, ask_for_page: Callable[[], object], items: int) -> None:
+        """Have all pages rendered of which ``ask_for_page`` asks for one."""
+        self._begun.append(self._pool.submit(self._list, ask_for_page, items))
+
+    def _list(self, ask_for_page: Callable[[], object], items: int) -> None:
+        self._ask(page_targets(self._server, ask_for_page, items))
 
     def _ask(self, targets: Sequence[str]) -> None:
         for _ in answers_to(self._plex, targets):
             pass
+
+
+def _read_alike(served: Library, records: Sequence[RequestRecord], scenes_asked: Sequence[bytes]) -> BareRead:
+    spent_s = [server.processor_s() for server in (served.plex, served.stash)]
+    started = time.perf_counter()
+    for answer in chain(answers_to(served.there, targets_of(records)), answers_to_bodies(served.here, scenes_asked)):
+        json.loads(answer)
+    seconds = time.perf_counter() - started
+    return BareRead(seconds, served.plex.processor_s() + served.stash.processor_s() - sum(spent_s))
 
 
 def _scenes(installation: Installation) -> Iterator[Scene]:
@@ -164,10 +200,12 @@ def _scenes(installation: Installation) -> Iterator[Scene]:
         last_id = page[-1].id
 
 
-def _reconcile(folder: Path, stash: Address, plex: Address) -> tuple[dict[str, Any], float, float, float]:
+def _reconcile(
+    folder: Path, data_dir: Path, stash: Address, plex: Address
+) -> tuple[dict[str, Any], float, float, float]:
     """Run the command; return its document, seconds by clock and by processor, and its peak of memory in MiB."""
     settings = {
-        "DATA_DIR": str(folder / "data"),
+        "DATA_DIR": str(data_dir),
         "STASH_URL": stash.url,
         "PLEX_URL": plex.url,
         "PLEX_TOKEN": plex.token,
@@ -177,6 +215,7 @@ def _reconcile(folder: Path, stash: Address, plex: Address) -> tuple[dict[str, A
     }
     environment = {f"SCENESYNC_{key}": value for key, value in settings.items()}
     command = [sys.executable, "-m", "scenesync", "reconcile", "--scope", "all", "--no-wait", "--json"]
+    folder.mkdir(parents=True, exist_ok=True)
     answer = folder / "answer.json"
     began = time.monotonic()
     with answer.open("wb") as stdout:
@@ -217,6 +256,17 @@ def _figures(largest: Reconciled) -> list[Figure]:
             Figure(f"{size}: {what}", value, unit, target, headline=f"reconcile {size}: {what}")
             for what, value, unit, target in judged
         ),
+        Figure(
+            f"{size}: time",
+            largest.seconds,
+            "s",
+            beside=Beside(
+                "a client that only reads and parses the same",
+                largest.bare.seconds,
+                largest.seconds / largest.bare.seconds,
+            ),
+        ),
+        Figure(f"{size}: processor time of the servers for that client", largest.bare.servers_cpu_seconds, "s"),
         Figure(f"{size}: processor time", largest.cpu_seconds, "s"),
         Figure(f"{size}: requests to Plex", largest.plex_requests),
         Figure(f"{size}: gaps found", largest.gaps),

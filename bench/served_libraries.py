@@ -7,8 +7,10 @@ own.
 
 from __future__ import annotations
 
+import tempfile
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.simulated_servers import ServerProcess, begin_both, processor_s_of_ended
@@ -29,6 +31,8 @@ class Library:
     """Plex's."""
     here: Address
     """Stash's."""
+    data_dir: Path
+    """Of an installation between both: whoever has one made, or finds one made, works on in it."""
 
 
 class _Kept:
@@ -78,6 +82,10 @@ def processor_s() -> float:
 
 @contextmanager
 def _made(scenes: int) -> Iterator[Library]:
-    with ServerProcess("plex") as plex, ServerProcess("stash") as stash:
+    with (
+        tempfile.TemporaryDirectory(prefix="scenesync-bench-library-") as folder,
+        ServerProcess("plex") as plex,
+        ServerProcess("stash") as stash,
+    ):
         there, here = begin_both(plex, stash, scenes)
-        yield Library(plex, stash, there, here)
+        yield Library(plex, stash, there, here, Path(folder) / "data")
