@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from bench.child import side_by_side
 from bench.figures import Benchmark, Beside, Figure, at_least, at_most, interleaved, paired_ratio
 from bench.fleet_workers import Task, Workers, fill, open_queue, prepare, spent_s, work
 from bench.product import open_product
@@ -62,10 +63,12 @@ def run(sizes: Sizes, folder: Path) -> list[Figure]:
     with private_postgres(durable=True) as postgres:
         queues = {_POSTGRES: prepare(postgres.new_database("fleet")), _EMBEDDED: str(folder / "fleet")}
         crowds = {_ALONE: prepare(postgres.new_database("alone"))}
+        fillings = []
         for depth in sizes.depths:
             for state in ("waiting", "asleep"):
                 where = crowds[f"{depth:,} {state}"] = prepare(postgres.new_database(f"{state}_{depth}"))
-                fill(where, depth, asleep=state == "asleep")
+                fillings.append(partial(fill, where, depth, asleep=state == "asleep"))
+        side_by_side(fillings)
         return [
             *_fleets(sizes, queues),
             *_products(sizes, postgres, folder / "products"),
@@ -82,7 +85,7 @@ def _fleets(sizes: Sizes, queues: Mapping[str, str]) -> Iterator[Figure]:
     with ServerProcess("plex") as plex, Workers(most) as workers:
         there = plex.begin(sizes.scenes, latency_s=sizes.latency_s)
         for count in sizes.fleets:
-            bare = workers.rate(Task("", _LOOP, sizes.jobs, plex=there), count)
+            bare = workers.rate(Task("", _LOOP, _LOOP, plex=there), count)
             for engine, where in queues.items():
                 _put(where, count * (sizes.jobs + _LOOP))
                 rate = workers.rate(Task(where, _LOOP, sizes.jobs, plex=there), count)

@@ -307,6 +307,6 @@ def _kept(depth: int, queue: EmbeddedQueue, hooks: _Hooks) -> list[Figure]:
 
 BENCHMARK: Final = Benchmark(
     "hook",
-    full=partial(run, Sizes(runs=60, depths=(0, 100_000), cold_runs=15, volleys=6, saves=(500, 200))),
+    full=partial(run, Sizes(runs=50, depths=(0, 100_000), cold_runs=9, volleys=6, saves=(500, 200))),
     quick=partial(run, Sizes(runs=15, depths=(0, 20_000), cold_runs=3, volleys=1, saves=(20,))),
 )

@@ -30,7 +30,7 @@ class Sizes:
     """``libraries`` are numbers of items; the daemon is measured with the last one, after ``idle_s``."""
 
     libraries: tuple[int, ...]
-    idle_s: float = 5.0
+    idle_s: float = 3.0
 
 
 def run(sizes: Sizes, folder: Path) -> list[Figure | Curve]:

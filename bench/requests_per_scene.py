@@ -128,7 +128,7 @@ def _per_scene(
 
 BENCHMARK: Final = Benchmark(
     "requests",
-    full=partial(run, Sizes(scenes=300, single=60)),
+    full=partial(run, Sizes(scenes=200, single=60)),
     quick=partial(run, Sizes(scenes=60, single=20)),
     against_servers=True,
     is_timed=False,  # but for the proof, which is given a second for others to join it

@@ -211,7 +211,7 @@ def _one_page(http: urllib3.PoolManager, url: str, headers: dict[str, str], end:
 
 BENCHMARK: Final = Benchmark(
     "web",
-    full=partial(run, Sizes(scenes=1_200, rounds=3)),
+    full=partial(run, Sizes(scenes=900, rounds=3)),
     quick=partial(run, Sizes(scenes=150, rounds=1)),
     against_servers=True,
 )
