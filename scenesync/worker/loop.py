@@ -45,6 +45,8 @@ log = logging.getLogger(__name__)
 
 IDLE_WAIT_S: Final = 1.0
 SHORT_WAIT_S: Final = 0.05
+LOOK_AGAIN_AFTER_S: Final = 0.25
+"""After a vain look for jobs, if the queue tells of none before: that one became due it does not tell."""
 MAINTAIN_EVERY_S: Final = 60.0
 LOOK_FOR_DEAD_EVERY_S: Final = 5.0
 ASK_FOR_TIDYING_EVERY_S: Final = 600.0
@@ -128,6 +130,7 @@ class WorkLoop:
         self._last_edits_in = threading.Event()
         self._index_refreshed_at = time.monotonic()
         self._tidied_at: float | None = None
+        self._look_again_at = 0.0
         self._maintained_at = self._looked_for_dead_at = time.monotonic()
 
     def run(self, stop: threading.Event) -> None:
@@ -196,7 +199,7 @@ class WorkLoop:
             return False
         self._tidy_collections_if_due(session)
         room = self._room()
-        if room and self._claim_and_fetch(session, room):
+        if room and self._may_find_jobs() and self._claim_and_fetch(session, room):
             self._last_edits_in.clear()
         elif not self._holdings.is_empty():
             self._let_persons_go_first(session)
@@ -255,6 +258,14 @@ class WorkLoop:
             return 0
         return self._gate.may_begin(room - room % REFILL)
 
+    def _may_find_jobs(self) -> bool:
+        """Say whether to look for jobs: while some are in hand, not at each turn where there were none a moment ago."""
+        return (
+            time.monotonic() >= self._look_again_at
+            or self._holdings.is_empty()
+            or self._worker.jobs.wait_for_change(0, self._stop)
+        )
+
     def _let_persons_go_first(self, session: PlexSession) -> None:
         """Claim what a person saved a moment ago, although there is enough in hand."""
         room = self._holdings.room(self._in_hand + self._limits.workers * URGENT_PER_WORKER)
@@ -265,6 +276,7 @@ class WorkLoop:
         """Claim up to ``room`` jobs, fetch their scenes and hand them out; False if there were none."""
         claims = self._worker.jobs.claim_urgent(room) if self._bulk_waits() else self._worker.jobs.claim(room)
         self._fetch_and_hand_out(session, claims)
+        self._look_again_at = 0.0 if claims else time.monotonic() + LOOK_AGAIN_AFTER_S
         return bool(claims)
 
     def _fetch_and_hand_out(self, session: PlexSession, claims: Sequence[ClaimedJob]) -> None:

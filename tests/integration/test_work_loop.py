@@ -237,6 +237,29 @@ class TestStorms:
             eventually(lambda: idle(installation))
         assert world.plex.item(item.rating_key).title == "Harbour at dusk"
 
+    def test_while_a_scene_is_in_hand_the_queue_is_asked_seldom_unless_it_tells_of_a_job(
+        self, world: SyncWorld, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (first, _), (second, _) = (world.pair(title=title) for title in ("Harbour", "Lighthouse"))
+        with world.working() as installation:
+            looks: list[int] = []
+            claim = installation.queue.claim
+
+            def counted(limit: int) -> list[ClaimedJob]:
+                looks.append(limit)
+                return claim(limit)
+
+            with world.plex.paused_on_write() as pause:
+                enqueue(installation, first)
+                assert pause.arrived.wait(10)
+                monkeypatch.setattr(installation.queue, "claim", counted)
+                time.sleep(1.5)
+                assert 1 <= len(looks) <= 8, "one that has become due is found all the same"
+                enqueue(installation, second)
+                eventually(lambda: installation.queue.total == 0, within_s=5)
+                assert not world.attempts, "beside the first one"
+            eventually(lambda: idle(installation))
+
     def test_a_file_that_plex_scans_later_is_picked_up_without_waiting_for_the_retry(self, world: SyncWorld) -> None:
         scene_id, path, size = world.scene(title="Late")
         with world.working() as installation:

@@ -17,15 +17,17 @@ from scenesync.postgres.texts import StorableText
 from scenesync.queue.errors import QueueContended, QueueError, QueueRefused, QueueUnreachable, QueueUnsupported
 
 Connection = psycopg.Connection[tuple[Any, ...]]
+Answer = psycopg.Cursor[tuple[Any, ...]]
 
 # What is in the middle of a transaction for longer hangs, or is cut off, and keeps all others waiting for its locks.
 _SERVER_SETTINGS: Final = {"idle_in_transaction_session_timeout": 15_000, "lock_timeout": 10_000}
 # Whatever is asked of the queue is found by an index, in the order of that index. The planner trusts figures that may
 # be from before the last bulk, and then sorts all that waits at each fetch: beside 100,000 jobs 1 s instead of 1 ms.
 # (Without JIT: what cannot do without a sort is now thought to be dear enough to be compiled, for half a second.)
+# So there is one good plan, whatever the values are, and to make it anew each time took longer than the work.
 _SEEK: Final = """
     SET enable_sort = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
-    SET enable_bitmapscan = off; SET enable_seqscan = off; SET jit = off"""
+    SET enable_bitmapscan = off; SET enable_seqscan = off; SET jit = off; SET plan_cache_mode = force_generic_plan"""
 _GOODBYE_S: Final = 1.0
 _TRUSTED_FOR_S: Final = 1.0
 _MOST_CONNECTIONS: Final = 6
@@ -79,6 +81,12 @@ class Server:
     def transaction(self) -> Iterator[Connection]:
         """Give a connection inside a transaction, committed when the block has ended. Raises QueueError."""
         with self._borrowed() as connection, connection.transaction():
+            yield connection
+
+    @contextlib.contextmanager
+    def statement(self) -> Iterator[Connection]:
+        """Give a connection for one statement, committed by itself: one way there and back. Raises QueueError."""
+        with self._borrowed() as connection:
             yield connection
 
     @contextlib.contextmanager

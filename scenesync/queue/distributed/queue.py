@@ -42,6 +42,7 @@ _log = logging.getLogger(__name__)
 KEEP_FINISHED: Final = 1000
 _BATCH: Final = 500
 _ATTEMPTS: Final = 3
+_LOOK_FOR_URGENT_S: Final = 1.0  # of those that sleep and have become due nobody tells
 _MANY: Final = 50_000
 _COUNTED_STANDS: Final = 20  # times as long as the counting took: a twentieth of the time at most goes into it
 _ANALYSE_FROM: Final = 5000  # rows of one bulk after which the planner's figures are all wrong
@@ -89,14 +90,16 @@ class DistributedQueue(Ours):
         self._takes_over = takes_over
         self._held: dict[int, ClaimedJob] = {}
         self._claiming = threading.Lock()
-        self._is_unsure = False
+        self._in_doubt = threading.Event()
         self._news = 0
         self._signal = ChangeSignal(lambda: self._news, lambda: False)
         self._server = Server(url, timeout_s=timeout_s, schema=schema_name)
-        self._life = sign_of_life.SignOfLife(self._server, self._hear, heartbeat_s, stall_s)
+        self._life = sign_of_life.SignOfLife(self._server, self._hear, self._in_doubt.set, heartbeat_s, stall_s)
         self.fleet = DistributedFleet(self._server, self._life)
         self._watch = sign_of_life.Watch(stall_s)
         self._took_over_at = time.monotonic()
+        self._nothing_urgent_at: tuple[int, int] | None = None
+        self._look_for_urgent_at = 0.0
         self._counted = QueueSnapshot()
         self._counted_stands_until = 0.0
         try:
@@ -163,25 +166,33 @@ class DistributedQueue(Ours):
 
         Never one whose key is being processed, on whatever machine.
         """
-        claimed = self._claim(steps.ALL_QUEUES, limit)
-        if claimed:
-            return claimed
-        if self._takes_over and time.monotonic() - self._took_over_at >= TAKE_OVER_EVERY_S:
-            self.take_over_dead_owners()
         state = self._signal.current()
         claimed = self._claim(steps.ALL_QUEUES, limit)
+        if not claimed and self._takes_over and time.monotonic() - self._took_over_at >= TAKE_OVER_EVERY_S:
+            self.take_over_dead_owners()
+            state = self._signal.current()
+            claimed = self._claim(steps.ALL_QUEUES, limit)
         if not claimed:
             self._signal.nothing_found_at(state)
         return claimed
 
     def claim_urgent(self, limit: int = 1) -> list[ClaimedJob]:
-        """Take up to ``limit`` jobs that a person waits for, and no others."""
-        return self._claim(steps.URGENT, limit)
+        """Take up to ``limit`` jobs that a person waits for, and no others.
+
+        The loop asks at each turn. Where there were none a moment ago, and nothing was heard of since, there are none.
+        """
+        state, now = self._signal.current(), time.monotonic()
+        if state == self._nothing_urgent_at and now < self._look_for_urgent_at:
+            return []
+        claimed = self._claim(steps.URGENT, limit)
+        self._nothing_urgent_at = None if claimed else state
+        self._look_for_urgent_at = now + _LOOK_FOR_URGENT_S
+        return claimed
 
     def complete(self, claimed: ClaimedJob) -> None:
         """End a job that is done. Raises LeaseLost."""
         claim = self._claim_of(claimed)
-        with self._server.pipelined() as connection:
+        with self._server.statement() as connection:
             steps.finish(connection, claim, steps.SUCCEEDED)
         self._let_go(claimed)
 
@@ -189,7 +200,7 @@ class DistributedQueue(Ours):
         """End jobs that are done, in one step; return those that are not held any more, which stay as they are."""
         ours = [each for each in claims if self._is_ours(each)]
         worker = self._life.worker() if ours else None
-        with self._server.pipelined() as connection:
+        with self._server.statement() as connection:
             ended = steps.finish_all(connection, ours, worker, steps.SUCCEEDED) if ours else set()
         lost = [each for each in claims if each.row_id not in ended or not self._is_ours(each)]
         for each in ours:
@@ -234,7 +245,7 @@ class DistributedQueue(Ours):
         if not self._is_ours(claimed):
             return False
         worker = self._life.worker()
-        with self._server.pipelined() as connection:
+        with self._server.statement() as connection:
             return claimed.row_id in steps.held(connection, [claimed], worker)
 
     def take_over_dead_owners(self) -> int:
@@ -367,31 +378,42 @@ class DistributedQueue(Ours):
     def _claim_alone(self, queues: Collection[str], limit: int) -> list[ClaimedJob]:
         for _ in range(_ATTEMPTS):
             worker = self._life.worker()
-            if self._is_unsure:
+            if self._in_doubt.is_set():
                 self._give_back_unknown(worker)
-            self._is_unsure = True
             try:
                 with self._server.pipelined() as connection:
-                    claimed = steps.claim(connection, worker, queues, limit)
+                    answer = steps.claim(connection, worker, queues, limit)
             except errors.UniqueViolation:  # in that very moment another worker took a job of the same key
                 continue
             except errors.ForeignKeyViolation:  # we passed for dead
                 self._life.begin_anew(worker)
                 continue
+            except BaseException:
+                self._in_doubt.set()
+                raise
+            claimed = steps.claimed(answer)
             self._held.update((each.row_id, each) for each in claimed)
-            self._is_unsure = False
             return claimed
         return []
 
     def _give_back_unknown(self, worker: int) -> None:
-        """Give back what a claim took whose answer was lost with the connection: nobody else would, while we live."""
-        with self._server.transaction() as connection:
-            found = steps.held_by(connection, worker)
-        for claim in found:
-            held = self._held.get(claim.row_id)
-            if held is None or held.claim_no != claim.claim_no:
-                with contextlib.suppress(LeaseLost), self._server.transaction() as connection:
-                    steps.give_back(connection, claim, now=time.time())
+        """Give back what we hold and do not know of: nobody else would, while we live.
+
+        A connection was lost: a claim may have been made whose answer never came; or the server itself was, and with
+        it the end of a job that was not on its disk, or not on that of the standby that follows it.
+        """
+        self._in_doubt.clear()
+        try:
+            with self._server.transaction() as connection:
+                found = steps.held_by(connection, worker)
+            for claim in found:
+                held = self._held.get(claim.row_id)
+                if held is None or held.claim_no != claim.claim_no:
+                    with contextlib.suppress(LeaseLost), self._server.transaction() as connection:
+                        steps.give_back(connection, claim, now=time.time())
+        except BaseException:
+            self._in_doubt.set()
+            raise
 
     def _take_over(self, row_id: int, data: str, claim_no: int, deliveries: int) -> bool:
         """Let the job of a dead worker wait again, or bury it; False if another process was first."""

@@ -54,12 +54,16 @@ def is_listed(connection: Connection, worker: int) -> bool:
 
 
 class SignOfLife:
-    """One worker's registration with Procrastinate, kept fresh, and its ear for changes, told to ``on_change``."""
+    """One worker's registration with Procrastinate, kept fresh, and its ear for changes, told to ``on_change``.
+
+    ``on_return`` is called when the database can be talked to again: nobody knows what became of it meanwhile.
+    """
 
     def __init__(
         self,
         server: Server,
         on_change: Callable[[], None],
+        on_return: Callable[[], None],
         heartbeat_s: float = HEARTBEAT_S,
         stall_s: float = STALL_S,
     ) -> None:
@@ -68,6 +72,7 @@ class SignOfLife:
         self._stall_s = stall_s
         self._server = server
         self._on_change = on_change
+        self._on_return = on_return
         self._heartbeat_s = heartbeat_s
         self._begin = threading.Lock()
         self._ended = threading.Event()
@@ -113,6 +118,7 @@ class SignOfLife:
             try:
                 if connection is None:
                     connection = self._connect()
+                    self._on_return()
                     self._on_change()  # what happened meanwhile nobody told us
                 self._beat(connection)
                 self._hear(connection)

@@ -21,7 +21,7 @@ from typing import Any, Final, NamedTuple, Self
 
 from scenesync.domain.paths import name_key
 from scenesync.queue import merging
-from scenesync.queue.distributed.connections import Connection
+from scenesync.queue.distributed.connections import Answer, Connection
 from scenesync.queue.errors import LeaseLost
 from scenesync.queue.merging import Standing
 from scenesync.queue.records import (
@@ -51,21 +51,26 @@ _WHEN_LANE: Final = " ".join(f"WHEN {lane} THEN '{name}'" for lane, name in _QUE
 _QUEUE_OF_LANE: Final = f"CASE ours.lane {_WHEN_LANE} ELSE '{_OTHER_LANES}' END"
 URGENT: Final = [_QUEUES[PRIORITY_PERSON]]
 
-_HOLD_KEYS: Final = """
-    SELECT pg_advisory_xact_lock(hashtext(current_setting('search_path') || ' keys'), part)
+_KEYS: Final = "hashtext(current_setting('search_path') || ' keys')"
+_HOLD_KEYS: Final = f"""
+    SELECT pg_advisory_xact_lock({_KEYS}, part)
     FROM (SELECT DISTINCT hashtext(key) & 63 AS part FROM unnest(%(keys)s::text[]) AS key ORDER BY part) AS parts"""
-_DEFER: Final = """
-    SELECT unnest(procrastinate_defer_jobs_v1(array_agg(
-        ROW(queue, 'scenesync', priority, lock, lock, '{}'::jsonb, now() + make_interval(secs => sleep_s)
-        )::procrastinate_job_to_defer_v1 ORDER BY place)))
-    FROM unnest(%(queues)s::text[], %(priorities)s::int[], %(locks)s::text[], %(sleeps_s)s::float8[])
-        WITH ORDINALITY AS new (queue, priority, lock, sleep_s, place)"""
-_STORE: Final = """
+_HOLD_KEY_OF: Final = f"""
+    SELECT pg_advisory_xact_lock({_KEYS}, hashtext(lock) & 63)
+    FROM procrastinate_jobs WHERE id = %(id)s AND lock IS NOT NULL"""
+_INSERT: Final = """
     INSERT INTO scenesync_jobs (job_id, data, event_at, due_at, wakes_at, last_error_type, file_key, lane, stored_at)
     SELECT job_id, data, event_at, due_at, now() + make_interval(secs => sleep_s), error, file_key, %(lane)s, %(now)s
-    FROM unnest(%(ids)s::bigint[], %(data)s::text[], %(events_at)s::float8[], %(due_at)s::float8[],
-            %(sleeps_s)s::float8[], %(errors)s::text[], %(file_keys)s::text[])
-        AS new (job_id, data, event_at, due_at, sleep_s, error, file_key)"""
+    FROM (
+        SELECT procrastinate_defer_jobs_v1(array_agg(
+            ROW(queue, 'scenesync', priority, lock, lock, '{}'::jsonb, now() + make_interval(secs => sleep_s)
+            )::procrastinate_job_to_defer_v1 ORDER BY place)) AS ids
+        FROM unnest(%(queues)s::text[], %(priorities)s::int[], %(locks)s::text[], %(sleeps_s)s::float8[])
+            WITH ORDINALITY AS new (queue, priority, lock, sleep_s, place)) AS deferred
+    CROSS JOIN LATERAL unnest(
+        deferred.ids, %(data)s::text[], %(events_at)s::float8[], %(due_at)s::float8[], %(sleeps_s)s::float8[],
+        %(errors)s::text[], %(file_keys)s::text[]) AS beside (job_id, data, event_at, due_at, sleep_s, error, file_key)
+    RETURNING job_id"""
 # Seeks, by force. To find what is equal the planner may as well walk over all that waits, and does so from then on if
 # it planned while that was little; but what has to come in the order of an index it looks up in that one.
 WAITS: Final = """
@@ -77,11 +82,16 @@ WAITING_KEYS: Final = """
         SELECT queueing_lock FROM procrastinate_jobs
         WHERE queueing_lock BETWEEN wanted.lock AND wanted.lock AND status = 'todo'
         ORDER BY queueing_lock LIMIT 1) AS found"""
-_WAITING: Final = """
+_WAITS_UNDER: Final = """
     SELECT jobs.id, ours.data, ours.lane, ours.event_at, ours.deliveries
     FROM procrastinate_jobs AS jobs JOIN scenesync_jobs AS ours ON ours.job_id = jobs.id
-    WHERE jobs.queueing_lock BETWEEN %(lock)s AND %(lock)s AND jobs.status = 'todo'
+    WHERE jobs.queueing_lock BETWEEN {lock} AND {lock} AND jobs.status = 'todo'
     ORDER BY jobs.queueing_lock LIMIT 1 FOR UPDATE OF jobs"""
+_WAITING: Final = _WAITS_UNDER.format(lock="%(lock)s")
+_WAITING_BESIDE: Final = f"""
+    SELECT beside.* FROM procrastinate_jobs AS held
+    CROSS JOIN LATERAL ({_WAITS_UNDER.format(lock="held.lock")}) AS beside
+    WHERE held.id = %(id)s"""
 _REPLACE: Final = """
     WITH placed AS (
         UPDATE procrastinate_jobs
@@ -110,37 +120,47 @@ _LIFT: Final = f"""
         SET queue_name = {_QUEUE_OF_LANE}, priority = -ours.lane - 1, scheduled_at = NULL
         FROM due JOIN scenesync_jobs AS ours ON ours.job_id = due.id WHERE jobs.id = due.id)
     UPDATE scenesync_jobs AS ours SET wakes_at = NULL FROM due WHERE ours.job_id = due.id"""
+_FETCHED: Final = "scenesync.fetched"
 _RUNS: Final = (
     "SELECT 1 FROM procrastinate_jobs AS running WHERE running.lock = waiting.lock AND running.status = 'doing'"
 )
 # Fetches only as often as there is something awake to fetch: a vain fetch would walk over all that sleep.
+# Which ones that were stays with the server until the transaction ends: the client need not hear of it in between.
 _FETCH: Final = f"""
-    SELECT (procrastinate_fetch_job_v2(%(queues)s::varchar[], %(worker)s::bigint)).id
+    SELECT set_config('{_FETCHED}', COALESCE(array_agg(fetched.id)::text, '{{}}'), true)
     FROM (
-        SELECT 1 FROM procrastinate_jobs AS waiting
-        WHERE waiting.status = 'todo' AND waiting.priority > {ASLEEP}
-          AND waiting.queue_name = ANY(%(queues)s::varchar[]) AND NOT EXISTS ({_RUNS})
-        ORDER BY waiting.priority DESC, waiting.id LIMIT %(limit)s) AS awake"""
-_TAKE: Final = """
+        SELECT (procrastinate_fetch_job_v2(%(queues)s::varchar[], %(worker)s::bigint)).id
+        FROM (
+            SELECT 1 FROM procrastinate_jobs AS waiting
+            WHERE waiting.status = 'todo' AND waiting.priority > {ASLEEP}
+              AND waiting.queue_name = ANY(%(queues)s::varchar[]) AND NOT EXISTS ({_RUNS})
+            ORDER BY waiting.priority DESC, waiting.id LIMIT %(limit)s) AS awake) AS fetched
+    WHERE fetched.id IS NOT NULL"""
+# A statement of its own: the one that fetches does not see the content of a job that was put since it began.
+_TAKE: Final = f"""
     UPDATE scenesync_jobs
     SET claim_no = nextval('scenesync_claims'), deliveries = deliveries + 1, wakes_at = NULL
-    WHERE job_id = ANY(%(ids)s::bigint[]) RETURNING job_id, data, deliveries, stored_at, claim_no, lane"""
-_IS_HELD: Final = """
-    SELECT jobs.id, ours.data, ours.lane, ours.event_at, ours.deliveries
+    FROM unnest(current_setting('{_FETCHED}')::bigint[]) WITH ORDINALITY AS fetched (id, place)
+    WHERE job_id = fetched.id RETURNING place, job_id, data, deliveries, stored_at, claim_no, lane"""
+_HELD: Final = """
     FROM unnest(%(ids)s::bigint[], %(claims)s::bigint[]) AS claim (id, claim_no)
     JOIN scenesync_jobs AS ours ON ours.job_id = claim.id AND ours.claim_no = claim.claim_no
     JOIN procrastinate_jobs AS jobs ON jobs.id = claim.id
     WHERE jobs.status = 'doing' AND jobs.worker_id IS NOT DISTINCT FROM %(worker)s::bigint"""
+_IS_HELD: Final = f"SELECT jobs.id, ours.data, ours.lane, ours.event_at, ours.deliveries {_HELD}"
 _HOLD: Final = f"{_IS_HELD} FOR UPDATE OF jobs"
-_FINISH: Final = """
-    SELECT procrastinate_finish_job_v1(id, %(status)s::procrastinate_job_status, false)
-    FROM unnest(%(ids)s::bigint[]) AS id"""
-_ENDED: Final = "UPDATE scenesync_jobs SET ended = %(status)s WHERE job_id = ANY(%(ids)s::bigint[])"
+# All that ends a job in one statement, which is one way there and back: the fence, the status, and a word to the others
+# if one more waits under its key. What is done need not be on the disk, nor on a standby: a job whose end is forgotten
+# in a crash of the server runs once more, and finds nothing to write.
+_END: Final = f"""
+    WITH held AS MATERIALIZED (SELECT jobs.id, jobs.lock {_HELD} FOR UPDATE OF jobs),
+    ended AS (UPDATE scenesync_jobs SET ended = %(status)s FROM held WHERE job_id = held.id)
+    SELECT held.id, procrastinate_finish_job_v1(held.id, %(status)s::procrastinate_job_status, false),
+        (SELECT pg_notify('{CHANNEL}', '') FROM procrastinate_jobs AS waiting
+        WHERE waiting.lock BETWEEN held.lock AND held.lock AND waiting.status = 'todo' ORDER BY waiting.lock LIMIT 1),
+        CASE WHEN %(status)s = '{SUCCEEDED}' THEN set_config('synchronous_commit', 'off', true) END
+    FROM held"""
 _DELETE: Final = "SELECT procrastinate_finish_job_v1(%(id)s, 'succeeded', true)"
-_SAY_IF_AWAITED: Final = f"""
-    SELECT pg_notify('{CHANNEL}', '') WHERE EXISTS (
-        SELECT 1 FROM procrastinate_jobs AS ended JOIN procrastinate_jobs AS waiting ON waiting.lock = ended.lock
-        WHERE ended.id = ANY(%(ids)s::bigint[]) AND waiting.status = 'todo')"""
 _SAY: Final = f"SELECT pg_notify('{CHANNEL}', '')"
 _ORPHANS: Final = """
     SELECT jobs.id, ours.data, ours.claim_no, ours.deliveries
@@ -250,8 +270,7 @@ def enqueue_batch(
 def waiting_under_key(connection: Connection, job: Mapping[str, Any]) -> tuple[int, Standing] | None:
     """Return the row that waits under the job's key, and lock it."""
     lock = lock_of(job)
-    row = None if lock is None else connection.execute(_WAITING, {"lock": lock}).fetchone()
-    return None if row is None else _standing(row)
+    return None if lock is None else _one_standing(connection.execute(_WAITING, {"lock": lock}))
 
 
 def replace(connection: Connection, row_id: int, standing: Standing, now: float) -> None:
@@ -266,14 +285,17 @@ def replace(connection: Connection, row_id: int, standing: Standing, now: float)
     connection.execute(_REPLACE, values)
 
 
-def claim(connection: Connection, worker: int, queues: Collection[str], limit: int) -> list[ClaimedJob]:
-    """Take up to ``limit`` jobs that are due, the best lane first, then fresh ones, then by age."""
+def claim(connection: Connection, worker: int, queues: Collection[str], limit: int) -> Answer:
+    """Take up to ``limit`` jobs that are due, the best lane first, then fresh ones, then by age; see ``claimed``."""
     values = {"queues": list(queues), "worker": worker, "limit": limit}
     connection.execute(_LIFT, values)
-    ids = [row_id for (row_id,) in connection.execute(_FETCH, values).fetchall() if row_id is not None]
-    # A statement of its own: the one that fetches does not see the content of a job that was put since it began.
-    taken = {row[0]: row for row in connection.execute(_TAKE, {"ids": ids}).fetchall()} if ids else {}
-    return [_claimed(taken[row_id]) for row_id in ids if row_id in taken]
+    connection.execute(_FETCH, values)
+    return connection.execute(_TAKE)
+
+
+def claimed(answer: Answer) -> list[ClaimedJob]:
+    """Return what was claimed, in its order; waits for it where the server has not answered yet."""
+    return [_claimed(row) for _, *row in sorted(answer.fetchall())]
 
 
 def held(connection: Connection, claims: Sequence[ClaimedJob], worker: int | None) -> set[int]:
@@ -283,16 +305,13 @@ def held(connection: Connection, claims: Sequence[ClaimedJob], worker: int | Non
 
 def finish_all(connection: Connection, claims: Sequence[ClaimedJob], worker: int | None, status: str) -> set[int]:
     """End claimed rows for good; return which were still held."""
-    ids = [row[0] for row in connection.execute(_HOLD, _fence(claims, worker)).fetchall()]
-    if ids:
-        _end(connection, ids, status)
-    return set(ids)
+    return {row[0] for row in connection.execute(_END, {**_fence(claims, worker), "status": status}).fetchall()}
 
 
 def finish(connection: Connection, claim: Claim, status: str) -> None:
     """End a claimed row for good. Raises LeaseLost."""
-    _hold(connection, claim)
-    _end(connection, [claim.row_id], status)
+    if connection.execute(_END, {**_fence_of(claim), "status": status}).fetchone() is None:
+        raise LeaseLost(claim.row_id)
 
 
 def give_back(
@@ -308,15 +327,16 @@ def give_back(
     If another event waits under the same key, the row that waits stands for both, due when it was, and the old row
     goes: never two waiting rows, never a row that cannot go back.
     """
-    # Which key that is has to be known before anything is locked; what a claimed row holds does not change.
-    seen = connection.execute(_IS_HELD, _fence_of(claim)).fetchone()
-    if seen is None:
+    of_row = {"id": claim.row_id}
+    connection.execute(_HOLD_KEY_OF, of_row)
+    # Both are asked before either answer is waited for.
+    held, beside = connection.execute(_HOLD, _fence_of(claim)), connection.execute(_WAITING_BESIDE, of_row)
+    row, found = held.fetchone(), _one_standing(beside)
+    if row is None:
         raise LeaseLost(claim.row_id)
-    content = dict(_standing(seen)[1].job if job is None else job)
-    hold_keys(connection, [content])
-    run = _hold(connection, claim)
+    run = _standing(row)[1]
+    content = dict(run.job if job is None else job)
     run = run._replace(job=content, deliveries=run.deliveries if keep_deliveries else 0)
-    found = waiting_under_key(connection, content)
     if found is None:
         place = Place.of(content, run.lane, now)
         connection.execute(_RETRY, {**place._asdict(), "id": claim.row_id})
@@ -360,10 +380,6 @@ def insert(connection: Connection, events: Sequence[Event], *, lane: int, now: f
         "priorities": [place.priority for place in places],
         "locks": [lock_of(event.job) for event in events],
         "sleeps_s": [place.sleep_s for place in places],
-    }
-    ids = [row_id for (row_id,) in connection.execute(_DEFER, values).fetchall()]
-    content = {
-        "ids": ids,
         "data": [event.data.decode("ascii") for event in events],
         # Of a live event it counts when it arrived, not when its sender says it was.
         "events_at": [now if newest else event.happened_at for event in events],
@@ -373,22 +389,7 @@ def insert(connection: Connection, events: Sequence[Event], *, lane: int, now: f
         "lane": lane,
         "now": now,
     }
-    connection.execute(_STORE, {**values, **content})
-    return ids
-
-
-def _end(connection: Connection, ids: Sequence[int], status: str) -> None:
-    values = {"ids": list(ids), "status": status}
-    connection.execute(_FINISH, values)
-    connection.execute(_ENDED, values)
-    connection.execute(_SAY_IF_AWAITED, values)
-
-
-def _hold(connection: Connection, claim: Claim) -> Standing:
-    row = connection.execute(_HOLD, _fence_of(claim)).fetchone()
-    if row is None:
-        raise LeaseLost(claim.row_id)
-    return _standing(row)[1]
+    return [row_id for (row_id,) in connection.execute(_INSERT, values).fetchall()]
 
 
 def _fence(claims: Sequence[ClaimedJob], worker: int | None) -> dict[str, Any]:
@@ -403,7 +404,7 @@ def _fence_of(claim: Claim) -> dict[str, Any]:
     return {"ids": [claim.row_id], "claims": [claim.claim_no], "worker": claim.worker}
 
 
-def _claimed(row: tuple[Any, ...]) -> ClaimedJob:
+def _claimed(row: Sequence[Any]) -> ClaimedJob:
     row_id, data, deliveries, stored_at, claim_no, lane = row
     return ClaimedJob(row_id, {**merging.decode_job(data), "pqid": row_id}, deliveries, stored_at, claim_no, lane)
 
@@ -411,6 +412,11 @@ def _claimed(row: tuple[Any, ...]) -> ClaimedJob:
 def _standing(row: tuple[Any, ...]) -> tuple[int, Standing]:
     row_id, data, lane, event_at, deliveries = row
     return row_id, Standing(merging.decode_job(data), lane, event_at, deliveries)
+
+
+def _one_standing(answer: Answer) -> tuple[int, Standing] | None:
+    row = answer.fetchone()
+    return None if row is None else _standing(row)
 
 
 def _text(job: Job) -> str:

@@ -1,5 +1,6 @@
 """What is PostgreSQL's and Procrastinate's alone; what every engine promises, the tests of ``both_engines`` ask."""
 
+import contextlib
 import random
 import threading
 import time
@@ -18,8 +19,9 @@ from scenesync.domain.paths import name_key
 from scenesync.queue.dead_letters import DeadLetter
 from scenesync.queue.distributed import looking, outboxes, schema, steps
 from scenesync.queue.distributed import queue as distributed
-from scenesync.queue.distributed.connections import Server, translate
+from scenesync.queue.distributed.connections import Connection, Server, translate
 from scenesync.queue.distributed.queue import DistributedQueue
+from scenesync.queue.distributed.steps import Claim
 from scenesync.queue.errors import LeaseLost, QueueError, QueueLocked, QueueUnreachable, QueueUnsupported
 from scenesync.queue.records import PRIORITY_BULK, ClaimedJob, OutboxEvent
 
@@ -39,6 +41,9 @@ _SLEEPERS = """
     INSERT INTO scenesync_jobs (job_id, data, lane, event_at, stored_at, due_at, wakes_at, last_error_type, file_key)
     SELECT id, '{"scene_id": 1}', 10, 0, 0, extract(epoch FROM scheduled_at), scheduled_at, 'PlexNotFound', lock
     FROM new"""
+_END_ALL_OTHERS = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()"""
 _OBJECTS = """
     SELECT format('%s %s %s', table_name, column_name, data_type) FROM information_schema.columns
     WHERE table_schema = 'scenesync'
@@ -110,8 +115,14 @@ def blocks(queue: DistributedQueue, statement: str, values: dict[str, object]) -
     with queue._server.transaction() as connection:
         for _ in range(2):
             with connection.transaction(force_rollback=True):
+                let_take(connection, values)
                 [(plan,)] = connection.execute(explain, values).fetchall()
     return plan[0]["Plan"]["Shared Hit Blocks"] + plan[0]["Plan"]["Shared Read Blocks"]
+
+
+def let_take(connection: Connection, values: dict[str, object]) -> None:
+    """Note what was fetched in this transaction, as the step before does."""
+    connection.execute("SELECT set_config(%s, %s::bigint[]::text, true)", (steps._FETCHED, values.get("ids", [])))
 
 
 def blocks_of_a_claim(queue: DistributedQueue) -> int:
@@ -145,10 +156,11 @@ STEPS = {
     "fetch": steps._FETCH,
     "take": steps._TAKE,
     "hold": steps._HOLD,
-    "finish": steps._FINISH,
-    "say if awaited": steps._SAY_IF_AWAITED,
+    "end": steps._END,
     "orphans": steps._ORPHANS,
     "waiting": steps._WAITING,
+    "waiting beside": steps._WAITING_BESIDE,
+    "key of a row": steps._HOLD_KEY_OF,
     "waiting keys": steps.WAITING_KEYS,
     "wake": steps._AWAITING,
     "find": looking._UNDER_LOCKS,
@@ -170,6 +182,7 @@ def values_of_steps(queue: DistributedQueue, claims: list[ClaimedJob]) -> dict[s
         "status": "succeeded",
         "lock": lock,
         "locks": [lock],
+        "id": claims[0].row_id if claims else 0,
         "keys": ["7.mp4"],
         "after": 0,
     }
@@ -201,6 +214,7 @@ def test_what_was_planned_while_nothing_waited_walks_over_nothing_afterwards(
         read = {}
         for name, statement in STEPS.items():
             with queue._server.transaction() as connection, connection.transaction(force_rollback=True):
+                let_take(connection, values)
                 [(before,)] = connection.execute(ROWS_READ).fetchall()
                 connection.execute(statement.encode(), values, prepare=True)
                 [(after,)] = connection.execute(ROWS_READ).fetchall()
@@ -331,7 +345,7 @@ def test_what_a_claim_took_whose_answer_was_lost_is_claimed_again(
 ) -> None:
     claim = steps.claim
 
-    def cut_off_after_the_commit(connection: psycopg.Connection[tuple[object, ...]], *values: Any) -> list[ClaimedJob]:
+    def cut_off_after_the_commit(connection: psycopg.Connection[tuple[object, ...]], *values: Any) -> None:
         claim(connection, *values)
         connection.execute("COMMIT")
         raise psycopg.OperationalError("server closed the connection unexpectedly")
@@ -345,6 +359,44 @@ def test_what_a_claim_took_whose_answer_was_lost_is_claimed_again(
     assert queue.snapshot().in_progress == 2
     assert [one.scene_id for one in queue.claim(5)] == [2]
     assert queue.confirm_owned(kept)
+
+
+@on_postgres
+def test_a_job_whose_end_the_server_forgets_in_a_crash_runs_once_more_although_its_worker_lives(
+    queue: DistributedQueue, empty_database: str, make_job: MakeJob
+) -> None:
+    queue.put_many(make_job(number) for number in (1, 2))
+    done, kept = queue.claim(2)
+    queue.complete(done)
+    with psycopg.connect(empty_database, autocommit=True) as connection:
+        connection.execute("UPDATE procrastinate_jobs SET status = 'doing' WHERE id = %s", (done.row_id,))
+        connection.execute("UPDATE scenesync_jobs SET ended = NULL")
+        assert queue.claim() == []
+        connection.execute(_END_ALL_OTHERS)
+    until = time.monotonic() + 20
+    again: list[ClaimedJob] = []
+    while not again and time.monotonic() < until:
+        with contextlib.suppress(QueueUnreachable):
+            again = queue.claim()
+        time.sleep(0.05)
+    assert [one.scene_id for one in again] == [done.scene_id]
+    assert queue.confirm_owned(kept), "what is in hand stays there"
+
+
+@on_postgres
+def test_the_end_of_a_job_that_is_done_waits_for_no_disk_and_nothing_else_is_so_careless(
+    queue: DistributedQueue, make_job: MakeJob
+) -> None:
+    """What a power cut may take is that a job is done, never a job, its retry state or a dead letter."""
+    queue.put_many(make_job(number) for number in (1, 2))
+    waits_for: dict[str, object] = {}
+    for claimed, status in zip(queue.claim(2), (steps.SUCCEEDED, steps.FAILED), strict=True):
+        with queue._server.transaction() as connection:
+            steps.finish(connection, Claim(claimed.row_id, claimed.claim_no, queue._life.worker()), status)
+            [(waits_for[status],)] = connection.execute("SHOW synchronous_commit").fetchall()
+    with queue._server.transaction() as connection:
+        [(waits_for["afterwards"],)] = connection.execute("SHOW synchronous_commit").fetchall()
+    assert waits_for == {"succeeded": "off", "failed": "on", "afterwards": "on"}
 
 
 @on_postgres
