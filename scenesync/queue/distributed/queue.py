@@ -241,12 +241,18 @@ class DistributedQueue(Ours):
         return None if claimed is None else ClaimedJob(claimed.row_id, dict(job), claim_no=claimed.claim_no)
 
     def confirm_owned(self, claimed: ClaimedJob) -> bool:
-        """Return whether the job is still ours: to be asked right before a write to Plex, which knows no fences."""
+        """Return whether the job is still ours: to be asked right before a write to Plex, which knows no fences.
+
+        Raises QueueUnreachable also where a yes would be worth nothing any more.
+        """
         if not self._is_ours(claimed):
             return False
         worker = self._life.worker()
         with self._server.statement() as connection:
-            return claimed.row_id in steps.held(connection, [claimed], worker)
+            is_held = claimed.row_id in steps.held(connection, [claimed], worker)
+        if is_held:
+            self._life.require_fresh()
+        return is_held
 
     def take_over_dead_owners(self) -> int:
         """Let the jobs of workers that died wait again; return how many.

@@ -24,6 +24,7 @@ _log = logging.getLogger(__name__)
 HEARTBEAT_S: Final = 10.0
 STALL_S: Final = 30.0
 _WATCHED_PER_STALL: Final = 3
+_TRUSTED_OF_STALL: Final = 2 / 3  # what is left of it is for the write that was allowed
 _PATIENCE_S: Final = 8
 _CONNECT_AGAIN_S: Final = 1.0
 _ASK_EVERY_S: Final = 0.5  # so long a wait for news goes on before it is asked whether it is the end
@@ -79,6 +80,7 @@ class SignOfLife:
         self._is_over = False
         self._thread: threading.Thread | None = None
         self._worker = 0
+        self._shown_at = 0.0
 
     def worker(self) -> int:
         """Return the number under which jobs are claimed, registered on the first call. Raises QueueError."""
@@ -103,6 +105,16 @@ class SignOfLife:
         with self._begin, self._server.translated(), self._server.transaction() as connection:
             if self._worker == lost:
                 self._register(connection)
+
+    def require_fresh(self) -> None:
+        """Raise QueueUnreachable if no sign arrived for so long that others may soon take this worker for dead.
+
+        An answer may have been long on its way, or come over a connection that works while this one's does not: a yes
+        in it says what was. Sent is what counts, by this process's own clock.
+        """
+        silent_s = time.monotonic() - self._shown_at
+        if silent_s > self._stall_s * _TRUSTED_OF_STALL:
+            raise QueueUnreachable(self._server.name, f"no sign of life has reached it for {silent_s:.0f} s")
 
     def end(self) -> None:
         """Stop being alive: whatever is still claimed can be taken over at once, if the database can be told."""
@@ -141,9 +153,11 @@ class SignOfLife:
                 self._on_change()
 
     def _beat(self, connection: Connection) -> None:
-        worker = self._worker
+        worker, sent_at = self._worker, time.monotonic()
         connection.execute(_BEAT, (worker,))
-        if not is_listed(connection, worker):
+        if is_listed(connection, worker):
+            self._shown_at = sent_at
+        else:
             with self._begin:  # a claim may have found out too
                 if self._worker == worker and not self._ended.is_set():
                     _log.warning("this worker was taken for dead by another one, and goes on as a new one")
@@ -151,9 +165,10 @@ class SignOfLife:
         self.living = living(connection, self._stall_s)
 
     def _register(self, connection: Connection) -> None:
+        sent_at = time.monotonic()
         row = connection.execute(_REGISTER).fetchone()
         assert row is not None  # noqa: S101 - the function returns one row
-        self._worker = int(row[0])
+        self._worker, self._shown_at = int(row[0]), sent_at
 
     def _connect(self) -> Connection:
         connection = self._server.connect(_PATIENCE_S)

@@ -271,6 +271,20 @@ def test_a_worker_without_a_sign_of_life_is_dead_after_a_while_and_not_before(
 
 
 @on_postgres
+def test_a_yes_counts_for_nothing_once_no_sign_of_life_arrived_for_long(
+    open_queue: OpenQueue, make_job: MakeJob
+) -> None:
+    silent, other = open_queue(**NO_SIGN, stall_s=0.6), open_queue(auto_resume=False)
+    silent.put_job(make_job(1))
+    [claimed] = silent.claim()
+    time.sleep(0.45)
+    with pytest.raises(QueueUnreachable, match="no sign of life"):  # a third of it is left to whoever writes
+        silent.confirm_owned(claimed)
+    silent.release(claimed)
+    assert [each.scene_id for each in other.claim()] == [1]
+
+
+@on_postgres
 def test_who_passed_for_dead_is_refused_also_before_its_job_went_back(
     queue: DistributedQueue, empty_database: str, make_job: MakeJob
 ) -> None:
