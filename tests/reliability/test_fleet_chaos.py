@@ -131,7 +131,7 @@ def settle(fleet: Fleet, patience_s: float) -> QueueSnapshot:
         time.sleep(0.2)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(3600)
 def test_a_fleet_brings_every_change_to_plex_whatever_dies_or_is_cut_off(
     postgres: PrivatePostgres, tmp_path: Path, bounds: Bounds, figures: Figures
 ) -> None:
