@@ -178,4 +178,9 @@ def _engine(connect: Callable[[], psycopg.Connection[Row]], *, size: int, overfl
 def _begin(connection: Connection) -> None:
     raw: Any = connection.connection.driver_connection
     statements = connection.get_execution_options().get(BEGIN, _BEGIN_READING)
-    raw.execute(statements, prepare=False)  # several statements in one cannot be prepared
+    try:
+        raw.execute(statements, prepare=False)  # several statements in one cannot be prepared
+    except psycopg.Error as error:
+        if raw.closed:  # the pool would try to roll it back, and log at length that it cannot
+            connection.invalidate(error)
+        raise

@@ -16,11 +16,13 @@ from scenesync.domain.fields import Field
 from scenesync.domain.job import scene_job
 from scenesync.domain.journal import JournalEntry
 from scenesync.queue.snapshot import read_snapshot
+from scenesync.store.database import open_database
 from scenesync.store.journal import JournalStore
 from scenesync.store.memory import Memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from sync_world import SyncWorld
 
@@ -38,6 +40,12 @@ def damage_state(world: SyncWorld) -> None:
     for companion in ("-wal", "-shm"):
         (world.data_dir / f"scenesync.db{companion}").unlink(missing_ok=True)
     (world.data_dir / "scenesync.db").write_bytes(GARBAGE)
+
+
+def test_where_nothing_is_damaged_a_state_that_cannot_be_asked_is_no_trouble(tmp_path: Path) -> None:
+    database = open_database(tmp_path / "scenesync.db")
+    database.close()
+    assert unanswered_damage(tmp_path, Memory(database)) == []
 
 
 @pytest.mark.parametrize("damage", [damage_queue, damage_state])

@@ -37,6 +37,8 @@ def unanswered_damage(data_dir: Path, memory: Memory) -> Sequence[str]:
     """Return the names of damaged files for which Stash was not looked through yet. Raises StoreError."""
     found = [*damaged_queues(str(queue_folder(data_dir))), *damaged_stores(database_file(data_dir))]
     names = sorted(Path(path).name for path in found)
+    if not names:  # nothing is asked for nothing: a database that is away would be taken for trouble with damage
+        return []
     answered = set((memory.recall(FACT) or "").split())
     return [name for name in names if name not in answered]
 

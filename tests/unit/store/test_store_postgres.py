@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 LATEST = MIGRATIONS[-1].version
 SECRET = "not-a-real-password"
 ADDS_A_TABLE = Migration(LATEST + 1, "a table more", ("CREATE TABLE harbour (name TEXT)",), works_from=LATEST)
+END_WHO_WAITS = """
+    SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_database AS here ON here.oid = database
+    WHERE here.datname = current_database() AND locktype = 'advisory' AND NOT granted"""
 CHANGES_A_TABLE = Migration(LATEST + 1, "another meaning", ("ALTER TABLE pause RENAME COLUMN error TO fault",))
 
 
@@ -247,6 +250,22 @@ def test_a_machine_that_is_cut_off_while_it_writes_does_not_stop_the_others(
     with pytest.raises(StoreUnavailable):
         say_nothing()
     assert (Memory(other).recall("kept"), Memory(other).recall("lost")) == ("by the other", None)
+
+
+@on_postgres
+def test_who_is_cut_off_while_it_waits_for_its_turn_is_told_so_and_logs_no_traceback(
+    open_store: OpenStore, empty_store: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    writing, waiting = open_store(), open_store()
+    with writing.transaction(), ThreadPoolExecutor(1) as other:
+        vain = other.submit(Memory(waiting).note, "lost", "never written")
+        with psycopg.connect(empty_store, autocommit=True) as connection:
+            while not vain.done() and not connection.execute(END_WHO_WAITS).fetchall():
+                time.sleep(0.01)
+        with pytest.raises(StoreUnavailable):
+            vain.result(timeout=10)
+    assert [record.message for record in caplog.records if record.exc_info] == []
+    assert Memory(waiting).recall("lost") is None
 
 
 def test_a_server_that_is_not_there_is_told_within_seconds_and_without_the_password() -> None:
