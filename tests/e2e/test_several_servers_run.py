@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from live_world import eventually, is_alive
+from private_postgres import PrivatePostgres, postgres_or_skip
 from several_servers_world import ROUTES, SeveralServers
 
 if TYPE_CHECKING:
@@ -23,6 +24,12 @@ pytestmark = pytest.mark.skipif(shutil.which("ps") is None, reason="ps says whic
 def servers(tmp_path: Path) -> Iterator[SeveralServers]:
     with SeveralServers(tmp_path) as world:
         yield world
+
+
+@pytest.fixture
+def postgres() -> Iterator[PrivatePostgres]:
+    with postgres_or_skip() as server:
+        yield server
 
 
 def test_each_change_reaches_exactly_the_plexes_of_its_stash_whatever_dies_or_is_away(servers: SeveralServers) -> None:
@@ -116,3 +123,42 @@ def test_who_adds_a_second_plex_loses_nothing_and_who_takes_it_out_again_neither
     eventually(lambda: servers.shown(home, harbour) == "Harbour at dusk", "the only Plex")
     assert daemon.stop() == 0
     assert "are left in" in servers.scenesync("doctor").stdout
+
+
+def test_routes_over_one_postgresql_keep_apart_and_outlive_their_processes_and_the_database(
+    servers: SeveralServers, postgres: PrivatePostgres
+) -> None:
+    living, attic, home, cabin = servers.stash, servers.attic, servers.plex, servers.cabin
+    harbour = servers.film(living, "Harbour", home, cabin)
+    concert = servers.film(attic, "Concert", home, cabin)
+    servers.write_settings(database_url=f'"{postgres.new_database("routes")}"')
+    living.save(harbour, title="Harbour at dawn")
+
+    # Nobody has prepared anything: the routes' processes make a schema each, side by side.
+    daemon = servers.supervised()
+    attic.save(concert, title="Concert by night")
+    eventually(lambda: servers.shown(home, harbour) == "Harbour at dawn", "the first Plex")
+    eventually(lambda: servers.shown(cabin, harbour) == "Harbour at dawn", "the second Plex")
+    eventually(lambda: servers.shown(cabin, concert) == "Concert by night", "the other Stash's scene")
+
+    # A route's process dies, and the database for all of them.
+    os.kill(servers.pids(daemon)[1], signal.SIGKILL)
+    living.save(harbour, title="Harbour at noon")
+    eventually(lambda: servers.shown(home, harbour) == "Harbour at noon", "the route whose neighbour died")
+    eventually(lambda: servers.shown(cabin, harbour) == "Harbour at noon", "the route whose process died")
+    postgres.stop()
+    living.save(harbour, title="Harbour at dusk")
+    attic.save(concert, title="Concert, the encore")
+    postgres.start()
+    eventually(lambda: servers.shown(home, harbour) == "Harbour at dusk", "the first Plex, after the outage")
+    eventually(lambda: servers.shown(cabin, harbour) == "Harbour at dusk", "the second Plex, after the outage")
+    eventually(lambda: servers.shown(cabin, concert) == "Concert, the encore", "the other Stash, after the outage")
+    assert servers.shown(home, concert) == "Concert"
+
+    children = servers.pids(daemon)
+    began = time.monotonic()
+    assert daemon.stop() == 0
+    assert time.monotonic() - began < 10
+    assert not any(map(is_alive, children))
+    assert "Traceback" not in daemon.log
+    assert [route["fleet"]["engine"] for route in servers.status()["routes"]] == ["postgresql"] * len(ROUTES)
