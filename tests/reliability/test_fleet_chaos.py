@@ -17,12 +17,11 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from cutting_proxy import CuttingProxy
 from fleet_node import STALL_S
+from hook_events import leave_event
 from pydantic import SecretStr
 
 from scenesync.app.opening import queue_figures
 from scenesync.app.settings import Settings
-from scenesync.queue import inbox
-from scenesync.queue.inbox import Document
 from scenesync.simulators.sample_world import random_edit
 from tests.e2e.live_world import LiveWorld, eventually
 from tests.e2e.shown_fields import all_differences, needless_writes
@@ -59,8 +58,7 @@ class Fleet:
         """Let a person save a scene, and the hook of one of two machines hear of it."""
         self.saved.add(scene_id)
         random_edit(self._world.stash, scene_id, chance)
-        document = Document(is_hook=True, trigger="Scene.Update.Post", object_id=scene_id)
-        assert inbox.store(document, str(self.folders[chance.randrange(OUTBOXES)])) is None
+        leave_event(self.folders[chance.randrange(OUTBOXES)], scene_id)
 
     def kill(self, place: int) -> None:
         assert self._nodes[place].is_running(), self._nodes[place].log[-4000:]

@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
+from hook_events import leave_event
 from private_postgres import database_for_queue
 
-from scenesync.queue import inbox
 from scenesync.queue.distributed.queue import DistributedQueue
 from scenesync.queue.errors import QueueUnreachable
 from scenesync.queue.forwarding.outbox import Outbox, read_outbox
-from scenesync.queue.inbox import Document
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,12 +34,6 @@ pytestmark = [pytest.mark.reliability, pytest.mark.integration]
 @pytest.fixture
 def url(postgres: PrivatePostgres) -> str:
     return database_for_queue(postgres, "outbox")
-
-
-def save(data_dir: Path, scene_id: int) -> None:
-    """Do what the hook does when a person saves a scene."""
-    document = Document(is_hook=True, trigger="Scene.Update.Post", object_id=scene_id, title=f"Pier {scene_id}")
-    assert inbox.store(document, str(data_dir)) is None
 
 
 @contextlib.contextmanager
@@ -78,7 +71,7 @@ def test_each_event_arrives_exactly_once_however_often_its_sender_dies_and_the_d
             so_far, until = len(done), time.monotonic() + PATIENCE_S
             for _ in range(events_each):
                 saved += 1
-                save(tmp_path, saved)
+                leave_event(tmp_path, saved)
             if number in crashes:
                 postgres.stop()
                 time.sleep(0.3)

@@ -17,13 +17,12 @@ from typing import TYPE_CHECKING, Final
 import psycopg
 import pytest
 from cutting_proxy import CuttingProxy
+from hook_events import leave_event
 from postgres_worker import STALL_S
 from private_postgres import database_for_queue
 
-from scenesync.queue import inbox
 from scenesync.queue.distributed.queue import DistributedQueue
 from scenesync.queue.forwarding.outbox import Outbox, read_outbox
-from scenesync.queue.inbox import Document
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -130,8 +129,7 @@ class Stash:
             self.close()
             self._world = psycopg.connect(self._url, autocommit=True)
             self._world.execute(_CHANGE, (scene_id,))
-        document = Document(is_hook=True, trigger="Scene.Update.Post", object_id=scene_id, title=f"Pier {scene_id}")
-        assert inbox.store(document, str(data_dir)) is None
+        leave_event(data_dir, scene_id)
 
     def close(self) -> None:
         self._world.close()
@@ -159,7 +157,7 @@ def test_whatever_dies_or_is_cut_off_no_scene_is_stale_none_is_stuck_and_nothing
     postgres: PrivatePostgres, direct: str, tmp_path: Path, bounds: Bounds, figures: Figures
 ) -> None:
     chance = random.Random(bounds.first_seed)  # noqa: S311 (the same choices each time)
-    scenes, events, size = bounds.pick(60, 3000), bounds.pick(240, 20_000), bounds.pick(3, 4)
+    scenes, events, size = bounds.pick(60, 3000), bounds.pick(240, 20_000), len(SKEWS_S)
     deaths = moments(events, bounds.pick(4, 60))
     sender_deaths = moments(events, bounds.pick(2, 20))
     troubles = dict(zip(moments(events, bounds.pick(3, 15)), HAPPENINGS * events, strict=False))
