@@ -4,11 +4,22 @@ import logging
 import sqlite3
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from scenesync.queue import awaited_files, dead_letters, history, listing, merging, owner_lock, salvage, transitions
+from scenesync.queue import (
+    awaited_files,
+    dead_letters,
+    history,
+    listing,
+    merging,
+    owner_lock,
+    salvage,
+    suspicion,
+    transitions,
+)
 from scenesync.queue.batch_size import BatchSize
 from scenesync.queue.errors import LeaseLost, QueueError, QueueUnwritable, translated
 from scenesync.queue.lease import LEASE_S, LeaseOwner
@@ -31,7 +42,6 @@ _log = logging.getLogger(__name__)
 
 Liveness = Literal["lock", "lease"]
 
-MAX_DELIVERIES: Final = 5  # a job whose worker died this often is taken for the cause
 SPOOL_LOOK_EVERY_S: Final = 0.05  # while there is work; who finds none looks at once
 TAKE_OVER_EVERY_S: Final = 1.0
 _MAINTENANCE_EVERY: Final = 512  # finished jobs: some 10 MB of log
@@ -228,23 +238,25 @@ class QueueCore(Ours):
         """Let the jobs of processes that died wait again; return how many.
 
         Dead is who no longer holds its kernel lock. Rows without an owner were claimed by a stock reader, which leaves
-        no sign of life. A job that lost its worker MAX_DELIVERIES times becomes a dead letter instead.
+        no sign of life. A job that is taken for the cause (``suspicion``) becomes a dead letter instead.
         """
         self._took_over_at = time.monotonic()
         self._owner.sweep()
         with self.reading() as connection:
             rows = connection.execute(_CLAIMED_ROWS).fetchall()
-        dead = {owner for owner in {row[2] for row in rows} if not self._is_alive(owner)}
+        in_hand = Counter(row[2] for row in rows)
+        dead = {owner for owner in in_hand if not self._is_alive(owner)}
         taken = 0
         for row_id, data, owner, claim_no, deliveries in rows:
             if owner not in dead:
                 continue
             with contextlib.suppress(LeaseLost), self._working() as connection:
-                if deliveries >= MAX_DELIVERIES:
+                if suspicion.is_the_cause(deliveries, in_hand[owner]):
                     transitions.finish(connection, row_id, owner, claim_no, FAILED)
                     dead_letters.insert(connection, dead_letters.of_crash(data, deliveries), row_id)
                 else:
-                    transitions.give_back(connection, row_id, owner, claim_no, keep_deliveries=True)
+                    apart = suspicion.set_apart(data, row_id, deliveries, time.time())
+                    transitions.give_back(connection, row_id, owner, claim_no, job=apart, keep_deliveries=True)
                 taken += 1
         return taken
 

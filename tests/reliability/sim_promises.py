@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from scenesync.domain.fields import LIST_FIELDS, Field
 from scenesync.domain.outcome import Attempt, Outcome
-from scenesync.queue.core import MAX_DELIVERIES
+from scenesync.queue.suspicion import MAX_DELIVERIES
 from scenesync.worker.availability.gate import RETRY_REFUSED_EVERY_S
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import pytest
 from crash_nursery import Nursery, World
 from crash_recorded_queue import seeded
 
-from scenesync.queue.core import MAX_DELIVERIES
 from scenesync.queue.dead_letters import DeadLetterStore
+from scenesync.queue.suspicion import MAX_DELIVERIES
 
 if TYPE_CHECKING:
     import random

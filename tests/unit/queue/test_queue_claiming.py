@@ -1,3 +1,4 @@
+import itertools
 import threading
 import time
 from collections.abc import Callable
@@ -6,6 +7,7 @@ import pytest
 from persistqueue.exceptions import Empty
 from queue_engines import both_engines
 
+from scenesync.queue import suspicion
 from scenesync.queue.dead_letters import DeadLetter
 from scenesync.queue.embedded import EmbeddedQueue
 from scenesync.queue.errors import LeaseLost
@@ -229,6 +231,38 @@ def test_job_that_killed_its_worker_five_times_becomes_a_dead_letter(open_queue:
     [letter] = last.dead_letters.list()
     assert (letter.error_type, letter.attempts, letter.job["scene_id"]) == ("WorkerCrash", 5, 1)
     assert last.totals() == (0, 1)
+
+
+@both_engines
+def test_who_was_in_hand_with_many_when_workers_died_is_set_apart_and_the_cause_is_found(
+    open_queue: OpenQueue, make_job: MakeJob
+) -> None:
+    deadly, count = 7, 40
+    open_queue().put_many(make_job(number) for number in range(1, count + 1))
+    for _ in range(suspicion.MAX_DELIVERIES):
+        worker = open_queue()
+        assert len(worker.claim(count)) == count
+        worker.close()
+    began = time.time()
+    queue = open_queue()  # which takes them over
+    assert queue.dead_letters.list() == (), "one of so many: nobody can say which"
+    waiting = queue.list_pending()
+    assert {one.deliveries for one in waiting} == {suspicion.MAX_DELIVERIES}
+    due = sorted(one.due_at - began for one in waiting)
+    assert 0 <= due[0] < due[-1] <= suspicion.APART_S + 30
+    assert max(later - earlier for earlier, later in itertools.pairwise(due)) < suspicion.APART_S / 2
+    queue.close()
+
+    # Each comes with the few whose time is near its own. (Here by hand: a person saves it, and it is due at once.)
+    worker = open_queue()
+    worker.put_job(make_job(deadly))
+    [claimed] = worker.claim(1)
+    assert (claimed.scene_id, claimed.deliveries) == (deadly, suspicion.MAX_DELIVERIES + 1)
+    worker.close()
+    last = open_queue()
+    last.take_over_dead_owners()
+    assert [letter.job["scene_id"] for letter in last.dead_letters.list()] == [deadly]
+    assert last.snapshot().pending == count - 1
 
 
 @both_engines
