@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from bench.child import side_by_side
 from bench.figures import Benchmark, Beside, Figure, at_least, at_most, interleaved, paired_ratio
-from bench.fleet_workers import Task, Workers, fill, open_queue, prepare, spent_s, work
+from bench.fleet_workers import Noting, Task, Workers, fill, open_queue, prepare, spent_s, work
 from bench.product import open_product
 from bench.simulated_servers import ServerProcess
 from scenesync.domain.job import scene_job
@@ -71,6 +71,7 @@ def run(sizes: Sizes, folder: Path) -> list[Figure]:
         side_by_side(fillings)
         return [
             *_fleets(sizes, queues),
+            *_writers(sizes, postgres.new_database("state")),
             *_products(sizes, postgres, folder / "products"),
             *_claims(sizes, postgres.pid, {**crowds, _EMBEDDED: str(folder / "alone")}),
             *_puts(sizes, {_POSTGRES: prepare(postgres.new_database("puts")), _EMBEDDED: str(folder / "puts")}),
@@ -111,6 +112,21 @@ def _beside_the_edits_alone(engine: str, count: int, rate: float, bare: float, l
         Beside("scenes/s: the same edits without a queue", bare, rate / bare),
         headline=f"{count} worker processes on one PostgreSQL" if engine == _POSTGRES and count > 1 else "",
     )
+
+
+# -- what they write into the state, one at a time
+
+
+def _writers(sizes: Sizes, url: str) -> Iterator[Figure]:
+    with Workers(max(sizes.fleets)) as workers:
+        for at_once in (1, _LOOP):
+            alone = 0.0
+            for count in sizes.fleets:
+                rate = workers.rate(Noting(url, sizes.seconds, at_once), count)
+                alone = alone or rate
+                many = "1 process notes" if count == 1 else f"{count} processes note"
+                case = f"state on PostgreSQL: {many} edits, {at_once} in a commit"
+                yield Figure(case, rate, "scenes/s", beside=Beside("1 process", alone, rate / alone))
 
 
 # -- all of it: queue, state, Stash and Plex

@@ -15,11 +15,13 @@ import psycopg
 import urllib3
 
 from bench.child import SPAWN
+from bench.fleet_state import note_edits
 from scenesync.queue.distributed import schema
 from scenesync.queue.distributed.connections import Server
 from scenesync.queue.distributed.queue import DistributedQueue
 from scenesync.queue.embedded import EmbeddedQueue
 from scenesync.simulators.postgres import USER
+from scenesync.store.postgres import open_shared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
     from bench.address import Address
     from scenesync.queue.port import Queue
+    from scenesync.store.database import Database
 
 _POSTGRES: Final = "postgresql://"
 _OK: Final = 200
@@ -45,6 +48,7 @@ _FILL: Final = """
 _AWAKE: Final = {"queue": "scenesync.bulk", "priority": -10, "sleep_s": None, "error": None}
 _ASLEEP: Final = {"queue": "scenesync.asleep", "priority": -1000, "sleep_s": 600.0, "error": "PlexNotFound"}
 _FIRST: Final = 10_000_000
+_SCENES_OF_EACH: Final = 1_000_000
 _SERVES: Final = f"postgres: {USER} ".encode()
 # In /proc/PID/stat behind the name: field 4, and 14 and 15 (man 5 proc).
 _PARENT: Final = 1
@@ -64,6 +68,15 @@ class Task:
     jobs: int = 0
     seconds: float = 0.0
     plex: Address | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Noting:
+    """Note the edits of ``at_once`` scenes at a time for ``seconds``, in the state in the database at ``where``."""
+
+    where: str
+    seconds: float
+    at_once: int
 
 
 class Workers:
@@ -89,8 +102,8 @@ class Workers:
         for process in self._processes:
             process.join()
 
-    def rate(self, task: Task, count: int) -> float:
-        """Let ``count`` of them do ``task`` at the same time; return how many jobs that is in a second.
+    def rate(self, task: Task | Noting, count: int) -> float:
+        """Let ``count`` of them do ``task`` at the same time; return how many jobs or scenes that is in a second.
 
         Each counts from the common beginning to the end of its own last job, so that none is counted in part.
         """
@@ -169,16 +182,34 @@ def _answer(pipe: Connection) -> float:
 def _serve(pipe: Connection) -> None:
     with pipe, contextlib.suppress(EOFError):
         while True:
-            task: Task = pipe.recv()
+            task: Task | Noting = pipe.recv()
+            if isinstance(task, Noting):
+                with open_shared(task.where) as state:
+                    pipe.send(_note(task, state, _begin(pipe)))
+                continue
             with contextlib.ExitStack() as stack:
                 queue = stack.enter_context(contextlib.closing(open_queue(task.where))) if task.where else None
                 if queue is not None:
                     queue.wait_for_change(0, threading.Event())  # known as a worker from now on
                 each = stack.enter_context(_editing(task.plex)) if task.plex else None
-                pipe.send("ready")
-                begin: float = pipe.recv()
-                time.sleep(max(0.0, begin - time.monotonic()))
-                pipe.send(_do(task, queue, each, begin))
+                pipe.send(_do(task, queue, each, _begin(pipe)))
+
+
+def _begin(pipe: Connection) -> float:
+    """Say that we are ready, and return once it is the common beginning."""
+    pipe.send("ready")
+    begin: float = pipe.recv()
+    time.sleep(max(0.0, begin - time.monotonic()))
+    return begin
+
+
+def _note(task: Noting, state: Database, begin: float) -> tuple[float, str]:
+    first = os.getpid() % 1000 * _SCENES_OF_EACH  # the scenes of each process are its own
+    try:
+        done = note_edits(state, task.at_once, first, lambda: time.monotonic() < begin + task.seconds)
+    except Exception as error:  # noqa: BLE001 - raised again by who asked
+        return 0, f"{type(error).__name__}: {error}"
+    return done / (time.monotonic() - begin), ""
 
 
 def _do(task: Task, queue: Queue | None, each: Callable[[int], None] | None, begin: float) -> tuple[float, str]:
