@@ -13,10 +13,9 @@ from scenesync.domain.batches import batched
 from scenesync.domain.job import KeyOf, scene_key
 from scenesync.postgres.address import SCHEMA
 from scenesync.postgres.schema import lock_key
-from scenesync.queue import dead_letters, suspicion
 from scenesync.queue.core import TAKE_OVER_EVERY_S
 from scenesync.queue.dead_letters import DeadLetter
-from scenesync.queue.distributed import letters, looking, outboxes, schema, sign_of_life, steps
+from scenesync.queue.distributed import letters, looking, outboxes, schema, sign_of_life, steps, taking_over
 from scenesync.queue.distributed.connections import Server
 from scenesync.queue.distributed.fleet import DistributedFleet
 from scenesync.queue.distributed.letters import DistributedLetters
@@ -48,8 +47,6 @@ _COUNTED_STANDS: Final = 20  # times as long as the counting took: a twentieth o
 _ANALYSE_FROM: Final = 5000  # rows of one bulk after which the planner's figures are all wrong
 _ANALYSE: Final = "ANALYZE procrastinate_jobs, scenesync_jobs"
 _TIDY_ALONE: Final = f"SELECT pg_try_advisory_xact_lock({lock_key('tidying')})"
-_TAKE_OVER_ALONE: Final = f"SELECT pg_try_advisory_xact_lock({lock_key('taking over')})"
-_STILL: Final = "SELECT 1"
 _PRUNE: Final = """
     WITH old AS (
         SELECT job_id, ended FROM scenesync_jobs WHERE ended IS NOT NULL
@@ -265,15 +262,9 @@ class DistributedQueue(Ours):
         self._took_over_at = time.monotonic()
         with self._server.transaction() as connection:
             self._watch.bury_the_dead(connection)
-        with self._server.transaction() as connection:
-            # Whoever else looked meanwhile would wait for each of them in turn, to find it taken.
-            row = connection.execute(_TAKE_OVER_ALONE).fetchone()
-            if row is None or not row[0]:
-                return 0
-            found, taken = steps.orphans(connection), 0
-            for each in found:
-                taken += self._take_over(*each, in_hand=len(found))
-                connection.execute(_STILL)  # whose transaction is idle for long is given up by the server
+        taken = taking_over.take_over(self._server)
+        if taken:
+            self._signal.notify()
         return taken
 
     # -- looking and waiting
@@ -429,22 +420,6 @@ class DistributedQueue(Ours):
         except BaseException:
             self._in_doubt.set()
             raise
-
-    def _take_over(self, row_id: int, data: str, claim_no: int, deliveries: int, *, in_hand: int) -> bool:
-        """Let the job of a dead worker wait again, or bury it; False if another process was first."""
-        claim = Claim(row_id, claim_no, None)
-        try:
-            with self._server.transaction() as connection:
-                if suspicion.is_the_cause(deliveries, in_hand):
-                    steps.finish(connection, claim, steps.FAILED)
-                    letters.insert(connection, dead_letters.of_crash(data, deliveries), row_id)
-                else:
-                    apart = suspicion.set_apart(data, row_id, deliveries, time.time())
-                    steps.give_back(connection, claim, now=time.time(), job=apart, keep_deliveries=True)
-        except LeaseLost:
-            return False
-        self._signal.notify()
-        return True
 
     def _claim_of(self, claimed: ClaimedJob) -> Claim:
         if not self._is_ours(claimed):
