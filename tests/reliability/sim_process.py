@@ -19,7 +19,7 @@ from scenesync.app.configuration.model import Settings
 from scenesync.domain.errors import LeaseLost
 from scenesync.queue.embedded import EmbeddedQueue
 from scenesync.queue.spool_intake import SpoolIntake
-from scenesync.store import sqlite_engine
+from scenesync.store import pools
 from scenesync.store.database import Database, open_database
 
 if TYPE_CHECKING:
@@ -329,7 +329,7 @@ def simulated_installation(kernel_of: Callable[[], Kernel]) -> Iterator[None]:
         (opening, "EmbeddedQueue", queue),
         (opening, "open_database", database),
         (installation, "plex_client", plex_client),
-        (sqlite_engine, "create_engine", engines.create),
+        (pools, "create_engine", engines.create),
     )
     real = [(module, name, getattr(module, name)) for module, name, _ in stand_ins]
     for module, name, stand_in in stand_ins:
