@@ -46,7 +46,6 @@ if TYPE_CHECKING:
     from scenesync.app.one_shot import Report
     from scenesync.app.settings import Settings
     from scenesync.app.wording.progress import ProgressView
-    from scenesync.domain.scene import Scene
     from scenesync.reconciliation.findings import Findings, Looked
     from scenesync.reconciliation.reconciling import Watch
     from scenesync.reconciliation.taking import Taker
@@ -56,8 +55,8 @@ if TYPE_CHECKING:
 LOCK_FILE: Final = "reconcile.lock"
 WAIT_FOR_ANOTHER_EVERY_S: Final = 0.25
 TRY_AGAIN_AFTER_S: Final = 2.0
-COLLECT_EVERY: Final = 50_000
-"""New objects between two looks for cycles (Python: 700)."""
+COLLECT_EVERY: Final = 1_000_000
+"""New objects between two looks for cycles (Python: 700): more than there are at any time of what one step needs."""
 
 BY_COMMAND: Final = "command"
 BY_SCHEDULE: Final = "reconciliation"
@@ -130,8 +129,8 @@ def reconcile(
         return reconciler.run(wanted, stop, watch or Silent())
 
 
-def _note(states: SceneStateStore, server_id: str, looked: Sequence[tuple[Scene, Looked]]) -> None:
-    states.keep(server_id, [of_looked(scene, each) for scene, each in looked])
+def _note(states: SceneStateStore, server_id: str, looked: Sequence[Looked]) -> None:
+    states.keep(server_id, map(of_looked, looked))
 
 
 def reconcile_at_once(
@@ -212,7 +211,7 @@ def _taker(installation: Installation, session: PlexSession, demand: Demand) -> 
 
 @contextlib.contextmanager
 def _rarely_looking_for_cycles() -> Iterator[None]:
-    """Let Python look for unreachable cycles less often: in millions of small values without any it costs a fifth."""
+    """Let Python hardly look for unreachable cycles: in millions of small values without any it costs a fifth."""
     before = gc.get_threshold()
     gc.set_threshold(COLLECT_EVERY, *before[1:])
     try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final, Self
 
-from scenesync.domain.desired import shown_title
 from scenesync.domain.gaps import GapKind
 from scenesync.domain.scene_state import SceneStanding, SceneState
 from scenesync.reconciliation.coverage import Kind
@@ -14,7 +13,6 @@ from scenesync.reconciliation.planning import Verdict
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from scenesync.domain.scene import Scene
     from scenesync.reconciliation.coverage import Finding
     from scenesync.reconciliation.findings import Looked
     from scenesync.reconciliation.planning import PlannedScene
@@ -40,12 +38,11 @@ _OF_KIND: Final = {
 """What coverage can say of a scene; of one that is matched it does not know whether it differs."""
 
 
-def of_looked(scene: Scene, looked: Looked) -> SceneStanding:
+def of_looked(looked: Looked) -> SceneStanding:
     """Return where a scene stands that was compared."""
     state, detail = _state_of_looked(looked)
-    path = scene.files[0].path if scene.files else ""
     keys = looked.gap.rating_keys if looked.gap is not None else ()
-    return SceneStanding(scene.id, state, time.time(), shown_title(scene), path, detail, rating_keys=keys)
+    return SceneStanding(looked.scene_id, state, time.time(), looked.title, looked.path, detail, rating_keys=keys)
 
 
 def _state_of_looked(looked: Looked) -> tuple[SceneState, str]:

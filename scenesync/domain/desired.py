@@ -39,7 +39,6 @@ DEFAULT_FIELDS: Final = frozenset(Field) - {
 DEFAULT_RULES: Final = FieldRules()
 
 _DATE: Final = re.compile(r"(\d{4})(?:-(\d{2}))?(?:-(\d{2}))?")
-_IN_ORDER: Final = tuple(Field)
 _STEP_IN_A_PATH: Final = " / "
 _NAMES_IN_A_TITLE: Final = 4
 
@@ -77,7 +76,10 @@ def desired_fields(
     actors = fitted.names(Field.ACTORS, tuple(cast), rules.performers.names.maximum)
     studio = fitted.line(Field.STUDIO, studio_name(scene.studio, rules.studio), NAME_LIMIT)
     collections = wanted_collections(scene, rules.collections) if Field.COLLECTIONS in enabled else ()
-    values: dict[Field, FieldValue] = {
+    title = _title(scene, rules, studio, actors, fitted)
+    # An item must have a title; a scene without title and without file name has nothing to say about it.
+    values: dict[Field, FieldValue] = {Field.TITLE: title, Field.SORT_TITLE: title} if title else {}
+    values |= {
         Field.SUMMARY: fitted.paragraphs(Field.SUMMARY, scene.details, SUMMARY_LIMIT),
         Field.TAGLINE: fitted.line(Field.TAGLINE, scene.code, NAME_LIMIT),
         Field.DATE: complete_date(scene.date, rules.partial_dates),
@@ -86,16 +88,13 @@ def desired_fields(
         Field.RATING: _rating(scene.rating100) if Field.RATING in enabled else "",
         Field.ACTORS: actors,
         Field.GENRES: fitted.names(Field.GENRES, _genres(scene.tags, rules.tags), rules.tags.names.maximum),
-        Field.DIRECTORS: distinct_names([scene.director]),
-        Field.COLLECTIONS: distinct_names(each.title for each in collections),
+        Field.DIRECTORS: distinct_names([scene.director] if scene.director else []),
+        Field.COLLECTIONS: distinct_names([each.title for each in collections]),
         Field.LABELS: _labels(scene, rules.labels) if Field.LABELS in enabled else (),
     }
-    if title := _title(scene, rules, studio, actors, fitted):
-        # An item must have a title; a scene without title and without file name has nothing to say about it.
-        values[Field.TITLE] = values[Field.SORT_TITLE] = title
     images = {field: scene.screenshot_url for field in (Field.POSTER, Field.BACKGROUND) if scene.screenshot_url}
     return DesiredFields(
-        values={field: values[field] for field in _IN_ORDER if field in enabled and field in values},
+        values={field: value for field, value in values.items() if field in enabled},
         images={field: url for field, url in images.items() if field in enabled},
         cuts=tuple(cut for cut in fitted.cuts if cut.field in enabled),
         photos=tuple(_photos(cast, actors)) if Field.ACTORS in enabled else (),
@@ -188,6 +187,8 @@ class _Fitted:
         return names[:maximum]
 
     def _text(self, field: Field, text: str, limit: int, clean: Callable[[str, int], str]) -> str:
+        if not text:
+            return ""
         kept = clean(text, limit)
         if len(text) > limit and (whole := len(clean(text, sys.maxsize))) > len(kept):
             self.cuts.append(Cut(field, len(kept), whole))
@@ -196,9 +197,9 @@ class _Fitted:
 
 def _title(scene: Scene, rules: FieldRules, studio: str, actors: Sequence[str], fitted: _Fitted) -> str:
     """Return the title that the template makes; the plain one where it makes none."""
-    plain = shown_title(scene)
     if rules.title.text == DEFAULT_TITLE:  # nearly everybody's
-        return fitted.line(Field.TITLE, scene.title, TITLE_LIMIT) or plain
+        return fitted.line(Field.TITLE, scene.title, TITLE_LIMIT) or shown_title(scene)
+    plain = shown_title(scene)
     line = studio_line(scene.studio)
     day = complete_date(scene.date)
     facts = {
@@ -231,25 +232,45 @@ def _cast(performers: Sequence[Performer], rules: PerformerRules) -> Mapping[str
 
     Of several who would be one actor in Plex (a tag is one per name, whatever its case) the first stands for all.
     """
-    shown = [
-        performer
-        for performer in performers
-        if performer.gender not in rules.skip_genders and rules.names.shows(clean_name(performer.name))
-    ]
+    shown = _taking_part(performers, rules)
     if rules.order is PerformerOrder.FAVORITES:
         shown.sort(key=lambda performer: not performer.favorite)
     elif rules.order is PerformerOrder.NAME:
         shown.sort(key=lambda performer: performer.name.casefold())
-    names = [rules.names.renamed(clean_name(performer.name)) for performer in shown]
-    needs_count = any(performer.disambiguation for performer in shown)  # else nobody asks how many share a name
-    bearers = Counter(name.casefold() for name in names) if needs_count else Counter[str]()
+    names = _names(shown, rules)
     cast: dict[str, tuple[str, Performer]] = {}
     for performer, name in zip(shown, names, strict=True):
-        told_apart = performer.disambiguation and _is_told_apart(rules.disambiguation, bearers[name.casefold()])
-        full = clean_name(f"{name} ({performer.disambiguation})" if told_apart else name)
-        if full:
-            cast.setdefault(full.casefold(), (full, performer))
+        if name:
+            cast.setdefault(name.casefold(), (name, performer))
     return dict(cast.values())
+
+
+def _taking_part(performers: Sequence[Performer], rules: PerformerRules) -> list[Performer]:
+    if rules.names.leave_all_as_they_are and not rules.skip_genders:
+        return list(performers)
+    return [
+        performer
+        for performer in performers
+        if performer.gender not in rules.skip_genders and rules.names.shows(clean_name(performer.name))
+    ]
+
+
+def _names(performers: Sequence[Performer], rules: PerformerRules) -> list[str]:
+    """Return what each is called in Plex."""
+    names = [clean_name(performer.name) for performer in performers]
+    if not rules.names.leave_all_as_they_are:
+        names = [rules.names.renamed(name) for name in names]
+    if not any(performer.disambiguation for performer in performers):  # nobody asks how many share a name
+        return names if rules.names.leave_all_as_they_are else [clean_name(name) for name in names]
+    bearers = Counter(name.casefold() for name in names)
+    return [
+        clean_name(
+            f"{name} ({performer.disambiguation})"
+            if performer.disambiguation and _is_told_apart(rules.disambiguation, bearers[name.casefold()])
+            else name
+        )
+        for performer, name in zip(performers, names, strict=True)
+    ]
 
 
 def _is_told_apart(when: Disambiguation, bearers: int) -> bool:
@@ -258,7 +279,10 @@ def _is_told_apart(when: Disambiguation, bearers: int) -> bool:
 
 
 def _genres(tags: Sequence[Tag], rules: TagRules) -> tuple[str, ...]:
-    names = _tag_names(_with_parents(tags) if rules.parents else tags)
+    shown = _with_parents(tags) if rules.parents else tags
+    if rules.names.leave_all_as_they_are:
+        return distinct_names(tag.name for tag in shown)
+    names = _tag_names(shown)
     return distinct_names(rules.names.renamed(name) for name in names if rules.names.shows(name))
 
 

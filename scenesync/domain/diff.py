@@ -17,6 +17,7 @@ from scenesync.domain.fields import (
     empty_value,
     shown_as,
 )
+from scenesync.domain.members import plain_members
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator, Mapping
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from scenesync.domain.item import Item
 
 
+@plain_members
 class ConflictPolicy(StrEnum):
     """Who wins when a field was edited in Plex."""
 

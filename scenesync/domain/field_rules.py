@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from scenesync.domain.collection import CollectionRules
+from scenesync.domain.members import plain_members
 from scenesync.domain.name_rules import NameRules, any_fits
 from scenesync.domain.title_template import TitleTemplate, title_template
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 DEFAULT_TITLE: Final = "{title}"
 
 
+@plain_members
 class StudioName(StrEnum):
     """Which studio's name Plex shows, where a studio belongs to another."""
 
@@ -27,6 +29,7 @@ class StudioName(StrEnum):
     PATH = "path"
 
 
+@plain_members
 class PartialDates(StrEnum):
     """What becomes of a date that is only a year or a month."""
 
@@ -34,6 +37,7 @@ class PartialDates(StrEnum):
     DROP = "drop"
 
 
+@plain_members
 class Disambiguation(StrEnum):
     """When a performer's name is followed by what tells namesakes apart."""
 
@@ -42,6 +46,7 @@ class Disambiguation(StrEnum):
     NEVER = "never"
 
 
+@plain_members
 class PerformerOrder(StrEnum):
     """In which order performers are shown; Stash has no billing order (facts/stash.md 3.2)."""
 

@@ -6,10 +6,13 @@ import unicodedata
 from enum import StrEnum
 from typing import Final
 
+from scenesync.domain.members import plain_members
+
 FieldValue = str | tuple[str, ...]
 """Text ("" is empty), or the names of a list in order."""
 
 
+@plain_members
 class Field(StrEnum):
     """A writable field; the value is Plex's own parameter stem and the name of its lock (facts/plex.md 3.2, 3.3)."""
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from scenesync.domain.fields import Field, empty_value
+from scenesync.domain.members import plain_members
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from scenesync.domain.scene import Scene
 
 
+@plain_members
 class GapKind(StrEnum):
     """What is wrong with what Plex shows for a scene; where several things are, the first of these."""
 

@@ -27,6 +27,7 @@ _SURELY_SHOWN: Final = 2
 _END: Final = b"\n"  # JSON writes a line break in a text as two characters
 
 _encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode  # ``dumps`` makes one for each call
+_decoded: Final = json.JSONDecoder().raw_decode  # ``loads`` looks first at what it is and whether anything follows
 
 
 class Glimpses:
@@ -61,7 +62,7 @@ class Glimpses:
         place = self._places.get(rating_key)
         if place is None:
             return None
-        library_key, values = json.loads(self._lines[place : self._lines.index(_END, place)])
+        (library_key, values), _ = _decoded(self._lines[place : self._lines.index(_END, place)].decode())
         return Glimpse(library_key, values, self._longest)
 
 
@@ -84,8 +85,11 @@ class Glimpse:
         for field, value in wanted.items():
             if field in IMAGE_FIELDS:
                 continue
-            unknowable = baselines is None and needs_baseline(field, value)
-            if unknowable or not self._surely_shows(field, value, (baselines or {}).get(field)):
+            if baselines is None and needs_baseline(field, value):
+                yield field
+            elif value == self._values.get(field) and isinstance(value, str):  # nearly all that is told in full
+                continue
+            elif not self._surely_shows(field, value, None if baselines is None else baselines.get(field)):
                 yield field
 
     def _surely_shows(self, field: Field, wanted: FieldValue, baseline: Baseline | None) -> bool:
@@ -102,10 +106,10 @@ class Glimpse:
 
     def _shown(self, field: Field) -> FieldValue:
         value = self._values.get(field)
-        if value is None and field is Field.SORT_TITLE:
-            value = self._values.get(Field.TITLE)
         if value is None:
-            return empty_value(field)
+            if field is not Field.SORT_TITLE:
+                return empty_value(field)
+            value = self._values.get(Field.TITLE, "")
         return value if isinstance(value, str) else tuple(value)
 
     def _is_whole(self, field: Field, shown: FieldValue, wanted: FieldValue) -> bool:

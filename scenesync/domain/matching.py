@@ -20,6 +20,7 @@ from scenesync.domain.evidence import (
     same_name_and_size,
     same_suffix,
 )
+from scenesync.domain.members import plain_members
 from scenesync.domain.paths import PathRule, map_path, name_key, path_key, same_path
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from scenesync.domain.scene import SceneFile
 
 
+@plain_members
 class Rule(StrEnum):
     """How an item was found, from sure to doubtful."""
 
@@ -143,7 +145,7 @@ def match_files(
     """
     if pins:
         return _pinned(pins, index)
-    exact = _unique_files(found for file in files for found in _at_path(file, index, path_map))
+    exact = _unique_files([found for file in files for found in _at_path(file, index, path_map)])
     if exact:
         return Match(Rule.PATH, exact)
     named = [(file, tuple(index.files_named(name_key(file.path)))) for file in files]
@@ -151,7 +153,7 @@ def match_files(
         if rule is Rule.NAME and strict:
             continue
         found = _unique_files(
-            candidate for file, candidates in named for candidate in candidates if fits(file, candidate)
+            [candidate for file, candidates in named for candidate in candidates if fits(file, candidate)]
         )
         if len({file.rating_key for file in found}) == 1:
             return Match(rule, found, _refused(named, found, rule))
@@ -196,7 +198,7 @@ def as_document(result: MatchResult) -> dict[str, object]:
 
 def _pinned(pins: Sequence[Pin], index: PathIndex) -> Match | NoMatch:
     found = {pin: _files_of_pin(pin, index) for pin in dict.fromkeys(pins)}
-    files = _unique_files(file for those in found.values() for file in those)
+    files = _unique_files([file for those in found.values() for file in those])
     if files:
         return Match(Rule.PIN, files)
     return NoMatch(lost_pins=tuple(found))
@@ -209,7 +211,7 @@ def _files_of_pin(pin: Pin, index: PathIndex) -> tuple[IndexedFile, ...]:
     By key only if a file of the pinned size is still there: then Plex followed a rename.
     """
     at_path = _unique_files(
-        file for path in pin.paths for file in index.files_at(_place_key(path)) if same_path(file.path, path)
+        [file for path in pin.paths for file in index.files_at(_place_key(path)) if same_path(file.path, path)]
     )
     if at_path:
         kept = tuple(file for file in at_path if file.rating_key == pin.rating_key)
@@ -221,13 +223,17 @@ def _files_of_pin(pin: Pin, index: PathIndex) -> tuple[IndexedFile, ...]:
 def plays(item: Item, match: Match) -> bool:
     """Say whether the item, as it was read just now, plays the file for which it was matched."""
     files = [file.path for file in match.files if file.rating_key == item.rating_key]
-    return any(same_path(part.file, path) for part in item.parts for path in files)
+    return any(part.file in files for part in item.parts) or any(
+        same_path(part.file, path) for part in item.parts for path in files
+    )
 
 
 def _at_path(file: SceneFile, index: PathIndex, path_map: Sequence[PathRule]) -> list[IndexedFile]:
     wanted = map_path(file.path, path_map)
     found = [each for each in index.files_at(_place_key(wanted)) if same_path(each.path, wanted)]
-    spelt_alike = [each for each in found if path_key(each.path) == path_key(wanted)]
+    spelt_alike = [each for each in found if each.path == wanted or path_key(each.path) == path_key(wanted)]
+    if len(spelt_alike) == len(found):
+        return spelt_alike
     # Another spelling may be another file after all: never beside the right one, never with another size, never two.
     spelt_otherwise: dict[str, list[IndexedFile]] = {each.library_key: [] for each in found if each not in spelt_alike}
     for each in found:
@@ -286,9 +292,11 @@ def _refused_documents(refused: Iterable[Refused]) -> list[dict[str, object]]:
     ]
 
 
-def _keys(files: Iterable[IndexedFile]) -> tuple[str, ...]:
+def _keys(files: Sequence[IndexedFile]) -> tuple[str, ...]:
+    if len(files) == 1:  # nearly always
+        return (files[0].rating_key,)
     return tuple(dict.fromkeys(file.rating_key for file in files))
 
 
-def _unique_files(found: Iterable[IndexedFile]) -> tuple[IndexedFile, ...]:
-    return tuple(dict.fromkeys(found))
+def _unique_files(found: Sequence[IndexedFile]) -> tuple[IndexedFile, ...]:
+    return tuple(dict.fromkeys(found) if len(found) > 1 else found)

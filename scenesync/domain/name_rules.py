@@ -52,6 +52,11 @@ class NameRules:
     rename: tuple[RenameRule, ...] = ()
     maximum: int = 0
 
+    @property
+    def leave_all_as_they_are(self) -> bool:
+        """Whether every name is shown, and under its own: so it is for nearly everybody."""
+        return not (self.include or self.exclude or self.rename)
+
     def shows(self, name: str) -> bool:
         """Say whether the name takes part."""
         if any_fits(self.exclude, name):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from scenesync.domain.paths import lies_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from scenesync.domain.scene import Scene, Studio
 
@@ -109,7 +109,9 @@ def _is_not_chosen(rules: Participation, scene: Scene) -> LeftOut | None:
     return None
 
 
-def _first_of(wanted: Iterable[str], present: Iterable[str]) -> str | None:
+def _first_of(wanted: Sequence[str], present: Iterable[str]) -> str | None:
+    if not wanted:
+        return None
     known = {name.strip().casefold() for name in present}
     return next((name for name in wanted if name.strip().casefold() in known), None)
 

@@ -20,7 +20,7 @@ _MACOS_ROOT: Final = re.compile(r"^/+(?:Volumes|Users)/")
 
 def is_windows_path(path: str) -> bool:
     r"""Say whether a path is absolute in the Windows way (``C:\x``, ``C:/x``, ``\\host\share``)."""
-    return _WINDOWS_ROOT.match(path) is not None
+    return not path.startswith("/") and _WINDOWS_ROOT.match(path) is not None
 
 
 def ignores_case(path: str) -> bool:
@@ -28,7 +28,7 @@ def ignores_case(path: str) -> bool:
 
     Windows does, and so does macOS, whose disks and shares appear under ``/Volumes`` and ``/Users``.
     """
-    return is_windows_path(path) or _MACOS_ROOT.match(path) is not None
+    return _MACOS_ROOT.match(path) is not None if path.startswith("/") else is_windows_path(path)
 
 
 @lru_cache(maxsize=1024)  # of the few paths of a scene and its item the same is asked again and again
@@ -66,6 +66,8 @@ def name_key(path: str) -> str:
 
 def same_path(left: str, right: str) -> bool:
     """Say whether two paths name the same file; case counts unless neither side's system heeds it."""
+    if left == right:  # nearly always
+        return True
     ours, theirs = path_key(left), path_key(right)
     return ours == theirs or (ignores_case(left) and ignores_case(right) and without_case(ours) == without_case(theirs))
 
@@ -102,7 +104,8 @@ def map_path(path: str, rules: Sequence[PathRule]) -> str:
     best: tuple[int, PathRule] | None = None
     for rule in rules:
         prefix = segments(rule.stash_prefix)
-        if _starts_with(parts, prefix, fold=ignores_case(path)) and (best is None or len(prefix) > best[0]):
+        fits = parts[: len(prefix)] == prefix or (ignores_case(path) and _starts_with(parts, prefix, fold=True))
+        if fits and (best is None or len(prefix) > best[0]):
             best = (len(prefix), rule)
     if best is None:
         return path

@@ -217,7 +217,7 @@ class PlexClient:
                 answer = self._exchange.read(request, "read")
                 as_of = _as_of(answer, began)
                 with self._computing:
-                    items = parsed(request, answer, parse.items)
+                    items = parsed(request, answer, partial(parse.items, as_of=as_of))
             except PlexNotFound:
                 # Several at once: it is unknown whether one missing item hides the others (facts/plex.md 2.5).
                 if len(keys) > 1 and not self._dialect.omits_missing:
@@ -230,7 +230,7 @@ class PlexClient:
                 waiting.extend(chunks(keys, self._dialect.ids_line_bytes, at_once))
             else:
                 asked = frozenset(keys)
-                found |= {each.rating_key: replace(each, as_of=as_of) for each in items if each.rating_key in asked}
+                found |= {each.rating_key: each for each in items if each.rating_key in asked}
                 if len(items) < len(keys) and not self._dialect.omits_missing:
                     self._learn(omits_missing=True)
         known = {key: found[key] for key in wanted if key in found}

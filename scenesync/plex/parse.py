@@ -20,7 +20,7 @@ from scenesync.domain.item import (
     ServerIdentity,
     UploadedImage,
 )
-from scenesync.domain.shown_item import CUT_SHORT, TOLD_IN_FULL, ShownItem, ShownPage
+from scenesync.domain.shown_item import CUT_SHORT, ShownItem, ShownPage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -40,6 +40,8 @@ _LIST_ELEMENTS: Final[Mapping[Field, str]] = {
     Field.COLLECTIONS: "Collection",
     Field.LABELS: "Label",
 }
+_NOTHING_LOCKED: Final = frozenset[str]()
+_CUT_SHORT_ELEMENTS: Final = {field: element for field, element in _LIST_ELEMENTS.items() if field in CUT_SHORT}
 
 
 class NotPlex(ValueError):
@@ -103,10 +105,10 @@ def shown_page(node: Node, *, library_key: str, start: int, size: int, header_to
     return ShownPage(tuple(item for item in shown if item is not None), total)
 
 
-def items(node: Node) -> tuple[Item, ...]:
-    """Return the items of a read in full."""
+def items(node: Node, *, as_of: int = 0) -> tuple[Item, ...]:
+    """Return the items of a read in full; ``as_of`` is as in ``Item``."""
     section_key = _section_key(node)
-    return tuple(_item(row, section_key) for row in _nodes(node, "Metadata") if _text(row, "ratingKey"))
+    return tuple([_item(row, section_key, as_of) for row in _nodes(node, "Metadata") if _text(row, "ratingKey")])
 
 
 def collections(node: Node) -> tuple[Collection, ...]:
@@ -174,15 +176,16 @@ def _page(node: Node, start: int, size: int, header_total: str) -> tuple[Sequenc
     return rows[max(0, start - offset) :], total
 
 
-def _item(row: Node, section_key: str) -> Item:
+def _item(row: Node, section_key: str, as_of: int = 0) -> Item:
     return Item(
         rating_key=_text(row, "ratingKey"),
         library_key=_section_key(row) or section_key,
         parts=_parts(row),
         values=_values(row),
-        locked=frozenset(_locked(row)),
+        locked=frozenset(_locked(row)) if "Field" in row else _NOTHING_LOCKED,
         photos={_text(role, "tag"): thumb for role in _nodes(row, "Role") if (thumb := _text(role, "thumb"))},
         updated_at=_number(row, "updatedAt") or 0,
+        as_of=as_of,
     )
 
 
@@ -204,12 +207,7 @@ def _shown_item(row: Node, section_key: str) -> ShownItem | None:
     listed = _listed_item(row, section_key)
     if listed is None:
         return None
-    told = _values(row)
-    return ShownItem(
-        listed,
-        {field: value for field, value in told.items() if field in TOLD_IN_FULL},
-        {field: value for field, value in told.items() if field in CUT_SHORT and not isinstance(value, str)},
-    )
+    return ShownItem(listed, _told_in_full(row), _lists(row, _CUT_SHORT_ELEMENTS))
 
 
 def _section_key(node: Node) -> str:
@@ -218,16 +216,22 @@ def _section_key(node: Node) -> str:
 
 
 def _values(row: Node) -> dict[Field, FieldValue]:
+    return {**_told_in_full(row), **_lists(row, _LIST_ELEMENTS)}
+
+
+def _told_in_full(row: Node) -> dict[Field, FieldValue]:
     values: dict[Field, FieldValue] = {}
     for field, attribute in _TEXT_ATTRIBUTES:
         if attribute in row and (text := _text(row, attribute)):
             values[field] = text
-    if rating := rating_text(_text(row, Field.RATING.value)):
+    if Field.RATING in row and (rating := rating_text(_text(row, Field.RATING.value))):
         values[Field.RATING] = rating
-    for field, element in _LIST_ELEMENTS.items():
-        if element in row and (names := _texts(row, element, "tag")):
-            values[field] = tuple(dict.fromkeys(names))
     return values
+
+
+def _lists(row: Node, elements: Mapping[Field, str]) -> dict[Field, tuple[str, ...]]:
+    found = {field: _texts(row, element, "tag") for field, element in elements.items() if element in row}
+    return {field: tuple(dict.fromkeys(names)) for field, names in found.items() if names}
 
 
 def _parts(row: Node) -> tuple[MediaPart, ...]:
@@ -258,7 +262,7 @@ def _nodes(node: Node, name: str) -> Sequence[Node]:
 
 
 def _texts(node: Node, element: str, attribute: str) -> tuple[str, ...]:
-    return tuple(text for entry in _nodes(node, element) if (text := _text(entry, attribute)))
+    return tuple([text for entry in _nodes(node, element) if (text := _text(entry, attribute))])
 
 
 def _text(node: Node, name: str) -> str:

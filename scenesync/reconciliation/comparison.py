@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from scenesync.domain.batches import batched
 from scenesync.domain.desired import shown_title
 from scenesync.domain.diff import needs_baseline, shows
 from scenesync.domain.fields import IMAGE_FIELDS
@@ -39,10 +40,16 @@ log = logging.getLogger(__name__)
 READ_AT_ONCE: Final = 500
 """Items in one read at most; a request line rarely has room for so many."""
 READ_AT_LEAST: Final = 50
+LOOKED_UP_AT_ONCE: Final = 250
+"""Scenes whose files are asked for together, while what was made of their paths is still at hand (`domain.paths`)."""
 
 
 class Comparing(Syncing, Protocol):
     """What is asked of the part that would do the work (``worker.scene_sync``), besides plans."""
+
+    def foresee(self, scenes: Sequence[Scene]) -> None:
+        """Look up in the stores, all at once, what is then asked of each of these scenes."""
+        ...
 
     def match(self, scene: Scene) -> MatchResult:
         """Ask the path index alone; no request is made."""
@@ -152,20 +159,28 @@ class Comparison:
         stores raise.
         """
         paired: list[_Paired] = []
-        for scene in scenes:
-            reason = self._syncing.left_alone(scene)
-            if reason:
-                yield _looked(scene, left_out=reason)
-                continue
-            match = self._syncing.match(scene)
-            if isinstance(match, Match):
-                paired.append(_Paired(scene, match, self._syncing.desired(scene), read.get(scene.id)))
-            elif isinstance(match, NoMatch) and not match.lost_pins:
-                yield _looked(scene, gap=_missing(scene))
-            else:
-                undecided = Verdict.AMBIGUOUS if isinstance(match, Ambiguous) else Verdict.UNMATCHED
-                yield _looked(scene, undecided=undecided.value, looks=scene.id not in read)
+        for some in batched(scenes, LOOKED_UP_AT_ONCE):
+            self._syncing.foresee(some)
+            for scene in some:
+                found = self._pair(scene, read.get(scene.id))
+                if isinstance(found, _Paired):
+                    paired.append(found)
+                else:
+                    yield found
         yield from self._compare_pairs(paired)
+
+    def _pair(self, scene: Scene, read: str | None) -> _Paired | Looked:
+        """Return a scene with its items and what they are to show, or what became of it without."""
+        reason = self._syncing.left_alone(scene)
+        if reason:
+            return _looked(scene, left_out=reason)
+        match = self._syncing.match(scene)
+        if isinstance(match, Match):
+            return _Paired(scene, match, self._syncing.desired(scene), read)
+        if isinstance(match, NoMatch) and not match.lost_pins:
+            return _looked(scene, gap=_missing(scene))
+        undecided = Verdict.AMBIGUOUS if isinstance(match, Ambiguous) else Verdict.UNMATCHED
+        return _looked(scene, undecided=undecided.value, looks=read is None)
 
     def _compare_pairs(self, paired: Sequence[_Paired]) -> Iterator[Looked]:
         """Compare with the listings, first without what was written: nearly all that is right is plainly so."""
@@ -279,6 +294,8 @@ class Comparison:
     def _texts_are_right(self, pair: _Paired, known: _Known, shown: Callable[[str, Field], str]) -> Looked:
         """Return what is to be said of a scene whose texts and lists are right, from its pictures."""
         scene, fields, pictures = pair.scene, tuple(pair.desired.images), known.pictures
+        if not fields and not pictures:  # none is sent, and none ever was
+            return _looked(scene, looks=pair.read is None)
         drifted = {
             field.value
             for key in pair.match.rating_keys

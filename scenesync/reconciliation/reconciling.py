@@ -173,7 +173,7 @@ class Reconciler:
         polls: Polls,
         given_up: Collection[int],
         *,
-        on_looked: Callable[[Sequence[tuple[Scene, Looked]]], None] | None = None,
+        on_looked: Callable[[Sequence[Looked]], None] | None = None,
     ) -> None:
         self._on_looked = on_looked
         self._sides = sides
@@ -266,8 +266,7 @@ class Reconciler:
             elif looked.gap is not None or looked.looks:
                 jobs.append(_job(looked))
         if self._on_looked is not None:
-            by_id = {scene.id: scene for scene in scenes}
-            self._on_looked([(by_id[looked.scene_id], looked) for looked in all_looked])
+            self._on_looked(all_looked)
         self._taker.take(jobs)
         self._taker.wait_for_plex(missing)
         if self._runs is not None:

@@ -6,9 +6,10 @@ import math
 import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from scenesync.domain.scene import About, Group, Performer, Scene, SceneFile, Studio, Tag
+from scenesync.domain.scene import NOTHING_MORE, About, Group, Performer, Scene, SceneFile, Studio, Tag
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _WHOLE_NUMBER: Final = re.compile(r"-?\d{1,19}", re.ASCII)
+_MOST_DIGITS: Final = 19
+_REMEMBERED: Final = 4096
 _PLACEHOLDER: Final = "default=true"
 _TIME: Final = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:([Zz])|([+-])(\d\d):?(\d\d))",
@@ -110,7 +113,9 @@ def to_time(text: str) -> datetime | None:
 def to_int(value: Any) -> int | None:  # noqa: ANN401 - JSON
     """Return a whole number that may come as a text (ids do), None for anything else."""
     if isinstance(value, str):
-        return int(value) if _WHOLE_NUMBER.fullmatch(value) else None
+        # An id, nearly always; `isdigit` alone would take digits of other scripts too.
+        is_plain = value.isdigit() and value.isascii() and len(value) <= _MOST_DIGITS
+        return int(value) if is_plain or _WHOLE_NUMBER.fullmatch(value) else None
     if isinstance(value, bool):
         return None
     if isinstance(value, int):
@@ -130,20 +135,37 @@ def _studio(document: Any) -> Studio | None:  # noqa: ANN401 - JSON
     studio_id = to_int(fields.get("id"))
     if studio_id is None:
         return None
-    return Studio(studio_id, _text(fields.get("name")), _studio(fields.get("parent_studio")), _about(fields, "details"))
+    name, parent, about = _text(fields.get("name")), _studio(fields.get("parent_studio")), _about(fields, "details")
+    if parent is None and about is NOTHING_MORE:
+        return _plain_studio(studio_id, name)
+    return Studio(studio_id, name, parent, about)
+
+
+# Many scenes have the same ones: what is made once is neither made nor kept again.
+@lru_cache(maxsize=_REMEMBERED)
+def _plain_studio(studio_id: int, name: str) -> Studio:
+    return Studio(studio_id, name)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _plain_tag(tag_id: int, name: str) -> Tag:
+    return Tag(tag_id, name)
+
+
+_known_performer = lru_cache(maxsize=_REMEMBERED)(Performer)
 
 
 def _performer(fields: dict[str, Any]) -> Performer | None:
     performer_id = to_int(fields.get("id"))
     if performer_id is None:
         return None
-    return Performer(
-        id=performer_id,
-        name=_text(fields.get("name")),
-        disambiguation=_text(fields.get("disambiguation")),
-        gender=_text(fields.get("gender")).lower(),
-        favorite=fields.get("favorite") is True,
-        image_url=_text(fields.get("image_path")),
+    return _known_performer(
+        performer_id,
+        _text(fields.get("name")),
+        _text(fields.get("disambiguation")),
+        _text(fields.get("gender")).lower(),
+        fields.get("favorite") is True,
+        _text(fields.get("image_path")),
     )
 
 
@@ -151,7 +173,8 @@ def _tag(fields: dict[str, Any]) -> Tag | None:
     tag_id = to_int(fields.get("id"))
     if tag_id is None:
         return None
-    return Tag(tag_id, _text(fields.get("name")), _each(fields.get("parents"), _tag), _about(fields, "description"))
+    name, parents, about = _text(fields.get("name")), _each(fields.get("parents"), _tag), _about(fields, "description")
+    return Tag(tag_id, name, parents, about) if parents or about is not NOTHING_MORE else _plain_tag(tag_id, name)
 
 
 def _group(fields: dict[str, Any]) -> Group | None:
@@ -164,6 +187,8 @@ def _group(fields: dict[str, Any]) -> Group | None:
 
 
 def _about(fields: dict[str, Any], description: str, *, image: str = "image_path") -> About:
+    if not (description in fields or image in fields or "updated_at" in fields):  # nobody asked
+        return NOTHING_MORE
     changed = to_time(_text(fields.get("updated_at")))
     image_url = _text(fields.get(image))
     return About(
@@ -197,8 +222,7 @@ def _each(value: Any, read: Callable[[dict[str, Any]], T | None]) -> tuple[T, ..
     """Return what ``read`` makes of each object in a list, without those of which it makes nothing."""
     if not isinstance(value, list):
         return ()
-    found = (read(_object(entry)) for entry in value)
-    return tuple(entry for entry in found if entry is not None)
+    return tuple([found for entry in value if (found := read(_object(entry))) is not None])
 
 
 def _object(value: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON

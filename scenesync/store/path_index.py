@@ -359,7 +359,8 @@ class PathIndexStore:
 
     def _files(self, statement: Select[str, str, str, int | None, int | None], key: str) -> tuple[IndexedFile, ...]:
         rows = self._database.look_up(statement, {"server": self._server_id, "key": key})
-        return tuple(sorted((IndexedFile(*row) for row in rows), key=_by_item))
+        files = [IndexedFile(*row) for row in rows]
+        return tuple(sorted(files, key=_by_item) if len(files) > 1 else files)
 
     def _library(self, library_key: str) -> dict[str, str]:
         return {"server": self._server_id, "library": library_key}

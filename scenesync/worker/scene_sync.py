@@ -92,6 +92,11 @@ class SceneSync:
         """Read the items of many scenes together, for ``plan`` and ``sync``."""
         return self._locator.read_ahead(scenes)
 
+    def foresee(self, scenes: Sequence[Scene]) -> None:
+        """Look up all at once what ``left_alone`` and ``match`` ask of each scene, in a block that shares look-ups."""
+        self._locator.foresee(scenes)
+        self._holds.foresee([scene.id for scene in scenes])
+
     def look_at_all(self, scenes: Sequence[Scene]) -> Sequence[Looked]:
         """Ask the path index about each scene, for ``decide_ahead``."""
         self._locator.foresee(scenes)
