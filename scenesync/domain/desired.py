@@ -76,10 +76,7 @@ def desired_fields(
     actors = fitted.names(Field.ACTORS, tuple(cast), rules.performers.names.maximum)
     studio = fitted.line(Field.STUDIO, studio_name(scene.studio, rules.studio), NAME_LIMIT)
     collections = wanted_collections(scene, rules.collections) if Field.COLLECTIONS in enabled else ()
-    title = _title(scene, rules, studio, actors, fitted)
-    # An item must have a title; a scene without title and without file name has nothing to say about it.
-    values: dict[Field, FieldValue] = {Field.TITLE: title, Field.SORT_TITLE: title} if title else {}
-    values |= {
+    values: dict[Field, FieldValue] = {
         Field.SUMMARY: fitted.paragraphs(Field.SUMMARY, scene.details, SUMMARY_LIMIT),
         Field.TAGLINE: fitted.line(Field.TAGLINE, scene.code, NAME_LIMIT),
         Field.DATE: complete_date(scene.date, rules.partial_dates),
@@ -92,6 +89,9 @@ def desired_fields(
         Field.COLLECTIONS: distinct_names([each.title for each in collections]),
         Field.LABELS: _labels(scene, rules.labels) if Field.LABELS in enabled else (),
     }
+    if title := _title(scene, rules, studio, actors, fitted):
+        # An item must have a title; a scene without title and without file name has nothing to say about it.
+        values = {Field.TITLE: title, Field.SORT_TITLE: title, **values}
     images = {field: scene.screenshot_url for field in (Field.POSTER, Field.BACKGROUND) if scene.screenshot_url}
     return DesiredFields(
         values={field: value for field, value in values.items() if field in enabled},

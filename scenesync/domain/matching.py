@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Protocol
 
 from scenesync.domain.evidence import (
@@ -164,7 +165,7 @@ def match_files(
 
 def keys_asked(files: Iterable[SceneFile], path_map: Sequence[PathRule] = ()) -> list[str]:
     """Return the keys under which ``match_files`` asks first where these files are."""
-    return [_place_key(map_path(file.path, path_map)) for file in files]
+    return [_place(file.path, tuple(path_map))[1] for file in files]
 
 
 def beside(match: Match, files: Sequence[SceneFile], index: PathIndex) -> tuple[Refused, ...]:
@@ -229,8 +230,8 @@ def plays(item: Item, match: Match) -> bool:
 
 
 def _at_path(file: SceneFile, index: PathIndex, path_map: Sequence[PathRule]) -> list[IndexedFile]:
-    wanted = map_path(file.path, path_map)
-    found = [each for each in index.files_at(_place_key(wanted)) if same_path(each.path, wanted)]
+    wanted, key = _place(file.path, tuple(path_map))
+    found = [each for each in index.files_at(key) if same_path(each.path, wanted)]
     spelt_alike = [each for each in found if each.path == wanted or path_key(each.path) == path_key(wanted)]
     if len(spelt_alike) == len(found):
         return spelt_alike
@@ -247,6 +248,13 @@ def _at_path(file: SceneFile, index: PathIndex, path_map: Sequence[PathRule]) ->
         if library_key not in right and len(_keys(files)) == 1
     )
     return [*spelt_alike, *only_ones]
+
+
+@lru_cache(maxsize=1024)  # it is asked for many scenes together, and then again for each of them
+def _place(path: str, path_map: tuple[PathRule, ...]) -> tuple[str, str]:
+    """Return what Plex would call a file of Stash's, and the key under which the index has it then."""
+    wanted = map_path(path, path_map)
+    return wanted, _place_key(wanted)
 
 
 def _place_key(path: str) -> str:

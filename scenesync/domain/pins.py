@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from scenesync.domain.paths import ignores_case, path_key, without_case
@@ -39,6 +40,7 @@ class Pin:
         return tuple(file.path for file in self.files)
 
 
+@lru_cache(maxsize=1024)  # it is asked for many scenes together, and then again for each of them
 def scene_key(path: str) -> str:
     """Return under which key pins of a scene's file are kept: its path, whichever way it is spelt."""
     key = path_key(path)
