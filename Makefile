@@ -46,10 +46,10 @@ format: $(READY) ## put the code into its standard form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(READY) ## measure all, beside limits and rivals: a table, and bench/results/ (in about nine minutes)
+bench: $(READY) ## measure all, beside limits and rivals: a table, and bench/results/ (in some eight minutes)
 	$(BIN)/python -m bench
 
-bench-quick: $(READY) ## the same with smaller sizes, in under a minute
+bench-quick: $(READY) ## the same with smaller sizes, in under a minute; all but fleet and growth
 	$(BIN)/python -m bench --quick
 
 bench-publish: $(READY) ## put the figures of the last `make bench` into README and docs/PERFORMANCE.md

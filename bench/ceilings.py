@@ -135,5 +135,5 @@ def _request(method: str, target: str, server: Address, body: bytes = b"") -> by
 BENCHMARK: Final = Benchmark(
     "simulators",
     full=partial(run, Sizes(seconds=1.0)),
-    quick=partial(run, Sizes(seconds=0.25, scenes=200)),
+    quick=partial(run, Sizes(seconds=0.2, scenes=200)),
 )

@@ -43,15 +43,15 @@ BENCHMARKS: Final = (
     ceilings.BENCHMARK,
     hook.BENCHMARK,
     queue_speed.BENCHMARK,
-    pictures.BENCHMARK,
     throughput.BENCHMARK,
-    naive_client.BENCHMARK,
-    recovery.BENCHMARK,
     index.BENCHMARK,
     growth.BENCHMARK,
     reconcile.BENCHMARK,
     web_load.BENCHMARK,
     web_pages.BENCHMARK,
+    recovery.BENCHMARK,
+    pictures.BENCHMARK,
+    naive_client.BENCHMARK,
     requests_per_scene.BENCHMARK,
     long_run.BENCHMARK,
     kills.BENCHMARK,
@@ -60,6 +60,7 @@ BENCHMARKS: Final = (
 RESULTS: Final = Path(__file__).resolve().parent / "results"
 _FAILED, _MISSED = 1, 3
 _NOT_TIMED: Final = "not timed"
+_WAITING: Final = "waiting"
 
 
 def main(arguments: Sequence[str] | None = None, benchmarks: Sequence[Benchmark] = BENCHMARKS) -> int:
@@ -69,7 +70,9 @@ def main(arguments: Sequence[str] | None = None, benchmarks: Sequence[Benchmark]
         prog="python -m bench",
         description="Measure SceneSync on this machine. Ends with 1 if a benchmark could not run.",
     )
-    parser.add_argument("--quick", action="store_true", help="smaller sizes, in under a minute; all but fleet")
+    parser.add_argument(
+        "--quick", action="store_true", help="smaller sizes, in under a minute; all but fleet and growth"
+    )
     parser.add_argument("--huge", action="store_true", help="sizes that take minutes, of those that have them (fleet)")
     parser.add_argument("--strict", action="store_true", help="end with 3 if a target is missed")
     parser.add_argument("--details", action="store_true", help="also print figures without target and rival")
@@ -111,10 +114,11 @@ def main(arguments: Sequence[str] | None = None, benchmarks: Sequence[Benchmark]
 
 def _run(benchmarks: Sequence[Benchmark], *, quick: bool) -> Iterator[frame.Result]:
     # Those without a group are each by themselves.
-    for _, together in groupby(benchmarks, key=_neighbourhood):
+    for key, together in groupby(benchmarks, key=partial(_neighbourhood, quick=quick)):
         group = list(together)
         print(", ".join(benchmark.name for benchmark in group), "…", end=" ", flush=True, file=sys.stderr)
-        results = frame.run_group(group, quick=quick) if group[0].is_timed else _side_by_side(group, quick=quick)
+        at_once = key in {_NOT_TIMED, _WAITING}
+        results = _side_by_side(group, quick=quick) if at_once else frame.run_group(group, quick=quick)
         for result in results:
             print(f"{result.seconds:.0f} s", end=" ", flush=True, file=sys.stderr)
             if result.error:
@@ -123,9 +127,13 @@ def _run(benchmarks: Sequence[Benchmark], *, quick: bool) -> Iterator[frame.Resu
         print(file=sys.stderr)
 
 
-def _neighbourhood(benchmark: Benchmark) -> str:
-    """Return what neighbours have in common that run together: one after the other, or, if not timed, at once."""
-    return benchmark.group or (benchmark.name if benchmark.is_timed else _NOT_TIMED)
+def _neighbourhood(benchmark: Benchmark, *, quick: bool) -> str:
+    """Return what neighbours have in common that run together: at once, or, in a group, one after the other."""
+    if not benchmark.is_timed:
+        return _NOT_TIMED
+    if quick and (benchmark.waits or benchmark.waits_when_quick):
+        return _NOT_TIMED
+    return _WAITING if benchmark.waits else benchmark.group or benchmark.name
 
 
 def _side_by_side(benchmarks: Sequence[Benchmark], *, quick: bool) -> Iterator[frame.Result]:

@@ -78,9 +78,11 @@ def _daemon(stash: Address, plex: Address, data_dir: Path) -> subprocess.Popen[b
 def _items_at_rest(data_dir: Path) -> int:
     """Return how many items are known, 0 while the first comparison is under way."""
     database = open_database(database_file(data_dir), read_only=True)
-    if database is None or not Memory(database).recall(POLL_CURSOR):
+    if database is None:
         return 0
     with database, database.reading() as connection:
+        if not Memory(database).recall(POLL_CURSOR):
+            return 0
         servers = connection.exec_driver_sql("SELECT DISTINCT server_id FROM plex_library").scalars().all()
         return sum(connection.execute(COUNT_ITEMS, {"server": each}).scalar_one() for each in servers)
 

@@ -99,8 +99,9 @@ class Benchmark:
     What it measures ``against_servers`` that are simulated cannot be faster than these. Neighbours of the same
     ``group`` run in one process, one after the other, and share their libraries (``bench.served_libraries``).
     One that ``weighs_itself`` measures the memory of its own process. Neighbours in which no time is measured that
-    others could spoil are not ``is_timed``, and run beside each other. The quick form of all leaves out what is not
-    ``in_quick``.
+    others could spoil are not ``is_timed``, and run beside each other; so do those that nearly all of the time wait for
+    Plex (``waits``, or in the quick form ``waits_when_quick``), in the quick form beside the former too. The quick form
+    of all leaves out what is not ``in_quick``.
     """
 
     name: str
@@ -111,6 +112,8 @@ class Benchmark:
     huge: Callable[[Path], Sequence[Figure | Curve]] | None = None
     weighs_itself: bool = False
     is_timed: bool = True
+    waits: bool = False
+    waits_when_quick: bool = False
     in_quick: bool = True
 
 

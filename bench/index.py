@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from bench import daemon_memory, path_index
 from bench.figures import LIBRARIES, Benchmark, Beside, Figure, at_most
+from bench.path_index import Place
 from bench.served_libraries import library
 from bench.simulated_servers import ServerProcess
 
@@ -27,45 +28,56 @@ _DAEMON_MIB: Final = at_most(150)
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """``libraries`` are numbers of items; the daemon is measured with the last one, after ``idle_s``."""
+    """An index is built of each of ``built`` (numbers of items), and by a daemon, which is at rest then, of ``daemon``.
 
-    libraries: tuple[int, ...]
+    The daemon's memory is looked at after ``idle_s``.
+    """
+
+    built: tuple[int, ...]
+    daemon: int
     idle_s: float = 3.0
 
 
 def run(sizes: Sizes, folder: Path) -> list[Figure | Curve]:
-    """Return what building, looking and starting cost in each library, and the daemon's memory with the last."""
+    """Return what building costs, what looking and starting cost with what was built, and the daemon's memory."""
     figures: list[Figure | Curve] = []
-    for items in sizes.libraries[:-1]:
+    folder.mkdir(exist_ok=True)
+    for items in sizes.built:
         with library(items) as served:
-            figures += _of_library(served.plex, served.there, folder / str(items), items)
-    largest = sizes.libraries[-1]
-    with library(largest) as served, ServerProcess("stash") as stash:
-        figures += _of_library(served.plex, served.there, folder / str(largest), largest)
-        here = stash.begin(1)
-        memory = daemon_memory.measure(here, served.there, folder / "daemon", largest, idle_s=sizes.idle_s)
-    name = f"daemon at rest, with an index of {largest:,} items"
+            place = Place(folder / f"{items}.db")
+            figures += _first_build(served.plex, served.there, place, items)
+            if items != sizes.daemon:
+                figures += _once_built(served.plex, served.there, place, items)
+    with library(sizes.daemon) as served, ServerProcess("stash") as stash:
+        here, data_dir = stash.begin(1), folder / "daemon"
+        memory = daemon_memory.measure(here, served.there, data_dir, sizes.daemon, idle_s=sizes.idle_s)
+        place = path_index.place_of_daemon(served.there, data_dir)
+        figures += _once_built(served.plex, served.there, place, sizes.daemon)
+    name = f"daemon at rest, with an index of {sizes.daemon:,} items"
     figures.append(Figure(name, memory.idle_mib, "MiB", _DAEMON_MIB, headline=name))
-    most = f"the most that it had until then, comparing for the first time ({largest:,})"
+    most = f"the most that it had until then, comparing for the first time ({sizes.daemon:,})"
     figures.append(Figure(most, memory.peak_mib, "MiB"))
     return figures
 
 
-def _of_library(plex: ServerProcess, there: Address, folder: Path, items: int) -> Iterator[Figure]:
-    folder.mkdir()
+def _first_build(plex: ServerProcess, there: Address, place: Place, items: int) -> Iterator[Figure]:
     path_index.ceiling(plex, there, items)  # lets the simulated Plex render its items
     bare = path_index.ceiling(plex, there, items)
-    built = path_index.first_build(plex, there, _new(folder / "index"))
-    path_index.refresh(plex, there, folder / "index")
-    looked = path_index.refresh(plex, there, folder / "index")
-    changed = path_index.refresh_after_changes(plex, there, folder / "index", _CHANGED)
-    warm = path_index.warm_start(plex, there, folder / "index", path_index.a_file(folder / "index"))
-    of = f"{items:,} items"
+    built = path_index.first_build(plex, there, place)
+    of = f"{items:,} items: first build"
     beside = Beside("a client that only reads all pages", bare.seconds, built.seconds / bare.seconds)
-    yield Figure(f"{of}: first build", built.seconds, "s", beside=beside)
-    yield Figure(f"{of}: first build, processor time per item", built.cpu_s / items * 1e6, "µs")
-    yield Figure(f"{of}: first build, pages", built.pages)
-    yield Figure(f"{of}: first build, memory beyond that before it", built.peak_mib - built.base_mib, "MiB")
+    yield Figure(of, built.seconds, "s", beside=beside)
+    yield Figure(f"{of}, processor time per item", built.cpu_s / items * 1e6, "µs")
+    yield Figure(f"{of}, pages", built.pages)
+    yield Figure(f"{of}, memory beyond that before it", built.peak_mib - built.base_mib, "MiB")
+
+
+def _once_built(plex: ServerProcess, there: Address, place: Place, items: int) -> Iterator[Figure]:
+    path_index.refresh(plex, there, place)
+    looked = path_index.refresh(plex, there, place)
+    changed = path_index.refresh_after_changes(plex, there, place, _CHANGED)
+    warm = path_index.warm_start(plex, there, place, path_index.a_file(place))
+    of = f"{items:,} items"
     yield Figure(f"{of}: a look when nothing changed, pages", looked.pages, target=_ONE_PAGE)
     yield Figure(f"{of}: a look when nothing changed", looked.seconds * 1e3, "ms")
     yield Figure(f"{of}: a look after {_CHANGED} have changed, pages", changed.pages)
@@ -77,15 +89,10 @@ def _of_library(plex: ServerProcess, there: Address, folder: Path, items: int) -
     yield Figure(f"{of}: opened until a file is found, requests", warm.requests, target=_NONE)
 
 
-def _new(folder: Path) -> Path:
-    folder.mkdir()
-    return folder
-
-
 BENCHMARK: Final = Benchmark(
     "index",
-    full=partial(run, Sizes((1_000, 100_000))),
-    quick=partial(run, Sizes((1_000,), idle_s=0.5)),
+    full=partial(run, Sizes((1_000, 10_000), 100_000)),
+    quick=partial(run, Sizes((1_000,), 1_000, idle_s=0.5)),
     against_servers=True,
     group=LIBRARIES,
 )

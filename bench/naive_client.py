@@ -153,4 +153,5 @@ BENCHMARK: Final = Benchmark(
     full=partial(run, Sizes(latencies_s=(0.005, 0.05), scenes=120, naive_s=2.5, rounds=1)),
     quick=partial(run, Sizes(latencies_s=(0.005,), scenes=60, naive_s=0.8, rounds=1)),
     against_servers=True,
+    waits=True,
 )

@@ -145,6 +145,7 @@ def _figure(case: str, saved: Sequence[Saved], latency_s: float, request_s: floa
 BENCHMARK: Final = Benchmark(
     "pictures",
     full=partial(run, Sizes(warm=24, single=7, save_every_s=0.4)),
-    quick=partial(run, Sizes(warm=9, single=2, bare=5)),
+    quick=partial(run, Sizes(warm=9, single=2, bare=5, save_every_s=0.4)),
     against_servers=True,
+    waits=True,
 )

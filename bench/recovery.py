@@ -148,6 +148,7 @@ def _curves(sizes: Sizes, edits: Sequence[float], recovered_at: float) -> list[C
 BENCHMARK: Final = Benchmark(
     "recovery",
     full=partial(run, Sizes(waiting=10_000, spare=2_500, before_s=5, outage_s=6, after_s=20, ramp_s=16)),
-    quick=partial(run, Sizes(waiting=400, spare=500, before_s=1, outage_s=1.5, after_s=3, ramp_s=3)),
+    quick=partial(run, Sizes(waiting=400, spare=400, before_s=0.6, outage_s=1.2, after_s=3, ramp_s=3)),
     against_servers=True,
+    waits_when_quick=True,
 )

@@ -70,6 +70,7 @@ def run(sizes: Sizes, folder: Path) -> list[Figure]:
     figures: list[Figure] = []
     with ServerProcess("plex") as plex, ServerProcess("stash") as stash:
         rig = _Rig(plex, stash, sizes, folder)
+        prepared: list[PreparedScene] = []
         for load in sizes.loads:
             prepared = rig.prepare(load)
             products, bares = [], []
@@ -79,7 +80,7 @@ def run(sizes: Sizes, folder: Path) -> list[Figure]:
             figures += _compared(load, products, bares)
             figures.append(rig.ceiling(load, prepared))
         for serial in sizes.serial:
-            figures += rig.one_write_at_a_time(serial)
+            figures += rig.one_write_at_a_time(serial, prepared)
     return figures
 
 
@@ -120,16 +121,15 @@ class _Rig:
         rate = requests / (time.monotonic() - started)
         return Figure("simulated Plex without latency", rate, "requests/s")
 
-    def one_write_at_a_time(self, load: SerialLoad) -> list[Figure]:
+    def one_write_at_a_time(self, load: SerialLoad, prepared: Sequence[PreparedScene]) -> list[Figure]:
         """Let the product work off a full queue where Plex does one write after the other.
 
-        How long one takes is found out by a client that sends them one by one and does nothing else.
+        How long one takes is found out by a client that sends some of ``prepared`` one by one and does nothing else.
         """
-        prepared = self.prepare(Load(0.0, load.scenes, 1))
         there = self._plex.begin(load.scenes)
         self._plex.set_write_latency(load.write_s)
         started = time.monotonic()
-        writes = [replace(each, read="") for each in prepared[:_WRITES_TIMED]]
+        writes = [replace(each, read="") for each in prepared[: min(_WRITES_TIMED, load.scenes)]]
         send_all(there.url, there.token, writes, threads=1)
         write_s = (time.monotonic() - started) / len(writes)
         _, records = self._product(Load(0.0, load.scenes, 1), write_s=load.write_s)
@@ -191,6 +191,6 @@ def _compared(load: Load, products: Sequence[_Run], bares: Sequence[_Run]) -> li
 BENCHMARK: Final = Benchmark(
     "throughput",
     full=partial(run, Sizes((Load(0.005, 600, 3), Load(0.05, 150, 2)), (SerialLoad(0.02, 200), SerialLoad(0.05, 150)))),
-    quick=partial(run, Sizes((Load(0.005, 200, 1),), (SerialLoad(0.02, 100),), ceiling_s=0.3)),
+    quick=partial(run, Sizes((Load(0.005, 200, 1),), (SerialLoad(0.02, 60),), ceiling_s=0.3)),
     against_servers=True,
 )

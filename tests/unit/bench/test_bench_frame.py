@@ -214,9 +214,17 @@ def test_benchmarks_of_a_group_share_a_process_and_one_that_breaks_does_not_end_
     assert first.seconds > 0
 
 
-def test_neighbours_in_which_nothing_is_timed_run_at_the_same_time(tmp_path: Path) -> None:
-    meet = partial(wait_for_the_other, tmp_path)
-    benchmarks = [replace(only_quick(name, partial(meet, name)), is_timed=False) for name in ("one", "other")]
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [({"is_timed": False}, {"is_timed": False}), ({"waits": True}, {"waits_when_quick": True, "is_timed": False})],
+)
+def test_neighbours_that_spoil_no_time_of_each_other_run_at_the_same_time(
+    tmp_path: Path, one: dict[str, Any], other: dict[str, Any]
+) -> None:
+    benchmarks = [
+        replace(only_quick(name, partial(wait_for_the_other, tmp_path, name)), **fields)
+        for name, fields in (("one", one), ("other", other))
+    ]
 
     assert main(["--quick", "--out", str(tmp_path)], benchmarks) == 0
 

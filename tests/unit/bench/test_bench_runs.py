@@ -218,7 +218,7 @@ def test_measures_take_turns_and_every_second_round_goes_backwards() -> None:
 
 
 def test_the_index_is_measured_by_a_build_a_look_a_start_and_a_daemon(tmp_path: Path) -> None:
-    figures = by_name(index.run(index.Sizes((40,)), tmp_path))
+    figures = by_name(index.run(index.Sizes((40,), 40, idle_s=0.1), tmp_path))
 
     assert figures["40 items: first build, pages"].value == 1
     assert figures["40 items: a look when nothing changed, pages"].value == 1
