@@ -88,15 +88,12 @@ class Attempting:
                 desk.check(self._stop, self._proven_together, only_whole_batches=only_whole)
 
     def _may_begin(self) -> bool:
-        # In half-open the connection's own probe decides, not a job.
         return not self._stop.is_set() and self._worker.circuit_breaker.state is CircuitState.CLOSED
 
     def _attempt_if_allowed(self, job: Running) -> None:
-        breaker = self._worker.circuit_breaker
-        permit = breaker.try_acquire() if self._may_begin() else None
-        if permit is None or breaker.state is not CircuitState.CLOSED:
-            if permit is not None:
-                breaker.return_permit(permit)
+        # In half-open the connection's own probe decides, not a job.
+        permit = None if self._stop.is_set() else self._worker.circuit_breaker.permit_if_closed()
+        if permit is None:
             self._settling.hand_back(job)
         else:
             self._attempt(job, permit)

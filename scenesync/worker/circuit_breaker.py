@@ -126,6 +126,11 @@ class CircuitBreaker:
                 return Permit(circuit.generation, probe) if circuit.probe == probe else None
         return Permit(circuit.generation) if circuit.state is CircuitState.CLOSED else None
 
+    def permit_if_closed(self) -> Permit | None:
+        """Take the right to make a call in CLOSED; None in any other state: half-open's one probe is not for this."""
+        circuit = self._present()
+        return Permit(circuit.generation) if circuit.state is CircuitState.CLOSED else None
+
     def return_permit(self, permit: Permit) -> None:
         """Give a permit back unused, so that another call may be the probe."""
         if permit.probe:

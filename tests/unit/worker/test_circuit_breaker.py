@@ -217,6 +217,19 @@ class TestTime:
             assert breaker.state is HALF_OPEN
         assert breaker.try_acquire() is not None
 
+    def test_ordinary_calls_are_for_a_closed_circuit_and_leave_the_probe_to_others(self) -> None:
+        breaker = CircuitBreaker(failure_threshold=1, recovery_timeout=0.0)
+        early = breaker.permit_if_closed()
+        assert early is not None
+        breaker.record_failure(early)
+        assert breaker.state is HALF_OPEN
+        assert breaker.permit_if_closed() is None
+        probe = breaker.try_acquire()
+        assert probe is not None
+        breaker.record_success(probe)
+        breaker.record_failure(early)  # of before the outage
+        assert breaker.permit_if_closed() is not None
+
     def test_a_lost_probe_does_not_block_for_longer_when_the_clock_is_set_back(self) -> None:
         with freeze_time(START) as clock:
             breaker = opened(recovery_timeout=0.0)
