@@ -17,6 +17,7 @@ from scenesync.domain.errors import AttemptCut, PermanentError, SceneSkipped
 from scenesync.domain.fields import Field
 from scenesync.domain.matching import Match
 from scenesync.domain.participation import Reason
+from scenesync.worker.artwork.images import ImageResult
 from scenesync.worker.artwork.side_by_side import beside
 from scenesync.worker.noting import Notes, file_of
 from scenesync.worker.sync_plan import Decided, PlannedItem, SyncResult, WrittenItem
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from scenesync.domain.ports import MediaServer
     from scenesync.domain.scene import Scene
     from scenesync.worker.artwork.covers import Covers
-    from scenesync.worker.artwork.images import ImageResult, ImageSync
+    from scenesync.worker.artwork.images import ImageSync
     from scenesync.worker.artwork.photos import PhotoSync
     from scenesync.worker.books import Baselines, Holds, Journal
     from scenesync.worker.collections.membership import Collections, CollectionTask
@@ -230,12 +231,13 @@ class SceneSync:
         if self._prepare_collections(planned, desired, still_ours):
             read_at = time.monotonic()
             match, planned = self._plan(scene, desired, _NOTHING)
+            decided = replace(decided, match=match, planned=planned)
             self._prepare_collections(planned, desired, still_ours)
         written: list[WrittenItem] = []
         tasks: list[CollectionTask] = []
         image_error: Exception | None = None
         for step in planned:
-            write = partial(self._write_decided, replace(decided, match=match), step, still_ours, read_at)
+            write = partial(self._write_decided, decided, step, still_ours, read_at)
             edit, pictures = self._write_with_pictures(scene, match, step, desired, still_ours, covers, write)
             image_error = image_error or pictures.error
             photos, photo_error = self._photos_to_look_at(step, desired)
@@ -244,7 +246,7 @@ class SceneSync:
                 written.append(WrittenItem(edit, pictures.changes, photos, is_shared=decided.is_sent))
             tasks.extend(self._collections.tasks(step.item, edit, desired.collections))
         if not (written or tasks or image_error):
-            self.unchanged.note([replace(decided, match=match, planned=planned)])
+            self.unchanged.note([decided])
         return SyncResult(match, tuple(written), image_error, tuple(tasks))
 
     def _write_with_pictures(
@@ -261,7 +263,10 @@ class SceneSync:
 
         Both at the same time, unless the edit has to lock pictures, which has to wait until they are there.
         """
-        edit = replace(step.edit, also_lock=())
+        edit = step.edit
+        if not desired.images:
+            write(edit)
+            return edit, ImageResult()
         goes_first = self._images.has_to_go_first(step.item, desired.images)
         pictures = self._images.bring_up_to_date(
             step.item,
