@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Final
+from typing import Final, NamedTuple
 
 from scenesync.simulators.http_server import Response
 
@@ -28,16 +28,17 @@ _XML_ESCAPES: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Element:
-    """An element. ``json_name`` is the array that it belongs to in JSON, its own name if empty."""
+class Element(NamedTuple):
+    """An element, of which an item has dozens. ``json_name`` is the array that it belongs to in JSON, "": its name.
+
+    A ``single`` one is in JSON an object of its own, not an entry of an array.
+    """
 
     name: str
     attributes: dict[str, Attribute]
     children: tuple["Element", ...] = ()
     json_name: str = ""
     single: bool = False
-    """In JSON an object of its own, not an entry of an array."""
 
 
 @dataclass(frozen=True, slots=True)
