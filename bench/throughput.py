@@ -14,7 +14,7 @@ from bench.product import open_product
 from bench.simulated_servers import ServerProcess, begin_both
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from scenesync.simulators.plex.records import RequestRecord
@@ -59,10 +59,21 @@ class Sizes:
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """``seconds`` as the caller sees them, and ``rate``, in scenes per second, as Plex sees it after the ramp."""
+    """``seconds`` as the caller sees them, and Plex's ``records``; ``rate`` is in scenes per second, after the ramp.
+
+    ``own_ms`` is the processor time that a scene took of this process, ``plex_ms`` that of the simulated Plex: they
+    share the processors.
+    """
 
     seconds: float
-    rate: float
+    own_ms: float
+    plex_ms: float
+    records: Sequence[RequestRecord]
+    ramp_edits: int
+
+    @property
+    def rate(self) -> float:
+        return rate_of(self.records, self.ramp_edits)
 
 
 def run(sizes: Sizes, folder: Path) -> list[Figure]:
@@ -98,20 +109,29 @@ class _Rig:
 
     def prepare(self, load: Load) -> list[PreparedScene]:
         """Return the requests that the product makes itself, of a Plex without latency; also the warm-up."""
-        _, records = self._product(replace(load, latency_s=0.0))
-        return prepare(records)
+        return prepare(self.product(replace(load, latency_s=0.0)).records)
 
-    def product(self, load: Load) -> _Run:
+    def product(self, load: Load, *, write_s: float = 0.0) -> _Run:
         """Let the product work off a full queue."""
-        seconds, records = self._product(load)
-        return _Run(seconds, rate_of(records, self._ramp_edits))
+        there, here = begin_both(self._plex, self._stash, load.scenes, plex_latency_s=load.latency_s)
+        self._plex.set_write_latency(write_s)
+        self._runs += 1
+        with open_product(self._folder / f"run-{self._runs}", here, there, workers=self._workers) as product:
+            product.enqueue(here.scene_ids)
+            return self._timed(load.scenes, lambda: product.drain(load.scenes))
 
     def bare(self, load: Load, prepared: Sequence[PreparedScene]) -> _Run:
         """Send the same requests without a product."""
         there = self._plex.begin(load.scenes, latency_s=load.latency_s)
-        started = time.monotonic()
-        send_all(there.url, there.token, prepared, threads=self._workers)
-        return _Run(time.monotonic() - started, rate_of(self._plex.take_records(), self._ramp_edits))
+        return self._timed(load.scenes, lambda: send_all(there.url, there.token, prepared, threads=self._workers))
+
+    def _timed(self, scenes: int, work: Callable[[], object]) -> _Run:
+        started, own_s, plex_s = time.monotonic(), time.process_time(), self._plex.processor_s()
+        work()
+        seconds = time.monotonic() - started
+        own_s, plex_s = time.process_time() - own_s, self._plex.processor_s() - plex_s
+        each_ms = 1000 / scenes
+        return _Run(seconds, own_s * each_ms, plex_s * each_ms, self._plex.take_records(), self._ramp_edits)
 
     def ceiling(self, load: Load, prepared: Sequence[PreparedScene]) -> Figure:
         """Send them as fast as they go, without latency."""
@@ -132,7 +152,7 @@ class _Rig:
         writes = [replace(each, read="") for each in prepared[: min(_WRITES_TIMED, load.scenes)]]
         send_all(there.url, there.token, writes, threads=1)
         write_s = (time.monotonic() - started) / len(writes)
-        _, records = self._product(Load(0.0, load.scenes, 1), write_s=load.write_s)
+        records = self.product(Load(0.0, load.scenes, 1), write_s=load.write_s).records
         edits = sorted(record.at_monotonic for record in records if record.kind == "edit")
         case = f"one write at a time, {load.write_s * 1000:g} ms each"
         rate = (len(edits) - 1) / (edits[-1] - edits[0])
@@ -143,15 +163,6 @@ class _Rig:
             Figure(f"{case}: product", rate, "scenes/s", target=at_least(_SERIAL_TARGET), beside=beside, headline=case),
             Figure(f"{case}: share of edits that waited behind ours", share, target=at_most(_WAITING_TARGET)),
         ]
-
-    def _product(self, load: Load, *, write_s: float = 0.0) -> tuple[float, list[RequestRecord]]:
-        there, here = begin_both(self._plex, self._stash, load.scenes, plex_latency_s=load.latency_s)
-        self._plex.set_write_latency(write_s)
-        self._runs += 1
-        with open_product(self._folder / f"run-{self._runs}", here, there, workers=self._workers) as product:
-            product.enqueue(here.scene_ids)
-            seconds = product.drain(len(here.scene_ids))
-        return seconds, self._plex.take_records()
 
 
 def waited(arrivals: Sequence[float], write_s: float) -> int:
@@ -185,7 +196,22 @@ def _compared(load: Load, products: Sequence[_Run], bares: Sequence[_Run]) -> li
             headline=f"bulk sync, {case} per request",
         ),
         Figure(f"{case}: product with start and last proof ({load.scenes} scenes)", whole, "scenes/s"),
+        _spent(
+            f"{case}: processor time of the product", [run.own_ms for run in products], [run.own_ms for run in bares]
+        ),
+        _spent(
+            f"{case}: processor time of the simulated Plex",
+            [run.plex_ms for run in products],
+            [run.plex_ms for run in bares],
+        ),
     ]
+
+
+def _spent(name: str, products_ms: Sequence[float], bares_ms: Sequence[float]) -> Figure:
+    """Say what a scene takes of a processor, which neighbours change less than the time."""
+    product_ms, bare_ms = statistics.median(products_ms), statistics.median(bares_ms)
+    ratio = paired_ratio(products_ms, bares_ms)
+    return Figure(name, product_ms, "ms/scene", beside=Beside("ms/scene: bare loop", bare_ms, ratio))
 
 
 BENCHMARK: Final = Benchmark(
