@@ -5,7 +5,9 @@ import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
+from operator import attrgetter
+from typing import Any, Final
 
 from scenesync.simulators.plex.behaviour import PlexBehaviour
 from scenesync.simulators.plex.model import COLLECTION_TYPE, MOVIE_TYPE, PlexItem, PlexLibrary, Scalar
@@ -26,6 +28,13 @@ _UNIT_S: Final = {
 _PRESENTATION: Final = re.compile(
     r"X-Plex-.*|type|sort|limit|include[A-Z]\w*|exclude[A-Z]\w*|skipRefresh|check[A-Z]\w*|async[A-Z]\w*"
 )
+# What every item has, so that it can be compared as it is: a real server has an index of these.
+_QUICK_KEYS: Final[dict[str, Callable[[PlexItem], Any]]] = {
+    "addedAt": attrgetter("added_at"),
+    "id": lambda item: int(item.rating_key),
+    "titleSort": lambda item: item.title_sort.casefold(),
+    "updatedAt": attrgetter("updated_at"),
+}
 # What names the edit in a PUT on a listing, so that the rest are its filters.
 _EDITING: Final = re.compile(r"\w+\.(value|locked)|\w+\[\d*\]\..*")
 
@@ -211,10 +220,8 @@ def _sort(found: list[PlexItem], order: str) -> None:
     for part in reversed(order.split(",")):
         name, *directions = part.split(":")
         stem = name.rpartition(".")[2]
-        if stem == "titleSort":
-            found.sort(key=lambda item: item.title_sort.casefold(), reverse="desc" in directions)
-        else:
-            found.sort(key=lambda item: _sort_key(item, stem), reverse="desc" in directions)
+        key = _QUICK_KEYS.get(stem) or partial(_sort_key, stem=stem)
+        found.sort(key=key, reverse="desc" in directions)
 
 
 def _sort_key(item: PlexItem, stem: str) -> tuple[int, float, str]:
