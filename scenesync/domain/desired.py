@@ -74,7 +74,9 @@ def desired_fields(
     fitted = _Fitted()
     cast = _cast(scene.performers, rules.performers)
     actors = fitted.names(Field.ACTORS, tuple(cast), rules.performers.names.maximum)
-    studio = fitted.line(Field.STUDIO, studio_name(scene.studio, rules.studio), NAME_LIMIT)
+    studio = studio_name(scene.studio, rules.studio)
+    if rules.studio is StudioName.PATH:  # of several names, each of which fits by itself
+        studio = fitted.line(Field.STUDIO, studio, NAME_LIMIT)
     collections = wanted_collections(scene, rules.collections) if Field.COLLECTIONS in enabled else ()
     values: dict[Field, FieldValue] = {
         Field.SUMMARY: fitted.paragraphs(Field.SUMMARY, scene.details, SUMMARY_LIMIT),
@@ -238,11 +240,18 @@ def _cast(performers: Sequence[Performer], rules: PerformerRules) -> Mapping[str
     elif rules.order is PerformerOrder.NAME:
         shown.sort(key=lambda performer: performer.name.casefold())
     names = _names(shown, rules)
+    if all(names) and _are_distinct(names):  # nearly always
+        return dict(zip(names, shown, strict=True))
     cast: dict[str, tuple[str, Performer]] = {}
     for performer, name in zip(shown, names, strict=True):
         if name:
             cast.setdefault(name.casefold(), (name, performer))
     return dict(cast.values())
+
+
+def _are_distinct(names: Sequence[str]) -> bool:
+    """Say whether each would be a tag of its own in Plex."""
+    return len({name.casefold() for name in names}) == len(names)
 
 
 def _taking_part(performers: Sequence[Performer], rules: PerformerRules) -> list[Performer]:
@@ -260,7 +269,8 @@ def _names(performers: Sequence[Performer], rules: PerformerRules) -> list[str]:
     names = [clean_name(performer.name) for performer in performers]
     if not rules.names.leave_all_as_they_are:
         names = [rules.names.renamed(name) for name in names]
-    if not any(performer.disambiguation for performer in performers):  # nobody asks how many share a name
+    is_told_by_names = rules.disambiguation is not Disambiguation.ALWAYS and _are_distinct(names)
+    if is_told_by_names or not any(performer.disambiguation for performer in performers):
         return names if rules.names.leave_all_as_they_are else [clean_name(name) for name in names]
     bearers = Counter(name.casefold() for name in names)
     return [

@@ -51,8 +51,8 @@ class Glimpses:
         """Keep what is shown of an item."""
         for field, names in shown.beginnings.items():
             self._longest[field] = max(self._longest[field], len(names))
-        told = {**shown.values, **shown.beginnings}
-        values = {field: _shortened(value) for field, value in told.items()}
+        values = {field: _shortened(value) for field, value in shown.values.items()}
+        values.update(shown.beginnings)
         self._places[shown.listed.rating_key] = len(self._lines)
         self._lines += _encode([shown.listed.library_key, values]).encode()
         self._lines += _END

@@ -183,7 +183,11 @@ def _item(row: Node, section_key: str, as_of: int = 0) -> Item:
         parts=_parts(row),
         values=_values(row),
         locked=frozenset(_locked(row)) if "Field" in row else _NOTHING_LOCKED,
-        photos={_text(role, "tag"): thumb for role in _nodes(row, "Role") if (thumb := _text(role, "thumb"))},
+        photos={
+            _text(role, "tag"): thumb
+            for role in _nodes(row, "Role")
+            if "thumb" in role and (thumb := _text(role, "thumb"))
+        },
         updated_at=_number(row, "updatedAt") or 0,
         as_of=as_of,
     )
@@ -212,6 +216,8 @@ def _shown_item(row: Node, section_key: str) -> ShownItem | None:
 
 def _section_key(node: Node) -> str:
     """Return the library's key, which the container may hold for all its items."""
+    if "librarySectionID" not in node and "librarySectionKey" not in node:
+        return ""
     return _text(node, "librarySectionID") or _text(node, "librarySectionKey").rpartition("/")[2]
 
 
@@ -222,7 +228,11 @@ def _values(row: Node) -> dict[Field, FieldValue]:
 def _told_in_full(row: Node) -> dict[Field, FieldValue]:
     values: dict[Field, FieldValue] = {}
     for field, attribute in _TEXT_ATTRIBUTES:
-        if attribute in row and (text := _text(row, attribute)):
+        value = row.get(attribute)
+        if value is None:
+            continue
+        text = value if isinstance(value, str) and value.isascii() else _text(row, attribute)
+        if text:
             values[field] = text
     if Field.RATING in row and (rating := rating_text(_text(row, Field.RATING.value))):
         values[Field.RATING] = rating
