@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 LOCK_FILE: Final = "reconcile.lock"
 WAIT_FOR_ANOTHER_EVERY_S: Final = 0.25
 TRY_AGAIN_AFTER_S: Final = 2.0
-COLLECT_EVERY: Final = 1_000_000
+COLLECT_EVERY: Final = 300_000
 """New objects between two looks for cycles (Python: 700): more than there are at any time of what one step needs."""
 
 BY_COMMAND: Final = "command"
