@@ -38,6 +38,7 @@ SKEWS_S: Final = (0.0, 3600.0, -3600.0, 40.0)
 ELECTED, NO_LONGER = "this node is elected:", "this node is elected no longer"
 OUTBOXES: Final = 2
 AWAY_S: Final = 1.5
+WORKS_WITHIN_S: Final = 120.0
 
 pytestmark = [pytest.mark.reliability, pytest.mark.e2e]
 
@@ -65,9 +66,22 @@ class Fleet:
         self._nodes[place].kill()
         self._nodes[place] = self._begin(place)
 
+    def be_at_work(self) -> None:
+        """Wait until more is done, or nothing is left to do: whoever dies then dies in the middle of it."""
+        before = self.left()
+
+        def is_under_way() -> bool:
+            now = self.left()
+            return now.completed_total > before.completed_total or now.pending == now.in_progress == 0
+
+        eventually(is_under_way, "something that is done", WORKS_WITHIN_S, every_s=0.2)
+
     def kill_elected(self) -> None:
         """Kill the node that is elected, once one is."""
-        eventually(lambda: any(map(_is_elected, self._nodes)), "somebody is elected")
+        try:
+            eventually(lambda: any(map(_is_elected, self._nodes)), "somebody is elected")
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.last_words()}") from None
         for place, node in enumerate(self._nodes):
             if _is_elected(node):
                 self.kill(place)
@@ -95,6 +109,10 @@ class Fleet:
         """Return the queue and what waits in both outboxes, which is all that there is to do."""
         found = [queue_figures(Settings(data_dir=folder, database_url=self._url)) for folder in self.folders[:OUTBOXES]]
         return max(found, key=lambda queue: queue.pending)
+
+    def last_words(self) -> str:
+        """Return the end of each node's log."""
+        return "\n---\n".join(node.log[-1500:] for node in self._nodes)
 
     def stop(self) -> list[int]:
         for node in self._nodes:
@@ -150,6 +168,7 @@ def test_a_fleet_brings_every_change_to_plex_whatever_dies_or_is_cut_off(
         for number in range(steps):
             for _ in range(events // steps):
                 fleet.save(chance.choice(scene_ids), chance)
+            fleet.be_at_work()
             if number % 2:
                 fleet.kill_elected()
             else:
