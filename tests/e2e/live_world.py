@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from warm_processes import ARE_POSSIBLE, WarmProcess, run_warm
+
 from scenesync.queue.snapshot import read_snapshot
 from scenesync.simulators.plex.server import PlexSimulator
 from scenesync.simulators.sample_world import build_world, png
@@ -33,7 +35,10 @@ STASH_PYTHON = Path(sys.executable).resolve()
 """As Stash has it: an interpreter without SceneSync's environment."""
 PLEX_TOKEN = "fake-plex-token-0123456789"
 STASH_ROOT, PLEX_ROOT = "/data/stash", "/mnt/media"
+SCENESYNC: Final = (sys.executable, "-m", "scenesync")
 PATIENCE_S = 30.0
+LONGEST_S: Final = 90
+"""So long a command may take."""
 SELDOM_S = 0.1
 NOT_SET_UP: dict[str, str | None] = dict.fromkeys(
     ("stash_url", "stash_api_key", "plex_url", "plex_token", "path_map"), None
@@ -93,7 +98,7 @@ class Ran:
 class Daemon:
     """A running process, mostly ``scenesync run``; its output goes to a file, which nobody has to empty."""
 
-    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
+    def __init__(self, process: subprocess.Popen[bytes] | WarmProcess, log: Path) -> None:
         self._process = process
         self._log = log
 
@@ -135,7 +140,8 @@ class LiveWorld:
     """Both servers, a plugin folder in Stash, a data directory, and what it takes to run SceneSync between them.
 
     ``login`` makes Stash ask for a password; ``hook_settings`` are further variables of Stash's own environment.
-    Without ``plugin`` Stash has none, and no hook is ever started.
+    Without ``plugin`` Stash has none, and no hook is ever started. Without ``warm`` no command is forked by a process
+    that has imported all: for what is asked of interpreters and command lines.
     """
 
     def __init__(
@@ -146,8 +152,10 @@ class LiveWorld:
         login: Login | None = None,
         hook_settings: Mapping[str, str] | None = None,
         plugin: bool = True,
+        warm: bool = True,
     ) -> None:
         self.folder = folder
+        self._warm = warm and ARE_POSSIBLE
         self.login = login or Login()
         self.data_dir = folder / "data"
         self.temporary = folder / "system-tmp"
@@ -243,7 +251,9 @@ class LiveWorld:
 
     def scenesync(self, *arguments: str, stdin: str = "", **settings: str | None) -> Ran:
         """Run a command to its end."""
-        return self.run([sys.executable, "-m", "scenesync", *arguments], stdin=stdin, **settings)
+        if not self._warm:
+            return self.run([*SCENESYNC, *arguments], stdin=stdin, **settings)
+        return Ran(*run_warm(arguments, stdin=stdin, environment=self.environment(**settings), timeout_s=LONGEST_S))
 
     def run(self, command: list[str], *, stdin: str = "", **settings: str | None) -> Ran:
         """Run any program to its end, in the environment of SceneSync's commands."""
@@ -252,7 +262,7 @@ class LiveWorld:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=90,
+            timeout=LONGEST_S,
             check=False,
             cwd=ROOT,
             env=self.environment(**settings),
@@ -261,14 +271,14 @@ class LiveWorld:
 
     def daemon(self, *, wait: bool = True, **settings: str | None) -> Daemon:
         """Start ``scenesync run`` and, with ``wait``, return when it works."""
-        daemon = self.start([sys.executable, "-m", "scenesync", "run"], **settings)
+        daemon = self._start_warm("run", **settings) if self._warm else self.start([*SCENESYNC, "run"], **settings)
         if wait:
             daemon.wait_for_log("working data_dir=")
         return daemon
 
     def start(self, command: list[str], **settings: str | None) -> Daemon:
         """Start any program in the environment of SceneSync's commands."""
-        log = self.folder / f"daemon-{len(self._daemons) + 1}.log"
+        log = self._next_log()
         with log.open("wb") as output:
             process = subprocess.Popen(
                 command,
@@ -278,6 +288,18 @@ class LiveWorld:
                 cwd=ROOT,
                 env=self.environment(**settings),
             )
+        return self._watched(process, log)
+
+    def _start_warm(self, *arguments: str, **settings: str | None) -> Daemon:
+        log = self._next_log()
+        with log.open("wb") as output, Path(os.devnull).open("rb") as nothing:
+            files = [nothing.fileno(), output.fileno(), output.fileno()]
+            return self._watched(WarmProcess(arguments, files, self.environment(**settings)), log)
+
+    def _next_log(self) -> Path:
+        return self.folder / f"daemon-{len(self._daemons) + 1}.log"
+
+    def _watched(self, process: subprocess.Popen[bytes] | WarmProcess, log: Path) -> Daemon:
         daemon = Daemon(process, log)
         self._daemons.append(daemon)
         return daemon

@@ -22,7 +22,7 @@ SECRETS = (PLEX_TOKEN, LOCKED.api_key, LOCKED.password)
 @pytest.fixture
 def locked_world(tmp_path: Path) -> Iterator[LiveWorld]:
     """A Stash that asks for a password, and a Plex that fails in all the ways that are worth a message."""
-    with LiveWorld(tmp_path, login=LOCKED) as world:
+    with LiveWorld(tmp_path, login=LOCKED, warm=False) as world:
         yield world
 
 
