@@ -10,7 +10,7 @@ WORKERS ?= $(shell expr $$(nproc 2>/dev/null || echo 2) \* 2)
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-cluster test reliability check format bench bench-quick bench-publish run reference screenshots plugin wheels clean
+.PHONY: help setup demo demo-cluster compiled test reliability check format bench bench-quick bench-publish run reference screenshots plugin wheels clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -28,6 +28,10 @@ demo: $(READY) ## the main job against simulated servers: 300 scenes, an outage,
 
 demo-cluster: $(READY) ## the same with two workers and a PostgreSQL of its own; one worker is killed
 	$(BIN)/scenesync demo --cluster
+
+compiled: $(READY) ## compile SceneSync and its tests ahead of time
+	$(BIN)/python -m compileall -q scenesync worker plex
+	$(BIN)/pytest --collect-only -q --no-cov >/dev/null
 
 test: $(READY) ## all tests, in parallel, with coverage
 	$(BIN)/python -m compileall -q scenesync worker plex

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from functools import partial
 from pathlib import Path
@@ -21,6 +22,9 @@ FOLDERS: Final = ("reliability", "e2e", "integration", "unit")
 ELSEWHERE: Final = ""
 
 
+gc.disable()  # all that is imported while tests are collected stays
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the folders in order, and trace for coverage only what is worth the time.
 
@@ -38,6 +42,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
     Every run of the worker would look through it: a tenth of a second, thousands of times.
     """
+    gc.enable()
     SPARED.__enter__()
     session.config.add_cleanup(partial(SPARED.__exit__, None))
 

@@ -14,12 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from warm_processes import ARE_POSSIBLE, WarmProcess, run_warm
-
 from scenesync.queue.snapshot import read_snapshot
 from scenesync.simulators.plex.server import PlexSimulator
 from scenesync.simulators.sample_world import build_world, png
 from scenesync.simulators.stash.server import StashSimulator
+from tests.e2e.warm_processes import ARE_POSSIBLE, WarmProcess, run_warm
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

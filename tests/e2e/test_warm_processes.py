@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-import warm_processes
 from live_world import SCENESYNC
-from warm_processes import WarmProcess
+
+from tests.e2e import warm_processes
+from tests.e2e.warm_processes import WarmProcess
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
