@@ -22,7 +22,7 @@ STEPS = 40
 def test_queue_does_what_its_model_does_whatever_happens(
     bounds: Bounds, figures: Figures, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    histories = bounds.pick(100, 3000)
+    histories = bounds.pick(50, 3000)
     tally = Tally()
 
     class Machine(QueueMachine):
