@@ -398,6 +398,30 @@ def test_a_job_whose_end_the_server_forgets_in_a_crash_runs_once_more_although_i
 
 
 @on_postgres
+def test_a_crash_of_the_server_leaves_no_job_with_a_worker_that_does_not_know_of_it(
+    queue: DistributedQueue, postgres: PrivatePostgres, make_job: MakeJob
+) -> None:
+    queue.put_many(make_job(number) for number in range(1, 31))
+    claims = queue.claim(30)
+    done, kept = claims[:20], claims[20:]
+    for claimed in done:
+        queue.complete(claimed)
+    postgres.stop()  # some of those ends are on no disk yet
+    postgres.start()
+    again: list[ClaimedJob] = []
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        with contextlib.suppress(QueueUnreachable):
+            again += queue.claim(30)
+            if queue.snapshot().in_progress == len(again) + len(kept):
+                break
+        time.sleep(0.05)
+    assert {one.scene_id for one in again} <= {one.scene_id for one in done}
+    assert queue.complete_all([*again, *kept]) == []
+    assert (queue.snapshot().in_progress, queue.snapshot().completed_total) == (0, 30)
+
+
+@on_postgres
 def test_the_end_of_a_job_that_is_done_waits_for_no_disk_and_nothing_else_is_so_careless(
     queue: DistributedQueue, make_job: MakeJob
 ) -> None:
