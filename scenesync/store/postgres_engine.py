@@ -40,7 +40,8 @@ _SERVER_SETTINGS: Final[Mapping[str, str | int]] = {
     "idle_in_transaction_session_timeout": 30_000,
 }
 _LOOKING_ONLY: Final[Mapping[str, str | int]] = {**_SERVER_SETTINGS, "default_transaction_read_only": "on"}
-_READERS_KEPT: Final = 2
+# All that were ever needed are kept: those that a busy worker needs beside two it would make anew for each look, and to
+# be let in by a password takes both sides longer than the look.
 _READERS_MOST: Final = 8
 _POOL_TIMEOUT_S: Final = 30.0
 
@@ -93,9 +94,9 @@ class PostgresEngine(Pools):
         self._conninfo = connection_text(url, schema, _LOOKING_ONLY if read_only else _SERVER_SETTINGS)
         door = Door()
         connect = door.through(self.connect)
-        readers = _engine(connect, size=_READERS_KEPT, overflow=_READERS_MOST - _READERS_KEPT)
+        readers = _engine(connect, size=_READERS_MOST)
         # There is one writer at a time in the whole fleet; here is where this process's threads wait for each other.
-        writer = _engine(connect, size=1, overflow=0)
+        writer = _engine(connect, size=1)
         super().__init__(door, readers, writer, durable=_BEGIN_DURABLE, relaxed=_BEGIN_RELAXED)
 
     def connect(self) -> psycopg.Connection[Row]:
@@ -161,13 +162,13 @@ def _without_details() -> Iterator[None]:
         raise
 
 
-def _engine(connect: Callable[[], psycopg.Connection[Row]], *, size: int, overflow: int) -> Engine:
+def _engine(connect: Callable[[], psycopg.Connection[Row]], *, size: int) -> Engine:
     return pool_of(
         "postgresql+psycopg://",
         connect,
         _begin,
         size=size,
-        overflow=overflow,
+        overflow=0,
         timeout_s=_POOL_TIMEOUT_S,
         paramstyle="format",  # by position, as on SQLite
         use_native_hstore=False,

@@ -165,7 +165,7 @@ _SAY: Final = f"SELECT pg_notify('{CHANNEL}', '')"
 _ORPHANS: Final = """
     SELECT jobs.id, ours.data, ours.claim_no, ours.deliveries
     FROM procrastinate_jobs AS jobs JOIN scenesync_jobs AS ours ON ours.job_id = jobs.id
-    WHERE jobs.status = 'doing' AND jobs.worker_id IS NULL"""
+    WHERE jobs.status = 'doing' AND jobs.worker_id IS NULL ORDER BY jobs.lock"""
 _HELD_BY: Final = """
     SELECT jobs.id, ours.claim_no FROM procrastinate_jobs AS jobs JOIN scenesync_jobs AS ours ON ours.job_id = jobs.id
     WHERE jobs.worker_id = %(worker)s AND jobs.status = 'doing'"""

@@ -223,6 +223,33 @@ def test_a_server_that_was_restarted_is_nobodys_error_but_of_who_was_in_the_midd
 
 
 @on_postgres
+def test_threads_that_look_up_side_by_side_make_no_connection_anew_for_each_look(
+    open_store: OpenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[object] = []
+    connect = PostgresEngine.connect
+
+    def counted(engine: PostgresEngine) -> psycopg.Connection[tuple[object, ...]]:
+        made.append(engine)
+        return connect(engine)
+
+    monkeypatch.setattr(PostgresEngine, "connect", counted)
+    database, all_there = open_store(), threading.Barrier(6)
+    memory = Memory(database)
+
+    def look(_number: int) -> None:
+        for _ in range(5):
+            with database.reading():
+                all_there.wait(10)
+                memory.recall("count")
+
+    before = len(made)
+    with ThreadPoolExecutor(6) as threads:
+        list(threads.map(look, range(6)))
+    assert len(made) - before <= postgres_engine._READERS_MOST
+
+
+@on_postgres
 def test_a_machine_that_writes_for_too_long_is_reported_to_the_others(
     open_store: OpenStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
