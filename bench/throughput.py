@@ -216,7 +216,7 @@ def _spent(name: str, products_ms: Sequence[float], bares_ms: Sequence[float]) -
 
 BENCHMARK: Final = Benchmark(
     "throughput",
-    full=partial(run, Sizes((Load(0.005, 600, 3), Load(0.05, 150, 2)), (SerialLoad(0.02, 200), SerialLoad(0.05, 150)))),
+    full=partial(run, Sizes((Load(0.005, 600, 3), Load(0.05, 120, 2)), (SerialLoad(0.02, 200), SerialLoad(0.05, 150)))),
     quick=partial(run, Sizes((Load(0.005, 200, 1),), (SerialLoad(0.02, 60),), ceiling_s=0.3)),
     against_servers=True,
 )

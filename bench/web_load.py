@@ -54,7 +54,7 @@ class Sizes:
 
     scenes: int
     rounds: int
-    settled_s: float = 3.0
+    settled_s: float = 2.0
     latency_s: float = 0.005
     workers: int = 4
 

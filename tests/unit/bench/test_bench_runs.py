@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import os
+import time
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 from bench import (
+    bare_pages,
     ceilings,
     child,
     fleet,
@@ -239,12 +243,42 @@ def test_a_scene_with_pictures_is_measured_from_its_first_request_to_its_last_wr
         at(9.0, "edit", "/library/sections/1/all", ("id", "8")),
     ]
 
+    assert pictures.between_arrivals_s(records[:4]) == pytest.approx(0.1)
     took = pictures.what_it_took(records, "7", 0.05)
 
     assert took.seconds == pytest.approx(0.25)
     assert took.requests == 3
     proof = [at(3.0, "edit", "/library/sections/1/all", ("id", "7")), at(4.2, "read", "/library/metadata/6,7")]
     assert requests_per_scene.proven_after_s([*records[:5], *proof]) == pytest.approx(1.2)
+
+
+def test_all_that_was_read_is_asked_for_again_by_a_bare_client() -> None:
+    records = [
+        record("list", "/library/sections/1/all", ("type", "1"), ("X-Plex-Container-Start", "1000")),
+        replace(record("edit", "/library/sections/1/all", ("id", "7")), method="PUT"),
+        record("read", "/library/metadata/7,8", ("includeFields", "a b")),
+    ]
+
+    assert bare_pages.targets_of(records) == [
+        "/library/sections/1/all?type=1&X-Plex-Container-Start=1000",
+        "/library/metadata/7,8?includeFields=a%20b",
+    ]
+
+
+def test_what_is_made_beforehand_is_made_in_other_processes_and_its_processor_time_is_counted(tmp_path: Path) -> None:
+    before_s = child.processor_s_side_by_side()
+
+    child.side_by_side([partial(compute_and_say_who, tmp_path / name) for name in ("one", "other")])
+
+    assert all((tmp_path / name).read_text() != str(os.getpid()) for name in ("one", "other"))
+    assert child.processor_s_side_by_side() - before_s > 0.02
+
+
+def compute_and_say_who(file: Path) -> None:
+    end = time.process_time() + 0.02
+    while time.process_time() < end:
+        pass
+    file.write_text(str(os.getpid()))
 
 
 def test_a_library_that_is_kept_is_the_same_for_all_who_need_one_of_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
