@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 MAX_DELIVERIES: Final = 5  # a job whose worker died this often, with few others in hand, is taken for the cause
 FEW: Final = 8
-MOST_DELIVERIES: Final = 2 * MAX_DELIVERIES  # with however many others: then it was set apart as often as not
+MOST_DELIVERIES: Final = 2 * MAX_DELIVERIES  # with however many others: it has been set apart five times by then
 APART_S: Final = 60.0
 _WHOLE: Final = 2**32
 
