@@ -72,15 +72,6 @@ class LoopLimits:
     refresh_index_every_s: float = 30.0
     hand_back_after_s: float = 5.0
 
-    @property
-    def threads(self) -> int:
-        """How many threads sync scenes: one more than may write at once, unless that is a single one.
-
-        While one of them sees to what follows from Plex's answer, that one has the next edit ready and takes its turn
-        (``write_limit``).
-        """
-        return self.workers + 1 if self.workers > 1 else 1
-
 
 class WorkLoop:
     """Runs a worker until it is told to stop.
@@ -153,7 +144,7 @@ class WorkLoop:
         proven = threading.Event()
         threads = [
             threading.Thread(target=self._work_off, args=(self._work,), name=f"sync-{number}", daemon=True)
-            for number in range(self._limits.threads)
+            for number in range(self._limits.workers)
         ]
         # One of their own: a run of thousands is planned for a minute, and scenes must not wait for that.
         threads.append(threading.Thread(target=self._work_off, args=(self._fan_outs,), name="fan-out", daemon=True))

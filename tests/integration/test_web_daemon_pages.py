@@ -206,7 +206,7 @@ class TestSettings:
         text = page(browser, "/settings?which=set")
         assert re.findall(r'<div id="(\w+)">', text) == ["workers", "tag_exclude"]
         workers = words_of(text.partition('<div id="workers">')[2].partition("</div>")[0])
-        assert workers.startswith("workers 7 The most that is written to Plex at once.")
+        assert workers.startswith("workers 7 The most scenes that are worked on at once.")
         assert "From environment SCENESYNC_WORKERS; the default is 4" in workers
         assert f"<code>To do {SCRIPT}</code>" in html.unescape(text)
 

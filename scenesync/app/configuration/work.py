@@ -84,7 +84,7 @@ class WorkSettings(OperationSettings):
     workers: Workers = Field(
         default=4,
         description=(
-            "The most that is written to Plex at once. Plex writes one thing at a time, so fewer are used until more "
+            "The most scenes that are worked on at once. Plex writes one thing at a time, so fewer are used until more "
             "prove to be faster. Machines that share a database_url share this number for what they write."
         ),
     )
