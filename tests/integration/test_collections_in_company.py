@@ -20,7 +20,7 @@ from scenesync.worker.proof import Unproven
 if TYPE_CHECKING:
     from sync_world import SyncWorld
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.no_cover]
 
 
 def test_a_fan_out_carries_a_studios_new_name_text_and_picture_to_its_collection(world: SyncWorld) -> None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from scenesync.domain.collection import KnownCollection
     from scenesync.simulators.plex.model import PlexCollection
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.no_cover]
 
 Shown = dict[str, tuple[Any, ...]]
 

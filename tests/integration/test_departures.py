@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from scenesync.domain.outcome import Attempt
     from scenesync.simulators.plex.model import PlexItem
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.no_cover]
 
 POLICIES = ("keep", "unlock", "label", "restore")
 LABEL = "Stash-Deleted"

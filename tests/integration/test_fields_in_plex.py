@@ -13,7 +13,7 @@ from scenesync.domain.outcome import Outcome
 if TYPE_CHECKING:
     from sync_world import SyncWorld
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.no_cover]
 
 ALL_ON: dict[str, Any] = {
     "sync_rating": True,

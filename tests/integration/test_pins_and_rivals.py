@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from scenesync.domain.dead_letter import DeadLetter
     from scenesync.simulators.plex.model import PlexItem
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.no_cover]
 
 
 def pin(world: SyncWorld, scene_id: int, item: PlexItem, **settings: object) -> None:

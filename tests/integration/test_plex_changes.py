@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from scenesync.plex.notifications import NotificationStream
     from scenesync.queue.records import BulkResult
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.no_cover]
 
 QUIET_S = 0.3
 """So long nothing is said: everything is."""

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from scenesync.simulators.plex.records import RequestRecord
     from scenesync.worker.availability.plex_connection import PlexSession
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.no_cover]
 QUIET = {"sync_poster": False, "sync_background": False}
 
 
