@@ -55,7 +55,7 @@ def run(sizes: Sizes, _folder: Path) -> list[Figure | Curve]:
     # A round lasts a second, in which whatever else the machine does shows: the round in the middle is drawn.
     tasks = [*once, *(sorted(mine, key=lambda task: task.seconds)[len(mine) // 2] for mine in rounds.values())]
     growth = paired_ratio(*([task.seconds for task in rounds[scenes]] for scenes in (max(rounds), min(rounds))))
-    return [*_figures(tasks, sizes.batch, growth), *_curves(tasks)]
+    return [*figures_of(tasks, sizes.batch, growth), *_curves(tasks)]
 
 
 class _Place:
@@ -75,10 +75,14 @@ class _Place:
         return Task(name, len(served.here.scene_ids), seconds, len(served.plex.take_records()), peak_mib)
 
 
-def _figures(tasks: Sequence[Task], batch: int, growth: float) -> list[Figure]:
+def figures_of(tasks: Sequence[Task], batch: int, growth: float) -> list[Figure]:
+    """Return what each task cost, the smallest library first, and what the largest costs beside it.
+
+    That is ``growth`` for the batch, whose rounds are paired.
+    """
     figures = []
     for name in (COLD, WARM, BATCH):
-        mine = [task for task in tasks if task.name == name]
+        mine = _by_size(tasks, name)
         label = f"{batch} {name}" if name == BATCH else name
         for task in mine:
             case = f"{task.scenes:,} scenes: {label}"
@@ -105,9 +109,13 @@ def _figures(tasks: Sequence[Task], batch: int, growth: float) -> list[Figure]:
     return [*figures, Figure(name, at_work.peak_mib, "MiB", _MEMORY_MIB, headline=name)]
 
 
+def _by_size(tasks: Sequence[Task], name: str) -> list[Task]:
+    return sorted((task for task in tasks if task.name == name), key=lambda task: task.scenes)
+
+
 def _curves(tasks: Sequence[Task]) -> list[Curve]:
     return [
-        Curve(f"growth: {plot}", name, tuple((task.scenes, value(task)) for task in tasks if task.name == name))
+        Curve(f"growth: {plot}", name, tuple((task.scenes, value(task)) for task in _by_size(tasks, name)))
         for plot, value in (
             ("seconds", lambda task: task.seconds),
             ("requests", lambda task: float(task.requests)),
@@ -119,7 +127,7 @@ def _curves(tasks: Sequence[Task]) -> list[Curve]:
 
 BENCHMARK: Final = Benchmark(
     "growth",
-    full=partial(run, Sizes(libraries=(1_000, 10_000, 100_000), batch=200, rounds=3)),
+    full=partial(run, Sizes(libraries=(1_000, 10_000, 100_000), batch=300, rounds=3)),
     quick=partial(run, Sizes(libraries=(200, 1_000), batch=50)),
     against_servers=True,
     group=LIBRARIES,

@@ -27,7 +27,7 @@ from bench import (
     served_libraries,
     throughput,
 )
-from bench.figures import Curve, Figure, at_most, interleaved, paired_ratio
+from bench.figures import Beside, Curve, Figure, at_most, interleaved, paired_ratio
 from bench.queue_rivals import Content
 from bench.request_kinds import RequestCounts, count_requests
 from scenesync.simulators.plex.records import RequestRecord
@@ -175,6 +175,21 @@ def test_growth_and_memory_are_measured_in_libraries_of_their_own(tmp_path: Path
     assert len([curve for curve in measured if isinstance(curve, Curve)]) == 9
     flat = by_name(long_run.run(long_run.Sizes(scenes=3, first=1, more=1), tmp_path / "memory"))
     assert flat["growth of it with 3 more jobs"].value >= 0
+
+
+def test_the_largest_library_is_held_against_the_smallest_in_whatever_order_they_were_measured() -> None:
+    tasks = [
+        growth.Task(name, scenes, scenes / 10, 5, 80.0)
+        for name in (growth.COLD, growth.WARM, growth.BATCH)
+        for scenes in (20, 10, 40)
+    ]
+
+    figures = by_name(growth.figures_of(tasks, batch=3, growth=1.2))
+
+    largest = figures["3 changed scenes: time among 40"]
+    assert (largest.value, largest.beside) == (4.0, Beside("s: among 10", 1.0, 1.2))
+    started = figures["the next start: time among 40"]
+    assert started.beside == Beside("s: among 10", 1.0, 4.0)
 
 
 @pytest.mark.integration
