@@ -20,7 +20,7 @@ from fleet_node import STALL_S
 from hook_events import leave_event
 from pydantic import SecretStr
 
-from scenesync.app.opening import queue_figures
+from scenesync.app.opening import open_queue, queue_figures
 from scenesync.app.settings import Settings
 from scenesync.simulators.sample_world import random_edit
 from tests.e2e.live_world import LiveWorld, eventually
@@ -110,6 +110,11 @@ class Fleet:
         found = [queue_figures(Settings(data_dir=folder, database_url=self._url)) for folder in self.folders[:OUTBOXES]]
         return max(found, key=lambda queue: queue.pending)
 
+    def given_up(self) -> list[str]:
+        """Return why jobs were given up."""
+        with open_queue(Settings(data_dir=self.folders[0], database_url=self._url)) as queue:
+            return [letter.error_type for letter in queue.dead_letters.list()]
+
     def last_words(self) -> str:
         """Return the end of each node's log."""
         return "\n---\n".join(node.log[-1500:] for node in self._nodes)
@@ -177,6 +182,7 @@ def test_a_fleet_brings_every_change_to_plex_whatever_dies_or_is_cut_off(
         left = settle(fleet, patience_s=60 + 5 * STALL_S)
         time.sleep(STALL_S)  # edits are proven by being read back
         exits = fleet.stop()
+        given_up = fleet.given_up()
     saved = [world.stash.scene(scene_id) for scene_id in sorted(fleet.saved)]
     stale = all_differences(world.stash, world.plex, [(scene, world.item_of(scene)) for scene in saved])
     doubled = needless_writes(world.plex)
@@ -186,10 +192,13 @@ def test_a_fleet_brings_every_change_to_plex_whatever_dies_or_is_cut_off(
         jobs=left.completed_total,
         lost=len(stale),
         doubled=len(doubled),
-        remarks=f"{events:,} events of two machines on {scenes:,} scenes, {size} nodes, clocks wrong by up to an hour",
+        remarks=f"{events:,} events of two machines on {scenes:,} scenes, {size} nodes, clocks wrong by up to an hour; "
+        f"{left.dead_letters} dead letters",
     )
     assert (left.pending, left.in_progress) == (0, 0), f"stuck, seed {bounds.first_seed}"
     assert stale == [], f"stale, seed {bounds.first_seed}"
     assert doubled == [], f"written twice, seed {bounds.first_seed}"
-    assert left.dead_letters == 0
+    # In the long form as many die in minutes as elsewhere in years: a scene may lose five of them, the last one beside
+    # few others, and be taken for the cause. What it is to show it shows all the same, by its later events.
+    assert given_up == ["WorkerCrash"] * (left.dead_letters if bounds.is_long else 0)
     assert exits == [0] * size
