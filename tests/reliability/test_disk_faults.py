@@ -347,7 +347,7 @@ def test_a_daemon_outlives_a_failing_disk_and_goes_on_by_itself(
         pytest.skip("needs strace, to let writes fail")
     world.data_dir.mkdir()
     with_jobs(world, bounds.pick(30, 300))
-    daemon = world.daemon()
+    daemon = world.start(RUN)
     wait_for_edits(world, 5)
     with failing(daemon, world, files):
         for scene in world.stash.scenes()[:5]:  # the first jobs may all have ended before the first write failed
