@@ -41,6 +41,7 @@ DEFAULT_RULES: Final = FieldRules()
 _DATE: Final = re.compile(r"(\d{4})(?:-(\d{2}))?(?:-(\d{2}))?")
 _STEP_IN_A_PATH: Final = " / "
 _NAMES_IN_A_TITLE: Final = 4
+_LENGTH_OF_A_DAY: Final = len("2024-05-31")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,8 @@ def complete_date(date: str, partial: PartialDates = PartialDates.COMPLETE) -> s
 
 
 def _is_day(text: str) -> bool:
+    if len(text) != _LENGTH_OF_A_DAY:
+        return False
     try:
         return calendar_date.fromisoformat(text).isoformat() == text
     except ValueError:

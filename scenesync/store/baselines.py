@@ -119,7 +119,7 @@ class BaselineStore:
         found: dict[str, dict[Field, Baseline]] = {}
         with self._database.reading() as connection:
             for batch in batched(rating_keys, ITEMS_AT_ONCE):
-                rows = connection.execute(BASELINES_OF_ITEMS, {"server": self._server_id, "items": batch})
+                rows = connection.execute(BASELINES_OF_ITEMS, {"server": self._server_id, "items": batch}).all()
                 for rating_key, field, *values in rows:
                     found.setdefault(rating_key, {})[Field(field)] = _to_baseline(*values)
         return found

@@ -13,7 +13,7 @@ from sqlalchemy import bindparam, delete, exists, func, literal_column, select, 
 from scenesync.domain.batches import batched
 from scenesync.domain.matching import IndexedFile
 from scenesync.domain.paths import name_key, path_key
-from scenesync.store.compiled import execute_many
+from scenesync.store.compiled import execute_many, insert_many
 from scenesync.store.dialect import insert_or_keep, insert_or_update
 from scenesync.store.tables import plex_file, plex_item, plex_library
 
@@ -414,10 +414,10 @@ class PathIndexStore:
             }
             for item in items
         ]
-        execute_many(connection, insert_or_update(connection, plex_item, highest="generation"), rows)
+        insert_many(connection, insert_or_update(connection, plex_item, highest="generation"), rows)
 
     def _stored_files(self, connection: Connection, rating_keys: Sequence[str]) -> dict[tuple[str, str], IndexedFile]:
-        rows = connection.execute(FILES_OF_ITEMS, {"server": self._server_id, "items": rating_keys})
+        rows = connection.execute(FILES_OF_ITEMS, {"server": self._server_id, "items": rating_keys}).all()
         return {(file.rating_key, file.path): file for file in (IndexedFile(*row) for row in rows)}
 
     def _forget_files(self, connection: Connection, gone: Iterable[tuple[str, str]]) -> None:
@@ -438,7 +438,7 @@ class PathIndexStore:
             }
             for file in files
         ]
-        execute_many(connection, insert_or_update(connection, plex_file), rows)
+        insert_many(connection, insert_or_update(connection, plex_file), rows)
 
 
 def _files_of(item: ListedItem) -> Iterator[IndexedFile]:

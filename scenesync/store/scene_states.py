@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import bindparam, delete, func, literal_column, select
 
 from scenesync.domain.scene_state import SceneStanding, SceneState, is_gone, standing_after
-from scenesync.store.compiled import execute_many
+from scenesync.store.compiled import execute_many, insert_many
 from scenesync.store.dialect import insert_or_update
 from scenesync.store.tables import scene_state
 from scenesync.store.values import to_names, to_text
@@ -123,7 +123,7 @@ class SceneStateStore:
         with self._database.transaction(durable=False) as connection:
             execute_many(connection, FORGET, gone)
             statement = insert_or_update(connection, scene_state, unless_empty=("title", "path", "folded"))
-            execute_many(connection, statement, rows)
+            insert_many(connection, statement, rows)
 
 
 def _standing(row: Sequence[Any]) -> SceneStanding:
