@@ -141,7 +141,8 @@ def test_routes_over_one_postgresql_keep_apart_and_outlive_their_processes_and_t
     eventually(lambda: servers.shown(cabin, harbour) == "Harbour at dawn", "the second Plex")
     eventually(lambda: servers.shown(cabin, concert) == "Concert by night", "the other Stash's scene")
 
-    # A route's process dies, and the database for all of them.
+    # A process dies, with nothing in hand (or its scene would wait for half a minute); then the database, for all.
+    daemon.wait_for_log("[living-cabin] synced scene=")
     os.kill(servers.pids(daemon)[1], signal.SIGKILL)
     living.save(harbour, title="Harbour at noon")
     eventually(lambda: servers.shown(home, harbour) == "Harbour at noon", "the route whose neighbour died")
