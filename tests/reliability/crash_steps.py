@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _PR_SET_PTRACER: Final = 0x59616D61  # prctl(2): on some systems only a parent may trace unless it is allowed so
 _PR_SET_PTRACER_ANY: Final = ctypes.c_ulong(-1)
 KEPT_FINISHED: Final = 2
+_LEFT_OPEN: Final[list[RecordedQueue]] = []  # who is killed closes nothing, which would be more writes than the step's
 
 
 class Stage:
@@ -35,6 +36,7 @@ class Stage:
     def queue(self) -> RecordedQueue:
         if self._queue is None:
             self._queue = RecordedQueue(self._data_dir, self._record, keep_finished=KEPT_FINISHED)
+            _LEFT_OPEN.append(self._queue)
         return self._queue
 
     def reopened(self) -> RecordedQueue:
