@@ -53,7 +53,7 @@ format: $(READY) ## put the code into its standard form
 bench: $(READY) ## measure all, beside limits and rivals: a table, and bench/results/ (in some eight minutes)
 	$(BIN)/python -m bench
 
-bench-quick: $(READY) ## the same with smaller sizes, in under a minute; all but fleet and growth
+bench-quick: $(READY) ## the same with smaller sizes, in under a minute; all but index, growth, web, pages and fleet
 	$(BIN)/python -m bench --quick
 
 bench-publish: $(READY) ## put the figures of the last `make bench` into README and docs/PERFORMANCE.md

@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None = None, benchmarks: Sequence[Benchmark]
         description="Measure SceneSync on this machine. Ends with 1 if a benchmark could not run.",
     )
     parser.add_argument(
-        "--quick", action="store_true", help="smaller sizes, in under a minute; all but fleet and growth"
+        "--quick", action="store_true", help="smaller sizes, under a minute; not index, growth, web, pages and fleet"
     )
     parser.add_argument("--huge", action="store_true", help="sizes that take minutes, of those that have them (fleet)")
     parser.add_argument("--strict", action="store_true", help="end with 3 if a target is missed")
