@@ -109,7 +109,7 @@ def test_the_product_and_the_bare_loop_are_measured_against_the_same_servers(tmp
 @pytest.mark.integration
 def test_a_fleet_on_postgresql_is_measured_beside_the_embedded_queue(tmp_path: Path) -> None:
     sizes = fleet.Sizes(
-        (2,), 16, 0.3, (500,), block=10, rounds=1, puts=5, bulk=50, latency_s=0.002, scenes=10, product_scenes=6
+        (2,), 16, 0.3, (500,), block=60, rounds=1, puts=5, bulk=50, latency_s=0.002, scenes=10, product_scenes=6
     )
     try:
         figures = by_name(fleet.run(sizes, tmp_path))
