@@ -157,7 +157,7 @@ def test_a_fleet_brings_every_change_to_plex_whatever_dies_or_is_cut_off(
     postgres: PrivatePostgres, tmp_path: Path, bounds: Bounds, figures: Figures
 ) -> None:
     chance = random.Random(bounds.first_seed)  # noqa: S311 (the same choices each time)
-    scenes, events, size = bounds.pick(20, 3000), bounds.pick(60, 20_000), bounds.pick(2, 4)
+    scenes, events, size = bounds.pick(20, 600), bounds.pick(60, 4_000), bounds.pick(2, 4)
     rounds = bounds.pick(1, 12)
     with contextlib.ExitStack() as stack:
         world = stack.enter_context(LiveWorld(tmp_path, plugin=False))
