@@ -23,6 +23,7 @@ from private_postgres import database_for_queue
 
 from scenesync.queue.distributed.queue import DistributedQueue
 from scenesync.queue.forwarding.outbox import Outbox, read_outbox
+from scenesync.queue.suspicion import APART_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -188,7 +189,7 @@ def test_whatever_dies_or_is_cut_off_no_scene_is_stale_none_is_stuck_and_nothing
                 senders.kill(chance.randrange(len(machines)))
             if number in troubles:
                 network.happen(troubles[number], chance.randrange(size))
-        left, unsent = settle(queue, outboxes, patience_s=10 + 10 * STALL_S)
+        left, unsent = settle(queue, outboxes, patience_s=APART_S + 10 + 10 * STALL_S)
     with psycopg.connect(direct) as world:
         [(stale,)] = world.execute(_STALE).fetchall()
         [(both_at_once,)] = world.execute("SELECT count(*) FROM both_at_once").fetchall()
