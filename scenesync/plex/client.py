@@ -246,8 +246,6 @@ class PlexClient:
 
         To be applied to wanted values before they are compared, so that what was cut counts as right.
         """
-        if isinstance(value, str) and field is not Field.SUMMARY:
-            return value
         return fitting(field, value, self._dialect)
 
     def apply_edit(self, edit: Edit) -> None:

@@ -216,8 +216,6 @@ def _shown_item(row: Node, section_key: str) -> ShownItem | None:
 
 def _section_key(node: Node) -> str:
     """Return the library's key, which the container may hold for all its items."""
-    if "librarySectionID" not in node and "librarySectionKey" not in node:
-        return ""
     return _text(node, "librarySectionID") or _text(node, "librarySectionKey").rpartition("/")[2]
 
 
@@ -228,11 +226,7 @@ def _values(row: Node) -> dict[Field, FieldValue]:
 def _told_in_full(row: Node) -> dict[Field, FieldValue]:
     values: dict[Field, FieldValue] = {}
     for field, attribute in _TEXT_ATTRIBUTES:
-        value = row.get(attribute)
-        if value is None:
-            continue
-        text = value if isinstance(value, str) and value.isascii() else _text(row, attribute)
-        if text:
+        if attribute in row and (text := _text(row, attribute)):
             values[field] = text
     if Field.RATING in row and (rating := rating_text(_text(row, Field.RATING.value))):
         values[Field.RATING] = rating
